@@ -1,0 +1,53 @@
+import type { CaptureTotals, NetnsReference, TcpConnection } from '../engine/protocol.js';
+
+/** What to capture, from where, and how; already validated. */
+export interface CaptureRequest {
+  readonly reference: NetnsReference;
+  /** Names of the interfaces wished for; empty: all of the namespace, later ones included. */
+  readonly interfaces: readonly string[];
+  /** Capture filter in pcap-filter(7) syntax, for every interface; empty: none. */
+  readonly filter: string;
+  readonly promiscuous: boolean;
+  /** Comments for the pcapng section header block, in this order. */
+  readonly sectionComments: readonly string[];
+  /** The connections that carry this very capture: they must not appear in it. */
+  readonly excludedConnections: readonly TcpConnection[];
+}
+
+/** Why a capture is over. `code` is stable, `message` is for people. */
+export interface CaptureEnd {
+  readonly code: 'stopped' | 'target-ended' | 'internal';
+  readonly message: string;
+  readonly totals?: CaptureTotals;
+}
+
+/** A capture that runs. */
+export interface Capture {
+  /**
+   * The pcapng stream, in pieces whose boundaries mean nothing. A piece is the reader's only until it asks for
+   * the next one: the provider may use its memory again. Nothing is produced ahead of the reader beyond
+   * the provider's own bounded buffers. Leaving the loop early ends the capture. May be iterated once.
+   */
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** Why it ended; settles after the last chunk, never rejects. */
+  readonly end: Promise<CaptureEnd>;
+  /** Ask for the end: what was captured so far and the statistics still come, then `chunks` is done. */
+  stop(): void;
+}
+
+/**
+ * Port: something that can capture. Swap it with `CaptureModule.register({ captureProvider })`; run
+ * `test/contracts/capture-provider.contract.ts` on your own.
+ *
+ * @publicApi
+ */
+export abstract class CaptureProvider {
+  /**
+   * Opens the namespace, verifies the reference on what was opened, and begins to capture, in one step.
+   *
+   * @param signal aborted when nobody wants the capture any more, for example when the client has gone
+   * @throws CaptureError `stale-reference` when the namespace is not what the reference says, and the
+   *   others of capture-errors.ts; nothing else
+   */
+  abstract open(request: CaptureRequest, signal: AbortSignal): Promise<Capture>;
+}

@@ -1,0 +1,100 @@
+/**
+ * What the front and an engine say to each other, over the engine's unix socket. This is the only file that
+ * both sides of the privilege border import.
+ *
+ * The first line on a connection says what the connection is for (see `Greeting`). A *control* connection then
+ * carries messages as JSON, one per line, in both directions. A *data* connection belongs to one capture: it
+ * carries raw pcapng from the engine to the front and nothing else. Closing it ends the capture.
+ */
+
+/** Bumped whenever a message changes its meaning; front and engine come from the same build. */
+export const PROTOCOL_VERSION = 1;
+
+/** No line of this protocol may be longer than this, in bytes: 1,000 interface names are 61 kB. */
+export const MAX_LINE_BYTES = 512 * 1024;
+
+/** pcap-filter(7) text longer than this is refused unread: compiling can take minutes (see docs/adr). */
+export const MAX_FILTER_BYTES = 4096;
+
+/** A namespace to capture from, and what must be true of it at the time it is opened. */
+export interface NetnsReference {
+  /** Inode number of the network namespace, as in `ls -L -i /proc/PID/ns/net`; > 0. */
+  readonly netns: number;
+  /** A process that must be in that namespace; absent: not checked, and looked for in all of /proc. */
+  readonly pid?: number;
+  /** The start time which that process must still have: field 22 of proc_pid_stat(5), in clock ticks. */
+  readonly startTime?: number;
+}
+
+/** One TCP connection, seen from either side. Addresses are IPv4 or IPv6 literals, never IPv4-mapped. */
+export interface TcpConnection {
+  readonly address: string;
+  readonly port: number;
+  readonly peerAddress: string;
+  readonly peerPort: number;
+}
+
+/** Everything an engine needs to know to run one capture. */
+export interface CaptureOrder {
+  readonly reference: NetnsReference;
+  /** Names of the interfaces wished for; empty: all of the namespace, later ones included. */
+  readonly interfaces: readonly string[];
+  /** Capture filter in pcap-filter(7) syntax, for every interface; empty: none. */
+  readonly filter: string;
+  readonly promiscuous: boolean;
+  /** Comment options of the section header block, in this order, UTF-8. */
+  readonly sectionComments: readonly string[];
+  /** Connections whose packets must not be recorded: those that carry this very capture. */
+  readonly excludedConnections: readonly TcpConnection[];
+}
+
+/** First line of a connection. */
+export type Greeting =
+  { readonly type: 'control'; readonly version: number } | { readonly type: 'data'; readonly id: string };
+
+/** Front → engine, on the control connection. */
+export type EngineRequest =
+  /** Open, verify and begin; `id` is a UUID made by the front, and names the data connection as well. */
+  | { readonly type: 'start'; readonly id: string; readonly order: CaptureOrder }
+  /** Deliver what the rings hold, write the statistics, end the stream. Unknown ids are ignored. */
+  | { readonly type: 'stop'; readonly id: string };
+
+/** Why an engine would not begin a capture. Each has its close code in capture/close-codes.ts. */
+export const REFUSAL_CODES = [
+  'invalid-request',
+  'invalid-interface',
+  'invalid-filter',
+  'no-such-namespace',
+  'no-such-interface',
+  'stale-reference',
+  'too-many-captures',
+  'not-permitted',
+  'internal',
+] as const;
+export type RefusalCode = (typeof REFUSAL_CODES)[number];
+
+/** Why a capture that had begun is over. */
+export const END_CODES = ['stopped', 'target-ended', 'internal'] as const;
+export type EndCode = (typeof END_CODES)[number];
+
+/** What was delivered and what was lost, over all interfaces. */
+export interface CaptureTotals {
+  readonly packets: number;
+  readonly bytes: number;
+  /** Packets that the kernel dropped because the ring was full. */
+  readonly dropped: number;
+}
+
+/** Engine → front, on the control connection. */
+export type EngineEvent =
+  /** Sent once, first. `problems` are readable sentences about what will not work; empty: all is well. */
+  | { readonly type: 'hello'; readonly version: number; readonly problems: readonly string[] }
+  | { readonly type: 'started'; readonly id: string; readonly interfaces: readonly string[] }
+  | { readonly type: 'refused'; readonly id: string; readonly code: RefusalCode; readonly message: string }
+  | {
+      readonly type: 'ended';
+      readonly id: string;
+      readonly code: EndCode;
+      readonly message: string;
+      readonly totals: CaptureTotals;
+    };
