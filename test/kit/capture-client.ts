@@ -1,0 +1,281 @@
+import type { Socket } from 'node:net';
+import { WebSocket } from 'ws';
+import { tagOf } from './packets.js';
+import { type Block, type Interface, type Packet, PcapngReader, type Statistics } from './pcapng.js';
+import type { Service } from './service.js';
+
+/** Parameters of a capture, by the names of the API. */
+export interface CaptureParameters {
+  readonly netns?: number | string;
+  readonly container?: unknown;
+  readonly nif?: string;
+  readonly filter?: string;
+  readonly chaste?: boolean;
+}
+
+export interface ClientOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly path?: string;
+  /** Count packets only: for streams too big to be kept. */
+  readonly countOnly?: boolean;
+}
+
+export interface Closing {
+  readonly code: number;
+  readonly reason: string;
+}
+
+interface Waiter {
+  readonly condition: () => boolean;
+  readonly settle: (error?: Error) => void;
+}
+
+/**
+ * A client as real ones are: it asks by websocket, reads the binary stream with the strict reader, and can stop reading
+ * for a while. Everything that a test waits for has a deadline, and fails at once when the stream is not valid or is over.
+ */
+export class CaptureClient implements AsyncDisposable {
+  readonly packets: Packet[] = [];
+  readonly statistics: Statistics[] = [];
+  /** Of each interface, by its name. */
+  readonly packetCounts = new Map<string, number>();
+  /** Tagged packets that came again, or after a later one, on the same interface. */
+  disorder = 0;
+  /** What came first: `section`, `interface`, `packet`, `statistics`, in the order of the stream. */
+  readonly kinds: Block['kind'][] = [];
+  closing: Closing | undefined;
+  private readonly pieces: Buffer[] = [];
+  private readonly flowCounts = new Map<number, number>();
+  private readonly lastSequences = new Map<string, number>();
+  private readonly reader = new PcapngReader();
+  private readonly waiters = new Set<Waiter>();
+  private violation: Error | undefined;
+
+  private constructor(
+    private readonly socket: WebSocket,
+    private readonly service: Service,
+    private readonly options: ClientOptions,
+  ) {
+    socket.on('message', (data: Buffer, isBinary) => this.receive(data, isBinary));
+    socket.on('close', (code, reason) => this.closed({ code, reason: reason.toString('utf8') }));
+    socket.on('error', (error) => (this.violation ??= error));
+  }
+
+  /** Comes back with the answer 101; a refusal comes after that, as a close. */
+  static async open(
+    service: Service,
+    parameters: CaptureParameters,
+    options: ClientOptions = {},
+  ): Promise<CaptureClient> {
+    const url = service.url((options.path ?? '/capture') + queryOf(parameters), 'ws');
+    const socket = new WebSocket(url, { headers: options.headers, perMessageDeflate: true });
+    socket.binaryType = 'nodebuffer';
+    const client = new CaptureClient(socket, service, options);
+    await new Promise<void>((resolve, reject) => {
+      socket.once('open', resolve);
+      socket.once('error', reject);
+    });
+    if (socket.protocol || socket.extensions) {
+      throw new Error(
+        `neither subprotocol nor extension may be agreed on: ${socket.protocol}${socket.extensions}`,
+      );
+    }
+    return client;
+  }
+
+  get interfaces(): readonly Interface[] {
+    return this.reader.interfaces;
+  }
+
+  get interfaceNames(): (string | undefined)[] {
+    return this.interfaces.map(({ name }) => name);
+  }
+
+  /** Comments of the section header block. */
+  get comments(): readonly string[] {
+    return this.reader.section?.comments ?? [];
+  }
+
+  get sectionLength(): bigint | undefined {
+    return this.reader.section?.length;
+  }
+
+  /** The whole stream so far. */
+  get stream(): Buffer {
+    return Buffer.concat(this.pieces);
+  }
+
+  /** Both ends of the TCP connection below. */
+  get ports(): { readonly local: number; readonly remote: number } {
+    const { localPort = 0, remotePort = 0 } = this.tcp;
+    return { local: localPort, remote: remotePort };
+  }
+
+  /** Packets that a sender of this kit has sent. */
+  tagged(flow = 0): Packet[] {
+    return this.packets.filter(({ data }) => tagOf(data)?.flow === flow);
+  }
+
+  /** Their sequence numbers, in the order of the stream. */
+  sequences(flow = 0): number[] {
+    return this.tagged(flow).map(({ data }) => tagOf(data)?.sequence ?? NaN);
+  }
+
+  /** Waits until all these interfaces are described. */
+  async described(...names: readonly string[]): Promise<void> {
+    await this.until(`descriptions of ${names.join(', ')}`, () =>
+      names.every((name) => this.interfaceNames.includes(name)),
+    );
+  }
+
+  /** Waits until so many tagged packets are here. */
+  async received(count: number, flow = 0): Promise<void> {
+    await this.until(
+      `${count} packets of flow ${flow}`,
+      () => (this.flowCounts.get(flow) ?? 0) >= count,
+      20_000,
+    );
+  }
+
+  /** Waits for the end, whoever wanted it; the stream must be whole then. */
+  async ended(timeoutMs = 10_000): Promise<Closing> {
+    await this.until('the close', () => this.closing !== undefined, timeoutMs);
+    if (!this.closing) {
+      throw new Error('unreachable: closed but not closing');
+    }
+    if (this.pieces.length) {
+      this.reader.end();
+    }
+    return this.closing;
+  }
+
+  /** Closes as clients do, and gives what the service answered. */
+  close(code = 1000, reason = 'ciao'): Promise<Closing> {
+    this.socket.close(code, reason);
+    return this.ended();
+  }
+
+  /** Ends as a client does that has crashed. */
+  abort(): void {
+    this.socket.terminate();
+  }
+
+  send(data: Buffer | string): void {
+    this.socket.send(data);
+  }
+
+  /** Stops reading from the TCP connection. */
+  stall(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  /** Waits until something is true of what has come so far. */
+  until(what: string, condition: () => boolean, timeoutMs = 10_000): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => waiter.settle(new Error(`${timeoutMs} ms were not enough`)), timeoutMs);
+      const waiter: Waiter = {
+        condition,
+        settle: (error) => {
+          clearTimeout(timer);
+          this.waiters.delete(waiter);
+          if (error) {
+            reject(new Error(`waited in vain for ${what}: ${this.describe()}`, { cause: error }));
+          } else {
+            resolve();
+          }
+        },
+      };
+      this.waiters.add(waiter);
+      this.checkWaiters();
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.abort();
+    await this.until('the end of the connection', () => this.closing !== undefined).catch(() => undefined);
+  }
+
+  private get tcp(): Socket {
+    return (this.socket as unknown as { _socket: Socket })._socket;
+  }
+
+  private receive(data: Buffer, isBinary: boolean): void {
+    if (!isBinary) {
+      this.violation ??= new Error(`a text message: ${data.toString('utf8')}`);
+    }
+    try {
+      for (const block of this.reader.push(data)) {
+        this.take(block);
+      }
+    } catch (error) {
+      this.violation ??= error as Error;
+    }
+    if (!this.options.countOnly || this.pieces.length === 0) {
+      this.pieces.push(data);
+    }
+    this.checkWaiters();
+  }
+
+  private take(block: Block): void {
+    if (block.kind === 'statistics') {
+      this.statistics.push(block);
+    }
+    if (block.kind === 'packet') {
+      this.count(block);
+    }
+    if (!this.options.countOnly) {
+      this.kinds.push(block.kind);
+      if (block.kind === 'packet') {
+        this.packets.push(block);
+      }
+    }
+  }
+
+  private count({ interface: { id, name = '' }, data }: Packet): void {
+    this.packetCounts.set(name, (this.packetCounts.get(name) ?? 0) + 1);
+    const tag = tagOf(data);
+    if (tag) {
+      this.flowCounts.set(tag.flow, (this.flowCounts.get(tag.flow) ?? 0) + 1);
+      const key = `${id}/${tag.flow}`;
+      this.disorder += tag.sequence > (this.lastSequences.get(key) ?? -1) ? 0 : 1;
+      this.lastSequences.set(key, tag.sequence);
+    }
+  }
+
+  private closed(closing: Closing): void {
+    this.closing = closing;
+    this.checkWaiters();
+  }
+
+  private checkWaiters(): void {
+    for (const waiter of [...this.waiters]) {
+      if (this.violation) {
+        waiter.settle(this.violation);
+      } else if (waiter.condition()) {
+        waiter.settle();
+      } else if (this.closing) {
+        waiter.settle(new Error('the connection is closed'));
+      }
+    }
+  }
+
+  private describe(): string {
+    const counts = [...this.packetCounts].map(([name, count]) => `${name}: ${count}`).join(', ');
+    const closing = this.closing ? `closed with ${this.closing.code} "${this.closing.reason}"` : 'open';
+    return `interfaces ${this.interfaceNames.join(', ')}; packets ${counts}; ${closing}\n${this.service.log.slice(-4000)}`;
+  }
+}
+
+function queryOf({ netns, container, nif, filter, chaste }: CaptureParameters): string {
+  const query = new URLSearchParams();
+  if (netns !== undefined) query.set('netns', String(netns));
+  if (container !== undefined) query.set('container', JSON.stringify(container));
+  if (nif !== undefined) query.set('nif', nif);
+  if (filter !== undefined) query.set('filter', filter);
+  if (chaste) query.set('chaste', '');
+  return query.size ? `?${query.toString()}` : '';
+}

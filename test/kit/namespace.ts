@@ -1,0 +1,116 @@
+import { readdirSync, statSync } from 'node:fs';
+import { Child } from './child.js';
+import { run } from './run.js';
+
+const NAME_PREFIX = 'pfk';
+const MOUNT_FOLDER = '/run/netns';
+let counter = 0;
+
+/** What keeps a namespace alive; letting go of it is the end of the namespace. */
+export interface NamespaceHolder {
+  /** A path that leads to the namespace: what `nsenter --net=` takes. */
+  readonly path: string;
+  release(): Promise<void>;
+}
+
+/**
+ * A network namespace made for one test. IPv6 is off in it, so that its interfaces stay silent until a test
+ * sends something. `await using` removes it, however the test ends.
+ */
+export class NetworkNamespace implements AsyncDisposable {
+  /** As clients name it: the inode number of the namespace. */
+  readonly inode: number;
+  private released = false;
+
+  private constructor(private readonly holder: NamespaceHolder) {
+    this.inode = statSync(holder.path).ino;
+  }
+
+  /** Held by a bind mount in /run/netns, as `ip netns` does; see namespace-holders.ts for the other ways. */
+  static async create(): Promise<NetworkNamespace> {
+    await removeLeftovers();
+    const name = uniqueName();
+    await run('ip', 'netns', 'add', name);
+    return NetworkNamespace.heldBy({
+      path: `${MOUNT_FOLDER}/${name}`,
+      release: async () => void (await run('ip', 'netns', 'delete', name)),
+    });
+  }
+
+  static async heldBy(holder: NamespaceHolder): Promise<NetworkNamespace> {
+    const namespace = new NetworkNamespace(holder);
+    const ipv6Switch = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
+    await namespace.exec('sh', '-c', `test ! -e ${ipv6Switch} || echo 1 > ${ipv6Switch}`);
+    return namespace;
+  }
+
+  get path(): string {
+    return this.holder.path;
+  }
+
+  /** Runs a command inside to its end. */
+  exec(command: string, ...args: readonly string[]): Promise<string> {
+    return run('nsenter', `--net=${this.path}`, '--', command, ...args);
+  }
+
+  /** Starts a process inside. */
+  start(command: string, ...args: readonly string[]): Promise<Child> {
+    return Child.start('nsenter', [`--net=${this.path}`, '--', command, ...args]);
+  }
+
+  /** Runs ip-link(8) inside; the arguments are separated by blanks, as one would type them. */
+  async link(args: string): Promise<void> {
+    await this.exec('ip', 'link', ...args.split(' '));
+  }
+
+  /** Two ends of a wire, both up unless told otherwise: what is sent into one end comes out of the other. */
+  async addWire(name: string, peer: string, options: { mtu?: number; up?: boolean } = {}): Promise<void> {
+    const { mtu = 9000, up = true } = options;
+    await this.link(`add ${name} mtu ${mtu} type veth peer name ${peer} mtu ${mtu}`);
+    if (up) {
+      await this.setUp(name, peer);
+    }
+  }
+
+  async setUp(...names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      await this.link(`set ${name} up`);
+    }
+  }
+
+  /** How many want the interface to be promiscuous. */
+  async promiscuity(name: string): Promise<number> {
+    const [link] = JSON.parse(await this.exec('ip', '-d', '-j', 'link', 'show', name)) as {
+      promiscuity: number;
+    }[];
+    return link?.promiscuity ?? NaN;
+  }
+
+  /** Lets go of what holds the namespace: unless somebody else holds it too, this is its end. */
+  async end(): Promise<void> {
+    if (!this.released) {
+      this.released = true;
+      await this.holder.release();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+  }
+}
+
+function uniqueName(): string {
+  counter += 1;
+  return `${NAME_PREFIX}-${process.pid}-${counter}`;
+}
+
+/** A run that was killed could not clean up behind itself; the process number in the name tells. */
+async function removeLeftovers(): Promise<void> {
+  const names = statSync(MOUNT_FOLDER, { throwIfNoEntry: false }) ? readdirSync(MOUNT_FOLDER) : [];
+  for (const name of names) {
+    const [prefix, pid] = name.split('-');
+    if (prefix === NAME_PREFIX && !statSync(`/proc/${pid}`, { throwIfNoEntry: false })) {
+      await run('ip', 'netns', 'delete', name);
+    }
+  }
+}
