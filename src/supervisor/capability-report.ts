@@ -1,0 +1,46 @@
+import type { CapabilityName, CapabilitySet } from './capabilities.js';
+
+interface EngineCapability {
+  readonly name: CapabilityName;
+  readonly optional: boolean;
+  /** What the engine cannot do without it; completes "without it ...". */
+  readonly consequence: string;
+}
+
+const ENGINE_CAPABILITIES: readonly EngineCapability[] = [
+  { name: 'SYS_PTRACE', optional: false, consequence: 'network namespaces of processes cannot be found' },
+  { name: 'SYS_ADMIN', optional: false, consequence: 'network namespaces cannot be entered' },
+  { name: 'NET_RAW', optional: false, consequence: 'packets cannot be captured' },
+  {
+    name: 'DAC_READ_SEARCH',
+    optional: true,
+    consequence:
+      'network namespaces that live only by an open file of another user, or in a folder closed to us, are not found',
+  },
+];
+
+/**
+ * Says which capabilities are missing, what will not work and how to mend it, as lines to print at the start.
+ * Empty: nothing is missing.
+ */
+export function describeMissingCapabilities(capabilities: CapabilitySet): string[] {
+  const missing = ENGINE_CAPABILITIES.filter(({ name }) => !capabilities.has(name));
+  if (missing.length === 0) return [];
+  const lines = missing.map(({ name, optional, consequence }) =>
+    optional
+      ? `missing capability CAP_${name} (optional): ${consequence}`
+      : `missing capability CAP_${name}: ${consequence}, so CAPTURES WILL NOT WORK`,
+  );
+  return [...lines, `to mend it: ${howToMend(missing.map(({ name }) => name))}`];
+}
+
+function howToMend(names: readonly CapabilityName[]): string {
+  const docker = names.map((name) => `--cap-add ${name}`).join(' ');
+  return (
+    `run it as root; or in a container with "docker run --pid host ${docker} ..."; ` +
+    'or as another user from a root shell with ' +
+    '"setpriv --reuid USER --regid GROUP --clear-groups --inh-caps ' +
+    '+sys_ptrace,+sys_admin,+net_raw,+dac_read_search --ambient-caps ' +
+    '+sys_ptrace,+sys_admin,+net_raw,+dac_read_search -- npm start"'
+  );
+}

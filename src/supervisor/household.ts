@@ -1,0 +1,37 @@
+import { availableParallelism } from 'node:os';
+import { delimiter } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { CapabilitySet } from './capabilities.js';
+import { ChildProcess } from './child-process.js';
+import { asEngine, asFront, type Command } from './privileges.js';
+import type { RuntimeDirectory } from './runtime-directory.js';
+import type { Household } from './supervisor.js';
+
+/** More engines than this would hardly find work: one carries many captures. */
+const MOST_ENGINES = 4;
+
+/** The real front and engines: this same program in its other roles. */
+export function createHousehold(
+  argv: readonly string[],
+  capabilities: CapabilitySet,
+  directory: RuntimeDirectory,
+): Household {
+  const engineCount = Math.min(availableParallelism(), MOST_ENGINES);
+  const sockets = Array.from({ length: engineCount }, (_, index) => directory.engineSocket(index));
+  const frontEnvironment = {
+    ...process.env,
+    PACKETFLIX_SUPERVISED: '1',
+    PACKETFLIX_ENGINE_SOCKETS: sockets.join(delimiter),
+  };
+  return {
+    engines: sockets.map(
+      (socket) => () => new ChildProcess(asEngine(inRole('engine', ['--socket', socket])), process.env),
+    ),
+    front: () => new ChildProcess(asFront(inRole('front', argv), capabilities), frontEnvironment),
+  };
+}
+
+function inRole(role: 'engine' | 'front', args: readonly string[]): Command {
+  const program = fileURLToPath(new URL('../main.js', import.meta.url));
+  return { file: process.execPath, args: [program, role, ...args] };
+}

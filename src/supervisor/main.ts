@@ -1,0 +1,46 @@
+import { parseCommandLine } from '../config/parse-command-line.js';
+import { CapabilitySet } from './capabilities.js';
+import { describeMissingCapabilities } from './capability-report.js';
+import { createHousehold } from './household.js';
+import { logToStandardError as log } from './log.js';
+import { hasSetpriv } from './privileges.js';
+import { RuntimeDirectory } from './runtime-directory.js';
+import { Supervisor } from './supervisor.js';
+
+/** Signals that mean: end in good order. SIGHUP comes when the terminal that we run in is closed. */
+const ENDING_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+/** Runs the whole service; `argv` is the command line without program and script. Ends the process itself. */
+export async function runSupervisor(argv: string[]): Promise<never> {
+  const commandLine = parseCommandLine(argv, process.env);
+  switch (commandLine.kind) {
+    case 'help':
+    case 'version':
+      process.stdout.write(commandLine.text);
+      return process.exit(0);
+    case 'error':
+      console.error(commandLine.message);
+      return process.exit(2);
+    case 'options':
+      return process.exit(await serve(argv));
+  }
+}
+
+async function serve(argv: readonly string[]): Promise<number> {
+  if (!hasSetpriv(process.env['PATH'] ?? '')) {
+    log('setpriv is missing, without which the network side of the service would keep privileges.');
+    log('to mend it: install the package util-linux (apt-get install util-linux)');
+    return 1;
+  }
+  const capabilities = CapabilitySet.ofThisProcess();
+  for (const line of describeMissingCapabilities(capabilities)) log(line);
+
+  const directory = RuntimeDirectory.create();
+  try {
+    const supervisor = new Supervisor(createHousehold(argv, capabilities, directory), log);
+    for (const signal of ENDING_SIGNALS) process.on(signal, () => supervisor.shutDown(signal));
+    return await supervisor.run();
+  } finally {
+    directory.remove();
+  }
+}

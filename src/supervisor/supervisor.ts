@@ -1,0 +1,72 @@
+import type { ChildProcess, ProcessEnd } from './child-process.js';
+import type { Log } from './log.js';
+import { RestartedChild } from './restarted-child.js';
+
+/** Front and engines have these to end in order; together well under the 5 s that we promise. */
+const FRONT_DEADLINE_MS = 3_000;
+const ENGINE_DEADLINE_MS = 1_000;
+/** One SIGTERM often comes as two: to the group, and passed on by npm. Only what comes later is deliberate. */
+const DELIBERATE_AFTER_MS = 1_000;
+
+/** What the supervisor looks after. Each call of a launcher starts a new process. */
+export interface Household {
+  readonly engines: readonly (() => ChildProcess)[];
+  readonly front: () => ChildProcess;
+}
+
+/** Starts front and engines, starts again those that die, and ends them all when asked to. */
+export class Supervisor {
+  private readonly front: RestartedChild;
+  private readonly engines: readonly RestartedChild[];
+  private shutdownBeganAtMs: number | undefined;
+  private readonly outcome = Promise.withResolvers<number>();
+
+  constructor(
+    household: Household,
+    private readonly log: Log,
+  ) {
+    this.front = new RestartedChild('front', household.front, log);
+    this.engines = household.engines.map(
+      (launch, index) => new RestartedChild(`engine ${index}`, launch, log),
+    );
+  }
+
+  /** Runs until asked to end, or until the front cannot begin; settles with the exit status for all. */
+  async run(): Promise<number> {
+    for (const engine of this.engines) engine.start();
+    let ready = false;
+    const firstFront = this.front.start((end) => {
+      if (ready) return 'restart';
+      void this.giveUp(end);
+      return 'leave';
+    });
+    ready = await firstFront.becameReady();
+    return await this.outcome.promise;
+  }
+
+  /** Ends everything in order: captures are closed by the front, so the front goes first. */
+  shutDown(reason: string): void {
+    if (this.shutdownBeganAtMs !== undefined) return this.hasten();
+    this.shutdownBeganAtMs = performance.now();
+    this.log(`${reason}: ending`);
+    void this.stopAll().then(() => this.outcome.resolve(0));
+  }
+
+  private hasten(): void {
+    if (performance.now() - (this.shutdownBeganAtMs ?? 0) < DELIBERATE_AFTER_MS) return;
+    for (const child of [this.front, ...this.engines]) child.kill();
+  }
+
+  /** The front said itself what is wrong (a port in use, for example); starting it again would not help. */
+  private async giveUp(end: ProcessEnd): Promise<void> {
+    if (end.error) this.log(`the front could not be started: ${end.error.message}`);
+    else if (end.signal) this.log(`the front was ended by ${end.signal} before it was ready`);
+    await this.stopAll();
+    this.outcome.resolve(end.status === null || end.status === 0 ? 1 : end.status);
+  }
+
+  private async stopAll(): Promise<void> {
+    await this.front.stop(FRONT_DEADLINE_MS);
+    await Promise.all(this.engines.map((engine) => engine.stop(ENGINE_DEADLINE_MS)));
+  }
+}
