@@ -1,0 +1,85 @@
+import { createWriteStream, fstatSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
+
+const STANDARD_OUTPUT = 1;
+
+/** Where the packets go. */
+export interface PacketOutput {
+  /** Takes a piece; returns false when the writer is to pause until `onDrain` is called. */
+  write(piece: Uint8Array): boolean;
+  /** Called when there is room again, and when the output has broken: it swallows everything then. */
+  onDrain: () => void;
+  /** Called once when nothing can be written any more. */
+  onBroken: (error: NodeJS.ErrnoException) => void;
+  /** Settles when everything is written, or cannot be. */
+  finish(): Promise<void>;
+}
+
+/** Opens standard output for '-', otherwise a file, which is made only when the first packets arrive. */
+export function openOutput(target: string | undefined): PacketOutput {
+  if (target === undefined) return new NoOutput();
+  return new StreamOutput(() => (target === '-' ? openStandardOutput() : createWriteStream(target)));
+}
+
+/**
+ * Not `process.stdout`: that blocks the whole process while a pipe is full, and Ctrl-C with it.
+ * https://nodejs.org/api/process.html#a-note-on-process-io
+ */
+function openStandardOutput(): Writable {
+  const kind = fstatSync(STANDARD_OUTPUT);
+  if (kind.isFIFO() || kind.isSocket())
+    return new Socket({ fd: STANDARD_OUTPUT, readable: false, writable: true });
+  return createWriteStream('', { fd: STANDARD_OUTPUT });
+}
+
+/** For a capture that is only counted. */
+class NoOutput implements PacketOutput {
+  onDrain = (): void => {};
+  onBroken = (): void => {};
+
+  write(): boolean {
+    return true;
+  }
+
+  finish(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+export class StreamOutput implements PacketOutput {
+  onDrain: () => void = () => {};
+  onBroken: (error: NodeJS.ErrnoException) => void = () => {};
+
+  private stream: Writable | undefined;
+  private broken = false;
+  private readonly brokenPromise = Promise.withResolvers<void>();
+
+  constructor(private readonly open: () => Writable) {}
+
+  write(piece: Uint8Array): boolean {
+    if (this.broken) return true;
+    this.stream ??= this.openStream();
+    return this.stream.write(piece);
+  }
+
+  async finish(): Promise<void> {
+    const stream = this.stream;
+    if (stream === undefined || this.broken) return;
+    const ended = new Promise<void>((resolve) => stream.end(() => resolve()));
+    await Promise.race([ended, this.brokenPromise.promise]);
+  }
+
+  private openStream(): Writable {
+    const stream = this.open();
+    stream.on('drain', () => this.onDrain());
+    stream.on('error', (error) => {
+      if (this.broken) return;
+      this.broken = true;
+      this.brokenPromise.resolve();
+      this.onBroken(error);
+      this.onDrain();
+    });
+    return stream;
+  }
+}
