@@ -7,8 +7,20 @@ const shared = {
 };
 
 export default {
+  // One run for both; the reporter names what was skipped.
+  globalSetup: '<rootDir>/scripts/jest/assert-node.mjs',
+  reporters: ['default', '<rootDir>/scripts/jest/skipped-reporter.mjs'],
   projects: [
-    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/test/unit/**/*.spec.ts'] },
-    { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },
+    {
+      ...shared,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/test/unit/**/*.spec.ts'],
+    },
+    {
+      ...shared,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'],
+      globalSetup: '<rootDir>/scripts/jest/ensure-build.mjs',
+    },
   ],
 };

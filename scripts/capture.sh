@@ -1,0 +1,8 @@
+#!/bin/sh
+# npm run capture: sees to what is missing, then becomes the small client. Writes nothing to standard output itself.
+set -eu
+cd "$(dirname "$0")/.."
+PATH="$PWD/node_modules/.bin:$PATH"
+export PATH
+node scripts/setup.mjs capture
+exec node dist/client/main.js "$@"

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PROJECT, run, say } from './project.mjs';
+import { SetupError } from './setup-error.mjs';
+
+const DIST = join(PROJECT, 'dist');
+const STAMP = '.sources-sha256';
+/** Everything that decides what a build makes. */
+const SOURCES = ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+
+/** Builds dist/ unless it was made from exactly these sources. */
+export function ensureBuild() {
+  if (isBuilt()) return;
+  say('building dist/');
+  build();
+}
+
+/**
+ * Compiles into a folder aside and then puts it in the place of dist/. So a service that runs from dist/ always
+ * finds a complete one when it starts a process again, and a failed build leaves the last good one there.
+ */
+export function build() {
+  // Before compiling: what is edited meanwhile then counts as not built yet.
+  const stamp = hashSources();
+  const fresh = `${DIST}.new-${process.pid}`;
+  const old = `${DIST}.old-${process.pid}`;
+  try {
+    mkdirSync(fresh, { recursive: true });
+    const compiler = join(PROJECT, 'node_modules/typescript/bin/tsc');
+    const options = [
+      '-p',
+      'tsconfig.build.json',
+      '--outDir',
+      fresh,
+      '--incremental',
+      'false',
+      '--tsBuildInfoFile',
+      'null',
+    ];
+    if (!run(process.execPath, [compiler, ...options])) throw new SetupError('the build failed, see above');
+    writeFileSync(join(fresh, STAMP), stamp);
+    if (existsSync(DIST)) renameSync(DIST, old);
+    renameSync(fresh, DIST);
+  } finally {
+    for (const leftover of [fresh, old]) rmSync(leftover, { recursive: true, force: true });
+  }
+}
+
+export function isBuilt() {
+  try {
+    return readFileSync(join(DIST, STAMP), 'utf8') === hashSources();
+  } catch {
+    return false;
+  }
+}
+
+/** A hash of the contents, not of times: a fresh clone or another branch changes times at will. */
+function hashSources() {
+  const hash = createHash('sha256');
+  for (const path of SOURCES.flatMap(filesIn).filter((file) => !file.endsWith('.spec.ts'))) {
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(join(PROJECT, path)))
+      .update('\0');
+  }
+  return hash.digest('hex');
+}
+
+function filesIn(path) {
+  const entries = readEntries(path);
+  if (entries === undefined) return [path];
+  const names = entries.map((entry) => entry.name).sort();
+  return names.flatMap((name) => filesIn(`${path}/${name}`));
+}
+
+/** The entries of a folder, or undefined when the path is a file. */
+function readEntries(path) {
+  try {
+    return readdirSync(join(PROJECT, path), { withFileTypes: true });
+  } catch (error) {
+    if (error.code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { outputOf, PROJECT, readProjectJson, say } from './project.mjs';
+import { SetupError } from './setup-error.mjs';
+
+const OLDEST_MACHINE_NODE = 20;
+
+/** The Node that runs this; any that is new enough to run npm and these scripts. */
+export function ensureMachineNode() {
+  const [major] = parseVersion(process.version);
+  if (major >= OLDEST_MACHINE_NODE) return;
+  throw new SetupError(
+    `Node.js ${OLDEST_MACHINE_NODE} or newer is needed to begin with, this is ${process.version}: ` +
+      'see https://nodejs.org/en/download',
+  );
+}
+
+/**
+ * The Node that runs the service comes as a development dependency, put in place by an install script. Where
+ * npm was told to run no install scripts, it is silently missing and the machine's own Node takes its place.
+ */
+export function ensureProjectNode() {
+  const range = readProjectJson('package.json').engines.node;
+  const version = outputOf(join(PROJECT, 'node_modules/.bin/node'), ['--version']);
+  if (version !== undefined && satisfies(version, range)) return;
+  const found =
+    version === undefined
+      ? "the project's own Node.js (node_modules/.bin/node) does not run"
+      : `the project's own Node.js is ${version}, but must be ${range}`;
+  // The shell then finds the next `node` in PATH, which is the one that runs this.
+  if (version === undefined && satisfies(process.version, range)) {
+    say(`${found}; going on with the machine's, ${process.version}`);
+    return;
+  }
+  throw new SetupError(
+    `${found}. Was npm told to run no install scripts ("npm config get ignore-scripts", allow-scripts)? ` +
+      `Run "npm rebuild node --ignore-scripts=false --foreground-scripts", or use Node.js ${range}.`,
+  );
+}
+
+/** Whether a version is in a range like "^22.21.1 || >=24.9.0": only these two operators, as in package.json. */
+export function satisfies(version, range) {
+  return range.split('||').some((alternative) => {
+    const [, operator, lowest] = /^\s*(\^|>=)(\d+\.\d+\.\d+)\s*$/.exec(alternative) ?? [];
+    if (lowest === undefined) throw new Error(`cannot read the version range "${range}"`);
+    const [actual, least] = [parseVersion(version), parseVersion(lowest)];
+    return compare(actual, least) >= 0 && (operator === '>=' || actual[0] === least[0]);
+  });
+}
+
+function parseVersion(text) {
+  return text.replace(/^v/, '').split('.', 3).map(Number.parseFloat);
+}
+
+function compare(left, right) {
+  const index = left.findIndex((part, position) => part !== right[position]);
+  return index === -1 ? 0 : left[index] - right[index];
+}

@@ -1,0 +1,115 @@
+import { accessSync, constants, readdirSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { machineEnvironment, outputOf, run, say } from './project.mjs';
+import { SetupError } from './setup-error.mjs';
+
+/** What has to be on the machine, how to see that it is, and the Debian package that brings it. */
+const LIBPCAP = { name: 'the library libpcap', isThere: hasLibpcap, package: 'libpcap0.8' };
+const SETPRIV = { name: 'setpriv', isThere: () => hasProgram('setpriv'), package: 'util-linux' };
+const TEST_PROGRAMS = [
+  ['ip', 'iproute2'],
+  ['nsenter', 'util-linux'],
+  ['tshark', 'tshark'],
+  ['dumpcap', 'tshark'],
+  ['capinfos', 'tshark'],
+  ['tcpdump', 'tcpdump'],
+  ['ps', 'procps'],
+  ['ping', 'iputils-ping'],
+].map(([name, packageName]) => ({ name, isThere: () => hasProgram(name), package: packageName }));
+
+const NEEDS = {
+  start: [LIBPCAP, SETPRIV],
+  test: [LIBPCAP, SETPRIV, ...TEST_PROGRAMS],
+  // The small client only talks to a service.
+  capture: [],
+};
+
+/** Installs what is missing when we may; otherwise stops with the command to run. */
+export function ensureSystemPackages(purpose) {
+  const missing = findMissing(purpose);
+  if (missing.length === 0) return;
+  const names = missing.map(({ name }) => name).join(', ');
+  const packages = [...new Set(missing.map((need) => need.package))];
+  if (!hasProgram('apt-get')) {
+    throw new SetupError(
+      `missing on this machine: ${names}. Install what brings them with your system's package manager ` +
+        `(on Debian the packages are called ${packages.join(', ')}), then try again.`,
+    );
+  }
+  if (process.getuid() !== 0) {
+    throw new SetupError(
+      `missing on this machine: ${names}. Run this, then try again:\n\n${asCommand(packages)}\n`,
+    );
+  }
+  install(names, packages);
+  const stillMissing = findMissing(purpose);
+  if (stillMissing.length > 0) {
+    throw new SetupError(`still missing: ${stillMissing.map(({ name }) => name).join(', ')}`);
+  }
+}
+
+function findMissing(purpose) {
+  return NEEDS[purpose].filter((need) => !need.isThere());
+}
+
+// Fresh machines often run their first automatic upgrade just now: wait for its lock.
+const INSTALL_OPTIONS = ['-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120'];
+
+function install(names, packages) {
+  say(`missing on this machine: ${names}; installing ${packages.join(' ')}`);
+  const environment = { ...machineEnvironment(), DEBIAN_FRONTEND: 'noninteractive' };
+  const installed =
+    run('apt-get', ['update', '-q'], environment) &&
+    run('apt-get', ['install', ...INSTALL_OPTIONS, ...packages], environment);
+  if (!installed) {
+    throw new SetupError(
+      `the installation failed, see above. The command to run is:\n\n${asCommand(packages)}\n`,
+    );
+  }
+}
+
+function asCommand(packages) {
+  const sudo = process.getuid() === 0 ? '' : 'sudo ';
+  return `${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends ${packages.join(' ')}`;
+}
+
+function hasProgram(name) {
+  // A user's PATH often lacks the folders of system programs, where they are nevertheless found by full path.
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return folders.some((folder) => isExecutable(join(folder, name)));
+}
+
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Debian calls the library libpcap.so.0.8, all others libpcap.so.1. */
+function hasLibpcap() {
+  const isLibpcap = (file) => /^libpcap\.so\.(0\.8|1)$/.test(file);
+  return (
+    libraryFolders().some((folder) => namesIn(folder).some(isLibpcap)) ||
+    (outputOf('/sbin/ldconfig', ['-p']) ?? '').split(/\s+/).some(isLibpcap)
+  );
+}
+
+function libraryFolders() {
+  return ['/usr/lib', '/usr/lib64'].flatMap((folder) => [
+    ...namesIn(folder)
+      .filter((name) => name.includes('-linux-'))
+      .map((name) => join(folder, name)),
+    folder,
+  ]);
+}
+
+function namesIn(folder) {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

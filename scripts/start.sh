@@ -1,0 +1,8 @@
+#!/bin/sh
+# npm start: sees to what is missing, then becomes the service. `exec`, so that signals to npm reach the service.
+set -eu
+cd "$(dirname "$0")/.."
+PATH="$PWD/node_modules/.bin:$PATH"
+export PATH
+node scripts/setup.mjs start
+exec node dist/main.js "$@"
