@@ -9,6 +9,8 @@ const ENHANCED_CAPTURED_LENGTH_OFFSET = 20;
 const SIMPLE_ORIGINAL_LENGTH_OFFSET = 8;
 /** Type, total length and trailing total length: no block is shorter. */
 const SMALLEST_BLOCK_BYTES = 12;
+/** Wireshark refuses longer ones, too. */
+const LARGEST_BLOCK_BYTES = 16 * 1024 * 1024;
 /** As far as we ever look into a block: up to and including the captured length. */
 const LOOK_BYTES = 24;
 
@@ -59,7 +61,7 @@ export class PacketCounter {
   private countWhenComplete(): void {
     if (this.headBytes < SMALLEST_BLOCK_BYTES) return;
     if (this.read(0) === SECTION_HEADER) this.readByteOrder();
-    if (this.totalLength() < SMALLEST_BLOCK_BYTES || this.totalLength() % 4 !== 0) this.lost = true;
+    if (!this.isTotalLengthSound()) this.lost = true;
     if (this.lost || this.headBytes < this.wantedHeadBytes()) return;
     this.count();
     this.skipBytes = this.totalLength() - this.headBytes;
@@ -77,6 +79,11 @@ export class PacketCounter {
     this.packets += 1;
     if (type === ENHANCED_PACKET) this.bytes += this.read(ENHANCED_CAPTURED_LENGTH_OFFSET);
     else this.bytes += Math.min(this.read(SIMPLE_ORIGINAL_LENGTH_OFFSET), this.totalLength() - 16);
+  }
+
+  private isTotalLengthSound(): boolean {
+    const length = this.totalLength();
+    return length >= SMALLEST_BLOCK_BYTES && length <= LARGEST_BLOCK_BYTES && length % 4 === 0;
   }
 
   private totalLength(): number {
