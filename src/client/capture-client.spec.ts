@@ -1,0 +1,137 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { PassThrough, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { CaptureClient, reportEnd, type CaptureEnd } from './capture-client.js';
+import { PacketCounter } from './packet-counter.js';
+import { openOutput, StreamOutput } from './packet-output.js';
+
+describe('CaptureClient', () => {
+  let server: WebSocketServer;
+  let url: URL;
+
+  beforeEach(async () => {
+    server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await once(server, 'listening');
+    url = new URL(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/capture`);
+  });
+  afterEach(() => {
+    for (const client of server.clients) client.terminate();
+    server.close();
+  });
+
+  function serve(handle: (socket: WebSocket) => void): void {
+    server.on('connection', handle);
+  }
+
+  function capture(output = openOutput(undefined)): CaptureClient {
+    return new CaptureClient(url, output, new PacketCounter());
+  }
+
+  function statusOf(end: CaptureEnd): { status: number; said: string } {
+    const screen = new PassThrough({ encoding: 'utf8' });
+    const status = reportEnd(end, screen);
+    return { status, said: (screen.read() as string | null) ?? '' };
+  }
+
+  it('writes the stream as it came, to the last byte sent before the close', async () => {
+    serve((socket) => {
+      for (const piece of ['one', 'two', 'three']) socket.send(Buffer.from(piece));
+      socket.send('text is no part of a capture');
+      socket.close(1000, 'the target has ended');
+    });
+    const pieces: Buffer[] = [];
+    const sink = new Writable({ write: (piece: Buffer, _, done) => (pieces.push(piece), done()) });
+    const end = await capture(new StreamOutput(() => sink)).wait();
+    expect(Buffer.concat(pieces).toString()).toBe('onetwothree');
+    expect(statusOf(end)).toEqual({
+      status: 0,
+      said: 'the service ended the capture (1000): the target has ended\n',
+    });
+  });
+
+  it('tells code and reason of a refusal, with status 1', async () => {
+    serve((socket) => socket.close(4404, 'no network namespace 7'));
+    expect(statusOf(await capture().wait())).toEqual({
+      status: 1,
+      said: 'the service ended the capture (4404): no network namespace 7\n',
+    });
+  });
+
+  it('says that the connection broke, with status 1', async () => {
+    serve((socket) => socket.terminate());
+    expect(statusOf(await capture().wait())).toEqual({ status: 1, said: 'the connection broke (1006)\n' });
+  });
+
+  it('says that nothing listens, with status 1', async () => {
+    server.close();
+    const { status, said } = statusOf(await capture().wait());
+    expect(status).toBe(1);
+    expect(said).toMatch(/ECONNREFUSED.*Is the service running/);
+  });
+
+  it('closes with 1000 when stopped, and keeps what still arrives', async () => {
+    const closed = Promise.withResolvers<number>();
+    serve((socket) => {
+      socket.send(Buffer.from('first'));
+      socket.on('close', closed.resolve);
+    });
+    const pieces: Buffer[] = [];
+    const sink = new Writable({ write: (piece: Buffer, _, done) => (pieces.push(piece), done()) });
+    const client = capture(new StreamOutput(() => sink));
+    client.onOpen(() => setTimeout(() => client.stop(), 50));
+    expect(statusOf(await client.wait())).toEqual({ status: 0, said: '' });
+    expect(await closed.promise).toBe(1000);
+    expect(Buffer.concat(pieces).toString()).toBe('first');
+  });
+
+  it('can be stopped before it is connected', async () => {
+    const client = capture();
+    client.stop();
+    expect(statusOf(await client.wait()).status).toBe(0);
+  });
+
+  it('reads no faster than its output takes the stream', async () => {
+    const PIECES = 64;
+    const piece = Buffer.alloc(1024 * 1024);
+    let service: WebSocket | undefined;
+    serve((socket) => {
+      service = socket;
+      for (let count = 0; count < PIECES; count += 1) socket.send(piece);
+      socket.close(1000);
+    });
+    let release = (): void => {};
+    const stalled = new Promise<void>((resolve) => (release = resolve));
+    let written = 0;
+    const sink = new Writable({
+      write: (bytes: Buffer, _, done) => {
+        written += bytes.length;
+        void stalled.then(() => done());
+      },
+    });
+    const client = capture(new StreamOutput(() => sink));
+    await sleep(500);
+    // What the kernel's socket buffers do not hold stays with the service.
+    expect(service?.bufferedAmount).toBeGreaterThan(32 * piece.length);
+    release();
+    await client.wait();
+    expect(written).toBe(PIECES * piece.length);
+  });
+
+  it.each([
+    ['EPIPE', 0, ''],
+    ['ENOSPC', 1, 'cannot write: no room\n'],
+  ])('ends the capture when its output breaks with %s', async (code, status, said) => {
+    const closed = Promise.withResolvers<number>();
+    serve((socket) => {
+      socket.send(Buffer.from('packets'));
+      socket.on('close', closed.resolve);
+    });
+    const sink = new Writable({
+      write: (_, __, done) => done(Object.assign(new Error('no room'), { code })),
+    });
+    expect(statusOf(await capture(new StreamOutput(() => sink)).wait())).toEqual({ status, said });
+    expect(await closed.promise).toBe(1000);
+  });
+});

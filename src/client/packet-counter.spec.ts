@@ -1,0 +1,71 @@
+import { PacketCounter } from './packet-counter.js';
+
+/** A block as a pcapng writer of either byte order makes it. */
+function block(type: number, body: Buffer, littleEndian: boolean): Buffer {
+  const length = 12 + body.length;
+  const bytes = Buffer.alloc(length);
+  const write = (value: number, offset: number) =>
+    littleEndian ? bytes.writeUInt32LE(value, offset) : bytes.writeUInt32BE(value, offset);
+  write(type, 0);
+  write(length, 4);
+  body.copy(bytes, 8);
+  write(length, length - 4);
+  return bytes;
+}
+
+function words(littleEndian: boolean, ...values: number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 4);
+  values.forEach((value, index) =>
+    littleEndian ? bytes.writeUInt32LE(value, index * 4) : bytes.writeUInt32BE(value, index * 4),
+  );
+  return bytes;
+}
+
+function enhancedPacket(littleEndian: boolean, length: number): Buffer {
+  const padded = Buffer.alloc(Math.ceil(length / 4) * 4, 0x0a);
+  return block(6, Buffer.concat([words(littleEndian, 0, 1, 2, length, length), padded]), littleEndian);
+}
+
+function stream(littleEndian: boolean): Buffer {
+  return Buffer.concat([
+    block(0x0a0d0d0a, words(littleEndian, 0x1a2b3c4d, 1, 0xffffffff, 0xffffffff), littleEndian),
+    block(1, words(littleEndian, 1, 0), littleEndian),
+    enhancedPacket(littleEndian, 60),
+    // A block of nothing but its frame, and a packet without a byte: the shortest there can be.
+    block(0x0bad, Buffer.alloc(0), littleEndian),
+    enhancedPacket(littleEndian, 0),
+    block(5, words(littleEndian, 0, 1, 2), littleEndian),
+    enhancedPacket(littleEndian, 1501),
+    // Simple packet block: cut to 4 bytes of 100.
+    block(3, words(littleEndian, 100, 0), littleEndian),
+  ]);
+}
+
+describe('PacketCounter', () => {
+  it.each([
+    ['little endian', true],
+    ['big endian', false],
+  ])('counts packets and their bytes in a %s stream', (_, littleEndian) => {
+    const counter = new PacketCounter();
+    counter.add(stream(littleEndian));
+    expect(counter).toMatchObject({ packets: 4, bytes: 60 + 1501 + 4, lost: false });
+  });
+
+  it('comes to the same result however the stream is cut', () => {
+    const bytes = stream(true);
+    for (let size = 1; size < 70; size += 1) {
+      const counter = new PacketCounter();
+      for (let offset = 0; offset < bytes.length; offset += size)
+        counter.add(bytes.subarray(offset, offset + size));
+      expect(counter).toMatchObject({ packets: 4, bytes: 1565, lost: false });
+    }
+  });
+
+  it('stops counting and says so where the stream is no pcapng', () => {
+    const counter = new PacketCounter();
+    counter.add(stream(true));
+    counter.add(Buffer.from('this is no pcapng at all'));
+    counter.add(stream(true));
+    expect(counter).toMatchObject({ packets: 4, lost: true });
+  });
+});

@@ -1,0 +1,27 @@
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RuntimeDirectory } from './runtime-directory.js';
+
+describe('RuntimeDirectory', () => {
+  let parent: string;
+  beforeEach(() => (parent = mkdtempSync(join(tmpdir(), 'runtime-spec-'))));
+  afterEach(() => rmSync(parent, { recursive: true }));
+
+  it('is private, and goes away with all that is in it', () => {
+    const directory = RuntimeDirectory.create([parent]);
+    expect(statSync(directory.path).mode & 0o777).toBe(0o700);
+    expect(directory.engineSocket(1)).toBe(`${directory.path}/engine-1.sock`);
+    directory.remove();
+    expect(existsSync(directory.path)).toBe(false);
+  });
+
+  it('takes the next parent where one cannot be used, or leaves no room for the name of a socket', () => {
+    const directory = RuntimeDirectory.create(['/nonexistent', `/tmp/${'x'.repeat(80)}`, parent]);
+    expect(directory.path.startsWith(parent)).toBe(true);
+  });
+
+  it('says which parents it has tried in vain', () => {
+    expect(() => RuntimeDirectory.create(['/nonexistent', '/proc'])).toThrow('/nonexistent, /proc');
+  });
+});

@@ -1,0 +1,157 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { ChildProcess } from './child-process.js';
+import { Supervisor } from './supervisor.js';
+
+const FIXTURE = fileURLToPath(new URL('./fixtures/child.mjs', import.meta.url));
+
+/** Launches stand-ins and remembers them, so that a test can see them live and die. */
+class Launcher {
+  readonly launched: ChildProcess[] = [];
+
+  constructor(private readonly args: readonly string[]) {}
+
+  readonly launch = (): ChildProcess => {
+    const child = new ChildProcess({ file: process.execPath, args: [FIXTURE, ...this.args] }, process.env);
+    this.launched.push(child);
+    return child;
+  };
+
+  get pids(): number[] {
+    return this.launched.flatMap(({ pid }) => pid ?? []);
+  }
+}
+
+async function eventually(holds: () => boolean, what: string): Promise<void> {
+  for (const deadline = Date.now() + 5_000; !holds(); await sleep(10)) {
+    if (Date.now() > deadline) throw new Error(`not within 5 s: ${what}`);
+  }
+}
+
+const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`);
+
+describe('Supervisor', () => {
+  let scratch: string;
+  let log: string[];
+  const launchers: Launcher[] = [];
+
+  beforeEach(() => {
+    scratch = mkdtempSync(join(tmpdir(), 'supervisor-spec-'));
+    log = [];
+  });
+  afterEach(() => {
+    for (const { launched } of launchers.splice(0)) for (const child of launched) child.kill();
+    rmSync(scratch, { recursive: true });
+  });
+
+  function launcher(...args: string[]): Launcher {
+    const created = new Launcher(args);
+    launchers.push(created);
+    return created;
+  }
+
+  function supervise(front: Launcher, ...engines: Launcher[]) {
+    const household = { front: front.launch, engines: engines.map(({ launch }) => launch) };
+    const supervisor = new Supervisor(household, (line) => log.push(line));
+    return { supervisor, status: supervisor.run() };
+  }
+
+  function expectAllGone(): void {
+    expect(launchers.flatMap(({ pids }) => pids).filter(isAlive)).toEqual([]);
+  }
+
+  it('ends front and engines, and itself with status 0, on a signal that comes twice', async () => {
+    const front = launcher('obedient');
+    const { supervisor, status } = supervise(front, launcher('obedient'), launcher('obedient'));
+    await front.launched[0]?.becameReady();
+    supervisor.shutDown('SIGTERM');
+    supervisor.shutDown('SIGTERM');
+    expect(await status).toBe(0);
+    expectAllGone();
+  });
+
+  it('ends also while its children are only just starting', async () => {
+    const { supervisor, status } = supervise(launcher('obedient'), launcher('obedient'));
+    supervisor.shutDown('SIGTERM');
+    expect(await status).toBe(0);
+    expectAllGone();
+  });
+
+  it('kills children that do not want to end, within 5 s', async () => {
+    const front = launcher('stubborn');
+    const { supervisor, status } = supervise(front, launcher('stubborn'));
+    await front.launched[0]?.becameReady();
+    const begin = performance.now();
+    supervisor.shutDown('SIGTERM');
+    expect(await status).toBe(0);
+    expect(performance.now() - begin).toBeLessThan(5_000);
+    expectAllGone();
+  }, 10_000);
+
+  it('hurries when asked a second time later on', async () => {
+    const front = launcher('stubborn');
+    const { supervisor, status } = supervise(front, launcher('stubborn'));
+    await front.launched[0]?.becameReady();
+    const begin = performance.now();
+    supervisor.shutDown('SIGINT');
+    await sleep(1_100);
+    supervisor.shutDown('SIGINT');
+    expect(await status).toBe(0);
+    expect(performance.now() - begin).toBeLessThan(2_500);
+    expectAllGone();
+  });
+
+  it.each([1, 2])(
+    'passes on status %i of a front that cannot begin, and ends the engines',
+    async (failure) => {
+      const { status } = supervise(launcher('fails', String(failure)), launcher('obedient'));
+      expect(await status).toBe(failure);
+      expectAllGone();
+    },
+  );
+
+  it('starts a front again that dies after it was ready', async () => {
+    const front = launcher('obedient');
+    const { supervisor, status } = supervise(front, launcher('obedient'));
+    await front.launched[0]?.becameReady();
+    front.launched[0]?.kill();
+    await eventually(() => front.launched.length === 2, 'another front');
+    expect(await front.launched[1]?.becameReady()).toBe(true);
+    expect(log).toEqual(['front was ended by SIGKILL; starting it again in 100 ms']);
+    supervisor.shutDown('SIGTERM');
+    expect(await status).toBe(0);
+    expectAllGone();
+  });
+
+  it('starts an engine again that dies, even before the front is ready', async () => {
+    const engine = launcher('dies-once', join(scratch, 'died'));
+    const { supervisor, status } = supervise(launcher('obedient'), engine);
+    await eventually(() => engine.launched.length === 2, 'another engine');
+    expect(log).toEqual(['engine 0 ended with status 1; starting it again in 100 ms']);
+    supervisor.shutDown('SIGTERM');
+    expect(await status).toBe(0);
+    expectAllGone();
+  });
+
+  it('waits longer each time for an engine that keeps dying, and ends in such a pause', async () => {
+    const engine = launcher('fails', '3');
+    const { supervisor, status } = supervise(launcher('obedient'), engine);
+    await eventually(() => log.length === 4, 'four deaths of the engine');
+    expect(log.map((line) => /(\d+) ms$/.exec(line)?.[1])).toEqual(['100', '200', '400', '800']);
+    supervisor.shutDown('SIGTERM');
+    expect(await status).toBe(0);
+    const count = engine.launched.length;
+    await sleep(1_000);
+    expect(engine.launched).toHaveLength(count);
+  });
+
+  it('says so and ends with status 1 when the front cannot be started at all', async () => {
+    const missing = () => new ChildProcess({ file: '/nonexistent', args: [] }, process.env);
+    const supervisor = new Supervisor({ front: missing, engines: [] }, (line) => log.push(line));
+    expect(await supervisor.run()).toBe(1);
+    expect(log.join('\n')).toMatch(/could not be started.*ENOENT/);
+  });
+});
