@@ -7,7 +7,8 @@ import type { Service } from './service.js';
 /** Parameters of a capture, by the names of the API. */
 export interface CaptureParameters {
   readonly netns?: number | string;
-  readonly container?: unknown;
+  /** An object, or any text instead of its JSON. */
+  readonly container?: object | string;
   readonly nif?: string;
   readonly filter?: string;
   readonly chaste?: boolean;
@@ -50,6 +51,7 @@ export class CaptureClient implements AsyncDisposable {
   private readonly reader = new PcapngReader();
   private readonly waiters = new Set<Waiter>();
   private violation: Error | undefined;
+  private closeSent = false;
 
   private constructor(
     private readonly socket: WebSocket,
@@ -100,9 +102,10 @@ export class CaptureClient implements AsyncDisposable {
     return this.reader.section?.length;
   }
 
-  /** The whole stream so far. */
+  /** The stream so far, up to the last block that is complete. */
   get stream(): Buffer {
-    return Buffer.concat(this.pieces);
+    const bytes = Buffer.concat(this.pieces);
+    return bytes.subarray(0, bytes.length - this.reader.incompleteBytes);
   }
 
   /** Both ends of the TCP connection below. */
@@ -128,6 +131,15 @@ export class CaptureClient implements AsyncDisposable {
     );
   }
 
+  /** Waits until a packet of this flow has come from that interface. */
+  async receivedFrom(interfaceName: string, flow: number): Promise<void> {
+    await this.until(`a packet of flow ${flow} from ${interfaceName}`, () =>
+      this.packets.some(
+        (packet) => packet.interface.name === interfaceName && tagOf(packet.data)?.flow === flow,
+      ),
+    );
+  }
+
   /** Waits until so many tagged packets are here. */
   async received(count: number, flow = 0): Promise<void> {
     await this.until(
@@ -137,13 +149,13 @@ export class CaptureClient implements AsyncDisposable {
     );
   }
 
-  /** Waits for the end, whoever wanted it; the stream must be whole then. */
+  /** Waits for the end, whoever wanted it; where the service did, the stream must be whole. */
   async ended(timeoutMs = 10_000): Promise<Closing> {
     await this.until('the close', () => this.closing !== undefined, timeoutMs);
     if (!this.closing) {
       throw new Error('unreachable: closed but not closing');
     }
-    if (this.pieces.length) {
+    if (this.pieces.length && !this.closeSent) {
       this.reader.end();
     }
     return this.closing;
@@ -151,6 +163,7 @@ export class CaptureClient implements AsyncDisposable {
 
   /** Closes as clients do, and gives what the service answered. */
   close(code = 1000, reason = 'ciao'): Promise<Closing> {
+    this.closeSent = true;
     this.socket.close(code, reason);
     return this.ended();
   }
@@ -273,7 +286,8 @@ export class CaptureClient implements AsyncDisposable {
 function queryOf({ netns, container, nif, filter, chaste }: CaptureParameters): string {
   const query = new URLSearchParams();
   if (netns !== undefined) query.set('netns', String(netns));
-  if (container !== undefined) query.set('container', JSON.stringify(container));
+  if (container !== undefined)
+    query.set('container', typeof container === 'string' ? container : JSON.stringify(container));
   if (nif !== undefined) query.set('nif', nif);
   if (filter !== undefined) query.set('filter', filter);
   if (chaste) query.set('chaste', '');

@@ -99,6 +99,11 @@ export class PcapngReader {
     }
   }
 
+  /** Bytes of a block whose end has not come yet. */
+  get incompleteBytes(): number {
+    return this.rest.length;
+  }
+
   /** Throws unless the stream so far ends where a block ends. */
   end(): void {
     this.require(

@@ -1,0 +1,77 @@
+import { CaptureClient } from '../kit/capture-client.js';
+import { NetworkNamespace } from '../kit/namespace.js';
+import { sendPackets } from '../kit/packets.js';
+import type { Packet } from '../kit/pcapng.js';
+import { describeAsRoot } from '../kit/root.js';
+import { readWithWireshark, Recording } from '../kit/second-opinion.js';
+import { serviceForAllTests } from '../kit/service.js';
+
+const COUNT = 6_000;
+const SMALLEST_BYTES = 60;
+const LARGEST_BYTES = 9_000;
+/** All sizes in turn, by a step that shares no divisor with their number. */
+const SIZES = Array.from(
+  { length: COUNT },
+  (_, index) => SMALLEST_BYTES + ((index * 1_231) % (LARGEST_BYTES - SMALLEST_BYTES + 1)),
+);
+const MAX_TIMESTAMP_DIFFERENCE_NS = 1_000_000n;
+
+describeAsRoot('The packets of a stream', () => {
+  const service = serviceForAllTests();
+
+  it.each([
+    ['received, whose VLAN tags the kernel keeps apart', 'eth1'],
+    ['sent, whose VLAN tags are in the packet', 'eth0'],
+  ])('are those that dumpcap records at the same time, byte for byte: %s', async (_, captured) => {
+    await using namespace = await NetworkNamespace.create();
+    await namespace.addWire('eth0', 'eth1');
+    await using recording = await Recording.start(namespace, captured, COUNT);
+    await using client = await CaptureClient.open(service.current, {
+      netns: namespace.inode,
+      nif: captured,
+    });
+    await client.described(captured);
+
+    await sendPackets(namespace, {
+      interface: 'eth0',
+      count: COUNT,
+      sizes: SIZES,
+      vlans: [0, 7, 4094],
+      ratePerSecond: 10_000,
+    });
+    await client.received(COUNT);
+
+    const expected = await recording.packets();
+    expect(client.packets.length).toBe(expected.length);
+    expect(differences(client.packets, expected)).toEqual([]);
+    expect(outOfOrder(client.packets)).toEqual([]);
+    expect(await readWithWireshark(client.stream)).toEqual({ packets: COUNT, interfaces: 1 });
+  });
+});
+
+/** Sentences about all packets that are not the same, the first few of them. */
+function differences(actual: readonly Packet[], expected: readonly Packet[]): string[] {
+  return expected
+    .flatMap((packet, index) => {
+      const other = actual[index];
+      if (!other?.data.equals(packet.data) || other.originalLength !== packet.originalLength) {
+        return [`packet ${index}: ${hexHead(other?.data)} instead of ${hexHead(packet.data)}`];
+      }
+      const apart = other.timestamp - packet.timestamp;
+      return apart > MAX_TIMESTAMP_DIFFERENCE_NS || apart < -MAX_TIMESTAMP_DIFFERENCE_NS
+        ? [`packet ${index}: timestamps are ${apart} ns apart`]
+        : [];
+    })
+    .slice(0, 10);
+}
+
+function outOfOrder(packets: readonly Packet[]): number[] {
+  return packets.flatMap((packet, index) => {
+    const previous = packets[index - 1];
+    return previous && previous.timestamp > packet.timestamp ? [index] : [];
+  });
+}
+
+function hexHead(data: Buffer | undefined): string {
+  return data ? `${data.subarray(0, 64).toString('hex')} (${data.length} bytes)` : 'nothing';
+}

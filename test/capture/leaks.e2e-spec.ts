@@ -1,0 +1,86 @@
+import { CaptureClient } from '../kit/capture-client.js';
+import { eventually } from '../kit/eventually.js';
+import { NetworkNamespace } from '../kit/namespace.js';
+import { sendPackets } from '../kit/packets.js';
+import { describeAsRoot } from '../kit/root.js';
+import { serviceForAllTests } from '../kit/service.js';
+
+const CAPTURES = 20;
+const ROUNDS = 100;
+/** Where memory is compared: the first rounds fill the heaps of fresh processes. */
+const WARM_UP_ROUNDS = 20;
+const MAX_GROWTH_KIB = 48 * 1024;
+
+describeAsRoot('Twenty captures', () => {
+  const service = serviceForAllTests();
+
+  it('started and stopped in random order a hundred times leave nothing behind', async () => {
+    await using namespace = await NetworkNamespace.create();
+    await namespace.addWire('eth0', 'eth1');
+    const random = randomNumbers(Date.now());
+    const request = { netns: namespace.inode, nif: 'eth1', filter: 'udp' };
+    const round = async () => {
+      const clients = await Promise.all(
+        Array.from({ length: CAPTURES }, () => CaptureClient.open(service.current, request)),
+      );
+      await sendPackets(namespace, { interface: 'eth0', count: 10 });
+      await Promise.all(shuffled(clients, random).map((client) => stop(client, random())));
+    };
+
+    await round();
+    const before = await settled();
+    for (let number = 0; number < WARM_UP_ROUNDS; number += 1) await round();
+    const warm = await settled();
+    for (let number = WARM_UP_ROUNDS; number < ROUNDS; number += 1) await round();
+    const after = await settled();
+
+    expect(after).toMatchObject({ processes: before.processes, descriptors: before.descriptors });
+    expect(after.threads).toBeLessThanOrEqual(before.threads);
+    expect(after.residentKiB - warm.residentKiB).toBeLessThan(MAX_GROWTH_KIB);
+    expect(await namespace.promiscuity('eth1')).toBe(0);
+  });
+
+  /** The resources once they stay the same for a while: what was closed last goes a moment later. */
+  async function settled() {
+    const countable = () => {
+      const { processes, descriptors, threads } = service.current.resources();
+      return JSON.stringify({ processes, descriptors, threads });
+    };
+    let previous = countable();
+    let since = performance.now();
+    return eventually('the service to come to rest', () => {
+      const current = countable();
+      if (current !== previous) {
+        previous = current;
+        since = performance.now();
+      }
+      return performance.now() - since > 1_000 && service.current.resources();
+    });
+  }
+});
+
+/** As clients end: some at once, some when they have seen something, some without a word. */
+async function stop(client: CaptureClient, chance: number): Promise<void> {
+  if (chance < 0.6) await client.described('eth1');
+  if (chance < 0.3) await client.close();
+  else if (chance < 0.8) client.abort();
+  else await client.close(1001, 'leaving');
+  await client.ended();
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  return items
+    .map((item) => ({ item, key: random() }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ item }) => item);
+}
+
+/** A small linear congruential generator, so that a failing order can be had again from its seed. */
+function randomNumbers(seed: number): () => number {
+  console.info(`random order from seed ${seed}`);
+  let state = BigInt(seed);
+  return () => {
+    state = (state * 6364136223846793005n + 1442695040888963407n) & 0xffff_ffff_ffff_ffffn;
+    return Number(state >> 11n) / 2 ** 53;
+  };
+}

@@ -1,0 +1,6 @@
+/** What clients see, by the contract; written out here so that a changed number in the service is found. */
+export const CLOSE_ENDED = 1000;
+export const CLOSE_SHUTTING_DOWN = 1001;
+export const CLOSE_BIG_MESSAGE = 1009;
+export const CLOSE_INVALID_REQUEST = 4400;
+export const CLOSE_NOT_FOUND = 4404;
