@@ -97,5 +97,6 @@ function at({ service, gwPort }: GhostwireOptions): string {
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  const { code } = error as NodeJS.ErrnoException;
+  return code ?? 'unknown error';
 }

@@ -21,7 +21,7 @@ export class SharedRequest<Answer> {
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     if (!this.#running) return this.#begin(new Round<Answer>()).join(signal);
     if (!fresh && !this.#running.abandoned) return this.#running.join(signal);
-    this.#waiting ??= new Round<Answer>();
+    if (!this.#waiting || this.#waiting.abandoned) this.#waiting = new Round<Answer>();
     return this.#waiting.join(signal);
   }
 
