@@ -74,7 +74,7 @@ export function describeNetnsResolver(
       expect(failure).toBeInstanceOf(CaptureError);
       expect(failure).toMatchObject({
         code: 'no-such-target',
-        message: expect.stringContaining('no-such-name') as string,
+        message: expect.stringContaining('no-such-name'),
       });
     });
 

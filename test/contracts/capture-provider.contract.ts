@@ -1,0 +1,192 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { CaptureError } from '../../src/capture/capture-errors.js';
+import type {
+  Capture,
+  CaptureEnd,
+  CaptureProvider,
+  CaptureRequest,
+} from '../../src/capture/capture-provider.js';
+import {
+  ENHANCED_PACKET_BLOCK,
+  INTERFACE_DESCRIPTION_BLOCK,
+  readBlocks,
+  SECTION_HEADER_BLOCK,
+  sectionCommentsOf,
+} from './pcapng-blocks.js';
+
+/** A provider to test. */
+export interface CaptureProviderSubject {
+  readonly provider: CaptureProvider;
+  /** A request that the provider accepts; the suite sets `sectionComments` itself. */
+  readonly request: CaptureRequest;
+  /** Requests that it must refuse, by title. */
+  readonly refused?: Readonly<Record<string, CaptureRequest>>;
+  /** What the provider holds at the moment (descriptors, captures, ...); must end where it began. */
+  heldResources?(): number | Promise<number>;
+  /** Called after each test. */
+  dispose?(): void | Promise<void>;
+}
+
+/** What every CaptureProvider has to hold to, from the docstrings of the port. */
+export function describeCaptureProvider(
+  title: string,
+  makeSubject: () => CaptureProviderSubject | Promise<CaptureProviderSubject>,
+): void {
+  describe(`${title}, as a CaptureProvider`, () => {
+    let subject: CaptureProviderSubject;
+    let heldBefore: number | undefined;
+
+    beforeEach(async () => {
+      subject = await makeSubject();
+      heldBefore = await subject.heldResources?.();
+    });
+
+    afterEach(async () => {
+      try {
+        await expectReleased(subject, heldBefore);
+      } finally {
+        await subject.dispose?.();
+      }
+    });
+
+    function open(comments: readonly string[] = [], signal = new AbortController().signal): Promise<Capture> {
+      return subject.provider.open({ ...subject.request, sectionComments: comments }, signal);
+    }
+
+    it('streams pcapng that begins with the section and its comments, in their order', async () => {
+      const comments = ['---\n# first\n', 'second: grüße\n', ''];
+      const blocks = readBlocks(await readUntilStopped(await open(comments)));
+      expect(blocks[0]!.type).toBe(SECTION_HEADER_BLOCK);
+      expect(sectionCommentsOf(blocks[0]!)).toEqual(comments);
+      expect(blocks.filter(({ type }) => type === SECTION_HEADER_BLOCK)).toHaveLength(1);
+    });
+
+    it('describes an interface before the first packet of it', async () => {
+      let interfaces = 0;
+      for (const { type, body } of readBlocks(await readUntilStopped(await open()))) {
+        if (type === INTERFACE_DESCRIPTION_BLOCK) interfaces += 1;
+        if (type === ENHANCED_PACKET_BLOCK) expect(body.readUInt32LE(0)).toBeLessThan(interfaces);
+      }
+      expect(interfaces).toBeGreaterThan(0);
+    });
+
+    it('ends the stream when it is asked to stop, more than once even, and says why', async () => {
+      const capture = await open();
+      capture.stop();
+      capture.stop();
+      readBlocks(await within(readAll(capture), 'the stream'));
+      expectEnd(await within(capture.end, 'the end'));
+      capture.stop();
+    });
+
+    it('frees the capture when the reader leaves the loop early', async () => {
+      const capture = await open();
+      for await (const chunk of capture.chunks) {
+        expect(chunk.byteLength).toBeGreaterThan(0);
+        break;
+      }
+      expectEnd(await within(capture.end, 'the end'));
+    });
+
+    it('frees the capture when nobody wants it any more', async () => {
+      const abort = new AbortController();
+      const capture = await open([], abort.signal);
+      abort.abort();
+      // How the stream ends is nobody's concern any more, as long as it does.
+      await within(
+        readAll(capture).catch(() => undefined),
+        'the stream',
+      );
+      expectEnd(await within(capture.end, 'the end'));
+    });
+
+    it('does not keep a capture that nobody wanted in the first place', async () => {
+      const capture = await open([], AbortSignal.abort()).catch(() => undefined);
+      if (!capture) return;
+      await within(
+        readAll(capture).catch(() => undefined),
+        'the stream',
+      );
+      expectEnd(await within(capture.end, 'the end'));
+    });
+
+    it('leaves a piece alone until the next one is asked for', async () => {
+      const capture = await open();
+      for await (const chunk of capture.chunks) {
+        const before = Buffer.from(chunk);
+        await delay(100);
+        expect(before.equals(chunk)).toBe(true);
+        break;
+      }
+      await within(capture.end, 'the end');
+    });
+
+    it('keeps captures at the same time apart', async () => {
+      const names = Array.from({ length: 5 }, (_, index) => `capture ${index}`);
+      const captures = await Promise.all(names.map((name) => open([name])));
+      const streams = await Promise.all(captures.map((capture) => readUntilStopped(capture)));
+      expect(streams.map((stream) => sectionCommentsOf(readBlocks(stream)[0]!))).toEqual(
+        names.map((name) => [name]),
+      );
+    });
+
+    it('refuses with an error of the port what it cannot capture', async () => {
+      for (const [refused, request] of Object.entries(subject.refused ?? {})) {
+        const outcome = await subject.provider
+          .open(request, new AbortController().signal)
+          .catch((error: unknown) => error);
+        expect([refused, outcome]).toEqual([refused, expect.any(CaptureError)]);
+      }
+    });
+  });
+}
+
+/** Long enough for the slowest machine, short enough to tell "late" from "never". */
+const PATIENCE_MS = 5000;
+
+async function within<Value>(promise: Promise<Value>, what: string): Promise<Value> {
+  const timer = new AbortController();
+  const late = delay(PATIENCE_MS, undefined, { signal: timer.signal }).then(
+    () => Promise.reject(new Error(`${what} did not come within ${PATIENCE_MS} ms`)),
+    () => new Promise<never>(() => undefined),
+  );
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    timer.abort();
+  }
+}
+
+async function readAll(capture: Capture): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const chunk of capture.chunks) {
+    // The memory is ours only until the next turn.
+    pieces.push(Buffer.from(chunk));
+  }
+  return Buffer.concat(pieces);
+}
+
+/** A stream with something in it, of a capture that would go on for ever. */
+async function readUntilStopped(capture: Capture): Promise<Buffer> {
+  const timer = setTimeout(() => capture.stop(), 500);
+  const stream = await within(readAll(capture), 'the end of the stream');
+  clearTimeout(timer);
+  expectEnd(await within(capture.end, 'the end'));
+  return stream;
+}
+
+function expectEnd(end: CaptureEnd): void {
+  expect(['stopped', 'target-ended']).toContain(end.code);
+  expect(typeof end.message).toBe('string');
+}
+
+async function expectReleased(
+  subject: CaptureProviderSubject,
+  heldBefore: number | undefined,
+): Promise<void> {
+  if (heldBefore === undefined) return;
+  const deadline = Date.now() + PATIENCE_MS;
+  while ((await subject.heldResources!()) > heldBefore && Date.now() < deadline) await delay(10);
+  expect(await subject.heldResources!()).toBeLessThanOrEqual(heldBefore);
+}

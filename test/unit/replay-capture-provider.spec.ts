@@ -1,0 +1,50 @@
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CaptureRequest } from '../../src/capture/capture-provider.js';
+import { refusalPcapng } from '../../src/capture/reason-pcapng.js';
+import { describeCaptureProvider } from '../contracts/capture-provider.contract.js';
+import { ReplayCaptureProvider } from '../fixtures/replay-capture-provider.js';
+
+const REQUEST: CaptureRequest = {
+  reference: { netns: 4026532270 },
+  interfaces: [],
+  filter: '',
+  promiscuous: true,
+  sectionComments: [],
+  excludedConnections: [],
+};
+
+/** A section, an interface, and as many packets as it takes to need several reads. */
+function recording(): Buffer {
+  const packet = Buffer.alloc(12 + 20 + 1500);
+  packet.writeUInt32LE(6, 0);
+  packet.writeUInt32LE(packet.length, 4);
+  packet.writeUInt32LE(1500, 20);
+  packet.writeUInt32LE(1500, 24);
+  packet.writeUInt32LE(packet.length, packet.length - 4);
+  return Buffer.concat([refusalPcapng('recorded'), ...Array.from({ length: 1000 }, () => packet)]);
+}
+
+function descriptorsOf(path: string): number {
+  return readdirSync('/proc/self/fd').filter((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`) === path;
+    } catch {
+      return false;
+    }
+  }).length;
+}
+
+describeCaptureProvider('ReplayCaptureProvider', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'packetflix-'));
+  const path = join(folder, 'recording.pcapng');
+  writeFileSync(path, recording());
+  return {
+    provider: new ReplayCaptureProvider(path),
+    request: REQUEST,
+    refused: { 'a filter, which a replay does not have': { ...REQUEST, filter: 'tcp' } },
+    heldResources: () => descriptorsOf(path),
+    dispose: () => rmSync(folder, { recursive: true }),
+  };
+});
