@@ -246,13 +246,9 @@ describeAsRoot('The interfaces of a capture', () => {
     await sendPackets(namespace, { interface: 'eth0', count: 10 });
     await client.received(20);
 
+    const sources = client.tagged().map((packet) => packet.interface.name ?? '');
+    expect(sources.sort()).toEqual([...Array<string>(10).fill('br0'), ...Array<string>(10).fill('port0')]);
     expect(client.disorder).toBe(0);
-    expect(client.packetCounts).toEqual(
-      new Map([
-        ['port0', 10],
-        ['br0', 10],
-      ]),
-    );
   });
 });
 
