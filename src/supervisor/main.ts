@@ -19,7 +19,7 @@ export async function runSupervisor(argv: string[]): Promise<never> {
       process.stdout.write(commandLine.text);
       return process.exit(0);
     case 'error':
-      console.error(commandLine.message);
+      console.error(`packetflix: ${commandLine.message}\nSee --help.`);
       return process.exit(2);
     case 'options':
       return process.exit(await serve(argv));

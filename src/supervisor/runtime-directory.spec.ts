@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RuntimeDirectory } from './runtime-directory.js';
@@ -19,6 +19,17 @@ describe('RuntimeDirectory', () => {
   it('takes the next parent where one cannot be used, or leaves no room for the name of a socket', () => {
     const directory = RuntimeDirectory.create(['/nonexistent', `/tmp/${'x'.repeat(80)}`, parent]);
     expect(directory.path.startsWith(parent)).toBe(true);
+  });
+
+  it('removes what a supervisor left that is gone, and nothing else', () => {
+    const living = RuntimeDirectory.create([parent]);
+    const leftover = living.path.replace(`-${process.pid}-`, '-999999999-');
+    const ofAnotherNamespace = join(parent, 'packetflix-1-999999999-abcdef');
+    for (const path of [leftover, ofAnotherNamespace]) mkdirSync(path);
+    const fresh = RuntimeDirectory.create([parent]);
+    const expected = [living.path, ofAnotherNamespace, fresh.path];
+    expect(readdirSync(parent).map((name) => join(parent, name))).toEqual(expect.arrayContaining(expected));
+    expect(readdirSync(parent)).toHaveLength(expected.length);
   });
 
   it('says which parents it has tried in vain', () => {

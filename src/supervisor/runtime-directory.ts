@@ -1,11 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A unix socket's path has room for 107 bytes (unix(7)), of which our own names take about 30. */
-const MAX_PARENT_BYTES = 70;
+/** A unix socket's path has room for 107 bytes (unix(7)), of which our own names take about 50. */
+const MAX_PARENT_BYTES = 55;
 
-/** The private folder (0700, by mkdtemp(3)) that holds the engines' sockets while the service runs. */
+/**
+ * The private folder (0700, by mkdtemp(3)) that holds the engines' sockets while the service runs. Its name tells
+ * whose it is, so that the next start can remove what a supervisor left that was killed.
+ */
 export class RuntimeDirectory {
   private constructor(readonly path: string) {}
 
@@ -14,9 +17,11 @@ export class RuntimeDirectory {
     const failures: unknown[] = [];
     for (const parent of parents) {
       try {
-        if (Buffer.byteLength(parent) > MAX_PARENT_BYTES)
-          throw new Error(`${parent}: path too long for sockets`);
-        return new RuntimeDirectory(mkdtempSync(join(parent, 'packetflix-')));
+        if (Buffer.byteLength(parent) > MAX_PARENT_BYTES) {
+          throw new Error(`${parent}: no room for the name of a socket`);
+        }
+        removeLeftovers(parent);
+        return new RuntimeDirectory(mkdtempSync(join(parent, `${namePrefix()}${process.pid}-`)));
       } catch (error) {
         failures.push(error);
       }
@@ -30,5 +35,23 @@ export class RuntimeDirectory {
 
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** Containers may share /run, and process ids mean nothing in another namespace: see pid_namespaces(7). */
+function namePrefix(): string {
+  return `packetflix-${statSync('/proc/self/ns/pid').ino}-`;
+}
+
+function removeLeftovers(parent: string): void {
+  const prefix = namePrefix();
+  for (const name of readdirSync(parent).filter((candidate) => candidate.startsWith(prefix))) {
+    const [pid] = name.slice(prefix.length).split('-');
+    if (existsSync(`/proc/${pid}`)) continue;
+    try {
+      rmSync(join(parent, name), { recursive: true, force: true });
+    } catch {
+      // Another user's. It is in nobody's way.
+    }
   }
 }

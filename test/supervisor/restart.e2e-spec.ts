@@ -1,0 +1,18 @@
+import { eventually } from '../kit/eventually.js';
+import { describeAsRoot } from '../kit/root.js';
+import { RunningService } from './running-service.js';
+
+describeAsRoot('a process of the service that dies', () => {
+  it.each(['engine', 'front'] as const)('is started again: %s', async (role) => {
+    await using service = await RunningService.start();
+    const { pid } = service.inRole(role);
+    const count = service.processes().length;
+    process.kill(pid, 'SIGKILL');
+    await service.child.saying(new RegExp(`${role}.* was ended by SIGKILL; starting it again in 100 ms`));
+    await eventually(`another ${role}`, () => {
+      const processes = service.processes();
+      return processes.length === count && !processes.some((process) => process.pid === pid);
+    });
+    await eventually('the service to answer again', () => service.answers());
+  });
+});

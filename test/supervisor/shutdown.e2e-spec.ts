@@ -1,0 +1,79 @@
+import { WebSocket } from 'ws';
+import { describeAsRoot } from '../kit/root.js';
+import { netnsOfThisProcess, PROJECT, RunningService, runtimeDirectories } from './running-service.js';
+
+/** Opens a capture of `lo` in the namespace of the tests; settles with the code of its close. */
+async function capture(service: RunningService): Promise<{ closed: Promise<number> }> {
+  const url = `ws://127.0.0.1:${service.port}/capture?netns=${netnsOfThisProcess()}&nif=lo`;
+  const socket = new WebSocket(url);
+  const closed = new Promise<number>((resolve) => socket.on('close', resolve));
+  await new Promise<void>((resolve, reject) => {
+    socket.once('message', () => resolve());
+    socket.once('close', (code, reason) => reject(new Error(`refused: ${code} ${reason.toString()}`)));
+    socket.once('error', reject);
+  });
+  return { closed };
+}
+
+describeAsRoot('the end of the service', () => {
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'on %s closes captures with 1001, exits with 0 within 5 s, and leaves nothing behind',
+    async (signal) => {
+      const directories = runtimeDirectories();
+      await using service = await RunningService.start();
+      const { closed } = await capture(service);
+      service.processes();
+      const begin = performance.now();
+      service.child.signal(signal);
+      expect(await closed).toBe(1001);
+      expect(await service.child.ended).toBe(0);
+      expect(performance.now() - begin).toBeLessThan(5_000);
+      await service.nothingIsLeft(100);
+      expect(runtimeDirectories()).toEqual(directories);
+    },
+  );
+
+  it('is in good order also when the whole group gets the signal, twice within a millisecond', async () => {
+    await using service = await RunningService.start();
+    const { closed } = await capture(service);
+    service.processes();
+    process.kill(-service.pid, 'SIGTERM');
+    process.kill(-service.pid, 'SIGTERM');
+    expect(await closed).toBe(1001);
+    expect(await service.child.ended).toBe(0);
+    await service.nothingIsLeft(100);
+  });
+
+  it('is in good order also right after the start', async () => {
+    await using service = await RunningService.start();
+    service.processes();
+    service.child.signal('SIGTERM');
+    expect(await service.child.ended).toBe(0);
+    await service.nothingIsLeft(100);
+  });
+
+  it('comes within 2 s for all when the supervisor is killed', async () => {
+    await using service = await RunningService.start();
+    await capture(service);
+    service.processes();
+    service.child.signal('SIGKILL');
+    await service.nothingIsLeft(2_000);
+    // Only the folder is left, and the next start removes it.
+    const [leftover] = runtimeDirectories().filter((name) => name.includes(`-${service.pid}-`));
+    expect(leftover).toBeDefined();
+    await using next = await RunningService.start();
+    expect(await next.answers()).toBe(true);
+    expect(runtimeDirectories()).not.toContain(leftover);
+  });
+
+  it('reaches the service through npm', async () => {
+    await using service = await RunningService.start(['npm', '--prefix', PROJECT, 'start', '--']);
+    const { closed } = await capture(service);
+    // npm itself, the service in place of its shell, front and engines.
+    expect(service.processes().length).toBeGreaterThanOrEqual(4);
+    service.child.signal('SIGTERM');
+    expect(await closed).toBe(1001);
+    expect(await service.child.ended).toBe(0);
+    await service.nothingIsLeft(100);
+  });
+});
