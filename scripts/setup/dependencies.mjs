@@ -6,8 +6,13 @@ import { SetupError } from './setup-error.mjs';
 export function ensureDependencies() {
   if (areDependenciesInstalled()) return;
   say('installing dependencies: npm ci');
-  // Without --include=dev an environment with NODE_ENV=production would leave out what the build needs.
-  const installed = run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], machineEnvironment());
+  // Errors only: that the machine's older Node.js is not what the packages want is no news. Without
+  // --include=dev an environment with NODE_ENV=production would leave out what the build needs.
+  const installed = run(
+    'npm',
+    ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'],
+    machineEnvironment(),
+  );
   if (!installed)
     throw new SetupError('"npm ci" failed, see above. Is npm installed, and its registry reachable?');
 }
