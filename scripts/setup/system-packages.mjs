@@ -9,12 +9,11 @@ const SETPRIV = { name: 'setpriv', isThere: () => hasProgram('setpriv'), package
 const TEST_PROGRAMS = [
   ['ip', 'iproute2'],
   ['nsenter', 'util-linux'],
+  ['unshare', 'util-linux'],
+  ['setsid', 'util-linux'],
   ['tshark', 'tshark'],
   ['dumpcap', 'tshark'],
   ['capinfos', 'tshark'],
-  ['tcpdump', 'tcpdump'],
-  ['ps', 'procps'],
-  ['ping', 'iputils-ping'],
 ].map(([name, packageName]) => ({ name, isThere: () => hasProgram(name), package: packageName }));
 
 const NEEDS = {

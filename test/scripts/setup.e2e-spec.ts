@@ -1,0 +1,66 @@
+import { chmodSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { Child } from '../kit/child.js';
+import { describeAsRoot } from '../kit/root.js';
+import { TemporaryFile } from '../kit/second-opinion.js';
+import { writeFile } from 'node:fs/promises';
+
+const PROJECT = new URL('../../', import.meta.url).pathname;
+const SETUP = `${PROJECT}scripts/setup.mjs`;
+
+describe('scripts/setup.mjs', () => {
+  it.each(['start', 'test', 'capture'])('has nothing to do or say the second time: %s', async (purpose) => {
+    const begin = performance.now();
+    const child = await Child.start(process.execPath, [SETUP, purpose]);
+    expect(await child.ended).toBe(0);
+    expect(child.stdout + child.stderr).toBe('');
+    // Alone on the machine it takes 0.1 s.
+    expect(performance.now() - begin).toBeLessThan(1_500);
+  });
+
+  it('refuses a purpose that it does not know', async () => {
+    const child = await Child.start(process.execPath, [SETUP, 'party']);
+    expect(await child.ended).toBe(2);
+    expect(child.stderr).toContain('start|test|capture');
+  });
+});
+
+describeAsRoot('scripts/setup.mjs without root', () => {
+  it('prints the command for the packages that are missing, and stops', async () => {
+    // A search path with apt-get, but without what the tests need; reachable for everybody.
+    const folder = mkdtempSync('/tmp/packetflix-test-path-');
+    try {
+      chmodSync(folder, 0o755);
+      symlinkSync('/usr/bin/apt-get', join(folder, 'apt-get'));
+      const unprivileged = ['--reuid', '65534', '--regid', '65534', '--clear-groups', '--'];
+      const script = `PATH="${folder}"; export PATH; exec "$0" "$@"`;
+      const command = ['/bin/sh', '-c', script, process.execPath, SETUP, 'test'];
+      const child = await Child.start('setpriv', [...unprivileged, ...command]);
+      expect(await child.ended).toBe(1);
+      expect(child.stderr).toMatch(
+        /missing on this machine: .*tshark[^]*sudo apt-get update && sudo apt-get install -y --no-install-recommends .*tshark/,
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe('scripts/test-summary.mjs', () => {
+  async function summaryOf(report: string): Promise<string> {
+    using file = new TemporaryFile('report.json');
+    await writeFile(file.path, report);
+    const child = await Child.start(process.execPath, [`${PROJECT}scripts/test-summary.mjs`, file.path]);
+    return await child.succeeded();
+  }
+
+  it('counts what passed, failed and was skipped; files that did not load are failures', async () => {
+    const counts = { numPassedTests: 5, numFailedTests: 1, numPendingTests: 2, numTodoTests: 1 };
+    const report = JSON.stringify({ ...counts, numRuntimeErrorTestSuites: 1 });
+    expect(await summaryOf(report)).toBe('5 passed, 2 failed, 3 skipped\n');
+  });
+
+  it('says that nothing ran when there is no report', async () => {
+    expect(await summaryOf('')).toBe('0 passed, 0 failed, 0 skipped\n');
+  });
+});
