@@ -1,0 +1,21 @@
+import { IsBoolean, IsInt, Matches, Max, Min } from 'class-validator';
+
+const PORT = { message: 'must be a whole number from 1 to 65535' };
+
+/** Where the GhostWire discovery service is, and whether we stand in front of it. */
+export class DiscoveryConfig {
+  @Matches(/^[\w.:%-]+$/, { message: 'must be an address or a host name' })
+  readonly service!: string;
+
+  @IsInt(PORT)
+  @Min(1, PORT)
+  @Max(65535, PORT)
+  readonly gwPort!: number;
+
+  @IsBoolean({ message: 'must be true or false' })
+  readonly proxy!: boolean;
+
+  /** True where the user named the service or its port, so that its failure is worth telling. */
+  @IsBoolean()
+  readonly configured!: boolean;
+}

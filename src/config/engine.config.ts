@@ -1,0 +1,8 @@
+/** The front's surroundings. Set by the supervisor, not by users, so these are no options. */
+export class EngineConfig {
+  /** Paths of the engines' unix sockets; empty: there is no engine, and no capture can begin. */
+  readonly sockets!: readonly string[];
+
+  /** Whether a supervisor runs us: then it alone decides when we end, and we must have no privileges. */
+  readonly supervised!: boolean;
+}

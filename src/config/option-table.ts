@@ -1,0 +1,98 @@
+/** One thing that a user can set: everything that parsing, `--help` and the README say about it. */
+export interface OptionDescription {
+  /** The configuration that it belongs to, and the field there. */
+  readonly section: 'service' | 'discovery';
+  readonly field: string;
+  readonly flag: string;
+  readonly short?: string;
+  readonly variable: string;
+  readonly kind: 'text' | 'number' | 'switch';
+  /** What `--help` calls the value; switches take none. */
+  readonly value?: string;
+  readonly defaultValue: string | number | boolean | undefined;
+  /** The default in words, where the value alone would not tell. */
+  readonly defaultInWords?: string;
+  readonly description: string;
+}
+
+/** The one place that knows the options. A flag wins over the variable, the variable over the default. */
+export const OPTION_TABLE: readonly OptionDescription[] = [
+  {
+    section: 'service',
+    field: 'port',
+    flag: '--port',
+    short: '-p',
+    variable: 'PACKETFLIX_PORT',
+    kind: 'number',
+    value: 'number',
+    defaultValue: 5001,
+    description: 'TCP port to serve on; 0 takes any free one',
+  },
+  {
+    section: 'service',
+    field: 'host',
+    flag: '--host',
+    variable: 'PACKETFLIX_HOST',
+    kind: 'text',
+    value: 'address',
+    defaultValue: undefined,
+    defaultInWords: 'all addresses',
+    description: 'address or host name to serve on',
+  },
+  {
+    section: 'discovery',
+    field: 'service',
+    flag: '--discovery-service',
+    variable: 'PACKETFLIX_DISCOVERY_SERVICE',
+    kind: 'text',
+    value: 'host',
+    defaultValue: '127.0.0.1',
+    description: 'address or host name of the GhostWire discovery service',
+  },
+  {
+    section: 'discovery',
+    field: 'gwPort',
+    flag: '--gw-port',
+    variable: 'PACKETFLIX_GW_PORT',
+    kind: 'number',
+    value: 'number',
+    defaultValue: 5000,
+    description: 'TCP port of the GhostWire discovery service',
+  },
+  {
+    section: 'discovery',
+    field: 'proxy',
+    flag: '--proxy-discovery',
+    variable: 'PACKETFLIX_PROXY_DISCOVERY',
+    kind: 'switch',
+    defaultValue: false,
+    description: 'reverse proxy the GhostWire discovery service, its web page included',
+  },
+  {
+    section: 'service',
+    field: 'debug',
+    flag: '--debug',
+    variable: 'PACKETFLIX_DEBUG',
+    kind: 'switch',
+    defaultValue: false,
+    description: 'log debug messages',
+  },
+  {
+    section: 'service',
+    field: 'logRequests',
+    flag: '--log-requests',
+    variable: 'PACKETFLIX_LOG_REQUESTS',
+    kind: 'switch',
+    defaultValue: false,
+    description: 'log one line per HTTP and websocket request',
+  },
+  {
+    section: 'service',
+    field: 'logHeaders',
+    flag: '--log-headers',
+    variable: 'PACKETFLIX_LOG_HEADERS',
+    kind: 'switch',
+    defaultValue: false,
+    description: 'log the headers of requests too, credentials left out',
+  },
+];

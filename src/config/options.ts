@@ -1,0 +1,10 @@
+import type { DiscoveryConfig } from './discovery.config.js';
+import type { EngineConfig } from './engine.config.js';
+import type { ServiceConfig } from './service.config.js';
+
+/** Everything that can be set from outside, one configuration per concern; validated. */
+export interface Options {
+  readonly service: ServiceConfig;
+  readonly discovery: DiscoveryConfig;
+  readonly engine: EngineConfig;
+}

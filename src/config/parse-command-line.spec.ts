@@ -1,0 +1,127 @@
+import { OPTION_TABLE } from './option-table.js';
+import { markdownOptionTable } from './markdown-option-table.js';
+import { parseCommandLine } from './parse-command-line.js';
+
+type Env = Record<string, string>;
+
+const DEFAULTS = {
+  service: { port: 5001, host: undefined, debug: false, logRequests: false, logHeaders: false },
+  discovery: { service: '127.0.0.1', gwPort: 5000, proxy: false, configured: false },
+  engine: { sockets: [], supervised: false },
+};
+
+interface Changes {
+  service?: Partial<Omit<(typeof DEFAULTS)['service'], 'host'>> & { host?: string };
+  discovery?: Partial<(typeof DEFAULTS)['discovery']>;
+  engine?: { sockets?: string[]; supervised?: boolean };
+}
+
+describe('The command line and the environment', () => {
+  it.each<[string, string[], Env, Changes]>([
+    ['nothing gives the defaults', [], {}, {}],
+    ['a flag with its value', ['--port', '5002'], {}, { service: { port: 5002 } }],
+    ['a flag joined to its value', ['--port=5002'], {}, { service: { port: 5002 } }],
+    ['a short flag', ['-p', '5002'], {}, { service: { port: 5002 } }],
+    ['a variable', [], { PACKETFLIX_PORT: '5003' }, { service: { port: 5003 } }],
+    [
+      'a flag wins over the variable',
+      ['-p', '5002'],
+      { PACKETFLIX_PORT: '5003' },
+      { service: { port: 5002 } },
+    ],
+    [
+      'a flag wins over a wrong variable',
+      ['-p', '5002'],
+      { PACKETFLIX_PORT: 'x' },
+      { service: { port: 5002 } },
+    ],
+    ['an empty variable counts as not set', [], { PACKETFLIX_PORT: '', PACKETFLIX_DEBUG: '' }, {}],
+    ['an address to serve on', ['--host', '::1'], {}, { service: { host: '::1' } }],
+    ['a switch', ['--debug'], {}, { service: { debug: true } }],
+    ['a switch by variable', [], { PACKETFLIX_LOG_REQUESTS: 'true' }, { service: { logRequests: true } }],
+    ['a switch in capitals', [], { PACKETFLIX_LOG_HEADERS: 'YES' }, { service: { logHeaders: true } }],
+    ['"false" is not true', [], { PACKETFLIX_DEBUG: 'false' }, {}],
+    ['"0" is not true', [], { PACKETFLIX_PROXY_DISCOVERY: '0' }, {}],
+    ['a switch off wins over the variable', ['--debug=false'], { PACKETFLIX_DEBUG: '1' }, {}],
+    [
+      'where the discovery service is',
+      ['--discovery-service', 'ghostwire', '--gw-port', '80', '--proxy-discovery'],
+      {},
+      { discovery: { service: 'ghostwire', gwPort: 80, proxy: true, configured: true } },
+    ],
+    [
+      'the default written out is still a choice',
+      [],
+      { PACKETFLIX_GW_PORT: '5000' },
+      { discovery: { configured: true } },
+    ],
+    [
+      'what the supervisor tells',
+      [],
+      { PACKETFLIX_ENGINE_SOCKETS: '/run/a:/run/b', PACKETFLIX_SUPERVISED: '1' },
+      { engine: { sockets: ['/run/a', '/run/b'], supervised: true } },
+    ],
+  ])('%s', (_, argv, env, changes) => {
+    const parsed = parseCommandLine(argv, env);
+    if (parsed.kind !== 'options') throw new Error(JSON.stringify(parsed));
+    const { service, discovery, engine } = parsed.options;
+    expect({ service: { ...service }, discovery: { ...discovery }, engine: { ...engine } }).toEqual({
+      service: { ...DEFAULTS.service, ...changes.service },
+      discovery: { ...DEFAULTS.discovery, ...changes.discovery },
+      engine: { ...DEFAULTS.engine, ...changes.engine },
+    });
+  });
+
+  it.each<[string[], Env, string]>([
+    [['--port', 'abc'], {}, '--port must be a whole number from 0 to 65535, not "abc"'],
+    [['-p', '65536'], {}, '--port must be a whole number from 0 to 65535, not "65536"'],
+    [['-p', '-1'], {}, '--port must be a whole number from 0 to 65535, not "-1"'],
+    [['-p', '80.5'], {}, '--port must be a whole number from 0 to 65535, not "80.5"'],
+    [['-p', '0x50'], {}, '--port must be a whole number from 0 to 65535, not "0x50"'],
+    [['-p', ''], {}, '--port must be a whole number from 0 to 65535, not ""'],
+    [[], { PACKETFLIX_PORT: ' 80' }, 'PACKETFLIX_PORT must be a whole number from 0 to 65535, not " 80"'],
+    [['--gw-port', '0'], {}, '--gw-port must be a whole number from 1 to 65535, not "0"'],
+    [['--host', 'a b'], {}, '--host must be an address or a host name, not "a b"'],
+    [['--discovery-service', ''], {}, '--discovery-service must be an address or a host name, not ""'],
+    [[], { PACKETFLIX_DEBUG: 'maybe' }, 'PACKETFLIX_DEBUG must be true or false, not "maybe"'],
+    [[], { PACKETFLIX_DEBUG: 'constructor' }, 'PACKETFLIX_DEBUG must be true or false, not "constructor"'],
+    [['--debug=maybe'], {}, '--debug must be true or false, not "maybe"'],
+    [['--colour'], {}, "unknown option '--colour'"],
+    [['--port'], {}, "option '-p, --port <number>' argument missing"],
+    [['5002'], {}, 'too many arguments'],
+    [
+      ['--port', 'x'],
+      { PACKETFLIX_GW_PORT: 'y' },
+      '--port must be a whole number from 0 to 65535, not "x"\n' +
+        'PACKETFLIX_GW_PORT must be a whole number from 1 to 65535, not "y"',
+    ],
+  ])('refuses %j with %j readably', (argv, env, message) => {
+    const parsed = parseCommandLine(argv, env);
+    if (parsed.kind !== 'error') throw new Error(JSON.stringify(parsed));
+    expect(parsed.message.slice(0, message.length)).toBe(message);
+  });
+
+  it.each([['--help'], ['-h']])('explains every option on %s', (flag) => {
+    const parsed = parseCommandLine([flag], {});
+    if (parsed.kind !== 'help') throw new Error(JSON.stringify(parsed));
+    for (const option of OPTION_TABLE) {
+      expect(parsed.text).toContain(option.flag);
+      expect(parsed.text).toContain(option.variable);
+    }
+  });
+
+  it('tells the version, and only that', () => {
+    expect(parseCommandLine(['--version'], {})).toEqual({
+      kind: 'version',
+      text: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string,
+    });
+  });
+
+  it('has a table of all options for the README', () => {
+    const rows = markdownOptionTable().split('\n').slice(2);
+    expect(rows).toHaveLength(OPTION_TABLE.length);
+    expect(rows[0]).toBe(
+      '| `-p`, `--port <number>` | `PACKETFLIX_PORT` | `5001` | TCP port to serve on; 0 takes any free one |',
+    );
+  });
+});

@@ -1,0 +1,88 @@
+import { validateSync } from 'class-validator';
+import { DiscoveryConfig } from './discovery.config.js';
+import { EngineConfig } from './engine.config.js';
+import { OPTION_TABLE } from './option-table.js';
+import type { OptionDescription } from './option-table.js';
+import type { Options } from './options.js';
+import { parseFlags } from './parse-flags.js';
+import type { ParsedFlags } from './parse-flags.js';
+import { ServiceConfig } from './service.config.js';
+
+/** What to do after reading the command line; on `error` say the message and exit with status 2. */
+export type CommandLine =
+  { readonly kind: 'options'; readonly options: Options } | Exclude<ParsedFlags, { kind: 'flags' }>;
+
+/** What was given for an option, and where: for the message, should it be wrong. */
+interface Given {
+  readonly origin: string;
+  readonly text: string;
+}
+
+/** Reads flags and environment into validated options. Touches nothing but its arguments. */
+export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): CommandLine {
+  const flags = parseFlags(argv);
+  if (flags.kind !== 'flags') return flags;
+
+  const given = new Map(OPTION_TABLE.map((option) => [option, lookUp(option, flags.texts, env)]));
+  const values = (section: OptionDescription['section']): Record<string, unknown> =>
+    Object.fromEntries(
+      OPTION_TABLE.filter((option) => option.section === section).map((option) => {
+        const text = given.get(option)?.text;
+        return [option.field, text === undefined ? option.defaultValue : fromText(option, text)];
+      }),
+    );
+  const service = Object.assign(new ServiceConfig(), values('service'));
+  const discovery = Object.assign(new DiscoveryConfig(), values('discovery'), {
+    configured: OPTION_TABLE.some(
+      (option) =>
+        option.section === 'discovery' && option.kind !== 'switch' && given.get(option) !== undefined,
+    ),
+  });
+  const engine = Object.assign(new EngineConfig(), {
+    sockets: pathList(env['PACKETFLIX_ENGINE_SOCKETS']),
+    supervised: env['PACKETFLIX_SUPERVISED'] === '1',
+  });
+
+  const problems = OPTION_TABLE.flatMap((option) => {
+    const origin = given.get(option);
+    const problem = validateSync({ service, discovery }[option.section]).find(
+      ({ property }) => property === option.field,
+    );
+    if (problem === undefined) return [];
+    const [constraint] = Object.values(problem.constraints ?? {});
+    return [`${origin?.origin ?? option.flag} ${constraint}, not ${JSON.stringify(origin?.text)}`];
+  });
+  return problems.length > 0
+    ? { kind: 'error', message: problems.join('\n') }
+    : { kind: 'options', options: { service, discovery, engine } };
+}
+
+function lookUp(
+  option: OptionDescription,
+  flags: ReadonlyMap<string, string>,
+  env: NodeJS.ProcessEnv,
+): Given | undefined {
+  const fromFlag = flags.get(option.flag);
+  if (fromFlag !== undefined) return { origin: option.flag, text: fromFlag };
+  // Compose files and the like cannot leave a variable away, only empty: so that means "not set".
+  const fromEnv = env[option.variable];
+  return fromEnv ? { origin: option.variable, text: fromEnv } : undefined;
+}
+
+/** The typed value; where the text makes no sense, something that validation will refuse. */
+function fromText({ kind }: OptionDescription, text: string): unknown {
+  switch (kind) {
+    case 'text':
+      return text;
+    case 'number':
+      return /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+    case 'switch':
+      return { true: true, '1': true, yes: true, on: true, false: false, '0': false, no: false, off: false }[
+        text.toLowerCase()
+      ];
+  }
+}
+
+function pathList(text: string | undefined): string[] {
+  return (text ?? '').split(':').filter((path) => path !== '');
+}

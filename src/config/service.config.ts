@@ -1,0 +1,26 @@
+import { IsBoolean, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+
+const PORT = { message: 'must be a whole number from 0 to 65535' };
+
+/** How the service presents itself to the network, and what it says in its log. */
+export class ServiceConfig {
+  /** Address or name to listen on; absent: all addresses, IPv6 and IPv4. */
+  @IsOptional()
+  @Matches(/^[\w.:%-]+$/, { message: 'must be an address or a host name' })
+  readonly host?: string;
+
+  /** TCP port to listen on; 0: any free one. */
+  @IsInt(PORT)
+  @Min(0, PORT)
+  @Max(65535, PORT)
+  readonly port!: number;
+
+  @IsBoolean({ message: 'must be true or false' })
+  readonly debug!: boolean;
+
+  @IsBoolean({ message: 'must be true or false' })
+  readonly logRequests!: boolean;
+
+  @IsBoolean({ message: 'must be true or false' })
+  readonly logHeaders!: boolean;
+}
