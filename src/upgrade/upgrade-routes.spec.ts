@@ -1,0 +1,45 @@
+import { UpgradeRoutes } from './upgrade-routes.js';
+import type { UpgradeHandler } from './upgrade-routes.js';
+
+const handler = (): UpgradeHandler => () => undefined;
+
+describe('The table of websocket routes', () => {
+  const exact = handler();
+  const prefix = handler();
+  const longer = handler();
+  const routes = new UpgradeRoutes();
+  routes.prefix('/discover', prefix);
+  routes.prefix('/discover/deep', longer);
+  routes.exact('/discover/capture', exact);
+
+  it.each([
+    ['/discover/capture', exact],
+    ['/discover/capture?netns=5', exact],
+    ['/discover/capture/', prefix],
+    ['/discover', prefix],
+    ['/discover?x', prefix],
+    ['/discover/mobydig', prefix],
+    ['/discover/deep/down', longer],
+    ['/discovery', undefined],
+    ['/', undefined],
+    ['', undefined],
+    ['//discover', undefined],
+    ['?/discover', undefined],
+  ])('finds out who serves %j', (target, expected) => {
+    expect(routes.find(target)).toBe(expected);
+  });
+
+  it('sends everything else to the fallback', () => {
+    const withFallback = new UpgradeRoutes();
+    const fallback = handler();
+    withFallback.exact('/capture', exact);
+    withFallback.fallback(fallback);
+    expect(withFallback.find('/mobydig')).toBe(fallback);
+    expect(withFallback.find('/capture')).toBe(exact);
+  });
+
+  it('has one handler for a route', () => {
+    expect(() => routes.exact('/discover/capture', exact)).toThrow('already');
+    expect(() => routes.prefix('/discover', exact)).toThrow('already');
+  });
+});
