@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import type { NetnsReference, TcpConnection } from '../engine/protocol.js';
+import { SERVICE_VERSION } from '../version/service-version.js';
+import { CaptureError } from './capture-errors.js';
+import { CaptureProvider } from './capture-provider.js';
+import type { Capture, CaptureRequest } from './capture-provider.js';
+import type { ClientCaptureRequest } from './capture-request.parser.js';
+import { NetnsResolver } from './netns-resolver.js';
+import type { ResolvedTarget } from './netns-resolver.js';
+import { sectionComment, serviceComment } from './section-comment.js';
+
+/** A capture that runs, and what it was opened from in the end. */
+export interface OpenedCapture {
+  readonly capture: Capture;
+  readonly reference: NetnsReference;
+}
+
+/** From what a client asks for to a capture that runs. */
+@Injectable()
+export class CaptureOpener {
+  constructor(
+    private readonly resolver: NetnsResolver,
+    private readonly provider: CaptureProvider,
+  ) {}
+
+  /**
+   * Tries the references that the request may mean, best first, until one proves good on the opened namespace.
+   *
+   * @throws CaptureError of the last reference, or of the resolver when it has no more
+   */
+  async open(
+    request: ClientCaptureRequest,
+    excludedConnections: readonly TcpConnection[],
+    signal: AbortSignal,
+  ): Promise<OpenedCapture> {
+    let failure = new CaptureError('no-such-target', 'there is nothing that the request could mean');
+    for await (const candidate of this.resolver.candidates(request.target, signal)) {
+      try {
+        const order = captureRequest(request, candidate, excludedConnections);
+        return { capture: await this.provider.open(order, signal), reference: candidate.reference };
+      } catch (error) {
+        if (!isOutdated(error)) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+}
+
+function captureRequest(
+  { interfaces, filter, promiscuous }: ClientCaptureRequest,
+  { target, reference }: ResolvedTarget,
+  excludedConnections: readonly TcpConnection[],
+): CaptureRequest {
+  return {
+    reference,
+    interfaces,
+    filter,
+    promiscuous,
+    sectionComments: [
+      sectionComment({ target, filter, promiscuous }),
+      serviceComment({ version: SERVICE_VERSION, reference, excludedConnections }),
+    ],
+    excludedConnections,
+  };
+}
+
+/** Only then is there a point in asking for the next reference. */
+function isOutdated(error: unknown): error is CaptureError {
+  return (
+    error instanceof CaptureError && (error.code === 'stale-reference' || error.code === 'no-such-namespace')
+  );
+}

@@ -1,0 +1,161 @@
+import type { Logger } from '@nestjs/common';
+import type { IncomingMessage } from 'node:http';
+import type { WebSocket } from 'ws';
+import { CaptureError } from './capture-errors.js';
+import type { CaptureOpener } from './capture-opener.js';
+import type { Capture } from './capture-provider.js';
+import { hasContainerHeader, parseCaptureRequest } from './capture-request.parser.js';
+import type { ClientCaptureRequest } from './capture-request.parser.js';
+import { SHUTTING_DOWN, closeReason, closingForEnd, closingForError } from './close-codes.js';
+import type { Closing } from './close-codes.js';
+import { startHeartbeat } from './heartbeat.js';
+import { ownConnection } from './own-connection.js';
+import { PcapngProgress, endingBlocks } from './reason-pcapng.js';
+
+/** For the log only: there is nobody left to close. */
+const THE_CLIENT_LEFT: Closing = { code: 1000, message: 'the client left' };
+
+let lastSessionNumber = 0;
+
+/** One websocket and the capture that it carries, from the request to the close. */
+export class CaptureSession {
+  /** Settles when the websocket is closed; never rejects. */
+  readonly closed: Promise<void>;
+
+  private readonly abandoned = new AbortController();
+  private readonly name: string;
+  /** Followed only for clients that get the reason of the end within the stream. */
+  private readonly progress?: PcapngProgress;
+  private capture?: Capture;
+  private bytesSent = 0;
+  private shuttingDown = false;
+
+  constructor(
+    private readonly client: WebSocket,
+    private readonly request: IncomingMessage,
+    private readonly opener: CaptureOpener,
+    private readonly logger: Logger,
+  ) {
+    const { remoteAddress, remotePort } = request.socket;
+    this.name = `capture ${++lastSessionNumber} for ${remoteAddress} port ${remotePort}`;
+    if (hasContainerHeader(request)) this.progress = new PcapngProgress();
+    this.closed = new Promise((resolve) => client.once('close', () => resolve()));
+    client.once('close', () => this.abandon());
+    startHeartbeat(client);
+  }
+
+  /** Serves the client until there is nothing left to do; never rejects. */
+  async run(): Promise<void> {
+    try {
+      const closing = await this.serve();
+      this.close(closing);
+      this.logger.log(
+        `${this.name} ended: ${closing.code} ${quote(closing.message)}, ${this.bytesSent} bytes sent`,
+      );
+    } catch (error) {
+      this.logger.error(error);
+      this.client.terminate();
+    }
+  }
+
+  /** Asks for the end, as the service is shutting down: what was captured so far still goes out. */
+  shutDown(): void {
+    this.shuttingDown = true;
+    if (this.capture) this.stop(this.capture);
+    else this.abandoned.abort();
+  }
+
+  /** Closes with what has been sent so far: the client or the capture took too long. */
+  closeNow(): void {
+    this.close(SHUTTING_DOWN);
+  }
+
+  /** Cuts the connection of a client that does not even answer a close. */
+  terminate(): void {
+    this.client.terminate();
+  }
+
+  private async serve(): Promise<Closing> {
+    try {
+      const capture = await this.open(parseCaptureRequest(this.request));
+      for await (const chunk of capture.chunks) {
+        if (!(await this.deliver(chunk))) break;
+      }
+      if (!this.isOpen) return THE_CLIENT_LEFT;
+      const end = await capture.end;
+      return this.shuttingDown ? SHUTTING_DOWN : closingForEnd(end);
+    } catch (error) {
+      if (!this.isOpen) return THE_CLIENT_LEFT;
+      if (this.shuttingDown) return SHUTTING_DOWN;
+      // Our own errors are answers to the client; anything else is a defect, and somebody has to see it.
+      if (!(error instanceof CaptureError)) this.logger.error(error);
+      return closingForError(error);
+    }
+  }
+
+  private async open(wish: ClientCaptureRequest): Promise<Capture> {
+    if (this.shuttingDown) throw new CaptureError('shutting-down', SHUTTING_DOWN.message);
+    const connection = ownConnection(this.request.socket);
+    const { capture, reference } = await this.opener.open(
+      wish,
+      connection ? [connection] : [],
+      this.abandoned.signal,
+    );
+    this.capture = capture;
+    // Not everybody gets to read it, and a rejection that nobody handles would end the process.
+    Promise.resolve(capture.end).catch(() => undefined);
+    const interfaces = wish.interfaces.length > 0 ? wish.interfaces.join('/') : 'all';
+    this.logger.log(
+      `${this.name} started: network namespace ${reference.netns}, target ${quote(wish.target.name ?? '')}, ` +
+        `interfaces ${quote(interfaces)}, filter ${quote(wish.filter)}`,
+    );
+    // The client went, or the shutdown began, while this was being opened.
+    if (this.abandoned.signal.aborted) this.stop(capture);
+    return capture;
+  }
+
+  /**
+   * Sends a piece and waits until the socket has taken it: the provider may use the memory again afterwards, and
+   * a client that does not read costs this one piece, no queue. False when there is nobody to send to.
+   */
+  private async deliver(chunk: Uint8Array): Promise<boolean> {
+    if (!this.isOpen) return false;
+    // Counted when it is handed over, not when it is taken: a close may come in between, and queues up behind it.
+    this.progress?.advance(chunk);
+    this.bytesSent += chunk.byteLength;
+    return new Promise((resolve) => this.client.send(chunk, { binary: true }, (error) => resolve(!error)));
+  }
+
+  /** The client is gone: an open in progress is void, and a capture that waits for packets must wake up. */
+  private abandon(): void {
+    this.abandoned.abort();
+    if (this.capture) this.stop(this.capture);
+  }
+
+  /** Called from where a throw would end the process, and providers may be anybody's. */
+  private stop(capture: Capture): void {
+    try {
+      capture.stop();
+    } catch (error) {
+      this.logger.error(error);
+    }
+  }
+
+  /** The first close wins. */
+  private close({ code, message }: Closing): void {
+    if (!this.isOpen) return;
+    // For clients whose users would not get to see the reason of the close.
+    const lastWords = this.progress && endingBlocks(this.progress, message);
+    if (lastWords) this.client.send(lastWords);
+    this.client.close(code, closeReason(message));
+  }
+
+  private get isOpen(): boolean {
+    return this.client.readyState === this.client.OPEN;
+  }
+}
+
+/** Text of strangers, made harmless for a log: no line breaks, no endless lines. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 500 ? `${text.slice(0, 500)}…` : text);
+}

@@ -1,0 +1,82 @@
+import { Module } from '@nestjs/common';
+import type {
+  DynamicModule,
+  FactoryProvider,
+  ModuleMetadata,
+  Provider,
+  Type,
+  ValueProvider,
+} from '@nestjs/common';
+import { DiscoveryConfig } from '../config/discovery.config.js';
+import { GhostwireTargetDirectory } from '../discovery/ghostwire/ghostwire-target-directory.js';
+import { TargetDirectory } from '../discovery/target-directory.js';
+import { CaptureOpener } from './capture-opener.js';
+import { CaptureProvider } from './capture-provider.js';
+import { CaptureController } from './capture.controller.js';
+import { CaptureGateway } from './capture.gateway.js';
+import { NetnsResolver } from './netns-resolver.js';
+import { TableNetnsResolver } from './table-netns-resolver.js';
+
+/** A class, or what Nest takes to make an instance, without saying what for. */
+export type Implementation<Port> =
+  Type<Port> | Omit<FactoryProvider<Port>, 'provide'> | Omit<ValueProvider<Port>, 'provide'>;
+
+/**
+ * What a team may swap; whatever is left out stays as it is.
+ *
+ * @publicApi
+ */
+export interface CaptureModuleOptions {
+  readonly captureProvider?: Implementation<CaptureProvider>;
+  readonly netnsResolver?: Implementation<NetnsResolver>;
+  readonly targetDirectory?: Implementation<TargetDirectory>;
+  /** Modules with what those need. */
+  readonly imports?: ModuleMetadata['imports'];
+}
+
+@Module({})
+export class CaptureModule {
+  static register(options: CaptureModuleOptions = {}): DynamicModule {
+    const {
+      captureProvider = NO_ENGINE_YET,
+      netnsResolver = TableNetnsResolver,
+      targetDirectory = GHOSTWIRE,
+      imports = [],
+    } = options;
+    return {
+      module: CaptureModule,
+      imports,
+      controllers: [CaptureController],
+      providers: [
+        CaptureGateway,
+        CaptureOpener,
+        provide(CaptureProvider, captureProvider),
+        provide(NetnsResolver, netnsResolver),
+        provide(TargetDirectory, targetDirectory),
+      ],
+      exports: [CaptureProvider, NetnsResolver, TargetDirectory],
+    };
+  }
+}
+
+// TODO(front): replace by LibpcapCaptureProvider as soon as src/capture/libpcap has it.
+const NO_ENGINE_YET: Implementation<CaptureProvider> = {
+  useFactory: () => {
+    throw new Error('There is no capture engine yet');
+  },
+};
+
+const GHOSTWIRE: Implementation<TargetDirectory> = {
+  useFactory: ({ service, gwPort }: DiscoveryConfig) => new GhostwireTargetDirectory({ service, gwPort }),
+  inject: [DiscoveryConfig],
+};
+
+/** Ports are abstract classes and so their own injection tokens. */
+function provide<Port>(
+  port: abstract new (...args: never[]) => Port,
+  implementation: Implementation<Port>,
+): Provider<Port> {
+  return typeof implementation === 'function'
+    ? { provide: port, useClass: implementation }
+    : { provide: port, ...implementation };
+}

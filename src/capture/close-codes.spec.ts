@@ -1,0 +1,52 @@
+import { CaptureError } from './capture-errors.js';
+import { closeReason, closingForEnd, closingForError } from './close-codes.js';
+
+describe('The close of a websocket', () => {
+  it.each<[CaptureError['code'], number]>([
+    ['invalid-request', 4400],
+    ['invalid-interface', 4400],
+    ['invalid-filter', 4400],
+    ['no-such-namespace', 4404],
+    ['no-such-target', 4404],
+    ['no-such-interface', 4404],
+    ['stale-reference', 4409],
+    ['ambiguous-reference', 4409],
+    ['too-many-captures', 4429],
+    ['discovery-failed', 4502],
+    ['not-permitted', 1011],
+    ['shutting-down', 1001],
+    ['internal', 1011],
+  ])('for %s has the code %d', (code, expected) => {
+    expect(closingForError(new CaptureError(code, 'why'))).toEqual({ code: expected, message: 'why' });
+  });
+
+  it.each([[new Error('secret')], ['secret'], [undefined], [null], [{ code: 'invalid-request' }]])(
+    'for the unforeseen %p has no details',
+    (error) => {
+      expect(closingForError(error)).toEqual({ code: 1011, message: 'internal error' });
+    },
+  );
+
+  it.each([
+    ['target-ended' as const, 1000],
+    ['stopped' as const, 1000],
+    ['internal' as const, 1011],
+  ])('for a capture that ended as %s has the code %d', (code, expected) => {
+    expect(closingForEnd({ code, message: 'why' })).toEqual({ code: expected, message: 'why' });
+  });
+
+  it.each([
+    ['a short text as it is', 'ciao', 'ciao'],
+    ['123 bytes as they are', 'x'.repeat(123), 'x'.repeat(123)],
+    ['more bytes cut', 'x'.repeat(124), 'x'.repeat(123)],
+    ['characters of two bytes cut between two of them', 'ü'.repeat(62), 'ü'.repeat(61)],
+    ['characters of three bytes cut between two of them', `x${'€'.repeat(41)}`, `x${'€'.repeat(40)}`],
+    ['characters of four bytes cut between two of them', '🐳'.repeat(31), '🐳'.repeat(30)],
+    ['a character that just fits', `${'x'.repeat(119)}🐳!`, `${'x'.repeat(119)}🐳`],
+    ['half a character made whole', 'x\ud83d', 'x\ufffd'],
+  ])('carries %s', (_, message, expected) => {
+    const reason = closeReason(message);
+    expect(reason.length).toBeLessThanOrEqual(123);
+    expect(reason.toString()).toBe(expected);
+  });
+});

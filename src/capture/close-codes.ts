@@ -1,0 +1,61 @@
+import { CaptureError } from './capture-errors.js';
+import type { CaptureErrorCode } from './capture-errors.js';
+import type { CaptureEnd } from './capture-provider.js';
+
+/** How we end a websocket. The message may be long: it is cut only for the close frame. */
+export interface Closing {
+  readonly code: number;
+  readonly message: string;
+}
+
+/** RFC 6455, 5.5: a control frame carries 125 bytes, of which the code takes two. */
+const MAX_REASON_BYTES = 123;
+
+/** Codes of RFC 6455, 7.4.1 and, from 4000 on, our own; clients rely on them. */
+const CODE_OF_ERROR: Readonly<Record<CaptureErrorCode, number>> = {
+  'invalid-request': 4400,
+  'invalid-interface': 4400,
+  'invalid-filter': 4400,
+  'no-such-namespace': 4404,
+  'no-such-target': 4404,
+  'no-such-interface': 4404,
+  'stale-reference': 4409,
+  'ambiguous-reference': 4409,
+  'too-many-captures': 4429,
+  'discovery-failed': 4502,
+  'not-permitted': 1011,
+  'shutting-down': 1001,
+  internal: 1011,
+};
+
+export const SHUTTING_DOWN: Closing = {
+  code: CODE_OF_ERROR['shutting-down'],
+  message: 'the service is shutting down',
+};
+
+/** For whatever went wrong; only our own errors have messages that are fit for strangers. */
+export function closingForError(error: unknown): Closing {
+  if (error instanceof CaptureError) return { code: CODE_OF_ERROR[error.code], message: error.message };
+  return { code: CODE_OF_ERROR.internal, message: 'internal error' };
+}
+
+/** For a capture that ran and is over, not because we are shutting down. */
+export function closingForEnd({ code, message }: CaptureEnd): Closing {
+  switch (code) {
+    case 'target-ended':
+    case 'stopped':
+      return { code: 1000, message };
+    case 'internal':
+      return { code: CODE_OF_ERROR.internal, message };
+  }
+}
+
+/** As much of the message as a close frame takes, cut between two characters. */
+export function closeReason(message: string): Buffer {
+  const bytes = Buffer.from(message);
+  if (bytes.length <= MAX_REASON_BYTES) return bytes;
+  let end = MAX_REASON_BYTES;
+  // Continuation bytes of UTF-8 are 10xxxxxx: step back to the first byte of the character that is cut.
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
+}
