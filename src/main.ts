@@ -1,1 +1,39 @@
-import 'reflect-metadata';
+import { enableCompileCache } from 'node:module';
+
+/** As in package.json, `engines`: older ones lack `shouldUpgradeCallback` of the HTTP server. */
+const OLDEST_NODE = [
+  { major: 22, minor: 21 },
+  { major: 24, minor: 9 },
+];
+
+assertNodeVersion(process.versions.node);
+enableCompileCache();
+await play(process.argv[2], process.argv.slice(3));
+
+/**
+ * Plays one role. Each is loaded only when it is played: native code stays out of the front, and Nest out of
+ * the engines, which have the privileges.
+ */
+async function play(role: string | undefined, argv: string[]): Promise<void> {
+  switch (role) {
+    case 'front':
+      return await (await import('./front/main.js')).runFront(argv);
+    case 'engine':
+      return await (await import('./engine/main.js')).runEngine(argv);
+    case 'compile-filter':
+      return await (await import('./engine/filter/compiler-main.js')).runCompiler();
+    default:
+      return await (await import('./supervisor/main.js')).runSupervisor(process.argv.slice(2));
+  }
+}
+
+function assertNodeVersion(version: string): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const newest = OLDEST_NODE.at(-1)?.major ?? 0;
+  if (major > newest || OLDEST_NODE.some((oldest) => major === oldest.major && minor >= oldest.minor)) return;
+  process.stderr.write(
+    `packetflix: this is Node ${version}, but 22.21 or later of the 22 line, or 24.9 or later is needed; ` +
+      '"npm start" brings one along\n',
+  );
+  process.exit(1);
+}

@@ -1,0 +1,24 @@
+import { Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { CaptureModule } from './capture/capture.module.js';
+import type { CaptureModuleOptions } from './capture/capture.module.js';
+import type { Options } from './config/options.js';
+import { OptionsModule } from './config/options.module.js';
+import { UpgradeModule } from './upgrade/upgrade.module.js';
+import { VersionModule } from './version/version.module.js';
+
+/** The whole application. Modules of your own go here, too. */
+@Module({})
+export class AppModule {
+  static register(options: Options, capture?: CaptureModuleOptions): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        OptionsModule.register(options),
+        UpgradeModule,
+        VersionModule,
+        CaptureModule.register(capture),
+      ],
+    };
+  }
+}

@@ -1,0 +1,68 @@
+import 'reflect-metadata';
+import { Logger } from '@nestjs/common';
+import { readFileSync } from 'node:fs';
+import { AppModule } from '../app.module.js';
+import type { Options } from '../config/options.js';
+import { parseCommandLine } from '../config/parse-command-line.js';
+import { SERVICE_NAME, SERVICE_VERSION } from '../version/service-version.js';
+import { createFront } from './create-front.js';
+import { heldCapabilities } from './held-capabilities.js';
+import { listenErrorMessage } from './listen-error.js';
+import { onEndOfService, reportReady } from './supervision.js';
+
+/** The supervisor kills after 3 s; better to go in order, whatever clients do. */
+const SHUTDOWN_DEADLINE_MS = 2_700;
+
+/** The unprivileged side of the service: everything that clients can reach. */
+export async function runFront(argv: readonly string[]): Promise<void> {
+  const commandLine = parseCommandLine(argv, process.env);
+  switch (commandLine.kind) {
+    case 'options':
+      return await serve(commandLine.options);
+    case 'help':
+    case 'version':
+      process.stdout.write(commandLine.text);
+      return;
+    case 'error':
+      return giveUp(`${commandLine.message}\nSee --help.`, 2);
+  }
+}
+
+async function serve(options: Options): Promise<void> {
+  const { supervised } = options.engine;
+  const held = supervised ? heldCapabilities(readFileSync('/proc/self/status', 'utf8')) : [];
+  if (held.length > 0) {
+    return giveUp(`the front still has privileges (${held.join(', ')}) and so refuses to serve strangers`, 1);
+  }
+
+  const app = await createFront(AppModule.register(options), options);
+  const { host, port } = options.service;
+  try {
+    await (host === undefined ? app.listen(port) : app.listen(port, host));
+  } catch (error) {
+    return giveUp(listenErrorMessage(error as NodeJS.ErrnoException, host, port), 1);
+  }
+  const logger = new Logger('Front');
+  logger.log(`${SERVICE_NAME} ${SERVICE_VERSION} serves at ${await app.getUrl()}`);
+
+  let ending = false;
+  onEndOfService(supervised, () => {
+    if (ending) return;
+    ending = true;
+    logger.log('shutting down');
+    setTimeout(() => process.exit(0), SHUTDOWN_DEADLINE_MS).unref();
+    void app.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error(error);
+        process.exit(1);
+      },
+    );
+  });
+  if (supervised) reportReady();
+}
+
+function giveUp(message: string, status: number): void {
+  process.stderr.write(`${SERVICE_NAME}: ${message}\n`);
+  process.exit(status);
+}

@@ -1,0 +1,47 @@
+import { Logger } from '@nestjs/common';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+
+/** Headers and query parameters that let their reader in somewhere. */
+const CREDENTIAL = /auth|cookie|token|secret|passw|api-?key|credential|session/i;
+
+/** A log line is for reading; interface lists and hostile requests can be 256 KiB. */
+const MAX_TEXT_LENGTH = 2_000;
+
+/** Logs one line per HTTP and websocket request, with `withHeaders` also what its headers were. */
+export function logRequests(server: Server, withHeaders: boolean): void {
+  const logger = new Logger('Request');
+  const log = (request: IncomingMessage, outcome: string): void => {
+    const from = `${request.socket.remoteAddress} port ${request.socket.remotePort}`;
+    const headers = withHeaders ? ` ${quote(redactedHeaders(request.headers))}` : '';
+    logger.log(
+      `${request.method} ${quote(redactedTarget(request.url ?? ''))} from ${from}: ${outcome}${headers}`,
+    );
+  };
+  server.on('request', (request: IncomingMessage, response: ServerResponse) =>
+    response.once('close', () =>
+      log(request, response.writableEnded ? `${response.statusCode}` : 'broken off'),
+    ),
+  );
+  server.on('upgrade', (request: IncomingMessage) => log(request, 'upgrade'));
+}
+
+/** The headers as JSON, credentials made unreadable. */
+export function redactedHeaders(headers: IncomingMessage['headers']): string {
+  return JSON.stringify(
+    Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name, CREDENTIAL.test(name) ? '(redacted)' : value]),
+    ),
+  );
+}
+
+/** The request target, credentials in its query made unreadable. */
+export function redactedTarget(target: string): string {
+  return target.replace(/([?&])([^=&]*)=([^&]*)/g, (pair, separator: string, name: string) =>
+    CREDENTIAL.test(name) ? `${separator}${name}=(redacted)` : pair,
+  );
+}
+
+/** Text of strangers in one line, whatever it holds. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH)}…` : text);
+}
