@@ -1,6 +1,6 @@
 /**
  * What the front and an engine say to each other, over the engine's unix socket. This is the only file that
- * both sides of the privilege border import.
+ * both sides of the privilege border import, beside lines.ts.
  *
  * The first line on a connection says what the connection is for (see `Greeting`). A *control* connection then
  * carries messages as JSON, one per line, in both directions. A *data* connection belongs to one capture: it
@@ -98,3 +98,26 @@ export type EngineEvent =
       readonly message: string;
       readonly totals: CaptureTotals;
     };
+
+/** Linux: IFNAMSIZ - 1. */
+const MAX_INTERFACE_NAME_BYTES = 15;
+/** What libpcap takes for something else than a network interface, even where an interface has such a name. */
+const TAKEN_BY_LIBPCAP = /^(any$|nflog|nfqueue|usbmon|bluetooth|dbus-|rpcap|tcp@)/i;
+
+/**
+ * Why a text cannot be the name of an interface to capture from; undefined: it can. Names reach libpcap, which opens
+ * much more than interfaces: programs, sockets of other machines. Both sides of the border check them.
+ */
+export function whyNotAnInterfaceName(name: string): string | undefined {
+  if (name === '') return 'is empty';
+  if (Buffer.byteLength(name) > MAX_INTERFACE_NAME_BYTES) {
+    return `is longer than ${MAX_INTERFACE_NAME_BYTES} bytes`;
+  }
+  if (name === '.' || name === '..') return 'is not a name';
+  if (/^[0-9]+$/.test(name)) return 'is a number';
+  if (name.startsWith('-')) return 'begins with a hyphen';
+  // eslint-disable-next-line no-control-regex -- control characters are what it is about
+  if (/[/:\s\u0000-\u001f\u007f]/.test(name)) return 'holds a character that no interface name has';
+  if (TAKEN_BY_LIBPCAP.test(name)) return 'means something else than an interface to libpcap';
+  return undefined;
+}

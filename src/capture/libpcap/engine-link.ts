@@ -1,0 +1,118 @@
+import { Logger } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { LineReader } from '../../engine/lines.js';
+import {
+  PROTOCOL_VERSION,
+  type EngineEvent,
+  type EngineRequest,
+  type Greeting,
+} from '../../engine/protocol.js';
+import { CaptureError } from '../capture-errors.js';
+import type { Capture, CaptureRequest } from '../capture-provider.js';
+import { EngineCapture } from './engine-capture.js';
+
+const RECONNECT_MS = 100;
+
+/** The control connection to one engine; made again whenever it is lost. */
+export class EngineLink {
+  private readonly logger = new Logger(EngineLink.name);
+  private readonly running = new Map<string, EngineCapture>();
+  private readonly waiters = new Set<() => void>();
+  private socket?: Socket;
+  private reconnect?: NodeJS.Timeout;
+  private closed = false;
+  connected = false;
+
+  /** @param path of the engine's unix socket */
+  constructor(private readonly path: string) {}
+
+  /** How many captures the engine runs or opens for us. */
+  get captures(): number {
+    return this.running.size;
+  }
+
+  connect(): void {
+    const lines = new LineReader();
+    const socket = connect(this.path);
+    this.socket = socket;
+    socket.on('connect', () => this.write({ type: 'control', version: PROTOCOL_VERSION }));
+    socket.on('data', (chunk: Buffer) => {
+      for (const line of lines.push(chunk)) this.handle(JSON.parse(line) as EngineEvent);
+    });
+    socket.on('error', () => undefined); // 'close' follows
+    socket.on('close', () => this.onLost());
+  }
+
+  /** Ends what runs and does not come back. */
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.reconnect);
+    this.socket?.destroy();
+  }
+
+  /** @throws the signal's reason when it was aborted before */
+  async whenConnected(signal: AbortSignal): Promise<this> {
+    if (!this.connected) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.waiters.add(resolve);
+      try {
+        await Promise.race([promise, once(signal, 'abort')]);
+      } finally {
+        this.waiters.delete(resolve);
+      }
+      signal.throwIfAborted();
+    }
+    return this;
+  }
+
+  /** @throws CaptureError */
+  async start(request: CaptureRequest, signal: AbortSignal): Promise<Capture> {
+    const id = randomUUID();
+    const data = { path: this.path, greeting: line({ type: 'data', id }) };
+    const capture = new EngineCapture(data, {
+      stop: () => this.write({ type: 'stop', id }),
+      over: () => this.running.delete(id),
+    });
+    this.running.set(id, capture);
+    this.write({ type: 'start', id, order: { ...request } });
+    return capture.whenStarted(signal);
+  }
+
+  private handle(event: EngineEvent): void {
+    switch (event.type) {
+      case 'hello':
+        for (const problem of event.problems) this.logger.warn(problem);
+        this.connected = true;
+        for (const resolve of this.waiters) resolve();
+        return;
+      case 'started':
+        this.running.get(event.id)?.started();
+        return;
+      case 'refused':
+        this.running.get(event.id)?.refused(new CaptureError(event.code, event.message));
+        return;
+      case 'ended':
+        this.running.get(event.id)?.ended(event);
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  private onLost(): void {
+    this.connected = false;
+    for (const capture of this.running.values()) capture.lost();
+    this.running.clear();
+    if (!this.closed) this.reconnect = setTimeout(() => this.connect(), RECONNECT_MS);
+  }
+
+  private write(message: EngineRequest | Greeting): void {
+    this.socket?.write(line(message));
+  }
+}
+
+function line(message: EngineRequest | Greeting): string {
+  return `${JSON.stringify(message)}\n`;
+}

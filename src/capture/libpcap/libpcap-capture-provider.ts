@@ -1,0 +1,47 @@
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import type { EngineConfig } from '../../config/engine.config.js';
+import { CaptureError } from '../capture-errors.js';
+import { CaptureProvider, type Capture, type CaptureRequest } from '../capture-provider.js';
+import { EngineLink } from './engine-link.js';
+
+/** Engines start within half a second; after a crash they are back as soon. */
+const ENGINE_WAIT_MS = 10_000;
+
+/** Captures with libpcap, in engine processes on the privileged side, which share the captures among them. */
+@Injectable()
+export class LibpcapCaptureProvider extends CaptureProvider implements OnModuleInit, OnModuleDestroy {
+  private readonly links: EngineLink[];
+
+  constructor({ sockets }: Pick<EngineConfig, 'sockets'>) {
+    super();
+    this.links = sockets.map((path) => new EngineLink(path));
+  }
+
+  onModuleInit(): void {
+    for (const link of this.links) link.connect();
+  }
+
+  onModuleDestroy(): void {
+    for (const link of this.links) link.close();
+  }
+
+  override async open(request: CaptureRequest, signal: AbortSignal): Promise<Capture> {
+    const ready = this.links.filter((link) => link.connected);
+    const link = ready.length > 0 ? leastBusy(ready) : await this.firstReady(signal);
+    return link.start(request, signal);
+  }
+
+  /** @throws CaptureError when no engine is there in time */
+  private async firstReady(signal: AbortSignal): Promise<EngineLink> {
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(ENGINE_WAIT_MS)]);
+    try {
+      return await Promise.any(this.links.map((link) => link.whenConnected(patience)));
+    } catch (error) {
+      throw new CaptureError('internal', 'the capture engine is not available', { cause: error });
+    }
+  }
+}
+
+function leastBusy(links: readonly EngineLink[]): EngineLink {
+  return links.reduce((least, each) => (each.captures < least.captures ? each : least));
+}

@@ -1,0 +1,18 @@
+import { FilterCompiler } from '../filter/filter-compiler.js';
+import type { OpenCapture } from '../control-connection.js';
+import { HolderWatch } from '../namespaces/holder-watch.js';
+import { Opener } from '../opening/opener.js';
+import { Capture, type CaptureServices } from './capture.js';
+
+/** Starts what all captures of this engine share. */
+export function captureOpener(): OpenCapture {
+  const opener = new Opener((error) => {
+    // Without its threads the engine is of no use: the supervisor starts another one.
+    process.stderr.write(`packetflix engine: an opener thread failed: ${error.stack}\n`);
+    process.exit(1);
+  });
+  const filterCompiler = new FilterCompiler();
+  filterCompiler.warmUp();
+  const services: CaptureServices = { opener, filterCompiler, holderWatch: new HolderWatch(opener) };
+  return (order, data, rings, onEnd) => Capture.open(order, data, rings, services, onEnd);
+}

@@ -1,0 +1,75 @@
+import type { Socket } from 'node:net';
+import { BlockBuffer } from '../pcapng/packet-blocks.js';
+
+/** Room for the largest block, and about what a unix socket takes at once. */
+const BUFFER_BYTES = 320 * 1024;
+/** Buffers kept for later; captures that are quiet or flowing hold none. */
+const MOST_SPARES = 4;
+
+const spares: BlockBuffer[] = [];
+
+/**
+ * The way out of one capture: blocks are collected in a buffer and written to the data connection. While the other
+ * side does not read, at most one buffer is waiting here and the capture must leave its packets where they are.
+ */
+export class CaptureOutput {
+  private current?: BlockBuffer;
+  private readonly waiting: BlockBuffer[] = [];
+
+  /** @param onRoom called when everything has been taken after `blocked` was true */
+  constructor(
+    private readonly socket: Socket,
+    private readonly onRoom: () => void,
+  ) {}
+
+  /** The buffer to put blocks into. */
+  get buffer(): BlockBuffer {
+    return (this.current ??= spares.pop() ?? new BlockBuffer(BUFFER_BYTES));
+  }
+
+  /** Whether the other side has not taken yet what it was given. */
+  get blocked(): boolean {
+    return this.waiting.length > 0;
+  }
+
+  append(block: Buffer): void {
+    if (!this.buffer.hasRoomFor(block.length)) this.flush();
+    if (block.length > BUFFER_BYTES) this.socket.write(block);
+    else this.buffer.append(block);
+  }
+
+  /** Hands over what has been collected. */
+  flush(): void {
+    const buffer = this.current;
+    if (!buffer) return;
+    this.current = undefined;
+    if (buffer.length === 0) {
+      keep(buffer);
+      return;
+    }
+    this.socket.write(buffer.filled(), this.onWritten);
+    // What the kernel took at once has been copied; otherwise the memory is in use until the write is done.
+    if (this.socket.writableLength === 0) {
+      keep(buffer);
+      return;
+    }
+    this.waiting.push(buffer);
+  }
+
+  /** Hands over the rest and says that nothing follows. */
+  end(onFinished: () => void): void {
+    this.flush();
+    this.socket.end(onFinished);
+  }
+
+  private readonly onWritten = (): void => {
+    if (this.waiting.length === 0 || this.socket.writableLength > 0) return;
+    for (const buffer of this.waiting.splice(0)) keep(buffer);
+    this.onRoom();
+  };
+}
+
+function keep(buffer: BlockBuffer): void {
+  buffer.length = 0;
+  if (spares.length < MOST_SPARES) spares.push(buffer);
+}

@@ -1,0 +1,216 @@
+import type { Interface } from '../interfaces/rtnetlink.js';
+import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../pcapng/blocks.js';
+import type { CaptureTotals } from '../protocol.js';
+import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
+import type { CaptureOutput } from './capture-output.js';
+import type { DescribedInterface, InterfaceSource } from './interface-source.js';
+import { Pacing } from './pacing.js';
+import { ringLastsMs } from './ring-budget.js';
+
+/** How often the statistics of an interface are told, at most. */
+const STATISTICS_INTERVAL_MS = 1_000;
+/** After so many full buffers it is the turn of other captures. */
+const BUFFERS_PER_TURN = 12;
+
+/**
+ * The stream of a running capture: moves packets from the rings of its interfaces into its output, as fast as that takes
+ * them, and tells the statistics. What is not taken stays in the rings, where the kernel counts what it has to drop.
+ */
+export class CaptureStream {
+  private readonly sources = new Set<InterfaceSource>();
+  /** Those that may have packets; the others will say so. */
+  private readonly ready = new Set<InterfaceSource>();
+  /** Those whose last packets are on their way. */
+  private readonly leaving = new Set<InterfaceSource>();
+  private readonly described = new Map<string, DescribedInterface>();
+  private readonly pacing = new Pacing();
+  private pause?: NodeJS.Timeout;
+  private nextTurn?: NodeJS.Immediate;
+  private statisticsTimer?: NodeJS.Timeout;
+  private statisticsDue = false;
+  private onFinished?: () => void;
+  private packets = 0;
+  private bytes = 0;
+
+  /** @param onGone called with each source that nothing more is read from, for its ring to be closed */
+  constructor(
+    private readonly output: CaptureOutput,
+    private readonly onGone: (source: InterfaceSource) => void,
+  ) {}
+
+  get totals(): CaptureTotals {
+    let dropped = 0;
+    for (const each of this.described.values()) dropped += each.dropped;
+    return { packets: this.packets, bytes: this.bytes, dropped };
+  }
+
+  /** Introduces an interface, unless the stream knows it already. */
+  describe({ index, name }: Interface, linkType: number, filter: string): DescribedInterface {
+    const key = `${index} ${linkType} ${name}`;
+    let known = this.described.get(key);
+    if (!known) {
+      known = { id: this.described.size, received: 0, dropped: 0, told: 0 };
+      this.described.set(key, known);
+      this.output.append(interfaceDescriptionBlock(name, linkType, SNAPSHOT_LENGTH, filter));
+    }
+    return known;
+  }
+
+  /** From now on packets are taken from there. */
+  add(source: InterfaceSource): void {
+    this.sources.add(source);
+  }
+
+  /** Takes what is left there; afterwards come its statistics. */
+  remove(source: InterfaceSource): void {
+    if (!this.sources.delete(source)) return;
+    source.beginLastRound();
+    this.leaving.add(source);
+    this.ready.add(source);
+    this.pump();
+  }
+
+  /** Something to read, says the kernel. */
+  readonly onReady = (source: InterfaceSource): void => {
+    this.ready.add(source);
+    if (this.output.blocked || this.pause || this.nextTurn) source.pause();
+    else this.pump();
+  };
+
+  /** Moves what there is; to be called when the output has room again, too. */
+  readonly pump = (): void => {
+    if (this.output.blocked) return;
+    clearTimeout(this.pause);
+    clearImmediate(this.nextTurn);
+    this.pause = this.nextTurn = undefined;
+    const packetsBefore = this.packets;
+    const bytesBefore = this.bytes;
+    const delivering: InterfaceSource[] = [];
+    let buffers = 0;
+
+    for (const source of this.ready) {
+      const before = source.packets;
+      while (this.readInto(source)) {
+        this.output.flush();
+        if (!this.output.blocked && ++buffers < BUFFERS_PER_TURN) continue;
+        // Next time the others come first.
+        this.ready.delete(source);
+        this.ready.add(source);
+        if (!this.output.blocked) this.nextTurn = setImmediate(this.pump);
+        this.observe(packetsBefore, bytesBefore);
+        return;
+      }
+      this.ready.delete(source);
+      if (this.leaving.has(source)) this.finish(source);
+      else if (source.packets > before) delivering.push(source);
+      else source.resume();
+    }
+    if (this.statisticsDue) this.writeStatistics();
+    this.output.flush();
+    this.observe(packetsBefore, bytesBefore);
+    this.rest(delivering);
+    this.endIfFinished();
+  };
+
+  /** What is in the rings now, the statistics, and then nothing any more. */
+  end(onFinished: () => void): void {
+    this.onFinished = onFinished;
+    for (const source of [...this.sources]) this.remove(source);
+    this.endIfFinished();
+  }
+
+  /** At once, without anything more. */
+  abort(): void {
+    this.stopTimers();
+    this.ready.clear();
+    for (const source of [...this.sources, ...this.leaving]) this.onGone(source);
+    this.sources.clear();
+    this.leaving.clear();
+  }
+
+  /** @returns whether the buffer is full and there is more */
+  private readInto(source: InterfaceSource): boolean {
+    const { packets, packetBytes } = source;
+    try {
+      while (source.halfway || source.fill()) {
+        source.writeTo(this.output.buffer);
+        if (source.halfway) return true;
+      }
+      return false;
+    } catch {
+      // The interface has gone, or gone down for good: the interface watch tells what comes next.
+      this.sources.delete(source);
+      this.leaving.add(source);
+      return false;
+    } finally {
+      this.packets += source.packets - packets;
+      this.bytes += source.packetBytes - packetBytes;
+    }
+  }
+
+  /** Its last packets are in the output. */
+  private finish(source: InterfaceSource): void {
+    this.leaving.delete(source);
+    this.tell(source);
+    this.onGone(source);
+  }
+
+  private observe(packetsBefore: number, bytesBefore: number): void {
+    const packets = this.packets - packetsBefore;
+    this.pacing.observe(performance.now(), packets, this.bytes - bytesBefore);
+    if (packets > 0) this.statisticsTimer ??= setTimeout(this.onStatisticsTimer, STATISTICS_INTERVAL_MS);
+  }
+
+  /** Leaves the rings alone for a while, the longer the more they deliver. */
+  private rest(delivering: readonly InterfaceSource[]): void {
+    const smallest = Math.min(...delivering.map((source) => source.ringBytes));
+    const pauseMs = delivering.length > 0 ? this.pacing.pauseMs(smallest, ringLastsMs(smallest)) : 0;
+    for (const source of delivering) {
+      if (pauseMs === 0) {
+        source.resume();
+      } else {
+        source.pause();
+        this.ready.add(source);
+      }
+    }
+    if (pauseMs > 0) this.pause = setTimeout(this.pump, pauseMs);
+  }
+
+  private readonly onStatisticsTimer = (): void => {
+    this.statisticsTimer = undefined;
+    if (this.output.blocked) {
+      this.statisticsDue = true;
+      return;
+    }
+    this.writeStatistics();
+    this.output.flush();
+  };
+
+  private writeStatistics(): void {
+    this.statisticsDue = false;
+    for (const source of this.sources) {
+      const { received, dropped, told } = source.countersNow();
+      if (received + dropped !== told) this.tell(source);
+    }
+  }
+
+  private tell(source: InterfaceSource): void {
+    const counters = source.countersNow();
+    counters.told = counters.received + counters.dropped;
+    this.output.append(interfaceStatisticsBlock(counters.id, Date.now(), counters));
+  }
+
+  private endIfFinished(): void {
+    if (!this.onFinished || this.sources.size > 0 || this.leaving.size > 0) return;
+    this.stopTimers();
+    this.output.end(this.onFinished);
+    this.onFinished = undefined;
+  }
+
+  private stopTimers(): void {
+    clearTimeout(this.pause);
+    clearImmediate(this.nextTurn);
+    clearTimeout(this.statisticsTimer);
+    this.pause = this.nextTurn = this.statisticsTimer = undefined;
+  }
+}

@@ -1,0 +1,266 @@
+import { closeSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { CaptureFilter } from '../filter/capture-filter.js';
+import type { FilterCompiler } from '../filter/filter-compiler.js';
+import { InterfaceWatch } from '../interfaces/interface-watch.js';
+import type { Interface } from '../interfaces/rtnetlink.js';
+import type { Pointer } from '../native/libc.js';
+import { libraryVersion, LivePcap } from '../native/libpcap.js';
+import type { HolderWatch } from '../namespaces/holder-watch.js';
+import type { OpenedNamespace } from '../opening/opener-tasks.js';
+import type { Opener } from '../opening/opener.js';
+import { sectionHeaderBlock } from '../pcapng/blocks.js';
+import { whyNotAnInterfaceName, type CaptureOrder, type CaptureTotals, type EndCode } from '../protocol.js';
+import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
+import { CaptureOutput } from './capture-output.js';
+import { CaptureStream } from './capture-stream.js';
+import { InterfaceSource } from './interface-source.js';
+import { RefusalError } from './refusal.js';
+import { blockTimeoutMs, type RingAllotment } from './ring-budget.js';
+
+/** DLT_EN10MB: most interfaces are Ethernet, so a filter is compiled for it before any interface is open. */
+const ETHERNET = 1;
+/** When an interface that is there and up could not be opened, it is tried again after this. */
+const RETRY_MS = 1_000;
+
+/** What all captures of an engine use together. */
+export interface CaptureServices {
+  readonly opener: Opener;
+  readonly filterCompiler: FilterCompiler;
+  readonly holderWatch: HolderWatch;
+}
+
+/** How a capture ended. */
+export interface CaptureEnding {
+  readonly code: EndCode;
+  readonly message: string;
+  readonly totals: CaptureTotals;
+}
+
+/** An interface that takes part, or will as soon as it is open. */
+interface Member {
+  readonly name: string;
+  source?: InterfaceSource;
+  /** DLT_ value. */
+  linkType?: number;
+}
+
+/**
+ * One capture from the opened namespace to its end: which interfaces take part, and when. How their packets travel
+ * is the business of CaptureStream.
+ */
+export class Capture {
+  private readonly stream: CaptureStream;
+  private readonly output: CaptureOutput;
+  private readonly watch: InterfaceWatch;
+  private readonly unwatchHolder: () => void;
+  /** Interfaces that take part or are being opened, by index. */
+  private readonly joined = new Map<number, Member>();
+  private ringBytes = 0;
+  private retry?: NodeJS.Timeout;
+  private over = false;
+
+  /** Opens the namespace and all interfaces that are wanted and up. @throws anything, see `asRefusal` */
+  static async open(
+    order: CaptureOrder,
+    data: Socket,
+    rings: RingAllotment,
+    services: CaptureServices,
+    onEnd: (ending: CaptureEnding) => void,
+  ): Promise<Capture> {
+    const filter = new CaptureFilter(order, services.filterCompiler);
+    const early = filter.forLinkType(ETHERNET);
+    const namespace = await services.opener.run('openNamespace', order.reference);
+    const capture = new Capture(order, data, rings, services, filter, namespace, onEnd);
+    try {
+      await early;
+      await capture.begin();
+      return capture;
+    } catch (error) {
+      capture.abort();
+      throw error;
+    }
+  }
+
+  private constructor(
+    private readonly order: CaptureOrder,
+    data: Socket,
+    private readonly rings: RingAllotment,
+    private readonly services: CaptureServices,
+    private readonly filter: CaptureFilter,
+    private readonly namespace: OpenedNamespace,
+    private readonly onEnd: (ending: CaptureEnding) => void,
+  ) {
+    this.output = new CaptureOutput(data, () => this.stream.pump());
+    this.stream = new CaptureStream(this.output, (source) => this.gone(source));
+    this.watch = new InterfaceWatch(
+      { fd: namespace.watchFd, interfaces: namespace.interfaces },
+      (interfaces) => this.follow(interfaces),
+    );
+    this.unwatchHolder = services.holderWatch.watch(
+      { netns: order.reference.netns, holder: namespace.holder },
+      () => this.end('target-ended', 'the target has ended: nothing holds its network namespace any more'),
+    );
+  }
+
+  /** The interfaces that take part now. */
+  get interfaceNames(): string[] {
+    return [...this.joined.values()].map(({ name }) => name);
+  }
+
+  /** What is still in the rings and the statistics go out, then the stream ends. */
+  end(code: EndCode, message: string): void {
+    if (this.over) return;
+    this.close();
+    this.stream.end(() => {
+      this.rings.release();
+      this.onEnd({ code, message, totals: this.stream.totals });
+    });
+  }
+
+  /** Nobody listens any more: everything is given back at once. */
+  abort(): void {
+    this.close();
+    this.stream.abort();
+    this.rings.release();
+  }
+
+  private async begin(): Promise<void> {
+    this.refuseUnknownInterfaces();
+    const { sectionComments } = this.order;
+    this.output.append(sectionHeaderBlock(sectionComments, `packetflix, ${libraryVersion()}`));
+    const devices = this.watch.interfaces.filter(this.wanted);
+    this.ringBytes = this.rings.ringBytes(Math.max(devices.length, this.order.interfaces.length));
+    const attempts = await Promise.allSettled(devices.map(this.join));
+    const failures = attempts
+      .filter((each) => each.status === 'rejected')
+      .map((each) => each.reason as Error);
+    if (failures[0] && failures.length === attempts.length) throw failures[0];
+    await this.refuseUselessFilter();
+    this.output.flush();
+  }
+
+  private refuseUnknownInterfaces(): void {
+    const { interfaces } = this.order;
+    if (interfaces.length === 0) return;
+    const there = new Set(this.namespace.interfaces.map(({ name }) => name));
+    if (interfaces.some((name) => there.has(name))) return;
+    throw new RefusalError(
+      'no-such-interface',
+      `network namespace ${this.order.reference.netns} has no interface ${interfaces.join(', ')}`,
+    );
+  }
+
+  /** A filter may make sense for Ethernet and none for a tunnel: one link type of those that are there will do. */
+  private async refuseUselessFilter(): Promise<void> {
+    const linkTypes = new Set([...this.joined.values()].map(({ linkType }) => linkType ?? ETHERNET));
+    if (linkTypes.size === 0) linkTypes.add(ETHERNET);
+    const filters = await Promise.all([...linkTypes].map((linkType) => this.filter.forLinkType(linkType)));
+    const [first] = filters;
+    if (first?.error && filters.every(({ error }) => error)) throw first.error;
+  }
+
+  private readonly wanted = ({ name, up }: Interface): boolean => {
+    const { interfaces } = this.order;
+    return (
+      up && (interfaces.length === 0 ? whyNotAnInterfaceName(name) === undefined : interfaces.includes(name))
+    );
+  };
+
+  /** After every change: what has gone or got another name leaves, what is wanted and up joins. */
+  private follow(interfaces: readonly Interface[]): void {
+    if (this.over) return;
+    const names = new Map(interfaces.map(({ index, name }) => [index, name]));
+    for (const [index, { name, source }] of this.joined) {
+      if (names.get(index) === name) continue;
+      this.joined.delete(index);
+      if (source) this.stream.remove(source);
+    }
+    for (const each of interfaces) {
+      if (this.wanted(each)) this.join(each).catch(() => this.tryAgainLater());
+    }
+  }
+
+  /** An interface that is there and up could not be opened, or its ring broke. */
+  private tryAgainLater(): void {
+    if (!this.over) this.retry ??= setTimeout(() => this.followAgain(), RETRY_MS);
+  }
+
+  private followAgain(): void {
+    this.retry = undefined;
+    this.follow(this.watch.interfaces);
+  }
+
+  /** @throws OpenerError, FilterError */
+  private readonly join = async (device: Interface): Promise<void> => {
+    if (this.joined.has(device.index)) return;
+    const member: Member = { name: device.name };
+    this.joined.set(device.index, member);
+    try {
+      const { pcap, linkType, afterwards } = await this.openInterface(device);
+      if (this.over || this.joined.get(device.index) !== member) {
+        this.closeRing(pcap.release()); // it went while it was being opened
+        return;
+      }
+      const description = this.stream.describe(device, pcap.linkType, this.filter.text);
+      member.linkType = linkType;
+      const { onReady } = this.stream;
+      member.source = new InterfaceSource(device, pcap, this.ringBytes, description, afterwards, onReady);
+      this.stream.add(member.source);
+      this.output.flush();
+    } catch (error) {
+      if (this.joined.get(device.index) === member) this.joined.delete(device.index);
+      throw error;
+    }
+  };
+
+  private async openInterface({ name }: Interface) {
+    const { opener } = this.services;
+    const { exclusion } = this.filter;
+    let filter = await this.filter.forLinkType(ETHERNET);
+    const { handle, linkType } = await opener.run('openInterface', {
+      namespaceFd: this.namespace.fd,
+      options: {
+        interfaceName: name,
+        snapshotLength: SNAPSHOT_LENGTH,
+        promiscuous: this.order.promiscuous,
+        ringBytes: this.ringBytes,
+        blockTimeoutMs: blockTimeoutMs(this.ringBytes),
+      },
+      filter: { exclusion, linkType: ETHERNET, program: filter.program },
+    });
+    try {
+      if (linkType !== ETHERNET) {
+        filter = await this.filter.forLinkType(linkType);
+        await opener.run('setFilter', { handle, filter: { exclusion, linkType, program: filter.program } });
+      }
+      return { pcap: new LivePcap(handle), linkType, afterwards: filter.afterwards };
+    } catch (error) {
+      this.closeRing(handle);
+      throw error;
+    }
+  }
+
+  /** Nothing more is read from there. */
+  private gone(source: InterfaceSource): void {
+    const { index } = source.device;
+    if (this.joined.get(index)?.source === source) {
+      this.joined.delete(index);
+      this.tryAgainLater();
+    }
+    this.closeRing(source.release());
+  }
+
+  private closeRing(handle: Pointer): void {
+    this.services.opener.run('closeInterfaces', [handle]).catch(() => undefined);
+  }
+
+  private close(): void {
+    if (this.over) return;
+    this.over = true;
+    clearTimeout(this.retry);
+    this.unwatchHolder();
+    this.watch.close();
+    closeSync(this.namespace.fd);
+  }
+}

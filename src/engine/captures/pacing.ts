@@ -1,0 +1,43 @@
+/** Below this rate the kernel's own block timer sets the pace; above it, waking for every block costs too much. */
+const QUIET_PACKETS_PER_SECOND = 2_000;
+/** From this rate on the pause is the longest. */
+const BUSY_PACKETS_PER_SECOND = 20_000;
+const SHORTEST_PAUSE_MS = 3;
+const LONGEST_PAUSE_MS = 16;
+/** How much of the time that a ring lasts may pass until it is looked at again. */
+const RING_SHARE = 1 / 4;
+/** Weight of the last interval in the running mean of the rates. */
+const LATEST_WEIGHT = 0.4;
+
+/** How long to leave the rings of a capture alone: not at all when it is quiet, longer the more there is to do. */
+export class Pacing {
+  private packetsPerMs = 0;
+  private bytesPerMs = 0;
+  private last = 0;
+
+  /**
+   * Tells what was read since the last call.
+   *
+   * @param now a monotonic clock, in milliseconds
+   */
+  observe(now: number, packets: number, bytes: number): void {
+    const elapsed = Math.max(1, now - this.last);
+    this.last = now;
+    this.packetsPerMs += LATEST_WEIGHT * (packets / elapsed - this.packetsPerMs);
+    this.bytesPerMs += LATEST_WEIGHT * (bytes / elapsed - this.bytesPerMs);
+  }
+
+  /**
+   * @param ringBytes size of a ring
+   * @param ringLastsMs how long its blocks last when they are handed over by the kernel's timer
+   * @returns milliseconds; 0: wait for the kernel
+   */
+  pauseMs(ringBytes: number, ringLastsMs: number): number {
+    const rate = this.packetsPerMs * 1_000;
+    if (rate < QUIET_PACKETS_PER_SECOND) return 0;
+    const share = (rate - QUIET_PACKETS_PER_SECOND) / (BUSY_PACKETS_PER_SECOND - QUIET_PACKETS_PER_SECOND);
+    const wanted = SHORTEST_PAUSE_MS + Math.min(1, share) * (LONGEST_PAUSE_MS - SHORTEST_PAUSE_MS);
+    const untilFull = Math.min(ringLastsMs, ringBytes / this.bytesPerMs);
+    return Math.max(1, Math.floor(Math.min(wanted, RING_SHARE * untilFull)));
+  }
+}

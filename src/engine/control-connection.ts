@@ -1,0 +1,118 @@
+import type { Socket } from 'node:net';
+import type { Capture, CaptureEnding } from './captures/capture.js';
+import { asRefusal, RefusalError } from './captures/refusal.js';
+import type { RingAllotment, RingBudget } from './captures/ring-budget.js';
+import { LineReader } from './lines.js';
+import { validateOrder } from './order.js';
+import { PROTOCOL_VERSION, type CaptureOrder, type EngineEvent } from './protocol.js';
+
+/** Opens what an order asks for and begins to capture into the data connection. */
+export type OpenCapture = (
+  order: CaptureOrder,
+  data: Socket,
+  rings: RingAllotment,
+  onEnd: (ending: CaptureEnding) => void,
+) => Promise<Capture>;
+
+/** Waits for the data connection of a capture; rejects when it does not come. */
+export type DataConnections = (id: string) => Promise<Socket>;
+
+/** Anything that a front sends must fit this; unknown attributes do not matter. */
+interface AnyRequest {
+  readonly type?: unknown;
+  readonly id?: unknown;
+  readonly order?: unknown;
+}
+
+/**
+ * One front's control connection: starts and stops captures on its behalf. When it is gone, for instance since the front
+ * has died, so are its captures.
+ */
+export class ControlConnection {
+  /** Running ones, and those being opened (undefined). */
+  private readonly captures = new Map<string, Capture | undefined>();
+  private readonly lines = new LineReader();
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly openCapture: OpenCapture,
+    private readonly budget: RingBudget,
+    private readonly dataConnections: DataConnections,
+    problems: readonly string[],
+  ) {
+    socket.on('data', (chunk: Buffer) => this.read(chunk));
+    socket.on('close', () => this.abortAll());
+    this.send({ type: 'hello', version: PROTOCOL_VERSION, problems });
+  }
+
+  private read(chunk: Buffer): void {
+    try {
+      for (const line of this.lines.push(chunk)) this.handle(JSON.parse(line) as AnyRequest | null);
+    } catch {
+      // Not our front: there is nothing to be answered to somebody who does not speak the protocol.
+      this.socket.destroy();
+    }
+  }
+
+  private handle(request: AnyRequest | null): void {
+    const id = request?.id;
+    if (typeof id !== 'string' || id.length > 64) throw new TypeError('a request without an id');
+    switch (request?.type) {
+      case 'start':
+        void this.start(id, request.order);
+        return;
+      case 'stop':
+        this.captures.get(id)?.end('stopped', 'stopped');
+        return;
+      default:
+        throw new TypeError('a request of unknown type');
+    }
+  }
+
+  private async start(id: string, order: unknown): Promise<void> {
+    if (this.captures.has(id)) return;
+    this.captures.set(id, undefined);
+    let data: Socket | undefined;
+    const rings = this.budget.admit();
+    try {
+      if (!rings) throw new RefusalError('too-many-captures', 'there are too many captures already');
+      const valid = validateOrder(order);
+      data = await this.dataConnections(id);
+      const capture = await this.openCapture(valid, data, rings, (ending) => {
+        this.captures.delete(id);
+        this.send({ type: 'ended', id, ...ending });
+      });
+      this.began(id, capture, data);
+    } catch (error) {
+      this.captures.delete(id);
+      rings?.release();
+      const { code, message } = asRefusal(error);
+      this.send({ type: 'refused', id, code, message });
+      data?.destroy();
+    }
+  }
+
+  private began(id: string, capture: Capture, data: Socket): void {
+    const abort = (): void => {
+      if (this.captures.delete(id)) capture.abort();
+    };
+    if (data.destroyed || this.socket.destroyed) {
+      abort();
+      return;
+    }
+    data.once('close', abort);
+    this.captures.set(id, capture);
+    this.send({ type: 'started', id, interfaces: capture.interfaceNames });
+  }
+
+  private abortAll(): void {
+    for (const [id, capture] of this.captures) {
+      this.captures.delete(id);
+      capture?.abort();
+    }
+  }
+
+  private send(event: EngineEvent): void {
+    if (this.socket.writable) this.socket.write(`${JSON.stringify(event)}\n`);
+  }
+}

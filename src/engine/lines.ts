@@ -1,0 +1,34 @@
+import { MAX_LINE_BYTES } from './protocol.js';
+
+const NEWLINE = 0x0a;
+
+/** Cuts a stream of bytes into lines. */
+export class LineReader {
+  private pieces: Buffer[] = [];
+  private pieceBytes = 0;
+
+  /**
+   * @returns the lines that are complete now, without their newline
+   * @throws RangeError when a line is longer than the protocol allows
+   */
+  push(chunk: Buffer): string[] {
+    const lines: string[] = [];
+    let start = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+      this.keep(chunk.subarray(start, end));
+      lines.push(Buffer.concat(this.pieces).toString('utf8'));
+      this.pieces = [];
+      this.pieceBytes = 0;
+      start = end + 1;
+    }
+    this.keep(chunk.subarray(start));
+    return lines;
+  }
+
+  private keep(piece: Buffer): void {
+    this.pieceBytes += piece.length;
+    if (this.pieceBytes > MAX_LINE_BYTES)
+      throw new RangeError(`a line is longer than ${MAX_LINE_BYTES} bytes`);
+    this.pieces.push(piece);
+  }
+}

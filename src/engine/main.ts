@@ -1,0 +1,40 @@
+import { parseArgs } from 'node:util';
+import { RefusalError } from './captures/refusal.js';
+import { RingBudget } from './captures/ring-budget.js';
+import type { OpenCapture } from './control-connection.js';
+import { EngineServer } from './engine-server.js';
+
+/**
+ * The engine: the process with powers. It has no network listener, only a unix socket, and ends with its standard input,
+ * which the supervisor holds open as long as it lives. Signals are for the supervisor to handle: a group signal
+ * reaches the engine too, and captures that end well take a moment.
+ *
+ * @param args `--socket PATH`
+ */
+export async function runEngine(args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { socket: { type: 'string' } } });
+  if (!values.socket) throw new Error('the engine needs --socket PATH');
+  process.title = 'packetflix: engine';
+  process.on('SIGTERM', () => undefined);
+  process.on('SIGINT', () => undefined);
+  const leave = (): void => process.exit(0);
+  process.stdin.on('end', leave).on('error', leave).resume();
+
+  const problems: string[] = [];
+  const server = new EngineServer(await loadCaptures(problems), new RingBudget(), problems);
+  await server.listen(values.socket);
+}
+
+/** libpcap is loaded only now: a service that lacks it says so, and serves what does not need it. */
+async function loadCaptures(problems: string[]): Promise<OpenCapture> {
+  try {
+    const { captureOpener } = await import('./captures/capture-opener.js');
+    return captureOpener();
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'LibraryMissingError') throw error;
+    const problem = `no captures: ${error.message}; on Debian: apt-get install libpcap0.8`;
+    problems.push(problem);
+    process.stderr.write(`packetflix: ${problem}\n`);
+    return () => Promise.reject(new RefusalError('internal', problem));
+  }
+}

@@ -1,0 +1,72 @@
+import type { Interface } from '../interfaces/rtnetlink.js';
+import type { Pointer } from '../native/libc.js';
+import type { PcapOptions } from '../native/libpcap.js';
+import type { NamespaceHolder } from '../namespaces/holder.js';
+import type { NetnsReference } from '../protocol.js';
+
+/** What is left to the opener threads, since it makes a thread wait for the kernel, or visits a namespace. */
+export interface OpenerTasks {
+  /** Opens and verifies a namespace, and lists its interfaces. */
+  openNamespace: { argument: NetnsReference; result: OpenedNamespace };
+  openInterface: { argument: InterfaceOpening; result: OpenedInterface };
+  /** Replaces the filter of an open interface. */
+  setFilter: { argument: FilterSetting; result: void };
+  /** Closes interfaces that nobody reads from any more. */
+  closeInterfaces: { argument: readonly Pointer[]; result: void };
+  /** For each namespace: what holds it now; undefined: nothing does. */
+  checkHolders: { argument: readonly HeldNamespace[]; result: (NamespaceHolder | undefined)[] };
+}
+
+export interface OpenedNamespace {
+  /** Open descriptor of the namespace. */
+  readonly fd: number;
+  readonly holder: NamespaceHolder;
+  /** An rtnetlink(7) socket that tells of changes, see interface-watch.ts. */
+  readonly watchFd: number;
+  readonly interfaces: readonly Interface[];
+}
+
+export interface InterfaceOpening {
+  readonly namespaceFd: number;
+  readonly options: PcapOptions;
+  readonly filter: InterfaceFilter;
+}
+
+export interface InterfaceFilter {
+  /** Text of our own that leaves out connections; empty: none. */
+  readonly exclusion: string;
+  /** DLT_ value that `program` was compiled for. */
+  readonly linkType: number;
+  readonly program?: Uint8Array;
+}
+
+export interface OpenedInterface {
+  /** The `pcap_t *`. */
+  readonly handle: Pointer;
+  /** DLT_ value. Where it is not that of the filter, nothing passes until the filter has been set. */
+  readonly linkType: number;
+}
+
+export interface FilterSetting {
+  readonly handle: Pointer;
+  readonly filter: InterfaceFilter;
+}
+
+export interface HeldNamespace {
+  readonly netns: number;
+  readonly holder: NamespaceHolder;
+}
+
+export type OpenerTaskName = keyof OpenerTasks;
+
+/** From the engine to a thread. */
+export interface OpenerCall {
+  readonly id: number;
+  readonly task: OpenerTaskName;
+  readonly argument: unknown;
+}
+
+/** And back. An error loses its class on the way: `code` remains. */
+export type OpenerReply =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly error: { readonly code: string; readonly message: string } };

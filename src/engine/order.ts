@@ -1,0 +1,98 @@
+import { isIP } from 'node:net';
+import { RefusalError } from './captures/refusal.js';
+import {
+  MAX_FILTER_BYTES,
+  whyNotAnInterfaceName,
+  type CaptureOrder,
+  type NetnsReference,
+  type TcpConnection,
+} from './protocol.js';
+
+/**
+ * Checks an order that came across the privilege border. The front has checked what the client sent already; this
+ * side does not trust the front either.
+ *
+ * @throws RefusalError
+ */
+export function validateOrder(order: unknown): CaptureOrder {
+  const { reference, interfaces, filter, promiscuous, sectionComments, excludedConnections } = asRecord(
+    order,
+    'order',
+  );
+  if (typeof filter !== 'string' || Buffer.byteLength(filter) > MAX_FILTER_BYTES || filter.includes('\0')) {
+    throw new RefusalError(
+      'invalid-filter',
+      `capture filter: must be text of at most ${MAX_FILTER_BYTES} bytes`,
+    );
+  }
+  if (typeof promiscuous !== 'boolean') throw invalid('promiscuous', 'is not a boolean');
+  return {
+    reference: validateReference(reference),
+    interfaces: [...new Set(asList(interfaces, 'interfaces').map(validateInterfaceName))],
+    filter,
+    promiscuous,
+    sectionComments: asList(sectionComments, 'sectionComments').map(validateText),
+    excludedConnections: asList(excludedConnections, 'excludedConnections').map(validateConnection),
+  };
+}
+
+function validateReference(value: unknown): NetnsReference {
+  const { netns, pid, startTime } = asRecord(value, 'reference');
+  return {
+    netns: positiveInteger(netns, 'netns'),
+    ...(pid === undefined ? {} : { pid: positiveInteger(pid, 'pid') }),
+    ...(startTime === undefined ? {} : { startTime: positiveInteger(startTime, 'startTime') }),
+  };
+}
+
+function validateInterfaceName(name: unknown): string {
+  const text = validateText(name);
+  const why = whyNotAnInterfaceName(text);
+  if (why)
+    throw new RefusalError('invalid-interface', `interface ${JSON.stringify(text.slice(0, 32))} ${why}`);
+  return text;
+}
+
+function validateConnection(value: unknown): TcpConnection {
+  const { address, port, peerAddress, peerPort } = asRecord(value, 'connection');
+  return {
+    address: ipAddress(address),
+    port: positiveInteger(port, 'port'),
+    peerAddress: ipAddress(peerAddress),
+    peerPort: positiveInteger(peerPort, 'port'),
+  };
+}
+
+function ipAddress(value: unknown): string {
+  if (typeof value !== 'string' || isIP(value) === 0 || value.includes('%')) {
+    throw invalid('address', 'is not an IP address');
+  }
+  return value;
+}
+
+function positiveInteger(value: unknown, name: string): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value <= 0) {
+    throw invalid(name, 'is not a positive integer');
+  }
+  return value;
+}
+
+function validateText(value: unknown): string {
+  if (typeof value !== 'string') throw invalid('text', 'is not a string');
+  return value;
+}
+
+function asRecord(value: unknown, name: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalid(name, 'is not an object');
+  return value as Record<string, unknown>;
+}
+
+function asList(value: unknown, name: string): unknown[] {
+  if (!Array.isArray(value)) throw invalid(name, 'is not a list');
+  return value;
+}
+
+function invalid(name: string, what: string): RefusalError {
+  return new RefusalError('invalid-request', `${name} ${what}`);
+}
