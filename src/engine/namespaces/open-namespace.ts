@@ -57,13 +57,13 @@ function openOfProcess(procRoot: string, pid: number, reference: NetnsReference)
 }
 
 function openWherever(procRoot: string, netns: number): OpenNamespace {
-  let refused: unknown;
+  let refused: Error | undefined;
   for (const holder of findHolders(procRoot, netns)) {
     try {
       const fd = openIfNamespace(holderPath(procRoot, holder), netns);
       if (fd !== undefined) return { fd, holder };
     } catch (error) {
-      refused ??= error; // this way is barred, another one may not be
+      refused ??= error as Error; // this way is barred, another one may not be
     }
   }
   throw refused ?? new NamespaceError('no-such-namespace', `there is no network namespace ${netns}`);

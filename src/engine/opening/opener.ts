@@ -52,7 +52,7 @@ export class Opener {
     const thread = this.threads.reduce((least, each) => (each.waiting < least.waiting ? each : least));
     thread.waiting++;
     return new Promise((resolve, reject) => {
-      this.pending.set(id, { resolve: resolve as (result: unknown) => void, reject });
+      this.pending.set(id, { resolve: resolve, reject });
       thread.worker.postMessage({ id, task, argument } satisfies OpenerCall);
     });
   }
