@@ -31,16 +31,15 @@ export function describeMissingCapabilities(capabilities: CapabilitySet): string
       ? `missing capability CAP_${name} (optional): ${consequence}`
       : `missing capability CAP_${name}: ${consequence}, so CAPTURES WILL NOT WORK`,
   );
-  return [...lines, `to mend it: ${howToMend(missing.map(({ name }) => name))}`];
+  return [...lines, ...HOW_TO_MEND];
 }
 
-function howToMend(names: readonly CapabilityName[]): string {
-  const docker = names.map((name) => `--cap-add ${name}`).join(' ');
-  return (
-    `run it as root; or in a container with "docker run --pid host ${docker} ..."; ` +
-    'or as another user from a root shell with ' +
-    '"setpriv --reuid USER --regid GROUP --clear-groups --inh-caps ' +
-    '+sys_ptrace,+sys_admin,+net_raw,+dac_read_search --ambient-caps ' +
-    '+sys_ptrace,+sys_admin,+net_raw,+dac_read_search -- npm start"'
-  );
-}
+const NAMES = ENGINE_CAPABILITIES.map(({ name }) => name);
+const AMBIENT = NAMES.map((name) => `+${name.toLowerCase()}`).join(',');
+const HOW_TO_MEND = [
+  'to mend it, one of these:',
+  '  run it as root',
+  `  in a container:  docker run --pid host ${NAMES.map((name) => `--cap-add ${name}`).join(' ')} ...`,
+  '  as another user, from a root shell:  setpriv --reuid USER --regid GROUP --clear-groups ' +
+    `--inh-caps ${AMBIENT} --ambient-caps ${AMBIENT} -- npm start`,
+];
