@@ -1,6 +1,7 @@
 import type { Logger } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
+import type { NetnsReference } from '../engine/protocol.js';
 import { CaptureError } from './capture-errors.js';
 import type { CaptureOpener } from './capture-opener.js';
 import type { Capture } from './capture-provider.js';
@@ -9,7 +10,7 @@ import type { ClientCaptureRequest } from './capture-request.parser.js';
 import { SHUTTING_DOWN, closeReason, closingForEnd, closingForError } from './close-codes.js';
 import type { Closing } from './close-codes.js';
 import { startHeartbeat } from './heartbeat.js';
-import { ownConnection } from './own-connection.js';
+import { addressLiteral, ownConnection } from './own-connection.js';
 import { PcapngProgress, endingBlocks } from './reason-pcapng.js';
 
 /** For the log only: there is nobody left to close. */
@@ -37,7 +38,7 @@ export class CaptureSession {
     private readonly logger: Logger,
   ) {
     const { remoteAddress, remotePort } = request.socket;
-    this.name = `capture ${++lastSessionNumber} for ${remoteAddress} port ${remotePort}`;
+    this.name = `capture ${++lastSessionNumber} for ${addressLiteral(remoteAddress ?? 'nobody')} port ${remotePort}`;
     if (hasContainerHeader(request)) this.progress = new PcapngProgress();
     this.closed = new Promise((resolve) => client.once('close', () => resolve()));
     client.once('close', () => this.abandon());
@@ -104,11 +105,7 @@ export class CaptureSession {
     this.capture = capture;
     // Not everybody gets to read it, and a rejection that nobody handles would end the process.
     Promise.resolve(capture.end).catch(() => undefined);
-    const interfaces = wish.interfaces.length > 0 ? wish.interfaces.join('/') : 'all';
-    this.logger.log(
-      `${this.name} started: network namespace ${reference.netns}, target ${quote(wish.target.name ?? '')}, ` +
-        `interfaces ${quote(interfaces)}, filter ${quote(wish.filter)}`,
-    );
+    this.logger.log(`${this.name} started: ${description(wish, reference)}`);
     // The client went, or the shutdown began, while this was being opened.
     if (this.abandoned.signal.aborted) this.stop(capture);
     return capture;
@@ -153,6 +150,18 @@ export class CaptureSession {
   private get isOpen(): boolean {
     return this.client.readyState === this.client.OPEN;
   }
+}
+
+function description(
+  { target, interfaces, filter }: ClientCaptureRequest,
+  { netns }: NetnsReference,
+): string {
+  return [
+    `network namespace ${netns}`,
+    ...(target.name === undefined ? [] : [`target ${quote(target.name)}`]),
+    interfaces.length === 0 ? 'all interfaces' : `interfaces ${quote(interfaces.join('/'))}`,
+    ...(filter === '' ? [] : [`filter ${quote(filter)}`]),
+  ].join(', ');
 }
 
 /** Text of strangers, made harmless for a log: no line breaks, no endless lines. */

@@ -8,12 +8,14 @@ import type {
   ValueProvider,
 } from '@nestjs/common';
 import { DiscoveryConfig } from '../config/discovery.config.js';
+import { EngineConfig } from '../config/engine.config.js';
 import { GhostwireTargetDirectory } from '../discovery/ghostwire/ghostwire-target-directory.js';
 import { TargetDirectory } from '../discovery/target-directory.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureProvider } from './capture-provider.js';
 import { CaptureController } from './capture.controller.js';
 import { CaptureGateway } from './capture.gateway.js';
+import { LibpcapCaptureProvider } from './libpcap/libpcap-capture-provider.js';
 import { NetnsResolver } from './netns-resolver.js';
 import { TableNetnsResolver } from './table-netns-resolver.js';
 
@@ -38,7 +40,7 @@ export interface CaptureModuleOptions {
 export class CaptureModule {
   static register(options: CaptureModuleOptions = {}): DynamicModule {
     const {
-      captureProvider = NO_ENGINE_YET,
+      captureProvider = LIBPCAP,
       netnsResolver = TableNetnsResolver,
       targetDirectory = GHOSTWIRE,
       imports = [],
@@ -59,11 +61,9 @@ export class CaptureModule {
   }
 }
 
-// TODO(front): replace by LibpcapCaptureProvider as soon as src/capture/libpcap has it.
-const NO_ENGINE_YET: Implementation<CaptureProvider> = {
-  useFactory: () => {
-    throw new Error('There is no capture engine yet');
-  },
+const LIBPCAP: Implementation<CaptureProvider> = {
+  useFactory: (config: EngineConfig) => new LibpcapCaptureProvider(config),
+  inject: [EngineConfig],
 };
 
 const GHOSTWIRE: Implementation<TargetDirectory> = {

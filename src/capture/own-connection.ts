@@ -9,15 +9,15 @@ export function ownConnection(
   const { localAddress, localPort, remoteAddress, remotePort } = socket;
   if (!localAddress || !localPort || !remoteAddress || !remotePort) return undefined;
   return {
-    address: literal(localAddress),
+    address: addressLiteral(localAddress),
     port: localPort,
-    peerAddress: literal(remoteAddress),
+    peerAddress: addressLiteral(remoteAddress),
     peerPort: remotePort,
   };
 }
 
-/** As it stands in packets: a dual-stack socket shows IPv4 as `::ffff:192.0.2.1`, a link-local one has `%eth0`. */
-function literal(address: string): string {
+/** An address as it stands in packets: a dual-stack socket shows IPv4 as `::ffff:192.0.2.1`, a link-local one has `%eth0`. */
+export function addressLiteral(address: string): string {
   const [withoutZone = ''] = address.split('%', 1);
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(withoutZone)?.[1];
   return mapped !== undefined && isIPv6(withoutZone) ? mapped : withoutZone;

@@ -43,7 +43,9 @@ async function serve(options: Options): Promise<void> {
     return giveUp(listenErrorMessage(error as NodeJS.ErrnoException, host, port), 1);
   }
   const logger = new Logger('Front');
-  logger.log(`${SERVICE_NAME} ${SERVICE_VERSION} serves at ${await app.getUrl()}`);
+  logger.log(
+    `${SERVICE_NAME} ${SERVICE_VERSION} serves at ${await app.getUrl()}${host === undefined ? ' and on all other addresses' : ''}`,
+  );
 
   let ending = false;
   onEndOfService(supervised, () => {

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { addressLiteral } from '../capture/own-connection.js';
 
 /** Headers and query parameters that let their reader in somewhere. */
 const CREDENTIAL = /auth|cookie|token|secret|passw|api-?key|credential|session/i;
@@ -11,11 +12,11 @@ const MAX_TEXT_LENGTH = 2_000;
 export function logRequests(server: Server, withHeaders: boolean): void {
   const logger = new Logger('Request');
   const log = (request: IncomingMessage, outcome: string): void => {
-    const from = `${request.socket.remoteAddress} port ${request.socket.remotePort}`;
-    const headers = withHeaders ? ` ${quote(redactedHeaders(request.headers))}` : '';
-    logger.log(
-      `${request.method} ${quote(redactedTarget(request.url ?? ''))} from ${from}: ${outcome}${headers}`,
-    );
+    const { remoteAddress = 'nobody', remotePort } = request.socket;
+    const from = `${addressLiteral(remoteAddress)} port ${remotePort}`;
+    const target = JSON.stringify(cut(redactedTarget(request.url ?? '')));
+    const headers = withHeaders ? ` ${cut(redactedHeaders(request.headers))}` : '';
+    logger.log(`${request.method} ${target} from ${from}: ${outcome}${headers}`);
   };
   server.on('request', (request: IncomingMessage, response: ServerResponse) =>
     response.once('close', () =>
@@ -25,7 +26,7 @@ export function logRequests(server: Server, withHeaders: boolean): void {
   server.on('upgrade', (request: IncomingMessage) => log(request, 'upgrade'));
 }
 
-/** The headers as JSON, credentials made unreadable. */
+/** The headers as JSON, in one line whatever they hold, credentials made unreadable. */
 export function redactedHeaders(headers: IncomingMessage['headers']): string {
   return JSON.stringify(
     Object.fromEntries(
@@ -41,7 +42,6 @@ export function redactedTarget(target: string): string {
   );
 }
 
-/** Text of strangers in one line, whatever it holds. */
-function quote(text: string): string {
-  return JSON.stringify(text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH)}…` : text);
+function cut(text: string): string {
+  return text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH)}…` : text;
 }

@@ -13,7 +13,7 @@ const FRAMEWORK_CONTEXTS: readonly unknown[] = [
 export class ServiceLogger extends ConsoleLogger {
   constructor(debug: boolean) {
     super({
-      colors: process.stdout.isTTY,
+      colors: process.stdout.isTTY === true,
       logLevels: debug
         ? ['verbose', 'debug', 'log', 'warn', 'error', 'fatal']
         : ['log', 'warn', 'error', 'fatal'],
@@ -23,5 +23,11 @@ export class ServiceLogger extends ConsoleLogger {
   override log(message: unknown, ...rest: unknown[]): void {
     if (FRAMEWORK_CONTEXTS.includes(rest.at(-1))) super.debug(message, ...rest);
     else super.log(message, ...rest);
+  }
+
+  override error(message: unknown, ...rest: unknown[]): void {
+    // What keeps Nest from listening reaches us, too, and main.ts tells it readably.
+    if (rest.at(-1) === 'NestApplication') super.debug(message, ...rest);
+    else super.error(message, ...rest);
   }
 }
