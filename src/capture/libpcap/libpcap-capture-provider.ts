@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { EngineConfig } from '../../config/engine.config.js';
 import { CaptureError } from '../capture-errors.js';
 import { CaptureProvider, type Capture, type CaptureRequest } from '../capture-provider.js';
@@ -9,7 +9,7 @@ const ENGINE_WAIT_MS = 10_000;
 
 /** Captures with libpcap, in engine processes on the privileged side, which share the captures among them. */
 @Injectable()
-export class LibpcapCaptureProvider extends CaptureProvider implements OnModuleInit, OnModuleDestroy {
+export class LibpcapCaptureProvider extends CaptureProvider implements OnModuleInit, OnApplicationShutdown {
   private readonly links: EngineLink[];
 
   constructor({ sockets }: Pick<EngineConfig, 'sockets'>) {
@@ -21,7 +21,7 @@ export class LibpcapCaptureProvider extends CaptureProvider implements OnModuleI
     for (const link of this.links) link.connect();
   }
 
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     for (const link of this.links) link.close();
   }
 
