@@ -105,6 +105,20 @@ describeAsRoot('A capture filter', () => {
     expect([...new Set(ethertypes)]).toEqual(['810000070800']);
   });
 
+  it('does not take too long to compile just because twenty clients come at once', async () => {
+    await using namespace = await NetworkNamespace.create();
+    await namespace.addWire('eth0', 'eth1');
+    const request = { netns: namespace.inode, nif: 'eth1', filter: 'udp' };
+    await using clients = new AsyncDisposableStack();
+
+    const opened = await Promise.all(
+      Array.from({ length: 20 }, () => CaptureClient.open(service.current, request)),
+    );
+    opened.forEach((client) => clients.use(client));
+
+    await Promise.all(opened.map((client) => client.described('eth1')));
+  });
+
   it('is absent from the descriptions when there is none', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');

@@ -18,10 +18,15 @@ describeAsRoot('Twenty captures', () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const random = randomNumbers(Date.now());
-    const request = { netns: namespace.inode, nif: 'eth1', filter: 'udp' };
+    const request = (index: number) => ({
+      netns: namespace.inode,
+      nif: 'eth1',
+      // Compiling takes a process each time: a few of them are enough.
+      filter: index % 10 ? '' : 'udp',
+    });
     const round = async () => {
       const clients = await Promise.all(
-        Array.from({ length: CAPTURES }, () => CaptureClient.open(service.current, request)),
+        Array.from({ length: CAPTURES }, (_, index) => CaptureClient.open(service.current, request(index))),
       );
       await sendPackets(namespace, { interface: 'eth0', count: 10 });
       await Promise.all(shuffled(clients, random).map((client) => stop(client, random())));
@@ -34,10 +39,12 @@ describeAsRoot('Twenty captures', () => {
     for (let number = WARM_UP_ROUNDS; number < ROUNDS; number += 1) await round();
     const after = await settled();
 
-    expect(after).toMatchObject({ processes: before.processes, descriptors: before.descriptors });
+    expect(after.processes).toBeLessThanOrEqual(before.processes);
+    expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
     expect(after.threads).toBeLessThanOrEqual(before.threads);
     expect(after.residentKiB - warm.residentKiB).toBeLessThan(MAX_GROWTH_KIB);
     expect(await namespace.promiscuity('eth1')).toBe(0);
+    expect(service.current.log).not.toMatch(/warning/i);
   });
 
   /** The resources once they stay the same for a while: what was closed last goes a moment later. */
