@@ -50,7 +50,9 @@ export class RunningService implements AsyncDisposable {
 
   /** The process with that role; when there are several, the first. */
   inRole(role: 'front' | 'engine'): ProcessFacts {
-    const found = this.processes().find(({ command }) => command.includes(`main.js ${role}`));
+    // A process may have given itself a title, which then stands in place of its command line.
+    const pattern = new RegExp(`(main\\.js |packetflix: )${role}`);
+    const found = this.processes().find(({ command }) => pattern.test(command));
     if (!found) throw new Error(`no ${role} among the processes of the service:\n${this.log}`);
     return found;
   }
