@@ -123,8 +123,8 @@ export class PacketFilter {
     }
   }
 
-  /** Whether the packet at that address passes. */
-  matches(packet: Pointer, originalLength: number, capturedLength: number): boolean {
+  /** Whether a packet passes, given as bytes or by its address. */
+  matches(packet: Pointer | Uint8Array, originalLength: number, capturedLength: number): boolean {
     return (pcap.bpf_filter(this.instructions, packet, originalLength, capturedLength) as number) !== 0;
   }
 }

@@ -1,0 +1,46 @@
+import { Pacing } from './pacing.js';
+
+const RING_BYTES = 16 * 1024 * 1024;
+const RING_LASTS_MS = 192;
+
+/** The pause after a second of an even load. */
+function pauseAt(
+  packetsPerSecond: number,
+  packetBytes: number,
+  ringBytes = RING_BYTES,
+  lastsMs = RING_LASTS_MS,
+): number {
+  const pacing = new Pacing();
+  for (let now = 10; now <= 1_000; now += 10) {
+    const packets = packetsPerSecond / 100;
+    pacing.observe(now, packets, packets * packetBytes);
+  }
+  return pacing.pauseMs(ringBytes, lastsMs);
+}
+
+describe('Pacing', () => {
+  it('waits for the kernel as long as it is quiet', () => {
+    expect(pauseAt(100, 200)).toBe(0);
+    expect(pauseAt(1_500, 1_500)).toBe(0);
+  });
+
+  it('pauses longer the more packets there are, up to a bound', () => {
+    const pauses = [2_500, 5_000, 10_000, 20_000, 500_000].map((rate) => pauseAt(rate, 64));
+    expect(pauses).toEqual([...pauses].sort((a, b) => a - b));
+    expect(pauses[0]).toBe(3);
+    expect(pauses.at(-1)).toBe(16);
+  });
+
+  it('comes back before a ring can be full', () => {
+    const bytesPerMs = (100_000 * 65_000) / 1_000;
+    expect(pauseAt(100_000, 65_000) * bytesPerMs).toBeLessThanOrEqual(RING_BYTES);
+    expect(pauseAt(20_000, 200, 1024 * 1024, 40)).toBeLessThanOrEqual(10);
+  });
+
+  it('calms down when the load ends', () => {
+    const pacing = new Pacing();
+    for (let now = 10; now <= 100; now += 10) pacing.observe(now, 1_000, 100_000);
+    for (let now = 110; now <= 300; now += 10) pacing.observe(now, 0, 0);
+    expect(pacing.pauseMs(RING_BYTES, RING_LASTS_MS)).toBe(0);
+  });
+});

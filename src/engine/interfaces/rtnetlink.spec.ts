@@ -1,0 +1,69 @@
+import { parseLinkMessages } from './rtnetlink.js';
+
+const NEWLINK = 16;
+const DELLINK = 17;
+const DONE = 3;
+const ERROR = 2;
+const AF_BRIDGE = 7;
+
+function message(type: number, payload: Buffer): Buffer {
+  const header = Buffer.alloc(16);
+  header.writeUInt32LE(16 + payload.length, 0);
+  header.writeUInt16LE(type, 4);
+  return Buffer.concat([header, payload, Buffer.alloc(-payload.length & 3)]);
+}
+
+function link(index: number, name: string, up: boolean, family = 0): Buffer {
+  const fixed = Buffer.alloc(16);
+  fixed.writeUInt8(family, 0);
+  fixed.writeInt32LE(index, 4);
+  fixed.writeUInt32LE(up ? 1 : 0, 8);
+  return Buffer.concat([fixed, attribute(13, 'x'), attribute(3, `${name}\0`)]);
+}
+
+function attribute(type: number, value: string): Buffer {
+  const text = Buffer.from(value);
+  const header = Buffer.alloc(4);
+  header.writeUInt16LE(4 + text.length, 0);
+  header.writeUInt16LE(type, 2);
+  return Buffer.concat([header, text, Buffer.alloc(-text.length & 3)]);
+}
+
+describe('parseLinkMessages', () => {
+  it('reads several messages of one datagram', () => {
+    const datagram = Buffer.concat([
+      message(NEWLINK, link(1, 'lo', true)),
+      message(NEWLINK, link(7, 'eth0,é', false)),
+      message(DELLINK, link(9, 'gone', false)),
+      message(DONE, Buffer.alloc(4)),
+    ]);
+    expect([...parseLinkMessages(datagram)]).toEqual([
+      { type: 'present', interface: { index: 1, name: 'lo', up: true } },
+      { type: 'present', interface: { index: 7, name: 'eth0,é', up: false } },
+      { type: 'gone', index: 9 },
+      { type: 'dump-done' },
+    ]);
+  });
+
+  it('does not take leaving a bridge for being gone', () => {
+    const datagram = Buffer.concat([
+      message(DELLINK, link(9, 'port', true, AF_BRIDGE)),
+      message(NEWLINK, link(9, 'port', true, AF_BRIDGE)),
+    ]);
+    expect([...parseLinkMessages(datagram)]).toEqual([]);
+  });
+
+  it('tells of an error, and takes an acknowledgement for none', () => {
+    const refused = Buffer.alloc(20);
+    refused.writeInt32LE(-1, 0);
+    const datagram = Buffer.concat([message(ERROR, Buffer.alloc(20)), message(ERROR, refused)]);
+    expect([...parseLinkMessages(datagram)]).toEqual([{ type: 'failed', errno: 1 }]);
+  });
+
+  it('stops at what is cut off', () => {
+    const whole = message(NEWLINK, link(1, 'lo', true));
+    for (let length = 0; length < whole.length; length++) {
+      expect([...parseLinkMessages(whole.subarray(0, length))]).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,71 @@
+import { RefusalError } from './captures/refusal.js';
+import { validateOrder } from './order.js';
+
+const GOOD = {
+  reference: { netns: 4026532177, pid: 17, startTime: 4711 },
+  interfaces: ['eth0', 'lo', 'eth0'],
+  filter: 'tcp port 80',
+  promiscuous: true,
+  sectionComments: ['---\n'],
+  excludedConnections: [{ address: '::1', port: 1, peerAddress: '10.0.0.1', peerPort: 65_535 }],
+};
+
+describe('validateOrder', () => {
+  it('takes what a front sends, each interface once', () => {
+    expect(validateOrder(GOOD)).toEqual({ ...GOOD, interfaces: ['eth0', 'lo'] });
+  });
+
+  it.each([
+    ['nothing', undefined],
+    ['a text', 'order'],
+    ['a list', []],
+    ['no reference', { ...GOOD, reference: undefined }],
+    ['netns as a text', { ...GOOD, reference: { netns: '4026532177' } }],
+    ['netns 0', { ...GOOD, reference: { netns: 0 } }],
+    ['a fraction', { ...GOOD, reference: { netns: 1.5 } }],
+    ['a negative pid', { ...GOOD, reference: { netns: 1, pid: -1 } }],
+    ['an unsafe start time', { ...GOOD, reference: { netns: 1, pid: 1, startTime: 2 ** 53 } }],
+    ['no list of interfaces', { ...GOOD, interfaces: 'eth0' }],
+    ['an interface that is none', { ...GOOD, interfaces: [17] }],
+    ['promiscuous as a text', { ...GOOD, promiscuous: 'false' }],
+    ['comments that are none', { ...GOOD, sectionComments: [{}] }],
+    [
+      'a host name in a connection',
+      { ...GOOD, excludedConnections: [{ ...GOOD.excludedConnections[0], address: 'a) or (tcp' }] },
+    ],
+    [
+      'a zone in an address',
+      { ...GOOD, excludedConnections: [{ ...GOOD.excludedConnections[0], address: 'fe80::1%eth0' }] },
+    ],
+    ['a port as a text', { ...GOOD, excludedConnections: [{ ...GOOD.excludedConnections[0], port: '80' }] }],
+  ])('refuses %s', (_, order) => {
+    expect(() => validateOrder(order)).toThrow(
+      expect.objectContaining({ code: 'invalid-request' }) as RefusalError,
+    );
+  });
+
+  it.each([
+    'any',
+    'nflog',
+    'nfqueue:1',
+    'usbmon0',
+    'TCP@127.0.0.1',
+    'rpcap',
+    '-',
+    '../x',
+    '17',
+    '',
+    'a b',
+    'abcdefghijklmnop',
+  ])('refuses the interface name %j', (name) => {
+    expect(() => validateOrder({ ...GOOD, interfaces: [name] })).toThrow(
+      expect.objectContaining({ code: 'invalid-interface' }) as RefusalError,
+    );
+  });
+
+  it.each([['x'.repeat(4097)], ['tcp\0'], [17], [undefined]])('refuses filter %#', (filter) => {
+    expect(() => validateOrder({ ...GOOD, filter })).toThrow(
+      expect.objectContaining({ code: 'invalid-filter' }) as RefusalError,
+    );
+  });
+});
