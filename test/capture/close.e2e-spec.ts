@@ -62,6 +62,24 @@ describeAsRoot('When the client closes', () => {
     await eventually('the end of all captures', async () => (await namespace.promiscuity('eth1')) === 0);
   });
 
+  it('nothing of the capture lives on in a process that was started meanwhile', async () => {
+    await using namespace = await NetworkNamespace.create();
+    await namespace.addWire('eth0', 'eth1');
+    const request = { netns: namespace.inode, nif: 'eth1' };
+    await using client = await CaptureClient.open(service.current, request);
+    await client.described('eth1');
+    // A filter is compiled in a process of its own, and another one is kept ready for the next.
+    for (let count = 0; count < 4; count += 1) {
+      await using filtered = await CaptureClient.open(service.current, { ...request, filter: 'udp' });
+      await filtered.described('eth1');
+    }
+
+    await client.close();
+
+    await eventually('the end of all captures', async () => (await namespace.promiscuity('eth1')) === 0);
+    expect(await namespace.exec('cat', '/proc/net/packet')).toMatch(/^sk .*\n$/);
+  });
+
   it('without a word, the capture ends as well', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');

@@ -109,7 +109,11 @@ async function removeLeftovers(): Promise<void> {
   const names = statSync(MOUNT_FOLDER, { throwIfNoEntry: false }) ? readdirSync(MOUNT_FOLDER) : [];
   for (const name of names) {
     const [prefix, pid] = name.split('-');
-    if (prefix === NAME_PREFIX && !statSync(`/proc/${pid}`, { throwIfNoEntry: false })) {
+    if (
+      prefix === NAME_PREFIX &&
+      /^\d+$/.test(pid ?? '') &&
+      !statSync(`/proc/${pid}`, { throwIfNoEntry: false })
+    ) {
       await run('ip', 'netns', 'delete', name);
     }
   }
