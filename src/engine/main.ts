@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { log } from './log.js';
 import { RefusalError } from './captures/refusal.js';
 import { RingBudget } from './captures/ring-budget.js';
 import type { OpenCapture } from './control-connection.js';
@@ -15,8 +16,7 @@ export async function runEngine(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { socket: { type: 'string' } } });
   if (!values.socket) throw new Error('the engine needs --socket PATH');
   process.title = 'packetflix: engine';
-  process.on('SIGTERM', () => undefined);
-  process.on('SIGINT', () => undefined);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
   const leave = (): void => process.exit(0);
   process.stdin.on('end', leave).on('error', leave).resume();
 
@@ -34,7 +34,7 @@ async function loadCaptures(problems: string[]): Promise<OpenCapture> {
     if (!(error instanceof Error) || error.name !== 'LibraryMissingError') throw error;
     const problem = `no captures: ${error.message}; on Debian: apt-get install libpcap0.8`;
     problems.push(problem);
-    process.stderr.write(`packetflix: ${problem}\n`);
+    log(problem);
     return () => Promise.reject(new RefusalError('internal', problem));
   }
 }

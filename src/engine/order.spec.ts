@@ -1,4 +1,4 @@
-import { RefusalError } from './captures/refusal.js';
+import type { RefusalError } from './captures/refusal.js';
 import { validateOrder } from './order.js';
 
 const GOOD = {

@@ -8,6 +8,9 @@ import {
   type TcpConnection,
 } from './protocol.js';
 
+/** Each may take 64 KiB, and all must fit into the one block that opens the stream. */
+const MAX_COMMENTS = 4;
+
 /**
  * Checks an order that came across the privilege border. The front has checked what the client sent already; this
  * side does not trust the front either.
@@ -31,7 +34,7 @@ export function validateOrder(order: unknown): CaptureOrder {
     interfaces: [...new Set(asList(interfaces, 'interfaces').map(validateInterfaceName))],
     filter,
     promiscuous,
-    sectionComments: asList(sectionComments, 'sectionComments').map(validateText),
+    sectionComments: validateComments(sectionComments),
     excludedConnections: asList(excludedConnections, 'excludedConnections').map(validateConnection),
   };
 }
@@ -51,6 +54,12 @@ function validateInterfaceName(name: unknown): string {
   if (why)
     throw new RefusalError('invalid-interface', `interface ${JSON.stringify(text.slice(0, 32))} ${why}`);
   return text;
+}
+
+function validateComments(value: unknown): string[] {
+  const comments = asList(value, 'sectionComments').map(validateText);
+  if (comments.length > MAX_COMMENTS) throw invalid('sectionComments', `are more than ${MAX_COMMENTS}`);
+  return comments;
 }
 
 function validateConnection(value: unknown): TcpConnection {

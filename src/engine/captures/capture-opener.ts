@@ -1,3 +1,4 @@
+import { log } from '../log.js';
 import { FilterCompiler } from '../filter/filter-compiler.js';
 import type { OpenCapture } from '../control-connection.js';
 import { HolderWatch } from '../namespaces/holder-watch.js';
@@ -8,7 +9,7 @@ import { Capture, type CaptureServices } from './capture.js';
 export function captureOpener(): OpenCapture {
   const opener = new Opener((error) => {
     // Without its threads the engine is of no use: the supervisor starts another one.
-    process.stderr.write(`packetflix engine: an opener thread failed: ${error.stack}\n`);
+    log(`an opener thread failed: ${error.stack}`);
     process.exit(1);
   });
   const filterCompiler = new FilterCompiler();

@@ -1,7 +1,10 @@
 import type { Socket } from 'node:net';
 import { BlockBuffer } from '../pcapng/packet-blocks.js';
 
-/** Room for the largest block, and about what a unix socket takes at once. */
+/**
+ * Room for the largest block: a packet of the snapshot length, or a section header with its comments (see order.ts);
+ * and about what a unix socket takes at once.
+ */
 const BUFFER_BYTES = 320 * 1024;
 /** Buffers kept for later; captures that are quiet or flowing hold none. */
 const MOST_SPARES = 4;
@@ -34,8 +37,7 @@ export class CaptureOutput {
 
   append(block: Buffer): void {
     if (!this.buffer.hasRoomFor(block.length)) this.flush();
-    if (block.length > BUFFER_BYTES) this.socket.write(block);
-    else this.buffer.append(block);
+    this.buffer.append(block);
   }
 
   /** Hands over what has been collected. */

@@ -24,6 +24,8 @@ export class CaptureStream {
   private readonly leaving = new Set<InterfaceSource>();
   private readonly described = new Map<string, DescribedInterface>();
   private readonly pacing = new Pacing();
+  /** No packet goes out before all interfaces that are there from the first have been introduced. */
+  private held = true;
   private pause?: NodeJS.Timeout;
   private nextTurn?: NodeJS.Immediate;
   private statisticsTimer?: NodeJS.Timeout;
@@ -59,6 +61,13 @@ export class CaptureStream {
   /** From now on packets are taken from there. */
   add(source: InterfaceSource): void {
     this.sources.add(source);
+    if (!this.held) this.output.flush();
+  }
+
+  /** Begins to deliver. */
+  begin(): void {
+    this.held = false;
+    this.pump();
   }
 
   /** Takes what is left there; afterwards come its statistics. */
@@ -73,13 +82,13 @@ export class CaptureStream {
   /** Something to read, says the kernel. */
   readonly onReady = (source: InterfaceSource): void => {
     this.ready.add(source);
-    if (this.output.blocked || this.pause || this.nextTurn) source.pause();
+    if (this.held || this.output.blocked || this.pause || this.nextTurn) source.pause();
     else this.pump();
   };
 
   /** Moves what there is; to be called when the output has room again, too. */
   readonly pump = (): void => {
-    if (this.output.blocked) return;
+    if (this.held || this.output.blocked) return;
     clearTimeout(this.pause);
     clearImmediate(this.nextTurn);
     this.pause = this.nextTurn = undefined;

@@ -1,25 +1,22 @@
-import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { CaptureFilter } from '../filter/capture-filter.js';
 import type { FilterCompiler } from '../filter/filter-compiler.js';
+import { logOnce } from '../log.js';
 import { InterfaceWatch } from '../interfaces/interface-watch.js';
 import type { Interface } from '../interfaces/rtnetlink.js';
-import type { Pointer } from '../native/libc.js';
-import { libraryVersion, LivePcap } from '../native/libpcap.js';
+import { libraryVersion } from '../native/libpcap.js';
 import type { HolderWatch } from '../namespaces/holder-watch.js';
 import type { OpenedNamespace } from '../opening/opener-tasks.js';
 import type { Opener } from '../opening/opener.js';
 import { sectionHeaderBlock } from '../pcapng/blocks.js';
 import { whyNotAnInterfaceName, type CaptureOrder, type CaptureTotals, type EndCode } from '../protocol.js';
-import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
 import { CaptureOutput } from './capture-output.js';
 import { CaptureStream } from './capture-stream.js';
+import { ETHERNET, InterfaceOpener, type OpenInterface } from './interface-opener.js';
 import { InterfaceSource } from './interface-source.js';
 import { RefusalError } from './refusal.js';
-import { blockTimeoutMs, type RingAllotment } from './ring-budget.js';
+import type { RingAllotment } from './ring-budget.js';
 
-/** DLT_EN10MB: most interfaces are Ethernet, so a filter is compiled for it before any interface is open. */
-const ETHERNET = 1;
 /** When an interface that is there and up could not be opened, it is tried again after this. */
 const RETRY_MS = 1_000;
 
@@ -39,10 +36,14 @@ export interface CaptureEnding {
 
 /** An interface that takes part, or will as soon as it is open. */
 interface Member {
-  readonly name: string;
+  readonly device: Interface;
   source?: InterfaceSource;
   /** DLT_ value. */
   linkType?: number;
+}
+
+interface OpenMember extends OpenInterface {
+  readonly member: Member;
 }
 
 /**
@@ -52,12 +53,14 @@ interface Member {
 export class Capture {
   private readonly stream: CaptureStream;
   private readonly output: CaptureOutput;
+  private readonly interfaceOpener: InterfaceOpener;
   private readonly watch: InterfaceWatch;
   private readonly unwatchHolder: () => void;
   /** Interfaces that take part or are being opened, by index. */
   private readonly joined = new Map<number, Member>();
   private ringBytes = 0;
   private retry?: NodeJS.Timeout;
+  private begun = false;
   private over = false;
 
   /** Opens the namespace and all interfaces that are wanted and up. @throws anything, see `asRefusal` */
@@ -86,26 +89,27 @@ export class Capture {
     private readonly order: CaptureOrder,
     data: Socket,
     private readonly rings: RingAllotment,
-    private readonly services: CaptureServices,
+    services: CaptureServices,
     private readonly filter: CaptureFilter,
     private readonly namespace: OpenedNamespace,
     private readonly onEnd: (ending: CaptureEnding) => void,
   ) {
     this.output = new CaptureOutput(data, () => this.stream.pump());
     this.stream = new CaptureStream(this.output, (source) => this.gone(source));
+    const { opener, holderWatch } = services;
+    this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, order.promiscuous, filter);
     this.watch = new InterfaceWatch(
       { fd: namespace.watchFd, interfaces: namespace.interfaces },
       (interfaces) => this.follow(interfaces),
     );
-    this.unwatchHolder = services.holderWatch.watch(
-      { netns: order.reference.netns, holder: namespace.holder },
-      () => this.end('target-ended', 'the target has ended: nothing holds its network namespace any more'),
+    this.unwatchHolder = holderWatch.watch({ netns: order.reference.netns, holder: namespace.holder }, () =>
+      this.end('target-ended', 'the target has ended: nothing holds its network namespace any more'),
     );
   }
 
   /** The interfaces that take part now. */
   get interfaceNames(): string[] {
-    return [...this.joined.values()].map(({ name }) => name);
+    return [...this.joined.values()].map(({ device }) => device.name);
   }
 
   /** What is still in the rings and the statistics go out, then the stream ends. */
@@ -131,13 +135,16 @@ export class Capture {
     this.output.append(sectionHeaderBlock(sectionComments, `packetflix, ${libraryVersion()}`));
     const devices = this.watch.interfaces.filter(this.wanted);
     this.ringBytes = this.rings.ringBytes(Math.max(devices.length, this.order.interfaces.length));
-    const attempts = await Promise.allSettled(devices.map(this.join));
+    const attempts = await Promise.allSettled(devices.map((device) => this.open(device)));
     const failures = attempts
       .filter((each) => each.status === 'rejected')
       .map((each) => each.reason as Error);
     if (failures[0] && failures.length === attempts.length) throw failures[0];
+    for (const each of attempts) if (each.status === 'fulfilled') this.admit(each.value);
     await this.refuseUselessFilter();
-    this.output.flush();
+    this.stream.begin();
+    this.begun = true;
+    this.follow(this.watch.interfaces); // what has changed meanwhile
   }
 
   private refuseUnknownInterfaces(): void {
@@ -169,15 +176,24 @@ export class Capture {
 
   /** After every change: what has gone or got another name leaves, what is wanted and up joins. */
   private follow(interfaces: readonly Interface[]): void {
-    if (this.over) return;
+    if (this.over || !this.begun) return;
     const names = new Map(interfaces.map(({ index, name }) => [index, name]));
-    for (const [index, { name, source }] of this.joined) {
-      if (names.get(index) === name) continue;
+    for (const [index, { device, source }] of this.joined) {
+      if (names.get(index) === device.name) continue;
       this.joined.delete(index);
       if (source) this.stream.remove(source);
     }
     for (const each of interfaces) {
-      if (this.wanted(each)) this.join(each).catch(() => this.tryAgainLater());
+      if (this.wanted(each) && !this.joined.has(each.index)) void this.join(each);
+    }
+  }
+
+  private async join(device: Interface): Promise<void> {
+    try {
+      this.admit(await this.open(device));
+    } catch (error) {
+      logOnce(`interface ${device.name} cannot be captured from: ${(error as Error).message}`);
+      this.tryAgainLater();
     }
   }
 
@@ -192,53 +208,28 @@ export class Capture {
   }
 
   /** @throws OpenerError, FilterError */
-  private readonly join = async (device: Interface): Promise<void> => {
-    if (this.joined.has(device.index)) return;
-    const member: Member = { name: device.name };
+  private async open(device: Interface): Promise<OpenMember> {
+    const member: Member = { device };
     this.joined.set(device.index, member);
     try {
-      const { pcap, linkType, afterwards } = await this.openInterface(device);
-      if (this.over || this.joined.get(device.index) !== member) {
-        this.closeRing(pcap.release()); // it went while it was being opened
-        return;
-      }
-      const description = this.stream.describe(device, pcap.linkType, this.filter.text);
-      member.linkType = linkType;
-      const { onReady } = this.stream;
-      member.source = new InterfaceSource(device, pcap, this.ringBytes, description, afterwards, onReady);
-      this.stream.add(member.source);
-      this.output.flush();
+      return { member, ...(await this.interfaceOpener.open(device, this.ringBytes)) };
     } catch (error) {
       if (this.joined.get(device.index) === member) this.joined.delete(device.index);
       throw error;
     }
-  };
+  }
 
-  private async openInterface({ name }: Interface) {
-    const { opener } = this.services;
-    const { exclusion } = this.filter;
-    let filter = await this.filter.forLinkType(ETHERNET);
-    const { handle, linkType } = await opener.run('openInterface', {
-      namespaceFd: this.namespace.fd,
-      options: {
-        interfaceName: name,
-        snapshotLength: SNAPSHOT_LENGTH,
-        promiscuous: this.order.promiscuous,
-        ringBytes: this.ringBytes,
-        blockTimeoutMs: blockTimeoutMs(this.ringBytes),
-      },
-      filter: { exclusion, linkType: ETHERNET, program: filter.program },
-    });
-    try {
-      if (linkType !== ETHERNET) {
-        filter = await this.filter.forLinkType(linkType);
-        await opener.run('setFilter', { handle, filter: { exclusion, linkType, program: filter.program } });
-      }
-      return { pcap: new LivePcap(handle), linkType, afterwards: filter.afterwards };
-    } catch (error) {
-      this.closeRing(handle);
-      throw error;
+  private admit({ member, pcap, linkType, afterwards }: OpenMember): void {
+    const { device } = member;
+    if (this.over || this.joined.get(device.index) !== member) {
+      this.interfaceOpener.closeRing(pcap.release()); // it went while it was being opened
+      return;
     }
+    const { onReady } = this.stream;
+    const description = this.stream.describe(device, pcap.linkType, this.filter.text);
+    member.linkType = linkType;
+    member.source = new InterfaceSource(device, pcap, this.ringBytes, description, afterwards, onReady);
+    this.stream.add(member.source);
   }
 
   /** Nothing more is read from there. */
@@ -248,11 +239,7 @@ export class Capture {
       this.joined.delete(index);
       this.tryAgainLater();
     }
-    this.closeRing(source.release());
-  }
-
-  private closeRing(handle: Pointer): void {
-    this.services.opener.run('closeInterfaces', [handle]).catch(() => undefined);
+    this.interfaceOpener.closeRing(source.release());
   }
 
   private close(): void {
@@ -261,6 +248,6 @@ export class Capture {
     clearTimeout(this.retry);
     this.unwatchHolder();
     this.watch.close();
-    closeSync(this.namespace.fd);
+    this.interfaceOpener.close();
   }
 }

@@ -146,6 +146,11 @@ export class MemoryStream {
     return this.view.subarray(0, size);
   }
 
+  /** The most that was in it so far, in bytes. */
+  get capacity(): number {
+    return this.view.byteLength;
+  }
+
   /** Where `bytes()` begins, for C functions that read it. */
   get start(): Pointer {
     return this.address;

@@ -201,6 +201,9 @@ export function pcapDatalink(handle: Pointer): number {
   return pcap.datalink(handle) as number;
 }
 
+/** The memory that a handle keeps for its batches; more only while it is needed. */
+const MOST_KEPT_BYTES = 1024 * 1024;
+
 /** Where pcap_dump_fopen(3PCAP) puts the LINKTYPE_ value in the file header, see pcap-savefile(5). */
 const LINK_TYPE_OFFSET = 20;
 
@@ -213,14 +216,13 @@ export class LivePcap {
   readonly linkType: number;
   /** To wait on, with poll. */
   readonly fd: number;
-  private readonly stream = new MemoryStream();
-  private readonly dumper: Pointer;
+  private stream = new MemoryStream();
+  private dumper: Pointer;
   private open = true;
 
   constructor(private readonly handle: Pointer) {
     this.fd = pcap.get_selectable_fd(handle) as number;
-    this.dumper = pcap.dump_fopen(handle, this.stream.file) as Pointer;
-    if (!this.dumper) throw new PcapError('pcap_dump_fopen', pcap.geterr(handle) as string, -1);
+    this.dumper = this.startDump();
     this.linkType =
       new DataView(this.stream.bytes().slice().buffer).getUint32(LINK_TYPE_OFFSET, true) & 0xffff;
   }
@@ -233,6 +235,7 @@ export class LivePcap {
    */
   read(most: number): Uint8Array {
     this.assertOpen();
+    if (this.stream.capacity > MOST_KEPT_BYTES) this.renewStream();
     this.stream.rewind();
     const count = pcap.dispatch(this.handle, most, pcapDump, this.dumper) as number;
     if (count < 0) throw new PcapError('pcap_dispatch', pcap.geterr(this.handle) as string, count);
@@ -252,9 +255,27 @@ export class LivePcap {
   release(): Pointer {
     this.assertOpen();
     this.open = false;
+    this.endDump();
+    return this.handle;
+  }
+
+  private startDump(): Pointer {
+    const dumper = pcap.dump_fopen(this.handle, this.stream.file) as Pointer;
+    if (!dumper) throw new PcapError('pcap_dump_fopen', pcap.geterr(this.handle) as string, -1);
+    return dumper;
+  }
+
+  private endDump(): void {
     pcap.dump_close(this.dumper);
     this.stream.released();
-    return this.handle;
+  }
+
+  /** A burst of large packets must not cost its memory for good. */
+  private renewStream(): void {
+    this.endDump();
+    this.stream = new MemoryStream();
+    this.dumper = this.startDump();
+    this.stream.bytes(); // the file header, out of the way
   }
 
   private assertOpen(): void {

@@ -2,20 +2,27 @@
 import koffi from 'koffi';
 
 /**
- * Calls back whenever a descriptor is readable or in error (level-triggered, see poll(2)), until it is closed.
- * The descriptor itself stays the caller's.
+ * Calls back whenever a descriptor is readable (level-triggered, see poll(2)), until it is closed. An error, such as
+ * that of a packet socket whose interface goes down, calls back too, and pauses: libuv stops polling then. Whoever is
+ * called reads, which takes the error away, and resumes. The descriptor itself stays the caller's.
  */
 export class ReadinessWatch {
-  private readonly handle;
-  private active = false;
+  private readonly handle: InstanceType<typeof koffi.node.PollHandle>;
+  private active: boolean;
 
   constructor(
     fd: number,
     private readonly onReady: () => void,
   ) {
-    this.handle = koffi.node.poll(fd, { readable: true }, onReady);
+    this.handle = koffi.node.poll(fd, { readable: true }, this.onEvent);
     this.active = true;
   }
+
+  /** @param event what is ready; or, which the types do not say, a negative errno of libuv */
+  private readonly onEvent = (event: unknown): void => {
+    if (typeof event === 'number') this.active = false;
+    this.onReady();
+  };
 
   /** Stop calling back for now. */
   pause(): void {
@@ -27,7 +34,7 @@ export class ReadinessWatch {
   resume(): void {
     if (this.active) return;
     this.active = true;
-    this.handle.start({ readable: true }, this.onReady);
+    this.handle.start({ readable: true }, this.onEvent);
   }
 
   /** Before the descriptor is closed. */

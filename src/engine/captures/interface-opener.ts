@@ -1,0 +1,85 @@
+import { closeSync } from 'node:fs';
+import type { CaptureFilter } from '../filter/capture-filter.js';
+import type { Interface } from '../interfaces/rtnetlink.js';
+import type { Pointer } from '../native/libc.js';
+import { LivePcap, type PacketFilter, type PcapOptions } from '../native/libpcap.js';
+import type { Opener } from '../opening/opener.js';
+import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
+import { blockTimeoutMs } from './ring-budget.js';
+
+/** DLT_EN10MB: most interfaces are Ethernet, so a filter is compiled for it before any interface is open. */
+export const ETHERNET = 1;
+
+export interface OpenInterface {
+  readonly pcap: LivePcap;
+  /** DLT_ value. */
+  readonly linkType: number;
+  /** What the kernel lets pass must pass this as well. */
+  readonly afterwards?: PacketFilter;
+}
+
+/** Opens interfaces of one network namespace for one capture. */
+export class InterfaceOpener {
+  private underWay = 0;
+  private closed = false;
+
+  /** @param namespaceFd from now on owned by this */
+  constructor(
+    private readonly opener: Opener,
+    private readonly namespaceFd: number,
+    private readonly promiscuous: boolean,
+    private readonly filter: CaptureFilter,
+  ) {}
+
+  /** @throws OpenerError, FilterError */
+  async open({ name }: Interface, ringBytes: number): Promise<OpenInterface> {
+    this.underWay++;
+    try {
+      return await this.openWithFilter({
+        interfaceName: name,
+        snapshotLength: SNAPSHOT_LENGTH,
+        promiscuous: this.promiscuous,
+        ringBytes,
+        blockTimeoutMs: blockTimeoutMs(ringBytes),
+      });
+    } finally {
+      this.underWay--;
+      this.closeIfUnused();
+    }
+  }
+
+  /** Closing a ring takes the kernel as long as opening one. */
+  closeRing(handle: Pointer): void {
+    this.opener.run('closeInterfaces', [handle]).catch(() => undefined);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.closeIfUnused();
+  }
+
+  private async openWithFilter(options: PcapOptions): Promise<OpenInterface> {
+    const { exclusion } = this.filter;
+    let { program, afterwards } = await this.filter.forLinkType(ETHERNET);
+    const { handle, linkType } = await this.opener.run('openInterface', {
+      namespaceFd: this.namespaceFd,
+      options,
+      filter: { exclusion, linkType: ETHERNET, program },
+    });
+    try {
+      if (linkType !== ETHERNET) {
+        ({ program, afterwards } = await this.filter.forLinkType(linkType));
+        await this.opener.run('setFilter', { handle, filter: { exclusion, linkType, program } });
+      }
+      return { pcap: new LivePcap(handle), linkType, afterwards };
+    } catch (error) {
+      this.closeRing(handle);
+      throw error;
+    }
+  }
+
+  /** Not while a thread may still want to visit the namespace: the number could stand for another one by then. */
+  private closeIfUnused(): void {
+    if (this.closed && this.underWay === 0) closeSync(this.namespaceFd);
+  }
+}
