@@ -1,6 +1,7 @@
 import { IsBoolean, IsInt, Matches, Max, Min } from 'class-validator';
 
 const PORT = { message: 'must be a whole number from 1 to 65535' };
+const TIMEOUT = { message: 'must be a whole number of seconds from 1 to 86400' };
 
 /** Where the GhostWire discovery service is, and whether we stand in front of it. */
 export class DiscoveryConfig {
@@ -14,6 +15,12 @@ export class DiscoveryConfig {
 
   @IsBoolean({ message: 'must be true or false' })
   readonly proxy!: boolean;
+
+  /** Until an answer to a proxied request must have begun; it may then last as long as it likes. */
+  @IsInt(TIMEOUT)
+  @Min(1, TIMEOUT)
+  @Max(86_400, TIMEOUT)
+  readonly timeoutSeconds!: number;
 
   /** True where the user named the service or its port, so that its failure is worth telling. */
   @IsBoolean()

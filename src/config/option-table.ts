@@ -69,6 +69,16 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
     description: 'reverse proxy the GhostWire discovery service, its web page included',
   },
   {
+    section: 'discovery',
+    field: 'timeoutSeconds',
+    flag: '--discovery-timeout',
+    variable: 'PACKETFLIX_DISCOVERY_TIMEOUT',
+    kind: 'number',
+    value: 'seconds',
+    defaultValue: 60,
+    description: 'how long a proxied request waits for GhostWire to begin its answer',
+  },
+  {
     section: 'service',
     field: 'debug',
     flag: '--debug',

@@ -6,7 +6,7 @@ type Env = Record<string, string>;
 
 const DEFAULTS = {
   service: { port: 5001, host: undefined, debug: false, logRequests: false, logHeaders: false },
-  discovery: { service: '127.0.0.1', gwPort: 5000, proxy: false, configured: false },
+  discovery: { service: '127.0.0.1', gwPort: 5000, proxy: false, timeoutSeconds: 60, configured: false },
   engine: { sockets: [], supervised: false },
 };
 
@@ -50,6 +50,12 @@ describe('The command line and the environment', () => {
       { discovery: { service: 'ghostwire', gwPort: 80, proxy: true, configured: true } },
     ],
     [
+      'how long to wait for it, which does not say that it is there',
+      ['--discovery-timeout', '5'],
+      {},
+      { discovery: { timeoutSeconds: 5 } },
+    ],
+    [
       'the default written out is still a choice',
       [],
       { PACKETFLIX_GW_PORT: '5000' },
@@ -81,6 +87,11 @@ describe('The command line and the environment', () => {
     [['-p', ''], {}, '--port must be a whole number from 0 to 65535, not ""'],
     [[], { PACKETFLIX_PORT: ' 80' }, 'PACKETFLIX_PORT must be a whole number from 0 to 65535, not " 80"'],
     [['--gw-port', '0'], {}, '--gw-port must be a whole number from 1 to 65535, not "0"'],
+    [
+      ['--discovery-timeout', '0'],
+      {},
+      '--discovery-timeout must be a whole number of seconds from 1 to 86400, not "0"',
+    ],
     [['--host', 'a b'], {}, '--host must be an address or a host name, not "a b"'],
     [['--discovery-service', ''], {}, '--discovery-service must be an address or a host name, not ""'],
     [[], { PACKETFLIX_DEBUG: 'maybe' }, 'PACKETFLIX_DEBUG must be true or false, not "maybe"'],

@@ -18,6 +18,9 @@ interface Given {
   readonly text: string;
 }
 
+/** Options by which the user says that there is a GhostWire; those that say how to treat it do not count. */
+const WHERE_GHOSTWIRE_IS: ReadonlySet<string> = new Set(['service', 'gwPort']);
+
 /** Reads flags and environment into validated options. Touches nothing but its arguments. */
 export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): CommandLine {
   const flags = parseFlags(argv);
@@ -35,7 +38,9 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
   const discovery = Object.assign(new DiscoveryConfig(), values('discovery'), {
     configured: OPTION_TABLE.some(
       (option) =>
-        option.section === 'discovery' && option.kind !== 'switch' && given.get(option) !== undefined,
+        option.section === 'discovery' &&
+        WHERE_GHOSTWIRE_IS.has(option.field) &&
+        given.get(option) !== undefined,
     ),
   });
   const engine = Object.assign(new EngineConfig(), {
