@@ -172,8 +172,8 @@ export class CaptureStream {
 
   /** Leaves the rings alone for a while, the longer the more they deliver. */
   private rest(delivering: readonly InterfaceSource[]): void {
-    const smallest = Math.min(...delivering.map((source) => source.ringBytes));
-    const pauseMs = delivering.length > 0 ? this.pacing.pauseMs(smallest, ringLastsMs(smallest)) : 0;
+    const pauses = delivering.map(({ ring }) => this.pacing.pauseMs(ring.bytes, ringLastsMs(ring)));
+    const pauseMs = pauses.length > 0 ? Math.min(...pauses) : 0;
     for (const source of delivering) {
       if (pauseMs === 0) {
         source.resume();

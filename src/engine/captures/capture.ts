@@ -4,6 +4,7 @@ import type { FilterCompiler } from '../filter/filter-compiler.js';
 import { logOnce } from '../log.js';
 import { InterfaceWatch } from '../interfaces/interface-watch.js';
 import type { Interface } from '../interfaces/rtnetlink.js';
+import type { Pointer } from '../native/libc.js';
 import { libraryVersion } from '../native/libpcap.js';
 import type { HolderWatch } from '../namespaces/holder-watch.js';
 import type { OpenedNamespace } from '../opening/opener-tasks.js';
@@ -58,7 +59,8 @@ export class Capture {
   private readonly unwatchHolder: () => void;
   /** Interfaces that take part or are being opened, by index. */
   private readonly joined = new Map<number, Member>();
-  private ringBytes = 0;
+  /** How many interfaces share the ring memory of this capture. */
+  private sharers = 1;
   private retry?: NodeJS.Timeout;
   private begun = false;
   private over = false;
@@ -134,7 +136,7 @@ export class Capture {
     const { sectionComments } = this.order;
     this.output.append(sectionHeaderBlock(sectionComments, `packetflix, ${libraryVersion()}`));
     const devices = this.watch.interfaces.filter(this.wanted);
-    this.ringBytes = this.rings.ringBytes(Math.max(devices.length, this.order.interfaces.length));
+    this.sharers = Math.max(devices.length, this.order.interfaces.length);
     const attempts = await Promise.allSettled(devices.map((device) => this.open(device)));
     const failures = attempts
       .filter((each) => each.status === 'rejected')
@@ -211,24 +213,26 @@ export class Capture {
   private async open(device: Interface): Promise<OpenMember> {
     const member: Member = { device };
     this.joined.set(device.index, member);
+    const ring = this.rings.takeRing(this.sharers);
     try {
-      return { member, ...(await this.interfaceOpener.open(device, this.ringBytes)) };
+      return { member, ...(await this.interfaceOpener.open(device, ring)) };
     } catch (error) {
+      this.rings.returnRing();
       if (this.joined.get(device.index) === member) this.joined.delete(device.index);
       throw error;
     }
   }
 
-  private admit({ member, pcap, linkType, afterwards }: OpenMember): void {
+  private admit({ member, pcap, ring, linkType, afterwards }: OpenMember): void {
     const { device } = member;
     if (this.over || this.joined.get(device.index) !== member) {
-      this.interfaceOpener.closeRing(pcap.release()); // it went while it was being opened
+      this.closeRing(pcap.release()); // it went while it was being opened
       return;
     }
     const { onReady } = this.stream;
     const description = this.stream.describe(device, pcap.linkType, this.filter.text);
     member.linkType = linkType;
-    member.source = new InterfaceSource(device, pcap, this.ringBytes, description, afterwards, onReady);
+    member.source = new InterfaceSource(device, pcap, ring, description, afterwards, onReady);
     this.stream.add(member.source);
   }
 
@@ -239,7 +243,12 @@ export class Capture {
       this.joined.delete(index);
       this.tryAgainLater();
     }
-    this.interfaceOpener.closeRing(source.release());
+    this.closeRing(source.release());
+  }
+
+  private closeRing(handle: Pointer): void {
+    this.rings.returnRing();
+    this.interfaceOpener.closeRing(handle);
   }
 
   private close(): void {

@@ -5,13 +5,14 @@ import type { Pointer } from '../native/libc.js';
 import { LivePcap, type PacketFilter, type PcapOptions } from '../native/libpcap.js';
 import type { Opener } from '../opening/opener.js';
 import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
-import { blockTimeoutMs } from './ring-budget.js';
+import type { Ring } from './ring-budget.js';
 
 /** DLT_EN10MB: most interfaces are Ethernet, so a filter is compiled for it before any interface is open. */
 export const ETHERNET = 1;
 
 export interface OpenInterface {
   readonly pcap: LivePcap;
+  readonly ring: Ring;
   /** DLT_ value. */
   readonly linkType: number;
   /** What the kernel lets pass must pass this as well. */
@@ -32,16 +33,17 @@ export class InterfaceOpener {
   ) {}
 
   /** @throws OpenerError, FilterError */
-  async open({ name }: Interface, ringBytes: number): Promise<OpenInterface> {
+  async open({ name }: Interface, ring: Ring): Promise<OpenInterface> {
     this.underWay++;
     try {
-      return await this.openWithFilter({
+      const options = {
         interfaceName: name,
         snapshotLength: SNAPSHOT_LENGTH,
         promiscuous: this.promiscuous,
-        ringBytes,
-        blockTimeoutMs: blockTimeoutMs(ringBytes),
-      });
+        ringBytes: ring.bytes,
+        blockTimeoutMs: ring.blockTimeoutMs,
+      };
+      return { ring, ...(await this.openWithFilter(options)) };
     } finally {
       this.underWay--;
       this.closeIfUnused();
@@ -58,7 +60,7 @@ export class InterfaceOpener {
     this.closeIfUnused();
   }
 
-  private async openWithFilter(options: PcapOptions): Promise<OpenInterface> {
+  private async openWithFilter(options: PcapOptions): Promise<Omit<OpenInterface, 'ring'>> {
     const { exclusion } = this.filter;
     let { program, afterwards } = await this.filter.forLinkType(ETHERNET);
     const { handle, linkType } = await this.opener.run('openInterface', {

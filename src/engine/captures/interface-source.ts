@@ -3,6 +3,7 @@ import { takePacketStatistics, type Pointer } from '../native/libc.js';
 import type { LivePcap, PacketFilter } from '../native/libpcap.js';
 import { ReadinessWatch } from '../native/readiness.js';
 import { RecordReader, type BlockBuffer } from '../pcapng/packet-blocks.js';
+import type { Ring } from './ring-budget.js';
 
 /** About so many bytes are taken out of a ring at once. */
 const BATCH_BYTES = 256 * 1024;
@@ -34,7 +35,7 @@ export class InterfaceSource {
   constructor(
     readonly device: Interface,
     private readonly pcap: LivePcap,
-    readonly ringBytes: number,
+    readonly ring: Ring,
     readonly description: DescribedInterface,
     filter: PacketFilter | undefined,
     onReady: (source: InterfaceSource) => void,
@@ -91,7 +92,7 @@ export class InterfaceSource {
 
   /** From now on no more than one ring's worth: under load it would never be empty. */
   beginLastRound(): void {
-    this.quotaBytes = this.ringBytes;
+    this.quotaBytes = this.ring.bytes;
   }
 
   /** Brings the counters up to date. */

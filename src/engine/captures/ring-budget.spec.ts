@@ -1,10 +1,4 @@
-import {
-  blockTimeoutMs,
-  DEFAULT_RING_LIMITS,
-  RingBudget,
-  ringLastsMs,
-  type RingAllotment,
-} from './ring-budget.js';
+import { DEFAULT_RING_LIMITS, RingBudget, ringLastsMs, type RingAllotment } from './ring-budget.js';
 
 const MIB = 1024 * 1024;
 
@@ -35,15 +29,34 @@ describe('RingBudget', () => {
 
   it('shares the memory of a capture among its interfaces, but not into uselessness', () => {
     const allotment = new RingBudget().admit();
-    expect(allotment?.ringBytes(1)).toBe(16 * MIB);
-    expect(allotment?.ringBytes(3)).toBe(5.25 * MIB);
-    expect(allotment?.ringBytes(100)).toBe(1 * MIB);
+    expect(allotment?.takeRing(1).bytes).toBe(16 * MIB);
+    expect(allotment?.takeRing(3).bytes).toBe(5.25 * MIB);
+    expect(allotment?.takeRing(100).bytes).toBe(1 * MIB);
   });
 });
 
 describe('the block timeout', () => {
-  it('gives small rings enough time until all blocks are used up', () => {
-    expect(blockTimeoutMs(16 * MIB)).toBe(3);
-    for (const mib of [1, 2, 4, 8, 16]) expect(ringLastsMs(mib * MIB)).toBeGreaterThanOrEqual(40);
+  it('is short as long as there are few rings, and long enough for small ones', () => {
+    const budget = new RingBudget();
+    const allotment = budget.admit();
+    const rings = [1, 2, 4, 16].map((sharers) => allotment?.takeRing(sharers));
+    expect(rings.map((ring) => ring?.blockTimeoutMs)).toEqual([3, 3, 10, 10]);
+    for (const ring of rings) expect(ring && ringLastsMs(ring)).toBeGreaterThanOrEqual(40);
+  });
+
+  it('keeps the timers of many idle rings from eating up the machine', () => {
+    const budget = new RingBudget();
+    const rings = Array.from({ length: 100 }, () => budget.admit()?.takeRing(1));
+    const timersPerSecond = rings.reduce((sum, ring) => sum + 1_000 / (ring?.blockTimeoutMs ?? 1), 0);
+    expect(timersPerSecond).toBeLessThan(7_000);
+  });
+
+  it('is short again when rings have been closed', () => {
+    const budget = new RingBudget();
+    const allotment = budget.admit();
+    for (let i = 0; i < 40; i++) allotment?.takeRing(1);
+    expect(allotment?.takeRing(1).blockTimeoutMs).toBe(50);
+    for (let i = 0; i < 41; i++) allotment?.returnRing();
+    expect(allotment?.takeRing(1).blockTimeoutMs).toBe(3);
   });
 });

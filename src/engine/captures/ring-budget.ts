@@ -22,6 +22,13 @@ export const DEFAULT_RING_LIMITS: RingLimits = {
   leastBytes: 2 * MIB,
 };
 
+/** One ring as it is to be opened. */
+export interface Ring {
+  readonly bytes: number;
+  /** After how long the kernel hands over a block that is not full, in milliseconds. */
+  readonly blockTimeoutMs: number;
+}
+
 /**
  * Deals out ring memory: the usual size as long as every further capture up to the limit can still have the
  * least, so that the first ones are well off and none is refused for memory before the limit.
@@ -29,6 +36,7 @@ export const DEFAULT_RING_LIMITS: RingLimits = {
 export class RingBudget {
   private usedBytes = 0;
   private captures = 0;
+  private rings = 0;
 
   constructor(private readonly limits: RingLimits = DEFAULT_RING_LIMITS) {}
 
@@ -41,12 +49,33 @@ export class RingBudget {
     const bytes = Math.max(leastBytes, Math.min(usualBytes, free));
     this.captures++;
     this.usedBytes += bytes;
-    return new RingAllotment(bytes, (released) => {
-      this.captures--;
-      this.usedBytes -= released;
-    });
+    return new RingAllotment(bytes, this);
+  }
+
+  /** Takes back what a capture had. */
+  release(allotment: RingAllotment): void {
+    this.captures--;
+    this.usedBytes -= allotment.bytes;
+  }
+
+  /** Counts rings: to be called with +1 for each that is opened, -1 for each that is closed. */
+  countRing(change: 1 | -1): void {
+    this.rings += change;
+  }
+
+  /**
+   * The block timeout for one more ring. The kernel runs a timer for each ring, which is not free even when nothing
+   * happens (200 idle rings at 2 ms took half of a machine with two cores), so with many of them latency gives way.
+   * Small rings need time besides: their few blocks must not be used up by a few packets each.
+   */
+  blockTimeoutMs(ringBytes: number): number {
+    if (this.rings >= MANY_RINGS) return 50;
+    return this.rings >= SOME_RINGS || ringBytes < 8 * MIB ? 10 : 3;
   }
 }
+
+const SOME_RINGS = 8;
+const MANY_RINGS = 32;
 
 /** The ring memory of one capture. */
 export class RingAllotment {
@@ -54,32 +83,35 @@ export class RingAllotment {
 
   constructor(
     readonly bytes: number,
-    private readonly onRelease: (bytes: number) => void,
+    private readonly budget: RingBudget,
   ) {}
 
-  /** The size of each ring, in bytes, when so many interfaces are captured from. */
-  ringBytes(interfaces: number): number {
+  /**
+   * A ring to be opened; `returnRing` when it is closed again.
+   *
+   * @param interfaces how many share the memory of this capture
+   */
+  takeRing(interfaces: number): Ring {
     const share = this.bytes / Math.max(1, interfaces);
-    return Math.max(LEAST_RING_BYTES, Math.floor(share / RING_BLOCK_BYTES) * RING_BLOCK_BYTES);
+    const bytes = Math.max(LEAST_RING_BYTES, Math.floor(share / RING_BLOCK_BYTES) * RING_BLOCK_BYTES);
+    const blockTimeoutMs = this.budget.blockTimeoutMs(bytes);
+    this.budget.countRing(1);
+    return { bytes, blockTimeoutMs };
   }
 
+  returnRing(): void {
+    this.budget.countRing(-1);
+  }
+
+  /** When the capture is over. */
   release(): void {
     if (this.released) return;
     this.released = true;
-    this.onRelease(this.bytes);
+    this.budget.release(this);
   }
 }
 
-/**
- * After how long the kernel hands over a block that is not full, in milliseconds. Small rings have few blocks, which
- * must not all be used up by a few packets each; and many rings are small ones, whose timers cost the
- * whole machine when they are idle.
- */
-export function blockTimeoutMs(ringBytes: number): number {
-  return ringBytes >= 8 * MIB ? 3 : 10;
-}
-
 /** How long a ring lasts even if every block is handed over after its time: in milliseconds. */
-export function ringLastsMs(ringBytes: number): number {
-  return (ringBytes / RING_BLOCK_BYTES) * blockTimeoutMs(ringBytes);
+export function ringLastsMs({ bytes, blockTimeoutMs }: Ring): number {
+  return (bytes / RING_BLOCK_BYTES) * blockTimeoutMs;
 }

@@ -1,6 +1,7 @@
+import { closeSync, readdirSync, readlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { compileFilter, PcapError } from '../native/libpcap.js';
-import type { CompileAnswer, CompileRequest } from './compiler-protocol.js';
+import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-protocol.js';
 
 /**
  * The process that compiles one capture filter of a stranger and ends. It has no privileges and no network, and is
@@ -8,9 +9,26 @@ import type { CompileAnswer, CompileRequest } from './compiler-protocol.js';
  */
 export async function runCompiler(): Promise<void> {
   process.title = 'packetflix: filter compiler';
+  closeInheritedSockets();
+  process.stdout.write(`${COMPILER_READY}\n`);
   for await (const line of createInterface({ input: process.stdin })) {
     process.stdout.write(`${JSON.stringify(answer(JSON.parse(line) as CompileRequest))}\n`);
     return;
+  }
+}
+
+/** A packet socket that libpcap opened in a thread of the engine at the very moment when this process was started. */
+function closeInheritedSockets(): void {
+  for (const fd of readdirSync('/proc/self/fd').map(Number)) {
+    if (fd > 2 && linkOf(fd).startsWith('socket:')) closeSync(fd);
+  }
+}
+
+function linkOf(fd: number): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return ''; // the descriptor by which the folder was listed
   }
 }
 

@@ -1,21 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
-import type { CompileAnswer, CompileRequest } from './compiler-protocol.js';
+import { CompilerProcess, CompileTimeoutError } from './compiler-process.js';
 
-/** What a filter may take to compile; ordinary ones take less than a millisecond. */
-const DEADLINE_MS = 2_000;
-/** More than the longest program that the kernel takes (4,096 instructions), in base64. */
-const MAX_ANSWER_BYTES = 64 * 1024;
-
-const MAIN = fileURLToPath(new URL('../../main.js', import.meta.url));
-
-/** An empty network namespace first, while that is still permitted; then no privileges at all. */
-const STRIPPED = [
-  ...['unshare', '--net', '--'],
-  ...['setpriv', '--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--no-new-privs'],
-  ...['--pdeathsig', 'KILL', '--'],
-];
+/** More at once would only make each of them slower. */
+const MOST_AT_ONCE = 2;
+/** Compiled filters kept: people use the same ones again and again. */
+const MOST_REMEMBERED = 256;
 
 /** The filter is not valid, or too expensive to compile. */
 export class FilterError extends Error {
@@ -35,12 +24,14 @@ export class FilterError extends Error {
  * such a process takes some 50 ms, so one is kept waiting.
  */
 export class FilterCompiler {
-  private spare?: ChildProcess;
-  private closed = false;
+  private readonly known = new Map<string, Uint8Array>();
+  private readonly queue: (() => void)[] = [];
+  private running = 0;
+  private spare?: CompilerProcess;
 
-  /** Starts the process that waits for the first filter. */
+  /** Starts the process that waits for the next filter. */
   warmUp(): void {
-    if (!this.closed) this.spare ??= startCompiler();
+    if (!this.spare?.alive) this.spare = new CompilerProcess();
   }
 
   /**
@@ -49,58 +40,48 @@ export class FilterCompiler {
    * @throws FilterError with libpcap's message
    */
   async compile(filter: string, linkType: number): Promise<Uint8Array> {
+    const key = `${linkType} ${filter}`;
+    const program = this.known.get(key) ?? (await this.compileInTurn(filter, linkType));
+    this.remember(key, program);
+    return program;
+  }
+
+  private async compileInTurn(filter: string, linkType: number): Promise<Uint8Array> {
+    if (this.running >= MOST_AT_ONCE) await new Promise<void>((resolve) => this.queue.push(resolve));
+    this.running++;
+    try {
+      return await this.compileInProcess(filter, linkType);
+    } finally {
+      this.running--;
+      this.queue.shift()?.();
+    }
+  }
+
+  private async compileInProcess(filter: string, linkType: number): Promise<Uint8Array> {
     const compiler = this.takeSpare();
     try {
-      const answer = await ask(compiler, { filter, linkType, snapshotLength: SNAPSHOT_LENGTH });
+      const answer = await compiler.compile({ filter, linkType, snapshotLength: SNAPSHOT_LENGTH });
       if ('error' in answer) throw new FilterError(answer.error);
       return Buffer.from(answer.program, 'base64');
+    } catch (error) {
+      throw error instanceof CompileTimeoutError ? new FilterError(error.message, true) : error;
     } finally {
-      compiler.kill('SIGKILL');
+      compiler.kill();
       this.warmUp();
     }
   }
 
-  close(): void {
-    this.closed = true;
-    this.spare?.kill('SIGKILL');
-  }
-
-  private takeSpare(): ChildProcess {
-    const spare = this.spare;
+  private takeSpare(): CompilerProcess {
+    const { spare } = this;
     this.spare = undefined;
-    const alive = spare?.pid !== undefined && spare.exitCode === null && spare.signalCode === null;
-    return alive ? spare : startCompiler();
+    return spare?.alive ? spare : new CompilerProcess();
   }
-}
 
-function startCompiler(): ChildProcess {
-  const [command = '', ...args] = [...STRIPPED, process.execPath, MAIN, 'compile-filter'];
-  const compiler = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  // An idle spare may fail or go unnoticed: it is looked at when it is wanted.
-  compiler.on('error', () => undefined);
-  compiler.stdin.on('error', () => undefined);
-  return compiler;
-}
-
-function ask(compiler: ChildProcess, request: CompileRequest): Promise<CompileAnswer> {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    const timer = setTimeout(() => {
-      reject(new FilterError(`it takes more than ${DEADLINE_MS / 1000} s to compile`, true));
-    }, DEADLINE_MS);
-    compiler.stdout?.setEncoding('utf8').on('data', (piece: string) => {
-      text += piece;
-      if (text.length > MAX_ANSWER_BYTES) compiler.kill('SIGKILL');
-    });
-    compiler.once('error', (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-    compiler.once('close', () => {
-      clearTimeout(timer);
-      if (text.endsWith('\n')) resolve(JSON.parse(text) as CompileAnswer);
-      else reject(new FilterError('the filter compiler failed'));
-    });
-    compiler.stdin?.end(`${JSON.stringify(request)}\n`);
-  });
+  /** The least recently used one is forgotten first. */
+  private remember(key: string, program: Uint8Array): void {
+    this.known.delete(key);
+    this.known.set(key, program);
+    const [oldest] = this.known.keys();
+    if (this.known.size > MOST_REMEMBERED && oldest !== undefined) this.known.delete(oldest);
+  }
 }

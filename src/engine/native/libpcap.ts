@@ -42,7 +42,8 @@ const library = load();
 const ERROR_BUFFER_BYTES = 256; // PCAP_ERRBUF_SIZE
 export const BPF_INSTRUCTION_BYTES = 8;
 
-koffi.struct('bpf_program', { bf_len: 'uint', bf_insns: 'void *' });
+/** Without a name: names of koffi types are one for the process, whoever loads this file again. */
+const bpfProgram = koffi.struct({ bf_len: 'uint', bf_insns: 'void *' });
 
 const pcap = {
   lib_version: library.func('const char *pcap_lib_version()'),
@@ -59,11 +60,15 @@ const pcap = {
   statustostr: library.func('const char *pcap_statustostr(int error)'),
   datalink: library.func('int pcap_datalink(void *p)'),
   get_selectable_fd: library.func('int pcap_get_selectable_fd(void *p)'),
-  compile: library.func(
-    'int pcap_compile(void *p, _Out_ bpf_program *fp, const char *str, int optimize, uint32_t netmask)',
-  ),
-  setfilter: library.func('int pcap_setfilter(void *p, bpf_program *fp)'),
-  freecode: library.func('void pcap_freecode(bpf_program *fp)'),
+  compile: library.func('pcap_compile', 'int', [
+    'void *',
+    koffi.out(koffi.pointer(bpfProgram)),
+    'const char *',
+    'int',
+    'uint32_t',
+  ]),
+  setfilter: library.func('pcap_setfilter', 'int', ['void *', koffi.pointer(bpfProgram)]),
+  freecode: library.func('pcap_freecode', 'void', [koffi.pointer(bpfProgram)]),
   dump_fopen: library.func('void *pcap_dump_fopen(void *p, void *file)'),
   dump_close: library.func('void pcap_dump_close(void *d)'),
   dispatch: library.func('int pcap_dispatch(void *p, int cnt, void *callback, void *user)'),

@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process';
+import type { Writable } from 'node:stream';
+import { createInterface, type Interface as LineInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { closeAllOnExec } from '../native/libc.js';
+import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-protocol.js';
+
+const MAIN = fileURLToPath(new URL('../../main.js', import.meta.url));
+
+/** An empty network namespace first, while that is still permitted; then no privileges at all. */
+const STRIPPED = [
+  ...['unshare', '--net', '--'],
+  ...['setpriv', '--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--no-new-privs'],
+  ...['--pdeathsig', 'KILL', '--'],
+];
+
+/** What an ordinary filter takes is less than a millisecond. */
+const COMPILE_DEADLINE_MS = 2_000;
+/** Starting the process is not the filter's fault, and takes its time on a busy machine. */
+const START_DEADLINE_MS = 10_000;
+
+/** It took longer than it may. */
+export class CompileTimeoutError extends Error {
+  constructor() {
+    super(`it takes more than ${COMPILE_DEADLINE_MS / 1000} s to compile`);
+    this.name = 'CompileTimeoutError';
+  }
+}
+
+/** A process that compiles one filter, see compiler-main.ts. */
+export class CompilerProcess {
+  private readonly process;
+  private readonly input: Writable;
+  private readonly lines: LineInterface;
+  /** Settles when it can take the request; rejects when it will never. */
+  private readonly ready: Promise<void>;
+  private readonly gone: Promise<never>;
+  alive = true;
+
+  constructor() {
+    closeAllOnExec();
+    const [command = '', ...args] = [...STRIPPED, process.execPath, MAIN, 'compile-filter'];
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.process = child;
+    this.input = child.stdin.on('error', () => undefined); // it has ended: `gone` tells
+    this.lines = createInterface({ input: child.stdout });
+    this.gone = new Promise((_, reject) => {
+      const onGone = (cause?: Error): void => {
+        this.alive = false;
+        reject(new Error('the filter compiler failed', { cause }));
+      };
+      child.once('error', onGone);
+      child.once('close', () => onGone()); // not `exit`: the answer may still be on its way then
+    });
+    this.ready = this.nextLine(START_DEADLINE_MS).then((line) => {
+      if (line !== COMPILER_READY) throw new Error('the filter compiler does not start');
+    });
+    // Whoever waits gets to know; nobody waits for a spare.
+    this.gone.catch(() => undefined);
+    this.ready.catch(() => undefined);
+  }
+
+  /** @throws CompileTimeoutError, or Error when the process failed */
+  async compile(request: CompileRequest): Promise<CompileAnswer> {
+    await this.ready;
+    this.input.write(`${JSON.stringify(request)}\n`);
+    return JSON.parse(await this.nextLine(COMPILE_DEADLINE_MS)) as CompileAnswer;
+  }
+
+  kill(): void {
+    this.process.kill('SIGKILL');
+  }
+
+  private async nextLine(deadlineMs: number): Promise<string> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new CompileTimeoutError()), deadlineMs);
+    try {
+      const line = new Promise<string>((resolve) => this.lines.once('line', resolve));
+      return await Promise.race([line, late.promise, this.gone]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
