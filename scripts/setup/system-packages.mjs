@@ -6,7 +6,7 @@ import { SetupError } from './setup-error.mjs';
 /** What has to be on the machine, how to see that it is, and the Debian package that brings it. */
 const LIBPCAP = { name: 'the library libpcap', isThere: hasLibpcap, package: 'libpcap0.8' };
 const SETPRIV = { name: 'setpriv', isThere: () => hasProgram('setpriv'), package: 'util-linux' };
-const TEST_PROGRAMS = [
+const TEST_PROGRAMS = programs([
   ['ip', 'iproute2'],
   ['nsenter', 'util-linux'],
   ['unshare', 'util-linux'],
@@ -14,11 +14,23 @@ const TEST_PROGRAMS = [
   ['tshark', 'tshark'],
   ['dumpcap', 'tshark'],
   ['capinfos', 'tshark'],
-].map(([name, packageName]) => ({ name, isThere: () => hasProgram(name), package: packageName }));
+]);
+const BENCH_PROGRAMS = programs([
+  ['ip', 'iproute2'],
+  ['ss', 'iproute2'],
+  ['nsenter', 'util-linux'],
+  ['dumpcap', 'wireshark-common'],
+  ['tcpdump', 'tcpdump'],
+  ['trafgen', 'netsniff-ng'],
+  ['cc', 'gcc'],
+]);
+/** The benchmark's sender is compiled on the spot, against the headers of the C library and the kernel. */
+const C_HEADERS = { name: 'the C headers', isThere: hasCHeaders, package: 'libc6-dev' };
 
 const NEEDS = {
   start: [LIBPCAP, SETPRIV],
   test: [LIBPCAP, SETPRIV, ...TEST_PROGRAMS],
+  bench: [LIBPCAP, SETPRIV, ...BENCH_PROGRAMS, C_HEADERS],
   // The small client only talks to a service.
   capture: [],
 };
@@ -72,6 +84,11 @@ function asCommand(packages) {
   return `${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends ${packages.join(' ')}`;
 }
 
+/** Programs with the packages that bring them. */
+function programs(pairs) {
+  return pairs.map(([name, packageName]) => ({ name, isThere: () => hasProgram(name), package: packageName }));
+}
+
 function hasProgram(name) {
   // A user's PATH often lacks the folders of system programs, where they are nevertheless found by full path.
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
@@ -85,6 +102,10 @@ function isExecutable(path) {
   } catch {
     return false;
   }
+}
+
+function hasCHeaders() {
+  return namesIn('/usr/include').includes('stdio.h');
 }
 
 /** Debian calls the library libpcap.so.0.8, all others libpcap.so.1. */

@@ -1,0 +1,129 @@
+import { parseArgs } from 'node:util';
+import type { GeneratorName } from './load/load-generator.js';
+
+export const SCENARIO_NAMES = [
+  'load',
+  'latency',
+  'first-byte',
+  'captures',
+  'stall',
+  'many-interfaces',
+  'storm',
+] as const;
+export type ScenarioName = (typeof SCENARIO_NAMES)[number];
+
+export interface BenchOptions {
+  readonly scenarios: readonly ScenarioName[];
+  readonly extent: 'quick' | 'usual' | 'matrix';
+  readonly rounds: number;
+  /** Length of one load. */
+  readonly seconds: number;
+  /** How long the client of the scenario `stall` does not read. */
+  readonly stallSeconds: number;
+  readonly sizes?: readonly number[];
+  readonly rates?: readonly number[];
+  readonly generator: GeneratorName;
+  readonly peer?: string;
+  readonly tcpdump: boolean;
+  readonly markdown: boolean;
+  readonly json?: string;
+  readonly svg?: string;
+}
+
+export const USAGE = `usage: npm run bench -- [SCENARIO...] [options]
+
+Scenarios (${SCENARIO_NAMES.join(', ')}, all); without any: load.
+
+  --quick               one packet size, two rates, one round
+  --matrix              packets of 64 to 65,000 bytes, 1,000 packets/s to as fast as it goes
+  --rounds N            how often each point is measured (3)
+  --seconds N           length of one load (5)
+  --stall N             seconds that the client of the scenario "stall" does not read (30)
+  --sizes A,B           frame sizes in bytes, instead of those of the scenario
+  --rates A,B           packets/s, "max" as fast as it goes, instead of those of the scenario
+  --peer URL            another service on this machine that speaks the same /capture API
+  --tcpdump             tcpdump, too, besides dumpcap
+  --generator NAME      sender (default) or trafgen
+  --markdown            tables for docs/performance.md
+  --json FILE           all that was measured
+  --svg FOLDER          pictures
+`;
+
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** @throws UsageError */
+export function parseOptions(argv: readonly string[]): BenchOptions | 'help' {
+  const { values, positionals } = parseLine(argv);
+  if (values.help) return 'help';
+  const extent = values.matrix ? 'matrix' : values.quick ? 'quick' : 'usual';
+  const { generator = 'sender' } = values;
+  if (generator !== 'sender' && generator !== 'trafgen')
+    throw new UsageError(`no such generator: ${generator}`);
+  return {
+    scenarios: chosenScenarios([...positionals, ...list(values.scenario)]),
+    extent,
+    rounds: positive('--rounds', values.rounds ?? (extent === 'quick' ? '1' : '3')),
+    seconds: positive('--seconds', values.seconds ?? (extent === 'quick' ? '3' : '5')),
+    stallSeconds: positive('--stall', values.stall ?? (extent === 'quick' ? '5' : '30')),
+    ...(values.sizes && { sizes: list(values.sizes).map((size) => positive('--sizes', size)) }),
+    ...(values.rates && {
+      rates: list(values.rates).map((rate) => (rate === 'max' ? 0 : positive('--rates', rate))),
+    }),
+    generator,
+    tcpdump: values.tcpdump ?? false,
+    markdown: values.markdown ?? false,
+    ...(values.peer && { peer: values.peer }),
+    ...(values.json && { json: values.json }),
+    ...(values.svg && { svg: values.svg }),
+  };
+}
+
+function parseLine(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        quick: { type: 'boolean' },
+        matrix: { type: 'boolean' },
+        tcpdump: { type: 'boolean' },
+        markdown: { type: 'boolean' },
+        scenario: { type: 'string' },
+        rounds: { type: 'string' },
+        seconds: { type: 'string' },
+        stall: { type: 'string' },
+        sizes: { type: 'string' },
+        rates: { type: 'string' },
+        peer: { type: 'string' },
+        generator: { type: 'string' },
+        json: { type: 'string' },
+        svg: { type: 'string' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function chosenScenarios(names: readonly string[]): ScenarioName[] {
+  if (names.includes('all')) return [...SCENARIO_NAMES];
+  if (names.length === 0) return ['load'];
+  return names.map((name) => {
+    const known = SCENARIO_NAMES.find((candidate) => candidate === name);
+    if (!known) throw new UsageError(`no such scenario: ${name}`);
+    return known;
+  });
+}
+
+function list(text = ''): string[] {
+  return text.split(',').filter(Boolean);
+}
+
+function positive(option: string, text: string): number {
+  const value = Number(text.replaceAll('_', ''));
+  if (!(value > 0)) throw new UsageError(`${option}: ${text} is no number above 0`);
+  return value;
+}

@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Child } from '../../test/kit/child.js';
+import type { TestBed } from '../load/test-bed.js';
+import type { Outcome, Run, Subject } from './subject.js';
+
+/** As long as a service needs to settle, so that idle time costs the same. */
+const SETTLE_MS = 1_500;
+
+/** A capture program that throws everything away: the limit of what its way of capturing can do. */
+export interface CaptureProgram {
+  readonly name: string;
+  readonly arguments: (interfaceName: string) => readonly string[];
+  /** Said when it captures. */
+  readonly ready: RegExp;
+  /** Said at the end: packets written, packets dropped. */
+  readonly captured: RegExp;
+  readonly dropped: RegExp;
+}
+
+export const DUMPCAP: CaptureProgram = {
+  name: 'dumpcap',
+  arguments: (interfaceName) => ['-q', '-i', interfaceName, '-w', '/dev/null'],
+  ready: /File: /,
+  captured: /Packets captured: (\d+)/,
+  dropped: /received\/dropped on interface .*: \d+\/(\d+)/,
+};
+
+export const TCPDUMP: CaptureProgram = {
+  name: 'tcpdump',
+  arguments: (interfaceName) => ['-n', '-i', interfaceName, '-w', '/dev/null'],
+  ready: /listening on/,
+  captured: /(\d+) packets? captured/,
+  dropped: /(\d+) packets? dropped by kernel/,
+};
+
+export class ProgramSubject implements Subject {
+  constructor(private readonly program: CaptureProgram) {}
+
+  get name(): string {
+    return this.program.name;
+  }
+
+  async start(bed: TestBed): Promise<Run> {
+    const { name, ready } = this.program;
+    const child = await bed.namespace.start(name, ...this.program.arguments(bed.captured()));
+    await child.saying(ready);
+    return { pids: [child.pid], settle: () => sleep(SETTLE_MS), stop: () => this.stop(child) };
+  }
+
+  private async stop(child: Child): Promise<Outcome> {
+    child.signal('SIGINT');
+    await child.ended;
+    const count = (pattern: RegExp) => Number(pattern.exec(child.stderr)?.[1] ?? NaN);
+    return { delivered: count(this.program.captured), dropped: count(this.program.dropped) };
+  }
+}
