@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isNamed, TargetDirectory, type DirectoryEntry, type FindOptions } from '../target-directory.js';
 import { getFromGhostwire, type GhostwireOptions } from './ghostwire-request.js';
 import { parseMobysharkAnswer } from './mobyshark-answer.js';
-import { SharedRequest } from './shared-request.js';
+import { SharedRequest } from '../shared-request.js';
 
 /**
  * Asks the GhostWire service, which knows the containers, pods, processes and bind mounts of this host. GhostWire

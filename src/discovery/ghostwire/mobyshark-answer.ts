@@ -4,33 +4,36 @@ import { TargetDirectoryError, type DirectoryEntry } from '../target-directory.j
 const MAX_TEXT_LENGTH = 4096;
 
 /**
- * Reads the answer of GhostWire's `/mobyshark`, which is not trusted. A single entry that cannot be used, because
+ * Reads the answer of a `/mobyshark`, GhostWire's or one in its format, which is not trusted. A single entry that cannot be used, because
  * of a wrong type or for want of a name or a namespace, is skipped: it must not keep users from all others. A
  * list of which *no* entry can be used is nonsense as a whole.
  *
+ * @param who answered, for the message
  * @throws TargetDirectoryError when it is not JSON, or not of the expected shape
  */
-export function parseMobysharkAnswer(body: string): DirectoryEntry[] {
-  const containers = containersOf(parseJson(body));
-  const entries = containers.map(toEntry).filter((entry) => entry !== undefined);
-  if (containers.length > 0 && entries.length === 0) throw unexpectedShape();
+export function parseMobysharkAnswer(body: string, who = 'GhostWire'): DirectoryEntry[] {
+  const containers = containersOf(parseJson(body, who));
+  const entries = containers?.map(toEntry).filter((entry) => entry !== undefined);
+  if (!containers || !entries || (containers.length > 0 && entries.length === 0)) {
+    throw new TargetDirectoryError(`${who}'s answer is not of the expected shape`);
+  }
   return entries;
 }
 
-function parseJson(body: string): unknown {
+function parseJson(body: string, who: string): unknown {
   try {
     return JSON.parse(body);
   } catch (cause) {
-    throw new TargetDirectoryError("GhostWire's answer is not JSON", { cause });
+    throw new TargetDirectoryError(`${who}'s answer is not JSON`, { cause });
   }
 }
 
-function containersOf(answer: unknown): unknown[] {
-  if (!isRecord(answer) || !Object.hasOwn(answer, 'containers')) throw unexpectedShape();
+/** undefined: there is no such list. */
+function containersOf(answer: unknown): unknown[] | undefined {
+  if (!isRecord(answer) || !Object.hasOwn(answer, 'containers')) return undefined;
   // Go writes a list without elements as null.
   const containers = answer.containers ?? [];
-  if (!Array.isArray(containers)) throw unexpectedShape();
-  return containers;
+  return Array.isArray(containers) ? containers : undefined;
 }
 
 function toEntry(container: unknown): DirectoryEntry | undefined {
@@ -66,8 +69,4 @@ function textsOf(value: unknown): string[] | undefined {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function unexpectedShape(): TargetDirectoryError {
-  return new TargetDirectoryError("GhostWire's answer is not of the expected shape");
 }
