@@ -82,6 +82,16 @@ export function findAnotherHolder(procRoot: string, netns: number): NamespaceHol
   return undefined;
 }
 
+/**
+ * Opens a namespace by what holds it; the caller closes it.
+ *
+ * @returns undefined when that holder does not hold this namespace (any more)
+ * @throws NamespaceError not-permitted
+ */
+export function openHolder(procRoot: string, holder: NamespaceHolder, netns: number): number | undefined {
+  return openIfNamespace(holderPath(procRoot, holder), netns);
+}
+
 /** Not among Node's constants: open(2). */
 const O_PATH = 0o10000000;
 

@@ -3,11 +3,10 @@
  * all of /proc may take 100 ms. It is also the thread that visits other network namespaces: setns(2)
  * moves a thread, not a process.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { both, REJECT_ALL } from '../filter/bpf-program.js';
 import { listInterfaces } from '../interfaces/interface-watch.js';
-import { setNetworkNamespace } from '../native/libc.js';
 import {
   activatePcap,
   closePcap,
@@ -17,6 +16,7 @@ import {
   setPcapFilter,
 } from '../native/libpcap.js';
 import { findAnotherHolder, openNamespace, stillHolds } from '../namespaces/open-namespace.js';
+import { inNamespace } from '../namespaces/visit.js';
 import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
 import type {
   InterfaceFilter,
@@ -27,23 +27,6 @@ import type {
 } from './opener-tasks.js';
 
 const PROC = '/proc';
-
-/** The way back. */
-const home = openSync(`${PROC}/thread-self/ns/net`, 'r');
-
-/** Runs something in a network namespace. A thread that cannot come back must not do anything any more. */
-function inNamespace<T>(fd: number, visit: () => T): T {
-  setNetworkNamespace(fd);
-  try {
-    return visit();
-  } finally {
-    try {
-      setNetworkNamespace(home);
-    } catch {
-      process.kill(process.pid, 'SIGKILL');
-    }
-  }
-}
 
 type Implementation<Name extends OpenerTaskName> = (
   argument: OpenerTasks[Name]['argument'],
