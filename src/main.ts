@@ -20,6 +20,8 @@ async function play(role: string | undefined, argv: string[]): Promise<void> {
       return await (await import('./front/main.js')).runFront(argv);
     case 'engine':
       return await (await import('./engine/main.js')).runEngine(argv);
+    case 'discovery':
+      return await (await import('./finder/main.js')).runFinder(argv);
     case 'compile-filter':
       return await (await import('./engine/filter/compiler-main.js')).runCompiler();
     default:

@@ -10,7 +10,7 @@ import type { Household } from './supervisor.js';
 /** More engines than this would hardly find work: one carries many captures. */
 const MOST_ENGINES = 4;
 
-/** The real front and engines: this same program in its other roles. */
+/** The real front, engines and discovery process: this same program in its other roles. */
 export function createHousehold(
   argv: readonly string[],
   capabilities: CapabilitySet,
@@ -22,16 +22,19 @@ export function createHousehold(
     ...process.env,
     PACKETFLIX_SUPERVISED: '1',
     PACKETFLIX_ENGINE_SOCKETS: sockets.join(delimiter),
+    PACKETFLIX_DISCOVERY_SOCKET: directory.discoverySocket,
   };
   return {
     engines: sockets.map(
       (socket) => () => new ChildProcess(asEngine(inRole('engine', ['--socket', socket])), process.env),
     ),
+    discovery: () =>
+      new ChildProcess(asEngine(inRole('discovery', ['--socket', directory.discoverySocket])), process.env),
     front: () => new ChildProcess(asFront(inRole('front', argv), capabilities), frontEnvironment),
   };
 }
 
-function inRole(role: 'engine' | 'front', args: readonly string[]): Command {
+function inRole(role: 'engine' | 'discovery' | 'front', args: readonly string[]): Command {
   const program = fileURLToPath(new URL('../main.js', import.meta.url));
   return { file: process.execPath, args: [program, role, ...args] };
 }

@@ -15,7 +15,7 @@ export interface Command {
  */
 const DIE_WITH_PARENT = ['--pdeathsig', 'KILL'];
 
-/** Wraps the engine's command: it keeps our privileges, but not our end. */
+/** Wraps the command of an engine or the discovery process: it keeps our privileges, and shares our end. */
 export function asEngine(command: Command): Command {
   return wrap(DIE_WITH_PARENT, command);
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 const MAX_PARENT_BYTES = 55;
 
 /**
- * The private folder (0700, by mkdtemp(3)) that holds the engines' sockets while the service runs. Its name tells
+ * The private folder (0700, by mkdtemp(3)) that holds the sockets of engines and discovery process while the service runs. Its name tells
  * whose it is, so that the next start can remove what a supervisor left that was killed.
  */
 export class RuntimeDirectory {
@@ -31,6 +31,10 @@ export class RuntimeDirectory {
 
   engineSocket(index: number): string {
     return join(this.path, `engine-${index}.sock`);
+  }
+
+  get discoverySocket(): string {
+    return join(this.path, 'discovery.sock');
   }
 
   remove(): void {

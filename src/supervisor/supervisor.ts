@@ -2,7 +2,7 @@ import type { ChildProcess, ProcessEnd } from './child-process.js';
 import type { Log } from './log.js';
 import { RestartedChild } from './restarted-child.js';
 
-/** Front and engines have these to end in order; together well under the 5 s that we promise. */
+/** The front and those behind it have these to end in order; together well under the 5 s that we promise. */
 const FRONT_DEADLINE_MS = 3_000;
 const ENGINE_DEADLINE_MS = 1_000;
 /** One SIGTERM often comes as two: to the group, and passed on by npm. Only what comes later is deliberate. */
@@ -11,13 +11,16 @@ const DELIBERATE_AFTER_MS = 1_000;
 /** What the supervisor looks after. Each call of a launcher starts a new process. */
 export interface Household {
   readonly engines: readonly (() => ChildProcess)[];
+  /** Knows what there is to capture from; optional, as the service can do without. */
+  readonly discovery?: () => ChildProcess;
   readonly front: () => ChildProcess;
 }
 
-/** Starts front and engines, starts again those that die, and ends them all when asked to. */
+/** Starts front, engines and discovery process, starts again those that die, and ends them all when asked to. */
 export class Supervisor {
   private readonly front: RestartedChild;
-  private readonly engines: readonly RestartedChild[];
+  /** Those with powers. */
+  private readonly others: readonly RestartedChild[];
   private shutdownBeganAtMs: number | undefined;
   private readonly outcome = Promise.withResolvers<number>();
 
@@ -26,14 +29,16 @@ export class Supervisor {
     private readonly log: Log,
   ) {
     this.front = new RestartedChild('front', household.front, log);
-    this.engines = household.engines.map(
-      (launch, index) => new RestartedChild(`engine ${index}`, launch, log),
-    );
+    const { engines, discovery } = household;
+    this.others = [
+      ...engines.map((launch, index) => new RestartedChild(`engine ${index}`, launch, log)),
+      ...(discovery ? [new RestartedChild('discovery process', discovery, log)] : []),
+    ];
   }
 
   /** Runs until asked to end, or until the front cannot begin; settles with the exit status for all. */
   async run(): Promise<number> {
-    for (const engine of this.engines) engine.start();
+    for (const child of this.others) child.start();
     let ready = false;
     const firstFront = this.front.start((end) => {
       if (ready) return 'restart';
@@ -54,7 +59,7 @@ export class Supervisor {
 
   private hasten(): void {
     if (performance.now() - (this.shutdownBeganAtMs ?? 0) < DELIBERATE_AFTER_MS) return;
-    for (const child of [this.front, ...this.engines]) child.kill();
+    for (const child of [this.front, ...this.others]) child.kill();
   }
 
   /** The front said itself what is wrong (a port in use, for example); starting it again would not help. */
@@ -67,6 +72,6 @@ export class Supervisor {
 
   private async stopAll(): Promise<void> {
     await this.front.stop(FRONT_DEADLINE_MS);
-    await Promise.all(this.engines.map((engine) => engine.stop(ENGINE_DEADLINE_MS)));
+    await Promise.all(this.others.map((child) => child.stop(ENGINE_DEADLINE_MS)));
   }
 }

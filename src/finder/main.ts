@@ -1,0 +1,23 @@
+import { parseArgs } from 'node:util';
+import { FinderServer } from './finder-server.js';
+import { Scanner } from './scanner.js';
+
+/**
+ * The discovery process: knows what there is to capture from on this host, which takes powers to find out. It has no
+ * network listener, only a unix socket, and ends with its standard input, which the supervisor holds open as long
+ * as it lives. Signals are for the supervisor to handle.
+ *
+ * @param args `--socket PATH`
+ */
+export async function runFinder(args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { socket: { type: 'string' } } });
+  if (!values.socket) throw new Error('the discovery process needs --socket PATH');
+  process.title = 'packetflix: discovery';
+  process.on('SIGTERM', () => undefined);
+  process.on('SIGINT', () => undefined);
+  const leave = (): void => process.exit(0);
+  process.stdin.on('end', leave).on('error', leave).resume();
+
+  const scanner = new Scanner((line) => process.stderr.write(`[discovery] ${line}\n`));
+  await new FinderServer(() => scanner.scan()).listen(values.socket);
+}
