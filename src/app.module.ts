@@ -4,6 +4,7 @@ import { CaptureModule } from './capture/capture.module.js';
 import type { CaptureModuleOptions } from './capture/capture.module.js';
 import type { Options } from './config/options.js';
 import { OptionsModule } from './config/options.module.js';
+import { LocalDiscoveryModule } from './discovery/local/local-discovery.module.js';
 import { UpgradeModule } from './upgrade/upgrade.module.js';
 import { VersionModule } from './version/version.module.js';
 
@@ -18,6 +19,7 @@ export class AppModule {
         UpgradeModule,
         VersionModule,
         CaptureModule.register(capture),
+        ...(options.discovery.local ? [LocalDiscoveryModule] : []),
       ],
     };
   }

@@ -9,7 +9,9 @@ import type {
 } from '@nestjs/common';
 import { DiscoveryConfig } from '../config/discovery.config.js';
 import { EngineConfig } from '../config/engine.config.js';
+import { FallbackTargetDirectory } from '../discovery/fallback-target-directory.js';
 import { GhostwireTargetDirectory } from '../discovery/ghostwire/ghostwire-target-directory.js';
+import { LocalTargetDirectory } from '../discovery/local/local-target-directory.js';
 import { TargetDirectory } from '../discovery/target-directory.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureProvider } from './capture-provider.js';
@@ -42,7 +44,7 @@ export class CaptureModule {
     const {
       captureProvider = LIBPCAP,
       netnsResolver = TableNetnsResolver,
-      targetDirectory = GHOSTWIRE,
+      targetDirectory = GHOSTWIRE_OR_LOCAL,
       imports = [],
     } = options;
     return {
@@ -66,9 +68,13 @@ const LIBPCAP: Implementation<CaptureProvider> = {
   inject: [EngineConfig],
 };
 
-const GHOSTWIRE: Implementation<TargetDirectory> = {
-  useFactory: ({ service, gwPort }: DiscoveryConfig) => new GhostwireTargetDirectory({ service, gwPort }),
-  inject: [DiscoveryConfig],
+const GHOSTWIRE_OR_LOCAL: Implementation<TargetDirectory> = {
+  useFactory: ({ service, gwPort, configured }: DiscoveryConfig, { discoverySocket }: EngineConfig) => {
+    const ghostwire = new GhostwireTargetDirectory({ service, gwPort });
+    if (discoverySocket === undefined) return ghostwire;
+    return new FallbackTargetDirectory(ghostwire, new LocalTargetDirectory(discoverySocket), configured);
+  },
+  inject: [DiscoveryConfig, EngineConfig],
 };
 
 /** Ports are abstract classes and so their own injection tokens. */

@@ -22,6 +22,10 @@ export class DiscoveryConfig {
   @Max(86_400, TIMEOUT)
   readonly timeoutSeconds!: number;
 
+  /** Whether we list what there is to capture from ourselves, as GhostWire does; not together with `proxy`. */
+  @IsBoolean({ message: 'must be true or false' })
+  readonly local!: boolean;
+
   /** True where the user named the service or its port, so that its failure is worth telling. */
   @IsBoolean()
   readonly configured!: boolean;

@@ -3,6 +3,9 @@ export class EngineConfig {
   /** Paths of the engines' unix sockets; empty: there is no engine, and no capture can begin. */
   readonly sockets!: readonly string[];
 
+  /** Path of the discovery process' unix socket; absent: there is no built-in directory. */
+  readonly discoverySocket?: string;
+
   /** Whether a supervisor runs us: then it alone decides when we end, and we must have no privileges. */
   readonly supervised!: boolean;
 }

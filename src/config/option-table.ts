@@ -70,6 +70,15 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
   },
   {
     section: 'discovery',
+    field: 'local',
+    flag: '--local-discovery',
+    variable: 'PACKETFLIX_LOCAL_DISCOVERY',
+    kind: 'switch',
+    defaultValue: false,
+    description: 'list capture targets without GhostWire, at /discover/mobyshark; excludes --proxy-discovery',
+  },
+  {
+    section: 'discovery',
     field: 'timeoutSeconds',
     flag: '--discovery-timeout',
     variable: 'PACKETFLIX_DISCOVERY_TIMEOUT',

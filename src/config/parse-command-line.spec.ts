@@ -6,14 +6,21 @@ type Env = Record<string, string>;
 
 const DEFAULTS = {
   service: { port: 5001, host: undefined, debug: false, logRequests: false, logHeaders: false },
-  discovery: { service: '127.0.0.1', gwPort: 5000, proxy: false, timeoutSeconds: 60, configured: false },
+  discovery: {
+    service: '127.0.0.1',
+    gwPort: 5000,
+    proxy: false,
+    local: false,
+    timeoutSeconds: 60,
+    configured: false,
+  },
   engine: { sockets: [], supervised: false },
 };
 
 interface Changes {
   service?: Partial<Omit<(typeof DEFAULTS)['service'], 'host'>> & { host?: string };
   discovery?: Partial<(typeof DEFAULTS)['discovery']>;
-  engine?: { sockets?: string[]; supervised?: boolean };
+  engine?: { sockets?: string[]; discoverySocket?: string; supervised?: boolean };
 }
 
 describe('The command line and the environment', () => {
@@ -55,6 +62,7 @@ describe('The command line and the environment', () => {
       {},
       { discovery: { timeoutSeconds: 5 } },
     ],
+    ['to list targets without GhostWire', ['--local-discovery'], {}, { discovery: { local: true } }],
     [
       'the default written out is still a choice',
       [],
@@ -66,6 +74,12 @@ describe('The command line and the environment', () => {
       [],
       { PACKETFLIX_ENGINE_SOCKETS: '/run/a:/run/b', PACKETFLIX_SUPERVISED: '1' },
       { engine: { sockets: ['/run/a', '/run/b'], supervised: true } },
+    ],
+    [
+      'where the discovery process listens',
+      [],
+      { PACKETFLIX_DISCOVERY_SOCKET: '/run/d' },
+      { engine: { discoverySocket: '/run/d' } },
     ],
   ])('%s', (_, argv, env, changes) => {
     const parsed = parseCommandLine(argv, env);
@@ -93,6 +107,11 @@ describe('The command line and the environment', () => {
       '--discovery-timeout must be a whole number of seconds from 1 to 86400, not "0"',
     ],
     [['--host', 'a b'], {}, '--host must be an address or a host name, not "a b"'],
+    [
+      ['--local-discovery'],
+      { PACKETFLIX_PROXY_DISCOVERY: 'true' },
+      '--local-discovery and PACKETFLIX_PROXY_DISCOVERY exclude each other: both serve /discover/mobyshark',
+    ],
     [['--discovery-service', ''], {}, '--discovery-service must be an address or a host name, not ""'],
     [[], { PACKETFLIX_DEBUG: 'maybe' }, 'PACKETFLIX_DEBUG must be true or false, not "maybe"'],
     [[], { PACKETFLIX_DEBUG: 'constructor' }, 'PACKETFLIX_DEBUG must be true or false, not "constructor"'],

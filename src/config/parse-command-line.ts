@@ -45,6 +45,7 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
   });
   const engine = Object.assign(new EngineConfig(), {
     sockets: pathList(env['PACKETFLIX_ENGINE_SOCKETS']),
+    discoverySocket: env['PACKETFLIX_DISCOVERY_SOCKET'] || undefined,
     supervised: env['PACKETFLIX_SUPERVISED'] === '1',
   });
 
@@ -57,6 +58,13 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
     const [constraint] = Object.values(problem.constraints ?? {});
     return [`${origin?.origin ?? option.flag} ${constraint}, not ${JSON.stringify(origin?.text)}`];
   });
+  if (discovery.proxy === true && discovery.local === true) {
+    const origin = (field: string): string =>
+      [...given].find(([option]) => option.field === field)?.[1]?.origin ?? field;
+    problems.push(
+      `${origin('local')} and ${origin('proxy')} exclude each other: both serve /discover/mobyshark`,
+    );
+  }
   return problems.length > 0
     ? { kind: 'error', message: problems.join('\n') }
     : { kind: 'options', options: { service, discovery, engine } };
