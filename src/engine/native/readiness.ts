@@ -18,9 +18,9 @@ export class ReadinessWatch {
     this.active = true;
   }
 
-  /** @param event what is ready; or, which the types do not say, a negative errno of libuv */
-  private readonly onEvent = (event: unknown): void => {
-    if (typeof event === 'number') this.active = false;
+  /** @param status 0, or libuv's negative errno; koffi's types do not know it and tell of the second parameter only */
+  private readonly onEvent = (status: unknown): void => {
+    if (status !== 0) this.active = false;
     this.onReady();
   };
 
