@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { ContainerMembership } from './container-membership.js';
 import { readLink, type ProcessFacts, type ProcessTable } from './process-table.js';
 
@@ -5,6 +6,8 @@ import { readLink, type ProcessFacts, type ProcessTable } from './process-table.
 export interface EngineRoot {
   /** In front of its absolute paths; empty: our own. */
   readonly path: string;
+  /** The process through which we see it; undefined: it is our own. */
+  readonly pid?: number;
   /** Id of the container whose file system it is; undefined: the host's, whose process ids are ours. */
   readonly outer?: string;
   /** A container may have laid symbolic links that lead to other places than its own. */
@@ -36,7 +39,8 @@ export function findEngineRoots(
   table: ProcessTable,
   membership: ContainerMembership,
 ): EngineRoot[] {
-  const roots: EngineRoot[] = [{ path: '', trusted: true }];
+  const own = dirname(procRoot); // where /proc is
+  const roots: EngineRoot[] = [{ path: own === '/' ? '' : own, trusted: true }];
   const seen = new Set(['', readLink(`${procRoot}/self/ns/mnt`)]);
   const first = table.get(1);
   for (const each of [...(first ? [first] : []), ...[...table.values()].filter(isEngine)]) {
@@ -45,7 +49,7 @@ export function findEngineRoots(
     const outer = membership.containerOf(each);
     const path = `${procRoot}/${each.pid}/root`;
     const trusted = each === first && outer === undefined;
-    roots.push({ path, trusted, ...(outer !== undefined && { outer }) });
+    roots.push({ path, pid: each.pid, trusted, ...(outer !== undefined && { outer }) });
   }
   return roots;
 }

@@ -56,9 +56,7 @@ function userSockets(root: EngineRoot): string[] {
 
 /** Engines can be told to listen elsewhere: what they really listen at tells the kernel. */
 function listeningSockets(procRoot: string, root: EngineRoot, table: ProcessTable): string[] {
-  const mountNamespace = readLink(
-    root.path === '' ? `${procRoot}/self/ns/mnt` : `${root.path.slice(0, -'/root'.length)}/ns/mnt`,
-  );
+  const mountNamespace = readLink(`${procRoot}/${root.pid ?? 'self'}/ns/mnt`);
   const engines = [...table.values()].filter(
     (each) => isEngine(each) && each.mountNamespace === mountNamespace,
   );

@@ -136,6 +136,18 @@ describe('Supervisor', () => {
     expectAllGone();
   });
 
+  it('starts the discovery process again that dies, and ends it with the others', async () => {
+    const discovery = launcher('dies-once', join(scratch, 'died'));
+    const household = { front: launcher('obedient').launch, engines: [], discovery: discovery.launch };
+    const supervisor = new Supervisor(household, (line) => log.push(line));
+    const status = supervisor.run();
+    await eventually(() => discovery.launched.length === 2, 'another discovery process');
+    expect(log).toEqual(['discovery process ended with status 1; starting it again in 100 ms']);
+    supervisor.shutDown('SIGTERM');
+    expect(await status).toBe(0);
+    expectAllGone();
+  });
+
   it('waits longer each time for an engine that keeps dying, and ends in such a pause', async () => {
     const engine = launcher('fails', '3');
     const { supervisor, status } = supervise(launcher('obedient'), engine);
