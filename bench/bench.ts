@@ -33,10 +33,8 @@ export class Bench implements AsyncDisposable {
   }
 
   /** A namespace with wires, until the end of the benchmark or until `end` is called on it. */
-  async testBed(wires = 1): Promise<TestBed> {
-    const bed = await TestBed.create(wires);
-    this.belongings.use(bed.namespace);
-    return bed;
+  testBed(wires = 1): Promise<TestBed> {
+    return TestBed.create(wires, (namespace) => this.belongings.use(namespace));
   }
 
   /** Our service first, then the peer. */

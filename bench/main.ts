@@ -1,5 +1,6 @@
 /** `npm run bench`: what captures cost, measured side by side in one run. See docs/performance.md. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Bench } from './bench.js';
 import { parseOptions, USAGE, UsageError, type BenchOptions } from './options.js';
 import { environment } from './report/environment.js';
@@ -39,6 +40,13 @@ async function measure(options: BenchOptions): Promise<void> {
     const findings = await SCENARIOS[name](bench);
     for (const table of findings.tables) console.log(options.markdown ? asMarkdown(table) : asText(table));
     found[name] = findings.data;
+    savePictures(options.svg, findings.pictures ?? {});
   }
   if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(found));
+}
+
+function savePictures(folder: string | undefined, pictures: Readonly<Record<string, string>>): void {
+  if (folder === undefined) return;
+  mkdirSync(folder, { recursive: true });
+  for (const [name, picture] of Object.entries(pictures)) writeFileSync(join(folder, `${name}.svg`), picture);
 }

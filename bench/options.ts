@@ -46,7 +46,7 @@ Scenarios (${SCENARIO_NAMES.join(', ')}, all); without any: load.
   --generator NAME      sender (default) or trafgen
   --markdown            tables for docs/performance.md
   --json FILE           all that was measured
-  --svg FOLDER          pictures
+  --svg FOLDER          pictures of the scenario load
 `;
 
 export class UsageError extends Error {

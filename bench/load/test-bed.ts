@@ -10,8 +10,10 @@ export class TestBed {
     readonly wires: number,
   ) {}
 
-  static async create(wires = 1): Promise<TestBed> {
+  /** @param onMade called with the namespace at once: making many wires takes a while, and may be interrupted */
+  static async create(wires: number, onMade: (namespace: NetworkNamespace) => void): Promise<TestBed> {
     const bed = new TestBed(await NetworkNamespace.create(), wires);
+    onMade(bed.namespace);
     for (let wire = 0; wire < wires; wire += 1) {
       await bed.namespace.addWire(bed.sending(wire), bed.captured(wire), { mtu: LARGEST_MTU });
     }

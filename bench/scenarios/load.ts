@@ -2,6 +2,7 @@ import type { Bench } from '../bench.js';
 import type { Load } from '../load/load-generator.js';
 import { measurePoint, type Measurement } from '../measure/measure-point.js';
 import { quantile, spreadOf } from '../measure/statistics.js';
+import { loadPicture } from '../report/load-picture.js';
 import { count, figure, percent, rate, spread } from '../report/figures.js';
 import type { Table } from '../report/table.js';
 import { rotated, type Findings } from './scenario.js';
@@ -43,7 +44,12 @@ export async function measureLoad(bench: Bench): Promise<Findings> {
     points.push(...pointsOfLoad);
   }
   await bed.namespace.end();
-  return { tables: [tableOf(points, subjects[1]?.name ?? '')], data: points };
+  const sizes = [...new Set(points.map((point) => point.load.frameBytes))];
+  return {
+    tables: [tableOf(points, subjects[1]?.name ?? '')],
+    data: points,
+    pictures: Object.fromEntries(sizes.map((size) => [`cpu-${size}`, loadPicture(points, size)])),
+  };
 }
 
 function loadsOf({ options }: Bench): Load[] {

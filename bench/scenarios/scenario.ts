@@ -3,8 +3,10 @@ import type { Table } from '../report/table.js';
 
 export interface Findings {
   readonly tables: readonly Table[];
-  /** All that was measured, for `--json` and pictures. */
+  /** All that was measured, for `--json`. */
   readonly data: unknown;
+  /** SVG by name. */
+  readonly pictures?: Readonly<Record<string, string>>;
 }
 
 export type Scenario = (bench: Bench) => Promise<Findings>;
