@@ -1,0 +1,74 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { markdownOptionTable } from '../../src/config/markdown-option-table.js';
+import { OPTION_TABLE } from '../../src/config/option-table.js';
+import { parseFlags } from '../../src/config/parse-flags.js';
+
+const PROJECT = resolve(import.meta.dirname, '../..');
+const README = read('README.md');
+const DOCUMENTS = [
+  ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md'],
+  ...readdirSync(join(PROJECT, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
+describe('README.md', () => {
+  it('has the table of options as the option table has it', () => {
+    const table = /^## Options\n\n(\|[^]*?)\n\n/m.exec(README)?.[1];
+    // When this fails: copy what was expected.
+    expect(table).toBe(markdownOptionTable());
+  });
+
+  it('says of each option what --help says', () => {
+    const help = parseFlags(['--help']);
+    if (help.kind !== 'help') throw new Error(`not the help: ${help.kind}`);
+    const text = help.text.replace(/\s+/g, ' ');
+    for (const { flag, short, value, variable, description } of OPTION_TABLE) {
+      const syntax = `${short === undefined ? '' : `${short}, `}${flag}${value === undefined ? '' : ` <${value}>`}`;
+      expect(text).toContain(`${syntax} ${description} (${variable}`);
+      expect(README).toContain(description);
+    }
+  });
+
+  it('names only npm scripts that exist', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = [
+      ...DOCUMENTS.map(read)
+        .join('\n')
+        .matchAll(/\bnpm run (?:--silent )?([a-z][\w:-]*)/g),
+    ];
+    expect(named.length).toBeGreaterThan(5);
+    expect(Object.keys(scripts)).toEqual(expect.arrayContaining(named.map(([, script]) => script)));
+  });
+});
+
+describe('The documents', () => {
+  it.each(DOCUMENTS)('%s links only to what is there', (document) => {
+    const links = [...read(document).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link!);
+    const broken = links.filter((link) => !link.includes('://') && !isThere(document, link));
+    expect(broken).toEqual([]);
+  });
+});
+
+function read(path: string): string {
+  return readFileSync(join(PROJECT, path), 'utf8');
+}
+
+/** A file or folder and, behind `#`, a heading of it. */
+function isThere(document: string, link: string): boolean {
+  const [path = '', anchor] = link.split('#');
+  const target = path === '' ? document : join(dirname(document), path);
+  if (!existsSync(join(PROJECT, target))) return false;
+  return anchor === undefined || anchorsOf(read(target)).includes(anchor);
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(markdown: string): string[] {
+  return [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replace(/\s/g, '-'),
+  );
+}
