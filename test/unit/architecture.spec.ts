@@ -1,0 +1,171 @@
+import { Controller, Get, Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { WebSocket } from 'ws';
+import { AppModule } from '../../src/app.module.js';
+import { CaptureModule } from '../../src/capture/capture.module.js';
+import { refusalPcapng } from '../../src/capture/reason-pcapng.js';
+import { OptionsModule } from '../../src/config/options.module.js';
+import type { Options } from '../../src/config/options.js';
+import { parseCommandLine } from '../../src/config/parse-command-line.js';
+import { TargetDirectory } from '../../src/discovery/target-directory.js';
+import type { DirectoryEntry } from '../../src/discovery/target-directory.js';
+import { createFront } from '../../src/front/create-front.js';
+import { UpgradeModule } from '../../src/upgrade/upgrade.module.js';
+import { readBlocks, sectionCommentsOf } from '../contracts/pcapng-blocks.js';
+import { ReplayCaptureProvider } from '../fixtures/replay-capture-provider.js';
+
+const PROJECT = resolve(import.meta.dirname, '../..');
+const TEXT = readFileSync(join(PROJECT, 'docs/architecture.md'), 'utf8');
+
+describe('docs/architecture.md', () => {
+  it('names only paths in its tree that exist', () => {
+    const paths = pathsOfTree(/## The tree[^]*?```\n([^]*?)```/.exec(TEXT)?.[1] ?? '');
+    expect(paths.length).toBeGreaterThan(30);
+    expect(paths.filter(isMissing)).toEqual([]);
+  });
+
+  it('names only paths in its text that exist', () => {
+    const paths = [...TEXT.matchAll(/`((?:\.ci|bench|docker|docs|scripts|src|test)\/[\w./-]*)`/g)].map(
+      ([, path]) => path!,
+    );
+    expect(paths.length).toBeGreaterThan(20);
+    expect(paths.filter(isMissing)).toEqual([]);
+  });
+});
+
+describe('What docs/architecture.md tells teams to do', () => {
+  it('swaps the provider: the application captures by replaying a file', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'packetflix-'));
+    const path = join(folder, 'replay.pcapng');
+    const recorded = refusalPcapng('recorded earlier');
+    writeFileSync(path, recorded);
+    const options = testOptions();
+    const app = await boot(
+      AppModule.register(options, {
+        captureProvider: { useFactory: () => new ReplayCaptureProvider(path) },
+      }),
+      options,
+    );
+    try {
+      const { stream, code } = await capture(`ws://127.0.0.1:${app.port}/capture?netns=4026531840`);
+      expect(code).toBe(1000);
+      const [section, ...rest] = readBlocks(stream);
+      expect(sectionCommentsOf(section!)[0]).toMatch(/^---\n# capture target information\n/);
+      // What the file holds, behind a section header that has the comments of this capture.
+      expect(rest).toEqual(readBlocks(recorded).slice(1));
+    } finally {
+      await app.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('adds a module that uses a port', async () => {
+    const options = testOptions();
+    const captures = CaptureModule.register({ targetDirectory: { useValue: new OneEntry() } });
+    const app = await boot(
+      {
+        module: class TeamModule {},
+        imports: [
+          OptionsModule.register(options),
+          UpgradeModule,
+          captures,
+          InventoryModule.register(captures),
+        ],
+      },
+      options,
+    );
+    try {
+      const answer = await fetch(`http://127.0.0.1:${app.port}/inventory`);
+      expect(await answer.json()).toEqual([ENTRY]);
+    } finally {
+      await app.close();
+    }
+  });
+});
+
+const ENTRY: DirectoryEntry = {
+  name: 'web',
+  prefix: '',
+  type: 'docker',
+  netns: 4026530001,
+  pid: 101,
+  startTime: 1001,
+  interfaces: ['eth0'],
+};
+
+class OneEntry extends TargetDirectory {
+  override find(): Promise<DirectoryEntry[]> {
+    return this.list();
+  }
+  override list(): Promise<DirectoryEntry[]> {
+    return Promise.resolve([ENTRY]);
+  }
+}
+
+@Controller('inventory')
+class InventoryController {
+  constructor(private readonly directory: TargetDirectory) {}
+
+  @Get()
+  list(): Promise<DirectoryEntry[]> {
+    return this.directory.list();
+  }
+}
+
+@Module({ controllers: [InventoryController] })
+class InventoryModule {
+  static register(capture: DynamicModule): DynamicModule {
+    return { module: InventoryModule, imports: [capture] };
+  }
+}
+
+/**
+ * The paths of a drawn tree: two spaces of indentation per level, several names on a line separated by commas. What
+ * the text behind them names is beside them or inside.
+ */
+function pathsOfTree(tree: string): string[] {
+  const folders: string[] = [];
+  return tree.split('\n').flatMap((line) => {
+    const [, indentation, names, text] = /^( *)([^\s,]+(?:, [^\s,]+)*)(.*)$/.exec(line) ?? [];
+    if (indentation === undefined || names === undefined) return [];
+    const parents = folders.slice(0, indentation.length / 2);
+    const beside = (name: string) => join(...parents, name);
+    folders.splice(parents.length, Infinity, names);
+    const named = [...(text ?? '').matchAll(/[\w.-]+(?:\.ts\b|\/(?=\s))/g)].map(([name]) =>
+      isMissing(beside(name)) ? join(...folders, name) : beside(name),
+    );
+    return [...names.split(', ').map(beside), ...named];
+  });
+}
+
+function isMissing(path: string): boolean {
+  return !existsSync(join(PROJECT, path));
+}
+
+function testOptions(): Options {
+  const commandLine = parseCommandLine(['--port', '0', '--host', '127.0.0.1'], {});
+  if (commandLine.kind !== 'options') throw new Error(`not options: ${commandLine.kind}`);
+  return commandLine.options;
+}
+
+async function boot(module: DynamicModule, options: Options) {
+  const app = await createFront(module, options);
+  app.useLogger(false);
+  await app.listen(0, '127.0.0.1');
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  return { port, close: () => app.close() };
+}
+
+async function capture(url: string): Promise<{ stream: Buffer; code: number }> {
+  const client = new WebSocket(url);
+  const pieces: Buffer[] = [];
+  client.on('message', (piece: Buffer) => pieces.push(piece));
+  const code = await new Promise<number>((resolve, reject) =>
+    client.on('close', resolve).on('error', reject),
+  );
+  return { stream: Buffer.concat(pieces), code };
+}
