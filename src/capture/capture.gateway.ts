@@ -1,13 +1,15 @@
 import { Logger } from '@nestjs/common';
 import type { OnModuleDestroy } from '@nestjs/common';
 import { WebSocketGateway } from '@nestjs/websockets';
-import type { OnGatewayConnection } from '@nestjs/websockets';
+import type { OnGatewayConnection, OnGatewayInit } from '@nestjs/websockets';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { WebSocket } from 'ws';
+import type { WebSocket, WebSocketServer } from 'ws';
+import { ServiceConfig } from '../config/service.config.js';
 import type { UpgradeGatewayOptions } from '../upgrade/upgrade-ws-adapter.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureSession } from './capture-session.js';
+import { originGuard } from './origin-guard.js';
 
 /** Clients have nothing to say after their request; ws ends longer messages with 1009. */
 const MAX_MESSAGE_BYTES = 1024;
@@ -22,6 +24,10 @@ const CLOSE_TIMEOUT_MS = 5_000;
 const DRAIN_MS = 1_500;
 const FAREWELL_MS = 500;
 
+/** For whoever looks into the developer tools of a browser to see why nothing comes. */
+const FOREIGN_ORIGIN =
+  'Web pages from elsewhere may not capture. Allow the origin of this one with --allowed-origin.\n';
+
 /** `/capture` by websocket. The alias is where the GhostWire page looks when it is opened under `/discover/`. */
 @WebSocketGateway<UpgradeGatewayOptions>({
   path: '/capture',
@@ -30,12 +36,22 @@ const FAREWELL_MS = 500;
   closeTimeout: CLOSE_TIMEOUT_MS,
   handleProtocols: () => false,
 })
-export class CaptureGateway implements OnGatewayConnection, OnModuleDestroy {
+export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnModuleDestroy {
   private readonly logger = new Logger('Capture');
   private readonly sessions = new Set<CaptureSession>();
   private shuttingDown = false;
 
-  constructor(private readonly opener: CaptureOpener) {}
+  constructor(
+    private readonly opener: CaptureOpener,
+    private readonly config: ServiceConfig,
+  ) {}
+
+  /** Decorators know no configuration, but ws looks its options up for every request. */
+  afterInit({ options }: WebSocketServer): void {
+    const mayCapture = originGuard(this.config.allowedOrigins);
+    options.verifyClient = ({ req }, answer) =>
+      mayCapture(req) ? answer(true) : answer(false, 403, FOREIGN_ORIGIN, { 'Content-Type': 'text/plain' });
+  }
 
   /** Nest calls this bare: what escaped from here, thrown or rejected, would end the process. */
   handleConnection(client: WebSocket, request: IncomingMessage): void {

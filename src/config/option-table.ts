@@ -6,7 +6,8 @@ export interface OptionDescription {
   readonly flag: string;
   readonly short?: string;
   readonly variable: string;
-  readonly kind: 'text' | 'number' | 'switch';
+  /** A list is a text with commas; its flag may come more than once, too. */
+  readonly kind: 'text' | 'number' | 'switch' | 'list';
   /** What `--help` calls the value; switches take none. */
   readonly value?: string;
   readonly defaultValue: string | number | boolean | undefined;
@@ -38,6 +39,18 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
     defaultValue: undefined,
     defaultInWords: 'all addresses',
     description: 'address or host name to serve on',
+  },
+  {
+    section: 'service',
+    field: 'allowedOrigins',
+    flag: '--allowed-origin',
+    variable: 'PACKETFLIX_ALLOWED_ORIGIN',
+    kind: 'list',
+    value: 'origin',
+    defaultValue: undefined,
+    defaultInWords: 'none',
+    description:
+      'web pages from elsewhere that may capture, such as https://host.example:8443; repeatable, or with commas',
   },
   {
     section: 'discovery',

@@ -5,7 +5,14 @@ import { parseCommandLine } from './parse-command-line.js';
 type Env = Record<string, string>;
 
 const DEFAULTS = {
-  service: { port: 5001, host: undefined, debug: false, logRequests: false, logHeaders: false },
+  service: {
+    port: 5001,
+    host: undefined,
+    allowedOrigins: [] as string[],
+    debug: false,
+    logRequests: false,
+    logHeaders: false,
+  },
   discovery: {
     service: '127.0.0.1',
     gwPort: 5000,
@@ -44,6 +51,18 @@ describe('The command line and the environment', () => {
     ],
     ['an empty variable counts as not set', [], { PACKETFLIX_PORT: '', PACKETFLIX_DEBUG: '' }, {}],
     ['an address to serve on', ['--host', '::1'], {}, { service: { host: '::1' } }],
+    [
+      'origins in several flags and with commas',
+      ['--allowed-origin', 'https://a.example', '--allowed-origin=http://[::1]:80, vscode-webview://b'],
+      { PACKETFLIX_ALLOWED_ORIGIN: 'http://c.example' },
+      { service: { allowedOrigins: ['https://a.example', 'http://[::1]:80', 'vscode-webview://b'] } },
+    ],
+    [
+      'origins in a variable',
+      [],
+      { PACKETFLIX_ALLOWED_ORIGIN: 'http://c.example,http://d.example' },
+      { service: { allowedOrigins: ['http://c.example', 'http://d.example'] } },
+    ],
     ['a switch', ['--debug'], {}, { service: { debug: true } }],
     ['a switch by variable', [], { PACKETFLIX_LOG_REQUESTS: 'true' }, { service: { logRequests: true } }],
     ['a switch in capitals', [], { PACKETFLIX_LOG_HEADERS: 'YES' }, { service: { logHeaders: true } }],
@@ -106,6 +125,14 @@ describe('The command line and the environment', () => {
       {},
       '--discovery-timeout must be a whole number of seconds from 1 to 86400, not "0"',
     ],
+    ...['null', '*', '', 'https://a.example/', 'https://a.example,', 'a.example', 'http://b.example,*'].map(
+      (text): [string[], Env, string] => [
+        ['--allowed-origin', text],
+        {},
+        '--allowed-origin must be origins of web pages, such as https://host.example:8443, ' +
+          `without a path and never "null", not ${JSON.stringify(text)}`,
+      ],
+    ),
     [['--host', 'a b'], {}, '--host must be an address or a host name, not "a b"'],
     [
       ['--local-discovery'],

@@ -31,7 +31,7 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
     Object.fromEntries(
       OPTION_TABLE.filter((option) => option.section === section).map((option) => {
         const text = given.get(option)?.text;
-        return [option.field, text === undefined ? option.defaultValue : fromText(option, text)];
+        return [option.field, text === undefined ? defaultOf(option) : fromText(option, text)];
       }),
     );
   const service = Object.assign(new ServiceConfig(), values('service'));
@@ -82,6 +82,10 @@ function lookUp(
   return fromEnv ? { origin: option.variable, text: fromEnv } : undefined;
 }
 
+function defaultOf({ kind, defaultValue }: OptionDescription): unknown {
+  return kind === 'list' ? [] : defaultValue;
+}
+
 /** The typed value; where the text makes no sense, something that validation will refuse. */
 function fromText({ kind }: OptionDescription, text: string): unknown {
   switch (kind) {
@@ -89,6 +93,8 @@ function fromText({ kind }: OptionDescription, text: string): unknown {
       return text;
     case 'number':
       return /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+    case 'list':
+      return text.split(',').map((item) => item.trim());
     case 'switch':
       return { true: true, '1': true, yes: true, on: true, false: false, '0': false, no: false, off: false }[
         text.toLowerCase()

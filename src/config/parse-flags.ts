@@ -44,8 +44,17 @@ function commandFromTable(): Command {
     .version(SERVICE_VERSION, '--version', 'show the version and exit')
     .addHelpText('after', '\nA flag wins over its environment variable, the variable over the default.')
     .exitOverride();
-  for (const option of OPTION_TABLE) command.addOption(new Option(syntax(option), helpLine(option)));
+  for (const description of OPTION_TABLE) {
+    const option = new Option(syntax(description), helpLine(description));
+    if (description.kind === 'list') option.argParser(joined);
+    command.addOption(option);
+  }
   return command;
+}
+
+/** One list, whether its flag came once with commas or several times. */
+function joined(value: string, previous: string | undefined): string {
+  return previous === undefined ? value : `${previous},${value}`;
 }
 
 function syntax({ flag, short, value }: OptionDescription): string {

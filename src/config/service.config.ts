@@ -1,6 +1,10 @@
-import { IsBoolean, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import { IsBoolean, IsInt, IsOptional, Matches, Max, Min, ValidateBy } from 'class-validator';
+import { canonicalOrigin } from '../upgrade/web-origin.js';
 
 const PORT = { message: 'must be a whole number from 0 to 65535' };
+const ORIGINS = {
+  message: 'must be origins of web pages, such as https://host.example:8443, without a path and never "null"',
+};
 
 /** How the service presents itself to the network, and what it says in its log. */
 export class ServiceConfig {
@@ -15,6 +19,10 @@ export class ServiceConfig {
   @Max(65535, PORT)
   readonly port!: number;
 
+  /** Web pages that may capture although they do not come from an address of ours. */
+  @ValidateBy({ name: 'areOrigins', validator: { validate: areOrigins } }, ORIGINS)
+  readonly allowedOrigins!: readonly string[];
+
   @IsBoolean({ message: 'must be true or false' })
   readonly debug!: boolean;
 
@@ -23,4 +31,8 @@ export class ServiceConfig {
 
   @IsBoolean({ message: 'must be true or false' })
   readonly logHeaders!: boolean;
+}
+
+function areOrigins(list: readonly string[]): boolean {
+  return list.every((text) => canonicalOrigin(text) !== undefined);
 }
