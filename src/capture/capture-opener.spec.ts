@@ -62,10 +62,13 @@ describe('Opening a capture', () => {
     });
   });
 
-  it.each<CaptureErrorCode>(['stale-reference', 'no-such-namespace'])('goes on after %s', async (code) => {
-    const opened = await open(new ListResolver([1, 2]), new PickyProvider({ 1: code }));
-    expect(opened.reference).toEqual({ netns: 2 });
-  });
+  it.each<CaptureErrorCode>(['stale-reference', 'no-such-namespace', 'not-permitted'])(
+    'goes on after %s',
+    async (code) => {
+      const opened = await open(new ListResolver([1, 2]), new PickyProvider({ 1: code }));
+      expect(opened.reference).toEqual({ netns: 2 });
+    },
+  );
 
   it.each<CaptureErrorCode>(['no-such-interface', 'invalid-filter', 'too-many-captures', 'internal'])(
     'gives up at %s',

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { NetnsReference, TcpConnection } from '../engine/protocol.js';
 import { SERVICE_VERSION } from '../version/service-version.js';
 import { CaptureError } from './capture-errors.js';
+import type { CaptureErrorCode } from './capture-errors.js';
 import { CaptureProvider } from './capture-provider.js';
 import type { Capture, CaptureRequest } from './capture-provider.js';
 import type { ClientCaptureRequest } from './capture-request.parser.js';
@@ -65,9 +66,16 @@ function captureRequest(
   };
 }
 
-/** Only then is there a point in asking for the next reference. */
+/**
+ * Only then is there a point in asking for the next reference. A process that may not be looked at cannot be
+ * verified, so its number may belong to anybody by now.
+ */
+const OUTDATED: ReadonlySet<CaptureErrorCode> = new Set([
+  'stale-reference',
+  'no-such-namespace',
+  'not-permitted',
+]);
+
 function isOutdated(error: unknown): error is CaptureError {
-  return (
-    error instanceof CaptureError && (error.code === 'stale-reference' || error.code === 'no-such-namespace')
-  );
+  return error instanceof CaptureError && OUTDATED.has(error.code);
 }
