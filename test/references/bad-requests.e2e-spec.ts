@@ -1,0 +1,127 @@
+import { isUtf8 } from 'node:buffer';
+import * as fc from 'fast-check';
+import { WebSocket } from 'ws';
+import { mobyshark } from '../fixtures/ghostwire-server.js';
+import { CaptureClient } from '../kit/capture-client.js';
+import { eventually } from '../kit/eventually.js';
+import { readPcapng } from '../kit/pcapng.js';
+import { describeAsRoot } from '../kit/root.js';
+import type { Resources } from '../kit/service.js';
+import { type BadRequest, badRequest, hugeRequest } from './bad-requests.js';
+import { askedForAllTests } from './directory.js';
+import { Targets } from './targets.js';
+
+const REQUESTS = 5_000;
+const WARM_UP_REQUESTS = 500;
+const AT_ONCE = 24;
+const PATIENCE_MS = 30_000;
+const MAX_REASON_BYTES = 123;
+/** Heaps breathe; a leak of 16 kB a request is more than this. */
+const MAX_GROWTH_KIB = 80 * 1024;
+
+interface Answer {
+  readonly code: number;
+  readonly reason: Buffer;
+  readonly stream: Buffer;
+}
+
+describeAsRoot('Bad requests', () => {
+  const asked = askedForAllTests();
+
+  it(`get, ${REQUESTS} of them, a close code and a reason each, and leave nothing behind`, async () => {
+    const { service, ghostwire } = asked.current;
+    ghostwire.answer = mobyshark([{ name: 'someone', type: 'docker', netns: 1 }]);
+    await using targets = await Targets.create();
+    const seed = Date.now() & 0x7fff_ffff;
+    console.info(`bad requests from seed ${seed}`);
+    const sample = (arbitrary: fc.Arbitrary<BadRequest>, numRuns: number) =>
+      fc.sample(arbitrary, { seed, numRuns });
+    const { inode } = targets.first;
+
+    const faults = new Map<string, number>();
+    const send = (batch: readonly BadRequest[]) =>
+      inParallel(batch, async (request) => {
+        expectRefusal(request, await ask(service.url(`/capture?${request.query}`, 'ws'), request));
+        faults.set(request.fault, (faults.get(request.fault) ?? 0) + 1);
+      });
+    await send(sample(badRequest(inode), WARM_UP_REQUESTS));
+    // The biggest ones decide how big the heaps get.
+    await send(sample(hugeRequest(inode), WARM_UP_REQUESTS));
+    const before = await settled();
+    faults.clear();
+    await send(sample(badRequest(inode), REQUESTS));
+    const after = await settled();
+
+    expect([...faults.values()].reduce((sum, count) => sum + count)).toBe(REQUESTS);
+    // None of the kinds may be so rare that it says nothing.
+    expect(Math.min(...faults.values())).toBeGreaterThan(5);
+    console.info(`bad requests: ${[...faults].map((each) => each.join(' ')).join(', ')}`);
+    expect(after.processes).toBe(before.processes);
+    expect(after.descriptors).toBe(before.descriptors);
+    expect(after.threads).toBeLessThanOrEqual(before.threads);
+    expect(after.residentKiB - before.residentKiB).toBeLessThan(MAX_GROWTH_KIB);
+
+    await using client = await CaptureClient.open(service, { netns: targets.first.inode });
+    await client.described('first0');
+  });
+
+  /** What is there once it stays the same: what was closed last goes a moment later. */
+  async function settled(): Promise<Resources> {
+    let previous = '';
+    let since = performance.now();
+    return eventually(
+      'the service to come to rest',
+      () => {
+        const now = asked.current.service.resources();
+        const current = JSON.stringify([now.processes, now.descriptors, now.threads]);
+        if (current !== previous) since = performance.now();
+        previous = current;
+        return performance.now() - since > 1_500 && now;
+      },
+      PATIENCE_MS,
+    );
+  }
+});
+
+function expectRefusal({ fault, query, headers, codes }: BadRequest, { code, reason, stream }: Answer): void {
+  try {
+    expect(codes).toContain(code);
+    if (code < 1000) return;
+    expect(reason.length).toBeGreaterThan(0);
+    expect(reason.length).toBeLessThanOrEqual(MAX_REASON_BYTES);
+    expect(isUtf8(reason)).toBe(true);
+    if (headers['Clustershark-container'] === undefined) expect(stream).toHaveLength(0);
+    else expect(readPcapng(stream).map(({ kind }) => kind)).toEqual(['section', 'interface', 'packet']);
+  } catch (cause) {
+    const what = JSON.stringify({ fault, query, headers }).slice(0, 2_000);
+    throw new Error(`${code} "${reason.toString()}" for ${what}`, { cause });
+  }
+}
+
+function ask(url: string, { headers }: BadRequest): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const socket = new WebSocket(url, { headers: { ...headers }, handshakeTimeout: PATIENCE_MS });
+  const pieces: Buffer[] = [];
+  const timer = setTimeout(() => socket.terminate(), PATIENCE_MS);
+  socket.on('message', (piece: Buffer) => pieces.push(piece));
+  socket.on('close', (code, reason) => {
+    clearTimeout(timer);
+    resolve({ code, reason, stream: Buffer.concat(pieces) });
+  });
+  socket.on('unexpected-response', (_, { statusCode = 0 }) => {
+    clearTimeout(timer);
+    resolve({ code: statusCode, reason: Buffer.alloc(0), stream: Buffer.alloc(0) });
+    socket.terminate();
+  });
+  socket.on('error', reject);
+  return promise;
+}
+
+/** Always so many at the same time; the first failure ends it. */
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of left) await work(item);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
