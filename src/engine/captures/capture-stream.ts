@@ -9,8 +9,12 @@ import { ringLastsMs } from './ring-budget.js';
 
 /** How often the statistics of an interface are told, at most. */
 const STATISTICS_INTERVAL_MS = 1_000;
-/** After so many full buffers it is the turn of other captures. */
+/**
+ * After so many full buffers it is the turn of other captures; and after so much time: a filter that runs here may leave
+ * nothing of batch after batch, and never get to the end of a busy ring.
+ */
 const BUFFERS_PER_TURN = 12;
+const TURN_MS = 10;
 
 /**
  * The stream of a running capture: moves packets from the rings of its interfaces into its output, as fast as that takes
@@ -95,16 +99,17 @@ export class CaptureStream {
     const packetsBefore = this.packets;
     const bytesBefore = this.bytes;
     const delivering: InterfaceSource[] = [];
+    const turnEnds = performance.now() + TURN_MS;
     let buffers = 0;
 
     for (const source of this.ready) {
       const before = source.packets;
-      while (this.readInto(source)) {
+      while (this.readInto(source, turnEnds)) {
         this.output.flush();
-        if (!this.output.blocked && ++buffers < BUFFERS_PER_TURN) continue;
-        // Next time the others come first.
+        if (!this.output.blocked && ++buffers < BUFFERS_PER_TURN && performance.now() < turnEnds) continue;
+        // Next time the others come first. Those that had their turn may be paused: nobody else calls them again.
         this.ready.delete(source);
-        this.ready.add(source);
+        for (const each of [source, ...delivering]) this.ready.add(each);
         if (!this.output.blocked) this.nextTurn = setImmediate(this.pump);
         this.observe(packetsBefore, bytesBefore);
         return;
@@ -137,13 +142,13 @@ export class CaptureStream {
     this.leaving.clear();
   }
 
-  /** @returns whether the buffer is full and there is more */
-  private readInto(source: InterfaceSource): boolean {
+  /** @returns whether there is more: the buffer is full, or the turn over */
+  private readInto(source: InterfaceSource, turnEnds: number): boolean {
     const { packets, packetBytes } = source;
     try {
       while (source.halfway || source.fill()) {
         source.writeTo(this.output.buffer);
-        if (source.halfway) return true;
+        if (source.halfway || performance.now() >= turnEnds) return true;
       }
       return false;
     } catch {
