@@ -93,14 +93,15 @@ export class ControlConnection {
   }
 
   private began(id: string, capture: Capture, data: Socket): void {
-    const abort = (): void => {
-      if (this.captures.delete(id)) capture.abort();
-    };
+    // The front has gone, or lost interest, while this was being opened: nobody else knows of the capture by now.
     if (data.destroyed || this.socket.destroyed) {
-      abort();
+      this.captures.delete(id);
+      capture.abort();
       return;
     }
-    data.once('close', abort);
+    data.once('close', () => {
+      if (this.captures.delete(id)) capture.abort();
+    });
     this.captures.set(id, capture);
     this.send({ type: 'started', id, interfaces: capture.interfaceNames });
   }
