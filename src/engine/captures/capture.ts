@@ -16,7 +16,7 @@ import { CaptureStream } from './capture-stream.js';
 import { ETHERNET, InterfaceOpener, type OpenInterface } from './interface-opener.js';
 import { InterfaceSource } from './interface-source.js';
 import { RefusalError } from './refusal.js';
-import type { RingAllotment } from './ring-budget.js';
+import type { Ring, RingAllotment } from './ring-budget.js';
 
 /** When an interface that is there and up could not be opened, it is tried again after this. */
 const RETRY_MS = 1_000;
@@ -211,13 +211,14 @@ export class Capture {
 
   /** @throws OpenerError, FilterError */
   private async open(device: Interface): Promise<OpenMember> {
+    const ring = this.rings.takeRing(this.sharers);
+    if (!ring) throw new RefusalError('too-many-captures', 'there is no memory left for its ring');
     const member: Member = { device };
     this.joined.set(device.index, member);
-    const ring = this.rings.takeRing(this.sharers);
     try {
       return { member, ...(await this.interfaceOpener.open(device, ring)) };
     } catch (error) {
-      this.rings.returnRing();
+      this.rings.returnRing(ring);
       if (this.joined.get(device.index) === member) this.joined.delete(device.index);
       throw error;
     }
@@ -226,7 +227,7 @@ export class Capture {
   private admit({ member, pcap, ring, linkType, afterwards }: OpenMember): void {
     const { device } = member;
     if (this.over || this.joined.get(device.index) !== member) {
-      this.closeRing(pcap.release()); // it went while it was being opened
+      this.closeRing(pcap.release(), ring); // it went while it was being opened
       return;
     }
     const { onReady } = this.stream;
@@ -243,11 +244,11 @@ export class Capture {
       this.joined.delete(index);
       this.tryAgainLater();
     }
-    this.closeRing(source.release());
+    this.closeRing(source.release(), source.ring);
   }
 
-  private closeRing(handle: Pointer): void {
-    this.rings.returnRing();
+  private closeRing(handle: Pointer, ring: Ring): void {
+    this.rings.returnRing(ring);
     this.interfaceOpener.closeRing(handle);
   }
 

@@ -1,4 +1,10 @@
-import { DEFAULT_RING_LIMITS, RingBudget, ringLastsMs, type RingAllotment } from './ring-budget.js';
+import {
+  DEFAULT_RING_LIMITS,
+  RingBudget,
+  ringLastsMs,
+  type Ring,
+  type RingAllotment,
+} from './ring-budget.js';
 
 const MIB = 1024 * 1024;
 
@@ -29,9 +35,41 @@ describe('RingBudget', () => {
 
   it('shares the memory of a capture among its interfaces, but not into uselessness', () => {
     const allotment = new RingBudget().admit();
-    expect(allotment?.takeRing(1).bytes).toBe(16 * MIB);
-    expect(allotment?.takeRing(3).bytes).toBe(5.25 * MIB);
-    expect(allotment?.takeRing(100).bytes).toBe(1 * MIB);
+    expect(allotment?.takeRing(1)?.bytes).toBe(16 * MIB);
+    expect(allotment?.takeRing(3)?.bytes).toBe(5.25 * MIB);
+    expect(allotment?.takeRing(100)?.bytes).toBe(1 * MIB);
+  });
+
+  it('gives less and less to interfaces that come later, and nothing beyond its limit', () => {
+    const budget = new RingBudget();
+    const allotment = budget.admit();
+    const rings: Ring[] = [];
+    for (let ring = allotment?.takeRing(1); ring; ring = allotment?.takeRing(1)) rings.push(ring);
+    const total = rings.reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(rings.length).toBeGreaterThan(1_000);
+    expect(rings.slice(0, 3).map(({ bytes }) => bytes)).toEqual([16 * MIB, 8 * MIB, 5.25 * MIB]);
+    expect(total).toBeLessThanOrEqual(DEFAULT_RING_LIMITS.mostBytes);
+    // And still every further capture gets what it was promised, and everything comes back.
+    expect(admitAll(budget)).toHaveLength(DEFAULT_RING_LIMITS.captures - 1);
+    for (const ring of rings) allotment?.returnRing(ring);
+    expect(allotment?.takeRing(1)?.bytes).toBe(16 * MIB);
+  });
+
+  it('has everything back when rings are returned after the end of their capture', () => {
+    const budget = new RingBudget();
+    for (let round = 0; round < 3; round++) {
+      const allotment = budget.admit();
+      const rings = Array.from({ length: 500 }, () => allotment?.takeRing(1));
+      allotment?.release();
+      for (const ring of rings) if (ring) allotment?.returnRing(ring);
+      expect(rings.every((ring) => ring !== undefined)).toBe(true);
+      expect(budget.blockTimeoutMs(16 * MIB)).toBe(3);
+    }
+    expect(
+      budget.extend(
+        DEFAULT_RING_LIMITS.mostBytes - DEFAULT_RING_LIMITS.captures * DEFAULT_RING_LIMITS.leastBytes,
+      ),
+    ).toBe(true);
   });
 });
 
@@ -54,9 +92,9 @@ describe('the block timeout', () => {
   it('is short again when rings have been closed', () => {
     const budget = new RingBudget();
     const allotment = budget.admit();
-    for (let i = 0; i < 40; i++) allotment?.takeRing(1);
-    expect(allotment?.takeRing(1).blockTimeoutMs).toBe(50);
-    for (let i = 0; i < 41; i++) allotment?.returnRing();
-    expect(allotment?.takeRing(1).blockTimeoutMs).toBe(3);
+    const rings = Array.from({ length: 41 }, () => allotment?.takeRing(1));
+    expect(rings.at(-1)?.blockTimeoutMs).toBe(50);
+    for (const ring of rings) if (ring) allotment?.returnRing(ring);
+    expect(allotment?.takeRing(1)?.blockTimeoutMs).toBe(3);
   });
 });

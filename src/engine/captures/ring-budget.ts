@@ -4,11 +4,15 @@ const MIB = 1024 * 1024;
 const RING_BLOCK_BYTES = 256 * 1024;
 /** A ring with fewer blocks than this would lose packets whenever its reader is a few milliseconds late. */
 const LEAST_RING_BYTES = 4 * RING_BLOCK_BYTES;
+/** Better than not to capture from an interface at all, when there are hundreds of them. */
+const SCANT_RING_BYTES = 2 * RING_BLOCK_BYTES;
 
 /** What all captures of an engine may have; ring memory is real, taken at once and cannot be swapped. */
 export interface RingLimits {
   readonly captures: number;
   readonly totalBytes: number;
+  /** Up to here captures with many interfaces may go, each of which needs a ring that is of use. */
+  readonly mostBytes: number;
   /** What one capture gets, shared by its interfaces, as long as there is plenty. */
   readonly usualBytes: number;
   /** What it gets at the least. */
@@ -18,6 +22,7 @@ export interface RingLimits {
 export const DEFAULT_RING_LIMITS: RingLimits = {
   captures: 256,
   totalBytes: 1024 * MIB,
+  mostBytes: 2048 * MIB,
   usualBytes: 16 * MIB,
   leastBytes: 2 * MIB,
 };
@@ -52,10 +57,24 @@ export class RingBudget {
     return new RingAllotment(bytes, this);
   }
 
-  /** Takes back what a capture had. */
-  release(allotment: RingAllotment): void {
+  /** More than a capture was given when it was admitted. @returns whether it may have that */
+  extend(bytes: number): boolean {
+    const { captures, mostBytes, leastBytes } = this.limits;
+    const keptForOthers = (captures - this.captures) * leastBytes;
+    if (this.usedBytes + bytes + keptForOthers > mostBytes) return false;
+    this.usedBytes += bytes;
+    return true;
+  }
+
+  /** Takes back some of what a capture had. */
+  reduce(bytes: number): void {
+    this.usedBytes -= bytes;
+  }
+
+  /** Takes back all that a capture has. */
+  release(bytes: number): void {
     this.captures--;
-    this.usedBytes -= allotment.bytes;
+    this.usedBytes -= bytes;
   }
 
   /** Counts rings: to be called with +1 for each that is opened, -1 for each that is closed. */
@@ -80,34 +99,60 @@ const MANY_RINGS = 32;
 /** The ring memory of one capture. */
 export class RingAllotment {
   private released = false;
+  private rings = 0;
+  private ringBytes = 0;
+  /** What the budget has set aside for this capture. */
+  private reservedBytes: number;
 
   constructor(
     readonly bytes: number,
     private readonly budget: RingBudget,
-  ) {}
+  ) {
+    this.reservedBytes = bytes;
+  }
 
   /**
    * A ring to be opened; `returnRing` when it is closed again.
    *
-   * @param interfaces how many share the memory of this capture
+   * @param interfaces how many share the memory of this capture; those that come later make do with smaller rings
+   * @returns undefined when there is no memory left, even for a small one
    */
-  takeRing(interfaces: number): Ring {
-    const share = this.bytes / Math.max(1, interfaces);
-    const bytes = Math.max(LEAST_RING_BYTES, Math.floor(share / RING_BLOCK_BYTES) * RING_BLOCK_BYTES);
+  takeRing(interfaces: number): Ring | undefined {
+    const share = this.bytes / Math.max(1, interfaces, this.rings + 1);
+    const fair = Math.max(LEAST_RING_BYTES, Math.floor(share / RING_BLOCK_BYTES) * RING_BLOCK_BYTES);
+    const bytes = [fair, LEAST_RING_BYTES, SCANT_RING_BYTES].find((each) => this.reserve(each));
+    if (bytes === undefined) return undefined;
     const blockTimeoutMs = this.budget.blockTimeoutMs(bytes);
+    this.rings++;
+    this.ringBytes += bytes;
     this.budget.countRing(1);
     return { bytes, blockTimeoutMs };
   }
 
-  returnRing(): void {
+  returnRing({ bytes }: Ring): void {
+    this.rings--;
+    this.ringBytes -= bytes;
     this.budget.countRing(-1);
+    if (this.released) return;
+    const surplus = this.reservedBytes - Math.max(this.bytes, this.ringBytes);
+    this.reservedBytes -= surplus;
+    this.budget.reduce(surplus);
   }
 
   /** When the capture is over. */
   release(): void {
     if (this.released) return;
     this.released = true;
-    this.budget.release(this);
+    this.budget.release(this.reservedBytes);
+  }
+
+  /** Whether there is room for one more ring. */
+  private reserve(bytes: number): boolean {
+    const missing = this.ringBytes + bytes - this.reservedBytes;
+    if (missing <= 0) return true;
+    if (!this.budget.extend(missing)) return false;
+    this.reservedBytes += missing;
+    return true;
   }
 }
 
