@@ -161,6 +161,39 @@ describeAsRoot('A capture request', () => {
     await client.described('eth1');
   });
 
+  it('whose interface names are more than fits between front and engine is refused, and ends no other capture', async () => {
+    await using namespace = await NetworkNamespace.create();
+    await namespace.addWire('eth0', 'eth1');
+    const { inode: netns } = namespace;
+    const others = await Promise.all(
+      Array.from({ length: 4 }, () => CaptureClient.open(service.current, { netns, nif: 'eth1' })),
+    );
+    await Promise.all(others.map((other) => other.described('eth1')));
+    // Each of these characters takes two bytes in JSON.
+    const names = Array.from({ length: 15_500 }, (_, number) =>
+      number.toString(2).padStart(15, '0').replaceAll('0', '"').replaceAll('1', '\\'),
+    );
+    const headers = {
+      'Clustershark-Nif': ['eth1', ...names].join('/'),
+      'Clustershark-Filter': `udp or ${'"'.repeat(4_000)}`,
+      'Clustershark-Container': JSON.stringify({
+        netns,
+        pid: process.pid,
+        name: `\u0001${'\\'.repeat(4_000)}`,
+      }),
+    };
+
+    await using client = await CaptureClient.open(service.current, {}, { headers });
+    const { code, reason } = await client.ended();
+    expect(code).toBe(CLOSE_INVALID_REQUEST);
+    expect(reason).toMatch(/^nif: /);
+    await sendPackets(namespace, { interface: 'eth0', count: 3 });
+    for (const other of others) {
+      await other.until('packets', () => other.tagged().length === 3);
+      await other.close();
+    }
+  });
+
   it('may come by /discover/capture, as the GhostWire page asks', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');

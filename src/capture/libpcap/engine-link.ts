@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { LineReader } from '../../engine/lines.js';
 import {
+  MAX_LINE_BYTES,
   PROTOCOL_VERSION,
   type EngineEvent,
   type EngineRequest,
@@ -70,13 +71,21 @@ export class EngineLink {
   /** @throws CaptureError */
   async start(request: CaptureRequest, signal: AbortSignal): Promise<Capture> {
     const id = randomUUID();
+    const start = line({ type: 'start', id, order: { ...request } });
+    // The engine would take it for garbage and hang up, on all captures.
+    if (Buffer.byteLength(start) > MAX_LINE_BYTES) {
+      throw new CaptureError(
+        'invalid-request',
+        `nif: the names of ${request.interfaces.length} interfaces are too long`,
+      );
+    }
     const data = { path: this.path, greeting: line({ type: 'data', id }) };
     const capture = new EngineCapture(data, {
       stop: () => this.write({ type: 'stop', id }),
       over: () => this.running.delete(id),
     });
     this.running.set(id, capture);
-    this.write({ type: 'start', id, order: { ...request } });
+    this.socket?.write(start);
     return capture.whenStarted(signal);
   }
 
