@@ -39,7 +39,7 @@ describe('README.md', () => {
         .matchAll(/\bnpm run (?:--silent )?([a-z][\w:-]*)/g),
     ];
     expect(named.length).toBeGreaterThan(5);
-    expect(Object.keys(scripts)).toEqual(expect.arrayContaining(named.map(([, script]) => script)));
+    expect(named.filter(([, script]) => !(script! in scripts)).map(([text]) => text)).toEqual([]);
   });
 });
 
