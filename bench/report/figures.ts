@@ -4,7 +4,8 @@ const MISSING = '–';
 
 /** A number with three significant digits at the most where it is small, and thousands apart where it is big. */
 export function figure(value: number | undefined): string {
-  if (value === undefined || Number.isNaN(value)) return MISSING;
+  // Not finite: a ratio to what was less than the resolution.
+  if (value === undefined || !Number.isFinite(value)) return MISSING;
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
   if (Math.abs(value) >= 10) return value.toFixed(1);
   return value.toFixed(2);

@@ -14,9 +14,11 @@ export class DumpcapStream implements AsyncDisposable {
   private readonly walker: PcapngWalker;
   private readonly begun = Promise.withResolvers<number>();
 
-  private constructor(private readonly child: ChildProcess) {
-    const clock = new WallClock();
-    const startedAt = performance.now();
+  private constructor(
+    private readonly child: ChildProcess,
+    startedAt: number,
+    clock: WallClock,
+  ) {
     let arrivedAt = 0;
     this.walker = new PcapngWalker((timestampMs) => this.latencies.push(arrivedAt - timestampMs));
     running.add(child);
@@ -35,7 +37,13 @@ export class DumpcapStream implements AsyncDisposable {
     const chosen = interfaces.flatMap((name) => ['-i', name]);
     const filtered = filter ? ['-f', filter] : [];
     const inside = [`--net=${bed.namespace.path}`, '--', 'dumpcap', '-q', ...filtered, ...chosen, '-w', '-'];
-    return new DumpcapStream(spawn('nsenter', inside, { stdio: ['ignore', 'pipe', 'ignore'] }));
+    const clock = new WallClock();
+    const startedAt = performance.now(); // `spawn` itself takes its time
+    return new DumpcapStream(
+      spawn('nsenter', inside, { stdio: ['ignore', 'pipe', 'ignore'] }),
+      startedAt,
+      clock,
+    );
   }
 
   get pid(): number {
