@@ -1,0 +1,41 @@
+import type { Service } from '../kit/service.js';
+
+/** A target as clients see it; every field has its type checked by `listTargets`. */
+export interface ListedTarget {
+  readonly name: string;
+  readonly type: string;
+  readonly netns: number;
+  readonly 'network-interfaces': readonly string[];
+  readonly pid: number;
+  readonly starttime: number;
+  readonly prefix: string;
+}
+
+const FIELDS: Readonly<Record<keyof ListedTarget, (value: unknown) => boolean>> = {
+  name: (value) => typeof value === 'string' && value !== '',
+  type: (value) => typeof value === 'string' && value !== '',
+  netns: (value) => Number.isSafeInteger(value) && Number(value) > 0,
+  'network-interfaces': (value) =>
+    Array.isArray(value) && value.every((name) => typeof name === 'string' && name !== ''),
+  pid: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+  starttime: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+  prefix: (value) => typeof value === 'string',
+};
+
+/** Gets `/discover/mobyshark` and holds it against the contract, field by field. */
+export async function listTargets(service: Service): Promise<ListedTarget[]> {
+  const response = await fetch(service.url('/discover/mobyshark'));
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-type')).toMatch(/^application\/json\b/);
+  const answer = (await response.json()) as { metadata: unknown; containers: ListedTarget[] };
+  expect(Object.keys(answer)).toEqual(['metadata', 'containers']);
+  expect(answer.metadata).toEqual(expect.any(Object));
+  for (const target of answer.containers) {
+    expect(Object.keys(target).sort()).toEqual(Object.keys(FIELDS).sort());
+    for (const [field, isValid] of Object.entries(FIELDS)) {
+      const value = target[field as keyof ListedTarget];
+      if (!isValid(value)) throw new Error(`field ${field} of ${JSON.stringify(target)}`);
+    }
+  }
+  return answer.containers;
+}

@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs';
+import { CaptureClient } from '../kit/capture-client.js';
+import { eventually } from '../kit/eventually.js';
+import { namespaceOfPrivateMount, namespaceOfProcess } from '../kit/namespace-holders.js';
+import { NetworkNamespace } from '../kit/namespace.js';
+import { sendPackets } from '../kit/packets.js';
+import { describeAsRoot } from '../kit/root.js';
+import { serviceForAllTests } from '../kit/service.js';
+import { listTargets } from './listed-targets.js';
+
+describeAsRoot('With --local-discovery', () => {
+  const service = serviceForAllTests(['--local-discovery']);
+  const targetsOf = async (netns: number) =>
+    (await listTargets(service.current)).filter((target) => target.netns === netns);
+
+  it('a process with a network namespace of its own is listed, with the interfaces that are up', async () => {
+    await using namespace = await namespaceOfProcess();
+    await namespace.addWire('eth0', 'eth1');
+    await namespace.addWire('down0', 'down1', { up: false });
+
+    expect(await targetsOf(namespace.inode)).toEqual([
+      {
+        name: `sleep(${namespace.pid})`,
+        type: 'proc',
+        netns: namespace.inode,
+        'network-interfaces': ['eth1', 'eth0'],
+        pid: namespace.pid,
+        starttime: Number(readFileSync(`/proc/${namespace.pid}/stat`, 'latin1').split(' ')[21]),
+        prefix: '',
+      },
+    ]);
+  });
+
+  it('only the topmost process of a namespace is listed', async () => {
+    await using namespace = await NetworkNamespace.create();
+    const withChild = 'setpriv --pdeathsig KILL sleep 1000 >/dev/null 2>&1 & wait';
+    await using older = await namespace.start('sh', '-c', withChild);
+    await using younger = await namespace.start('sleep', '1000');
+
+    const names = await eventually('both processes', async () => {
+      const targets = await targetsOf(namespace.inode);
+      return targets[0]?.pid === older.pid && younger.alive && targets.map(({ name }) => name);
+    });
+    expect(names).toEqual([`sh(${older.pid})`]);
+  });
+
+  it.each([
+    ['a bind mount', () => NetworkNamespace.create()],
+    ['a bind mount of another mount namespace only', namespaceOfPrivateMount],
+  ])('a namespace that lives by %s is listed by its path, and without a process', async (_, make) => {
+    await using namespace = await make();
+    await namespace.addWire('eth0', 'eth1');
+
+    expect(await targetsOf(namespace.inode)).toEqual([
+      {
+        name: namespace.path.replace(/^\/proc\/\d+\/root/, ''),
+        type: 'bindmount',
+        netns: namespace.inode,
+        'network-interfaces': ['eth1', 'eth0'],
+        pid: 0,
+        starttime: 0,
+        prefix: '',
+      },
+    ]);
+  });
+
+  it("neither kernel threads nor our own filter compilers' empty namespaces are listed", async () => {
+    // The first one makes it sure that there are compilers.
+    await using namespace = await namespaceOfProcess();
+    await using client = await CaptureClient.open(service.current, { netns: namespace.inode, filter: 'udp' });
+    await client.until('the beginning', () => client.comments.length > 0);
+
+    const own = service.current.processes().map(({ pid }) => pid);
+    const targets = await listTargets(service.current);
+    expect(targets.filter(({ pid, netns }) => own.includes(pid) && netns !== namespace.inode)).toEqual([]);
+    expect(targets.filter(({ name }) => /kthread|kworker/.test(name))).toEqual([]);
+  });
+
+  it.each([
+    ['a process', namespaceOfProcess],
+    ['a bind mount', () => NetworkNamespace.create()],
+    ['a private bind mount', namespaceOfPrivateMount],
+  ])('a capture can be started from what is listed of %s, as it is listed or by name', async (_, make) => {
+    await using namespace = await make();
+    await namespace.addWire('eth0', 'eth1');
+    const [target] = await targetsOf(namespace.inode);
+    const byName = { name: target?.name, prefix: target?.prefix, 'network-interfaces': ['eth1'] };
+
+    for (const [flow, container] of [{ ...target, 'network-interfaces': ['eth1'] }, byName].entries()) {
+      await using client = await CaptureClient.open(service.current, { container });
+      await client.described('eth1');
+      await sendPackets(namespace, { interface: 'eth0', count: 10, flow });
+      await client.received(10, flow);
+    }
+  });
+
+  it('many who ask at the same time all get the list', async () => {
+    await using namespace = await namespaceOfProcess();
+    const lists = await Promise.all(Array.from({ length: 30 }, () => targetsOf(namespace.inode)));
+    for (const list of lists) expect(list).toHaveLength(1);
+  });
+
+  it('the list is there again after the discovery process was killed', async () => {
+    await using namespace = await namespaceOfProcess();
+    const finder = service.current.processes().find(({ command }) => /packetflix: discovery/.test(command));
+    process.kill(finder?.pid ?? 0, 'SIGKILL');
+
+    await eventually('the list', async () => (await targetsOf(namespace.inode)).length === 1);
+  });
+
+  it('only that path is served, and only to be read', async () => {
+    const status = async (path: string, method: string) =>
+      (await fetch(service.current.url(path), { method })).status;
+    expect(await status('/discover/mobyshark', 'HEAD')).toBe(200);
+    expect(await status('/discover/mobyshark', 'POST')).toBe(404);
+    expect(await status('/discover/json', 'GET')).toBe(404);
+    expect(await status('/mobyshark', 'GET')).toBe(404);
+  });
+});
