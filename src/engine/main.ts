@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { log } from './log.js';
 import { RefusalError } from './captures/refusal.js';
-import { RingBudget } from './captures/ring-budget.js';
+import { RingBudget, shareOf } from './captures/ring-budget.js';
 import type { OpenCapture } from './control-connection.js';
 import { EngineServer } from './engine-server.js';
 
@@ -10,10 +10,13 @@ import { EngineServer } from './engine-server.js';
  * which the supervisor holds open as long as it lives. Signals are for the supervisor to handle: a group signal
  * reaches the engine too, and captures that end well take a moment.
  *
- * @param args `--socket PATH`
+ * @param args `--socket PATH`, and `--engines N`: how many there are to share the memory for rings
  */
 export async function runEngine(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { socket: { type: 'string' } } });
+  const { values } = parseArgs({
+    args,
+    options: { socket: { type: 'string' }, engines: { type: 'string', default: '1' } },
+  });
   if (!values.socket) throw new Error('the engine needs --socket PATH');
   process.title = 'packetflix: engine';
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
@@ -21,7 +24,11 @@ export async function runEngine(args: string[]): Promise<void> {
   process.stdin.on('end', leave).on('error', leave).resume();
 
   const problems: string[] = [];
-  const server = new EngineServer(await loadCaptures(problems), new RingBudget(), problems);
+  const server = new EngineServer(
+    await loadCaptures(problems),
+    new RingBudget(shareOf(Number(values.engines))),
+    problems,
+  );
   await server.listen(values.socket);
 }
 

@@ -26,7 +26,11 @@ export function createHousehold(
   };
   return {
     engines: sockets.map(
-      (socket) => () => new ChildProcess(asEngine(inRole('engine', ['--socket', socket])), process.env),
+      (socket) => () =>
+        new ChildProcess(
+          asEngine(inRole('engine', ['--socket', socket, '--engines', String(engineCount)])),
+          process.env,
+        ),
     ),
     discovery: () =>
       new ChildProcess(asEngine(inRole('discovery', ['--socket', directory.discoverySocket])), process.env),

@@ -28,7 +28,7 @@ describe('Pacing', () => {
     const pauses = [2_100, 3_000, 5_000, 8_000, 500_000].map((rate) => pauseAt(rate, 64));
     expect(pauses).toEqual([...pauses].sort((a, b) => a - b));
     expect(pauses[0]).toBe(3);
-    expect(pauses.at(-1)).toBe(18);
+    expect(pauses.at(-1)).toBe(20);
   });
 
   it('comes back before a ring can be full', () => {

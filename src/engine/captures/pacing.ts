@@ -3,7 +3,7 @@ const QUIET_PACKETS_PER_SECOND = 2_000;
 /** From this rate on the pause is the longest. */
 const BUSY_PACKETS_PER_SECOND = 8_000;
 const SHORTEST_PAUSE_MS = 3;
-const LONGEST_PAUSE_MS = 18;
+const LONGEST_PAUSE_MS = 20;
 /** How much of the time that a ring lasts may pass until it is looked at again. */
 const RING_SHARE = 1 / 4;
 /** Weight of the last interval in the running mean of the rates. */

@@ -2,6 +2,7 @@ import {
   DEFAULT_RING_LIMITS,
   RingBudget,
   ringLastsMs,
+  shareOf,
   type Ring,
   type RingAllotment,
 } from './ring-budget.js';
@@ -22,6 +23,14 @@ describe('RingBudget', () => {
     expect(total).toBeLessThanOrEqual(DEFAULT_RING_LIMITS.totalBytes);
     expect(admitted[0]?.bytes).toBe(16 * MIB);
     expect(admitted.at(-1)?.bytes).toBe(2 * MIB);
+  });
+
+  it.each([1, 2, 3, 4])('is kept by %i engines together', (engines) => {
+    const admitted = Array.from({ length: engines }, () => admitAll(new RingBudget(shareOf(engines)))).flat();
+    expect(admitted.length).toBeGreaterThanOrEqual(DEFAULT_RING_LIMITS.captures);
+    expect(admitted.length).toBeLessThan(DEFAULT_RING_LIMITS.captures + engines);
+    const total = admitted.reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(total).toBeLessThanOrEqual(DEFAULT_RING_LIMITS.totalBytes);
   });
 
   it('has everything back when all captures are over, even if they say so twice', () => {

@@ -7,7 +7,7 @@ const LEAST_RING_BYTES = 4 * RING_BLOCK_BYTES;
 /** Better than not to capture from an interface at all, when there are hundreds of them. */
 const SCANT_RING_BYTES = 2 * RING_BLOCK_BYTES;
 
-/** What all captures of an engine may have; ring memory is real, taken at once and cannot be swapped. */
+/** What captures may have; ring memory is real, taken at once and cannot be swapped. */
 export interface RingLimits {
   readonly captures: number;
   readonly totalBytes: number;
@@ -26,6 +26,15 @@ export const DEFAULT_RING_LIMITS: RingLimits = {
   usualBytes: 16 * MIB,
   leastBytes: 2 * MIB,
 };
+
+/** What one of several engines may have, so that all together do not exceed the limits. */
+export function shareOf(engines: number, limits: RingLimits = DEFAULT_RING_LIMITS): RingLimits {
+  return {
+    ...limits,
+    captures: Math.ceil(limits.captures / engines),
+    totalBytes: Math.floor(limits.totalBytes / engines),
+  };
+}
 
 /** One ring as it is to be opened. */
 export interface Ring {
