@@ -9,7 +9,6 @@ import { hasContainerHeader, parseCaptureRequest } from './capture-request.parse
 import type { ClientCaptureRequest } from './capture-request.parser.js';
 import { SHUTTING_DOWN, closeReason, closingForEnd, closingForError } from './close-codes.js';
 import type { Closing } from './close-codes.js';
-import { startHeartbeat } from './heartbeat.js';
 import { addressLiteral, ownConnection } from './own-connection.js';
 import { PcapngProgress, endingBlocks } from './reason-pcapng.js';
 
@@ -42,7 +41,6 @@ export class CaptureSession {
     if (hasContainerHeader(request)) this.progress = new PcapngProgress();
     this.closed = new Promise((resolve) => client.once('close', () => resolve()));
     client.once('close', () => this.abandon());
-    startHeartbeat(client);
   }
 
   /** Serves the client until there is nothing left to do; never rejects. */

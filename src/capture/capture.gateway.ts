@@ -9,6 +9,7 @@ import { ServiceConfig } from '../config/service.config.js';
 import type { UpgradeGatewayOptions } from '../upgrade/upgrade-ws-adapter.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureSession } from './capture-session.js';
+import { Heartbeat } from './heartbeat/heartbeat.js';
 import { originGuard } from './origin-guard.js';
 
 /** Clients have nothing to say after their request; ws ends longer messages with 1009. */
@@ -43,6 +44,7 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
 
   constructor(
     private readonly opener: CaptureOpener,
+    private readonly heartbeat: Heartbeat,
     private readonly config: ServiceConfig,
   ) {}
 
@@ -56,6 +58,7 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
   /** Nest calls this bare: what escaped from here, thrown or rejected, would end the process. */
   handleConnection(client: WebSocket, request: IncomingMessage): void {
     try {
+      this.heartbeat.watch(client, request.socket);
       const session = new CaptureSession(client, request, this.opener, this.logger);
       this.sessions.add(session);
       void session.closed.then(() => this.sessions.delete(session));

@@ -17,6 +17,8 @@ import { CaptureOpener } from './capture-opener.js';
 import { CaptureProvider } from './capture-provider.js';
 import { CaptureController } from './capture.controller.js';
 import { CaptureGateway } from './capture.gateway.js';
+import { HeartbeatTiming } from './heartbeat/heartbeat-timing.js';
+import { Heartbeat } from './heartbeat/heartbeat.js';
 import { LibpcapCaptureProvider } from './libpcap/libpcap-capture-provider.js';
 import { NetnsResolver } from './netns-resolver.js';
 import { TableNetnsResolver } from './table-netns-resolver.js';
@@ -54,6 +56,8 @@ export class CaptureModule {
       providers: [
         CaptureGateway,
         CaptureOpener,
+        Heartbeat,
+        HeartbeatTiming,
         provide(CaptureProvider, captureProvider),
         provide(NetnsResolver, netnsResolver),
         provide(TargetDirectory, targetDirectory),
