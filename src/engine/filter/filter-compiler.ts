@@ -24,7 +24,7 @@ export class FilterError extends Error {
  * such a process takes some 50 ms, so one is kept waiting.
  */
 export class FilterCompiler {
-  private readonly known = new Map<string, Uint8Array>();
+  private readonly known = new Map<string, Promise<Uint8Array>>();
   private readonly queue: (() => void)[] = [];
   private running = 0;
   private spare?: CompilerProcess;
@@ -39,9 +39,13 @@ export class FilterCompiler {
    * @returns instructions of a classic BPF program
    * @throws FilterError with libpcap's message
    */
-  async compile(filter: string, linkType: number): Promise<Uint8Array> {
+  compile(filter: string, linkType: number): Promise<Uint8Array> {
     const key = `${linkType} ${filter}`;
-    const program = this.known.get(key) ?? (await this.compileInTurn(filter, linkType));
+    let program = this.known.get(key);
+    if (!program) {
+      program = this.compileInTurn(filter, linkType);
+      program.catch(() => this.known.delete(key)); // whoever asked gets to know
+    }
     this.remember(key, program);
     return program;
   }
@@ -78,7 +82,7 @@ export class FilterCompiler {
   }
 
   /** The least recently used one is forgotten first. */
-  private remember(key: string, program: Uint8Array): void {
+  private remember(key: string, program: Promise<Uint8Array>): void {
     this.known.delete(key);
     this.known.set(key, program);
     const [oldest] = this.known.keys();
