@@ -46,6 +46,29 @@ describeAsRoot('An interface', () => {
     expect(client.interfaceNames).not.toContain('later0');
   });
 
+  it('joins even when more changes than the kernel can keep for a busy engine came before it', async () => {
+    await using namespace = await NetworkNamespace.create();
+    await using client = await CaptureClient.open(service.current, { netns: namespace.inode });
+    await client.until('the section', () => client.sectionLength !== undefined);
+    const engines = service.current
+      .processes()
+      .filter(({ command }) => command.startsWith('packetflix: engine'));
+    expect(engines).not.toHaveLength(0);
+
+    for (const round of ['a', 'b']) {
+      for (const { pid } of engines) process.kill(pid, 'SIGSTOP');
+      try {
+        for (let number = 0; number < 100; number += 1) {
+          await namespace.addWire(`${round}${number}`, `peer-${round}${number}`, { up: false });
+        }
+        await namespace.addWire(`${round}-last0`, `${round}-last1`);
+      } finally {
+        for (const { pid } of engines) process.kill(pid, 'SIGCONT');
+      }
+      await joined(namespace, `${round}-last0`, client, `${round}-last1`);
+    }
+  }, 30_000);
+
   it('that is created while all are captured joins, up or not yet', async () => {
     await using namespace = await NetworkNamespace.create();
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode });

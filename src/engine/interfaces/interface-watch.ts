@@ -9,6 +9,11 @@ import {
   type LinkEvent,
 } from './rtnetlink.js';
 
+/** So many changes are taken note of before anybody acts on them. */
+const MOST_DATAGRAMS_AT_ONCE = 256;
+
+const MOST_ATTEMPTS = 5;
+
 /** The kernel's datagrams are at most 32 KiB (NLMSG_GOODSIZE), whatever the number of interfaces. */
 const datagram = Buffer.alloc(64 * 1024);
 
@@ -25,12 +30,24 @@ export interface InterfaceList {
  * @throws SystemError
  */
 export function listInterfaces(): InterfaceList {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return listAtOnce();
+    } catch (error) {
+      // Changes came faster than they could be read.
+      const overrun = error instanceof SystemError && error.code === 'ENOBUFS';
+      if (!overrun || attempt === MOST_ATTEMPTS) throw error;
+    }
+  }
+}
+
+function listAtOnce(): InterfaceList {
   const fd = openRouteNetlink(RTMGRP_LINK);
   try {
     send(fd, linkDumpRequest());
     const known = new Map<number, Interface>();
     for (;;) {
-      for (const event of receiveEvents(fd, true)) {
+      for (const event of parseDatagram(receive(fd, datagram, true))) {
         if (event.type === 'dump-done') return { fd, interfaces: [...known.values()] };
         if (event.type === 'failed') throw new SystemError('rtnetlink', event.errno);
         if (event.type === 'gone') known.delete(event.index);
@@ -47,6 +64,8 @@ export function listInterfaces(): InterfaceList {
 export class InterfaceWatch {
   private readonly readiness: ReadinessWatch;
   private known = new Map<number, Interface>();
+  /** Messages were lost since the last dump was asked for. */
+  private lost = false;
   /** While a new dump is read after messages were lost: those seen in it. */
   private resync?: Map<number, Interface>;
 
@@ -69,15 +88,30 @@ export class InterfaceWatch {
   }
 
   private read(): void {
-    try {
-      for (const event of receiveEvents(this.list.fd, false)) this.apply(event);
-    } catch {
-      // ENOBUFS: the kernel had more to tell than its buffer holds. Ask for everything anew.
-      this.resync = new Map();
-      send(this.list.fd, linkDumpRequest());
-      return;
+    let drained = false;
+    for (let datagrams = 0; datagrams < MOST_DATAGRAMS_AT_ONCE && !drained; datagrams++) {
+      try {
+        const length = receive(this.list.fd, datagram, false);
+        drained = length < 0;
+        for (const event of parseDatagram(length)) this.apply(event);
+      } catch {
+        this.lost = true; // ENOBUFS: the kernel had more to tell than its buffer holds
+      }
     }
+    // The kernel makes one dump at a time; and what was lost while it was made may be missing in it.
+    if (this.lost && drained && !this.resync) this.askAnew();
+    this.readiness.resume(); // the kernel told of the loss as an error
     this.onChange(this.interfaces);
+  }
+
+  private askAnew(): void {
+    try {
+      send(this.list.fd, linkDumpRequest());
+      this.resync = new Map();
+      this.lost = false;
+    } catch {
+      // No memory for the request: with the next change.
+    }
   }
 
   private apply(event: LinkEvent): void {
@@ -103,7 +137,7 @@ export class InterfaceWatch {
   }
 }
 
-function* receiveEvents(fd: number, wait: boolean): Generator<LinkEvent> {
-  const length = receive(fd, datagram, wait);
-  if (length > 0) yield* parseLinkMessages(datagram.subarray(0, Math.min(length, datagram.length)));
+/** @param length what `receive` said: -1 for nothing */
+function parseDatagram(length: number): Iterable<LinkEvent> {
+  return parseLinkMessages(datagram.subarray(0, Math.max(0, Math.min(length, datagram.length))));
 }
