@@ -87,7 +87,7 @@ no-promiscuous-mode: true
 
   it('why a request by header is refused: GhostWire is not there', async () => {
     await using service = await serviceAsking(1);
-    const headers = { 'Clustershark-Container': '{"name":"web"}' };
+    const headers = { 'Clustershark-Container': '{"name":"known to nobody"}' };
     await using client = await CaptureClient.open(service, {}, { headers });
     expect(await client.ended()).toMatchObject({ code: CLOSE_DISCOVERY_FAILED });
     await expectReason(client, /GhostWire cannot be reached/);
