@@ -6,6 +6,14 @@ const shared = {
   transform: { '^.+\\.ts$': ['ts-jest', { useESM: true, tsconfig: 'tsconfig.test.json' }] },
 };
 
+/** What takes minutes: `npm run test:slow` runs it, and nothing else. */
+const slow = {
+  ...shared,
+  displayName: 'slow',
+  testMatch: ['<rootDir>/test/**/*.slow-spec.ts'],
+  globalSetup: '<rootDir>/scripts/jest/ensure-build.mjs',
+};
+
 export default {
   // One run for both; the reporter names what was skipped.
   globalSetup: '<rootDir>/scripts/jest/assert-node.mjs',
@@ -22,5 +30,6 @@ export default {
       testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'],
       globalSetup: '<rootDir>/scripts/jest/ensure-build.mjs',
     },
+    ...(process.env.PACKETFLIX_SLOW_TESTS ? [slow] : []),
   ],
 };

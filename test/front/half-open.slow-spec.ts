@@ -1,0 +1,42 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { jest } from '@jest/globals';
+import { describeAsRoot } from '../kit/root.js';
+import { RemoteMachine } from './remote-client.js';
+import { WatchedFront } from './watched-front.js';
+
+const MINUTE_MS = 60_000;
+
+describeAsRoot('The front, when clients go without a word, in real time', () => {
+  jest.setTimeout(10 * MINUTE_MS);
+
+  it('notices within 40 s when the capture is quiet', async () => {
+    await using front = await WatchedFront.start();
+    await using machine = await RemoteMachine.create();
+    await using client = await machine.client(front.port, 'well');
+    // The worst moment: just after a ping was answered.
+    await client.saying(/ping/, 30_000);
+    await machine.unplug();
+    expect(await front.untilStopped(40_000)).toBeLessThan(40_000);
+  });
+
+  it('notices within 2 minutes when it is busy', async () => {
+    await using front = await WatchedFront.start();
+    front.busy = true;
+    await using machine = await RemoteMachine.create();
+    await using _client = await machine.client(front.port, 'well');
+    await delay(30_000);
+    await machine.unplug();
+    expect(await front.untilStopped(2 * MINUTE_MS)).toBeLessThan(2 * MINUTE_MS);
+  });
+
+  it('leaves alone who reads 64 KiB per second, and who does not read for a while', async () => {
+    await using front = await WatchedFront.start();
+    front.busy = true;
+    await using machine = await RemoteMachine.create();
+    await using slow = await machine.client(front.port, 'slow');
+    await using stalled = await machine.client(front.port, 'stalled');
+    await delay(6 * MINUTE_MS);
+    expect(front.stops).toHaveLength(0);
+    expect(slow.stdout + stalled.stdout).not.toContain('closed');
+  });
+});
