@@ -20,6 +20,8 @@ describe('The table of websocket routes', () => {
     ['/discover?x', prefix],
     ['/discover/mobydig', prefix],
     ['/discover/deep/down', longer],
+    ['http://elsewhere/discover/capture?x', exact],
+    ['http://elsewhere/discover//x', prefix],
     ['/discovery', undefined],
     ['/', undefined],
     ['', undefined],
@@ -36,6 +38,18 @@ describe('The table of websocket routes', () => {
     withFallback.fallback(fallback);
     expect(withFallback.find('/mobydig')).toBe(fallback);
     expect(withFallback.find('/capture')).toBe(exact);
+  });
+
+  it('leaves alone what a prefix or the fallback does not want', () => {
+    const wants = (path: string) => !path.endsWith('/ours');
+    const withConditions = new UpgradeRoutes();
+    const fallback = handler();
+    withConditions.prefix('/discover', prefix, wants);
+    withConditions.fallback(fallback, wants);
+    expect(withConditions.find('/discover/ours?x')).toBeUndefined();
+    expect(withConditions.find('/discover/theirs')).toBe(prefix);
+    expect(withConditions.find('/ours')).toBeUndefined();
+    expect(withConditions.find('/theirs')).toBe(fallback);
   });
 
   it('has one handler for a route', () => {

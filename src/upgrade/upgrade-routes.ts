@@ -1,9 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { pathOf } from './request-target.js';
 
 /** Takes over the socket of a websocket request; `head` is what came behind the request already. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** Whether a path is really wanted, seen that others answer ordinary requests next to it. */
+export type PathCondition = (path: string) => boolean;
+
+interface WideRoute {
+  readonly handler: UpgradeHandler;
+  readonly wants: PathCondition;
+}
+
+const EVERYTHING: PathCondition = () => true;
 
 /**
  * Which websocket path belongs to whom: exact paths first, then the longest prefix, then the fallback.
@@ -14,8 +25,8 @@ export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Bu
 @Injectable()
 export class UpgradeRoutes {
   private readonly exactPaths = new Map<string, UpgradeHandler>();
-  private readonly prefixes = new Map<string, UpgradeHandler>();
-  private fallbackHandler?: UpgradeHandler;
+  private readonly prefixes = new Map<string, WideRoute>();
+  private fallbackRoute?: WideRoute;
 
   /** Exactly this path, query not counted. */
   exact(path: string, handler: UpgradeHandler): void {
@@ -23,30 +34,32 @@ export class UpgradeRoutes {
     this.exactPaths.set(path, handler);
   }
 
-  /** This path and everything below it. */
-  prefix(path: string, handler: UpgradeHandler): void {
+  /** This path and everything below it that is wanted. */
+  prefix(path: string, handler: UpgradeHandler, wants = EVERYTHING): void {
     this.refuseTwice(path, this.prefixes);
-    this.prefixes.set(path, handler);
+    this.prefixes.set(path, { handler, wants });
   }
 
-  /** Every path that nobody else wants. */
-  fallback(handler: UpgradeHandler): void {
-    if (this.fallbackHandler) throw new Error('There is a fallback for websocket requests already');
-    this.fallbackHandler = handler;
+  /** Every path that nobody else has, if it is wanted. */
+  fallback(handler: UpgradeHandler, wants = EVERYTHING): void {
+    if (this.fallbackRoute) throw new Error('There is a fallback for websocket requests already');
+    this.fallbackRoute = { handler, wants };
   }
 
   /** Who serves this request target; undefined: nobody, so it is no websocket of ours. */
   find(target: string): UpgradeHandler | undefined {
-    const [path = ''] = target.split('?', 1);
+    const path = pathOf(target);
+    if (path === undefined) return undefined;
     const exact = this.exactPaths.get(path);
     if (exact) return exact;
     const [longest] = [...this.prefixes.keys()]
       .filter((prefix) => path === prefix || path.startsWith(`${prefix}/`))
       .sort((one, other) => other.length - one.length);
-    return longest === undefined ? this.fallbackHandler : this.prefixes.get(longest);
+    const route = longest === undefined ? this.fallbackRoute : this.prefixes.get(longest);
+    return route?.wants(path) ? route.handler : undefined;
   }
 
-  private refuseTwice(path: string, taken: ReadonlyMap<string, UpgradeHandler>): void {
+  private refuseTwice(path: string, taken: ReadonlyMap<string, unknown>): void {
     if (taken.has(path)) throw new Error(`There is a websocket route for ${path} already`);
   }
 }
