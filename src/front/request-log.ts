@@ -11,19 +11,19 @@ const MAX_TEXT_LENGTH = 2_000;
 /** Logs one line per HTTP and websocket request, with `withHeaders` also what its headers were. */
 export function logRequests(server: Server, withHeaders: boolean): void {
   const logger = new Logger('Request');
-  const log = (request: IncomingMessage, outcome: string): void => {
+  const describe = (request: IncomingMessage): ((outcome: string) => void) => {
     const { remoteAddress = 'nobody', remotePort } = request.socket;
     const from = `${addressLiteral(remoteAddress)} port ${remotePort}`;
     const target = JSON.stringify(cut(redactedTarget(request.url ?? '')));
     const headers = withHeaders ? ` ${cut(redactedHeaders(request.headers))}` : '';
-    logger.log(`${request.method} ${target} from ${from}: ${outcome}${headers}`);
+    return (outcome) => logger.log(`${request.method} ${target} from ${from}: ${outcome}${headers}`);
   };
-  server.on('request', (request: IncomingMessage, response: ServerResponse) =>
-    response.once('close', () =>
-      log(request, response.writableEnded ? `${response.statusCode}` : 'broken off'),
-    ),
-  );
-  server.on('upgrade', (request: IncomingMessage) => log(request, 'upgrade'));
+  // Ahead of everybody else: those who serve a request may change its target and headers.
+  server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+    const log = describe(request);
+    response.once('close', () => log(response.writableEnded ? `${response.statusCode}` : 'broken off'));
+  });
+  server.prependListener('upgrade', (request: IncomingMessage) => describe(request)('upgrade'));
 }
 
 /** The headers as JSON, in one line whatever they hold, credentials made unreadable. */
