@@ -5,6 +5,7 @@ import type { CaptureModuleOptions } from './capture/capture.module.js';
 import type { Options } from './config/options.js';
 import { OptionsModule } from './config/options.module.js';
 import { LocalDiscoveryModule } from './discovery/local/local-discovery.module.js';
+import { GhostwireProxyModule } from './discovery/proxy/ghostwire-proxy.module.js';
 import { UpgradeModule } from './upgrade/upgrade.module.js';
 import { VersionModule } from './version/version.module.js';
 
@@ -20,6 +21,7 @@ export class AppModule {
         VersionModule,
         CaptureModule.register(capture),
         ...(options.discovery.local ? [LocalDiscoveryModule] : []),
+        ...(options.discovery.proxy ? [GhostwireProxyModule] : []),
       ],
     };
   }
