@@ -35,8 +35,8 @@ export class FrontUnderTest {
     readonly port: number,
   ) {}
 
-  static async start(open: Open): Promise<FrontUnderTest> {
-    const options = optionsFrom(['--port', '0', '--host', '127.0.0.1']);
+  static async start(open: Open, argv: readonly string[] = []): Promise<FrontUnderTest> {
+    const options = optionsFrom(['--port', '0', '--host', '127.0.0.1', ...argv]);
     const module = AppModule.register(options, {
       captureProvider: { useValue: new ScriptedProvider(open) },
       targetDirectory: EmptyDirectory,

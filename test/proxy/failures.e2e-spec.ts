@@ -1,0 +1,172 @@
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../kit/service.js';
+import { eventually } from '../kit/eventually.js';
+import type { FrontUnderTest } from '../front/front-under-test.js';
+import { frontBefore, proxyForAllTests } from './kit/proxy-under-test.js';
+import { handshake, RawConnection } from './kit/raw-connection.js';
+import { Upstream } from './kit/upstream.js';
+
+interface Failure {
+  status: string;
+  type: string;
+  body: { statusCode: number; message: string; error: string };
+}
+
+/** What the raw answer to a request says. */
+async function failureOf(port: number, request: string): Promise<Failure> {
+  using connection = await RawConnection.open(port, request);
+  await eventually('an answer', () => connection.received.endsWith('}'));
+  const [head = '', body = ''] = connection.received.split('\r\n\r\n');
+  return {
+    status: head.split(' ')[1] ?? '',
+    type: /content-type: (.*)/i.exec(head)?.[1]?.trim() ?? '',
+    body: JSON.parse(body) as Failure['body'],
+  };
+}
+
+const REQUESTS = [
+  ['HTTP', 'GET /discover/mobyshark HTTP/1.1\r\nHost: x\r\n\r\n'],
+  ['an upload', `POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(50_000)}`],
+  ['a websocket', handshake('/discover/mobydig')],
+] as const;
+
+describe('The proxy, when GhostWire is down', () => {
+  let front: FrontUnderTest;
+  let port: number;
+  beforeAll(async () => {
+    port = await freePort();
+    front = await frontBefore(port);
+  });
+  afterAll(() => front.close());
+
+  it.each(REQUESTS)('answers %s with 502 and readable JSON', async (_, request) => {
+    expect(await failureOf(front.port, request)).toEqual({
+      status: '502',
+      type: 'application/json; charset=utf-8',
+      body: {
+        statusCode: 502,
+        message: `GhostWire cannot be reached (ECONNREFUSED): 127.0.0.1 port ${port}`,
+        error: 'Bad Gateway',
+      },
+    });
+  });
+
+  it('serves the next request on the same connection, even after an upload', async () => {
+    const upload = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n';
+    using connection = await RawConnection.open(front.port, upload);
+    await eventually('the failure', () => connection.received.includes('}'));
+    connection.send('0123456789GET /version HTTP/1.1\r\nHost: x\r\n\r\n');
+    await eventually('the version', () => connection.received.includes('"packetflix"'));
+  });
+
+  it('goes on by itself when GhostWire comes, goes and comes back', async () => {
+    for (let round = 0; round < 3; round++) {
+      const upstream = await Upstream.start(port);
+      expect((await fetch(`http://127.0.0.1:${front.port}/json`)).status).toBe(200);
+      const client = front.connect('/discover/mobydig');
+      await client.opened;
+      await upstream.close();
+      await client.closed;
+      expect((await fetch(`http://127.0.0.1:${front.port}/json`)).status).toBe(502);
+      expect(await front.connect('/discover/mobydig').refused).toBe(502);
+    }
+  });
+
+  it('says so where the name of its machine is unknown', async () => {
+    const nowhere = await frontBefore(80, '--discovery-service', 'nowhere.invalid');
+    const answer = await fetch(`http://127.0.0.1:${nowhere.port}/`);
+    expect(answer.status).toBe(502);
+    expect(await answer.text()).toMatch(
+      /cannot be reached \((ENOTFOUND|EAI_AGAIN)\): nowhere\.invalid port 80/,
+    );
+    await nowhere.close();
+  });
+});
+
+describe('The proxy, when GhostWire talks nonsense', () => {
+  it.each([
+    ['says something else than HTTP', 'SSH-2.0-OpenSSH\r\n', /answered nonsense/],
+    ['hangs up', '', /broke off/],
+    ['has a status that may not travel', 'HTTP/1.1 099 x\r\nContent-Length: 0\r\n\r\n', /answered nonsense/],
+    ['has control characters in it', 'HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n', /answered nonsense/],
+    ['switches protocols unasked', 'HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n', /switch/],
+  ])('answers with 502 when it %s', async (_, bytes, message) => {
+    const server = createServer((socket) =>
+      socket.on('error', () => undefined).once('data', () => socket.end(bytes)),
+    );
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const front = await frontBefore((server.address() as AddressInfo).port);
+    const failure = await failureOf(front.port, REQUESTS[0][1]);
+    expect(failure).toMatchObject({
+      status: '502',
+      body: { message: expect.stringMatching(message) as string },
+    });
+    expect((await fetch(`http://127.0.0.1:${front.port}/version`)).status).toBe(200);
+    await front.close();
+    server.close();
+  });
+});
+
+describe('The proxy, when GhostWire is slow', () => {
+  const proxy = proxyForAllTests('--discovery-timeout', '1');
+  const idle = () => eventually('all to be over', () => proxy.current.upstream.sockets.size === 0);
+
+  it.each(REQUESTS)('answers %s with 504 and readable JSON', async (_, request) => {
+    const { upstream, front } = proxy.current;
+    const { onUpgrade } = upstream;
+    upstream.answer = () => undefined;
+    upstream.onUpgrade = (_request, socket) => void socket.resume().once('end', () => socket.end());
+    const begin = performance.now();
+    const failure = await failureOf(front.port, request);
+    expect(performance.now() - begin).toBeLessThan(2_900);
+    expect(failure).toEqual({
+      status: '504',
+      type: 'application/json; charset=utf-8',
+      body: {
+        statusCode: 504,
+        message: `GhostWire is too slow (no answer within 1 s): 127.0.0.1 port ${upstream.port}`,
+        error: 'Gateway Timeout',
+      },
+    });
+    await idle();
+    upstream.onUpgrade = onUpgrade;
+  });
+
+  it('lets an answer that has begun take its time', async () => {
+    proxy.current.upstream.answer = (_request, response) => {
+      response.write('one ');
+      setTimeout(() => response.end('two'), 1_500);
+    };
+    expect(await (await fetch(proxy.current.url('/'))).text()).toBe('one two');
+  });
+
+  it('lets an upload take its time, and then counts anew', async () => {
+    const { upstream, front } = proxy.current;
+    upstream.answer = (request, response) =>
+      request.resume().once('end', () => setTimeout(() => response.end('{}'), 700));
+    using connection = await RawConnection.open(
+      front.port,
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n',
+    );
+    for (const byte of 'bytes') {
+      await delay(450);
+      connection.send(byte);
+    }
+    await eventually('the answer', () => connection.received.endsWith('{}'));
+    expect(connection.received).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it('lets websockets be quiet', async () => {
+    const client = proxy.current.front.connect('/mobydig');
+    await client.opened;
+    await delay(2_200);
+    client.socket.send('still there?');
+    await eventually('the echo', () => client.received.toString() === 'still there?');
+    client.socket.close();
+    await client.closed;
+    await idle();
+  });
+});

@@ -1,0 +1,152 @@
+import { eventually } from '../kit/eventually.js';
+import { proxyForAllTests } from './kit/proxy-under-test.js';
+import { handshake, RawConnection, rawRequest } from './kit/raw-connection.js';
+
+describe('The proxy, and headers', () => {
+  const proxy = proxyForAllTests();
+
+  /** All values that arrived at the upstream under that name, in whatever case. */
+  function arrived(name: string, websocket = false): string[] {
+    const { upstream } = proxy.current;
+    const raw = (websocket ? upstream.handshakes : upstream.requests)[0]?.rawHeaders ?? [];
+    return raw.filter((_, index) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === name);
+  }
+
+  it.each([
+    ['GET /', false],
+    ['GET /discover/', false],
+    ['websocket /mobydig', true],
+  ])('opens the pod bay doors itself, whatever the client says: %s', async (title, websocket) => {
+    const { front, upstream } = proxy.current;
+    const nasty = [
+      ...['Enable-Monolith: no', 'ENABLE-MONOLITH: never', 'enable-monolith: Affirmative, HAL'],
+      ...['Enable_Monolith: no', 'Connection: Enable-Monolith'],
+      ...['X-Forwarded-Prefix: /a%2Fb', 'X-Forwarded-Uri: /a%2Fb//x?y'],
+    ];
+    const target = title.split(' ')[1] ?? '';
+    const request = websocket
+      ? handshake(target, ...nasty)
+      : [`GET ${target} HTTP/1.1`, 'Host: client.example', ...nasty, '', ''].join('\r\n');
+    using connection = await RawConnection.open(front.port, request);
+    await eventually('the answer', () => connection.received.includes('\r\n\r\n'));
+    expect(arrived('enable-monolith', websocket)).toEqual(['Affirmative, Dave']);
+    expect(arrived('enable_monolith', websocket)).toEqual([]);
+    expect(arrived('host', websocket)).toEqual([`127.0.0.1:${upstream.port}`]);
+    expect(arrived('x-forwarded-prefix', websocket)).toEqual(['/a%2Fb']);
+    expect(arrived('x-forwarded-uri', websocket)).toEqual(['/a%2Fb//x?y']);
+    expect(arrived('x-forwarded-for', websocket)).toEqual([]);
+  });
+
+  it('keeps to itself what is between client and service only', async () => {
+    const { front } = proxy.current;
+    await rawRequest(
+      front.port,
+      'GET / HTTP/1.1',
+      ...['Connection: X-Secret, content-length', 'X-Secret: 1', 'Keep-Alive: 5', 'Proxy-Connection: x'],
+      ...['Proxy-Authorization: x', 'Upgrade: h2c', 'TE: gzip, trailers', 'Accept: text/html', 'Trailer: X'],
+    );
+    for (const name of [
+      'x-secret',
+      'keep-alive',
+      'proxy-connection',
+      'proxy-authorization',
+      'upgrade',
+      'trailer',
+    ]) {
+      expect(arrived(name)).toEqual([]);
+    }
+    expect(arrived('te')).toEqual(['trailers']);
+    expect(arrived('accept')).toEqual(['text/html']);
+    expect(arrived('connection')).toEqual(['close']);
+  });
+
+  it('does not let a client hide the length of a body', async () => {
+    const { front, upstream } = proxy.current;
+    using connection = await RawConnection.open(
+      front.port,
+      'POST /x HTTP/1.1\r\nHost: x\r\nConnection: content-length, transfer-encoding\r\nContent-Length: 35\r\n\r\n' +
+        'GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n',
+    );
+    await eventually('the answer', () => connection.received.includes('}'));
+    expect(upstream.targets).toEqual(['/x']);
+    expect(arrived('content-length')).toEqual(['35']);
+  });
+
+  it('sends "no body" as no body', async () => {
+    const { front } = proxy.current;
+    await rawRequest(front.port, 'POST /x HTTP/1.1');
+    expect(arrived('transfer-encoding')).toEqual([]);
+    expect(arrived('content-length')).toEqual(['0']);
+  });
+
+  it('answers "Expect: 100-continue" itself', async () => {
+    const { front } = proxy.current;
+    const answer = await rawRequest(
+      front.port,
+      'POST /x HTTP/1.1',
+      'Expect: 100-continue',
+      'Content-Length: 0',
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /);
+    expect(arrived('expect')).toEqual([]);
+  });
+
+  it('gives headers of the answer back as they came, but for those of the connection', async () => {
+    const { front, upstream } = proxy.current;
+    upstream.answer = (_, response) =>
+      response
+        .writeHead(299, 'Fine', [
+          ...[
+            'Set-Cookie',
+            'a=1',
+            'Set-Cookie',
+            'b=2',
+            'X-CaSe',
+            'caf\xe9',
+            'Location',
+            'http://elsewhere/x',
+          ],
+          ...[
+            'Connection',
+            'close, X-Secret',
+            'X-Secret',
+            '1',
+            'Keep-Alive',
+            'timeout=5',
+            'Content-Length',
+            '2',
+          ],
+        ])
+        .end(Buffer.from('ok'));
+    using connection = await RawConnection.open(front.port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await eventually('the answer', () => connection.received.endsWith('ok'));
+    const { received } = connection;
+    expect(received).toMatch(/^HTTP\/1\.1 299 Fine\r\n/);
+    for (const line of [
+      'Set-Cookie: a=1',
+      'Set-Cookie: b=2',
+      'X-CaSe: caf\xe9',
+      'Location: http://elsewhere/x',
+    ]) {
+      expect(received).toContain(`\r\n${line}\r\n`);
+    }
+    expect(received).not.toMatch(/X-Secret|close|timeout=5\r\nC/);
+    connection.send('GET /again HTTP/1.1\r\nHost: x\r\n\r\n');
+    await eventually('the answer', () => upstream.requests.length === 2);
+  });
+
+  it('ends the connection when the client asks for it', async () => {
+    const answer = await rawRequest(proxy.current.front.port, 'GET / HTTP/1.1');
+    expect(answer).toMatch(/\r\nConnection: close\r\n/i);
+  });
+
+  it('passes 200 kB of headers on', async () => {
+    const { front, upstream } = proxy.current;
+    upstream.answer = (request, response) => response.end(String(request.headers['x-long']?.length));
+    // The upstream here takes no more than Node's default.
+    const answer = await rawRequest(front.port, 'GET / HTTP/1.1', `X-Long: ${'x'.repeat(10_000)}`);
+    expect(answer).toMatch(/10000/);
+    const tooLong = await rawRequest(front.port, 'GET / HTTP/1.1', `X-Long: ${'x'.repeat(200_000)}`);
+    expect(tooLong).toMatch(/^HTTP\/1\.1 (431|502) /);
+  });
+});

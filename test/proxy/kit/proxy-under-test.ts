@@ -1,0 +1,49 @@
+import { FrontUnderTest, scriptedCapture } from '../../front/front-under-test.js';
+import { Upstream } from './upstream.js';
+
+/** The application with `--proxy-discovery`, in this process, and a server in GhostWire's place. */
+export class ProxyUnderTest {
+  private constructor(
+    readonly upstream: Upstream,
+    readonly front: FrontUnderTest,
+  ) {}
+
+  static async start(...argv: string[]): Promise<ProxyUnderTest> {
+    const upstream = await Upstream.start();
+    return new ProxyUnderTest(upstream, await frontBefore(upstream.port, ...argv));
+  }
+
+  url(target: string): string {
+    return `http://127.0.0.1:${this.front.port}${target}`;
+  }
+
+  async close(): Promise<void> {
+    await this.front.close();
+    await this.upstream.close();
+  }
+}
+
+/** The application with `--proxy-discovery`, for whatever is at that port. */
+export function frontBefore(port: number, ...argv: string[]): Promise<FrontUnderTest> {
+  return FrontUnderTest.start(
+    () =>
+      Promise.resolve(scriptedCapture([Buffer.from('captured')], { code: 'target-ended', message: 'over' })),
+    ['--proxy-discovery', '--gw-port', String(port), ...argv],
+  );
+}
+
+/** One for all tests of a file. */
+export function proxyForAllTests(...argv: string[]): { readonly current: ProxyUnderTest } {
+  let proxy: ProxyUnderTest | undefined;
+  beforeAll(async () => {
+    proxy = await ProxyUnderTest.start(...argv);
+  });
+  beforeEach(() => proxy?.upstream.forget());
+  afterAll(() => proxy?.close());
+  return {
+    get current() {
+      if (!proxy) throw new Error('the proxy has not been started');
+      return proxy;
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import { eventually } from '../kit/eventually.js';
+import { proxyForAllTests } from './kit/proxy-under-test.js';
+import { handshake, RawConnection, rawRequest } from './kit/raw-connection.js';
+
+describe('The proxy, and paths', () => {
+  const proxy = proxyForAllTests();
+
+  it.each([
+    ['/', '/'],
+    ['/json', '/json'],
+    ['/mobyshark?a=b&c', '/mobyshark?a=b&c'],
+    ['/discover', '/'],
+    ['/discover/', '/'],
+    ['/discover/mobyshark?a', '/mobyshark?a'],
+    ['/discover?q=/discover/', '/?q=/discover/'],
+    ['/discoverx', '/discoverx'],
+    ['/Discover/x', '/Discover/x'],
+    ['/discover/discover/x', '/discover/x'],
+    ['/a%2Fb;c=d/%zz/%?q=%zz&r=a+b;c', '/a%2Fb;c=d/%zz/%?q=%zz&r=a+b;c'],
+    ['/discover/a%2Fb;c=d/%zz/%?q=%zz', '/a%2Fb;c=d/%zz/%?q=%zz'],
+    ['//', '//'],
+    ['//evil.example/x', '//evil.example/x'],
+    ['///evil.example:99999/x', '///evil.example:99999/x'],
+    ['/discover//evil.example/x', '//evil.example/x'],
+    ['/discover/../version', '/../version'],
+    ['/../discover/./x', '/../discover/./x'],
+    ['/discover/%2e%2e/%2E%2E%2fx', '/%2e%2e/%2E%2E%2fx'],
+    ['/discover/@evil.example/', '/@evil.example/'],
+    ['/discover/\\evil.example', '/\\evil.example'],
+    ['/discover/http://evil.example/', '/http://evil.example/'],
+    ['/discover/{a}|"^`<>', '/{a}|"^`<>'],
+    ['http://evil.example/', '/'],
+    ['http://evil.example', '/'],
+    ['http://evil.example:1/discover/x?y', '/x?y'],
+    ['https://user:secret@[::1]//x', '//x'],
+    ['/version/x', '/version/x'],
+    ['/captures', '/captures'],
+  ])('GET %s arrives as %s, and at no other host', async (target, expected) => {
+    const { upstream, front } = proxy.current;
+    expect(await rawRequest(front.port, `GET ${target} HTTP/1.1`)).toMatch(/^HTTP\/1\.1 200 /);
+    expect(upstream.targets).toEqual([expected]);
+    expect(upstream.requests[0]?.headers.host).toBe(`127.0.0.1:${upstream.port}`);
+  });
+
+  it.each([
+    ['/mobydig', '/mobydig'],
+    ['/discover/mobydig?a=%zz', '/mobydig?a=%zz'],
+    ['//evil.example/x', '//evil.example/x'],
+    ['/discover//evil.example/x', '//evil.example/x'],
+    ['/discoverx', '/discoverx'],
+    ['/discover/../capture', '/../capture'],
+    ['http://evil.example/discover/x', '/x'],
+    ['ws://evil.example', '/'],
+  ])('a websocket to %s arrives as %s, and at no other host', async (target, expected) => {
+    const { upstream, front } = proxy.current;
+    using connection = await RawConnection.open(front.port, handshake(target));
+    await eventually('the answer', () => connection.received.includes('\r\n\r\n'));
+    expect(connection.received).toMatch(/^HTTP\/1\.1 101 /);
+    expect(upstream.handshakes.map(({ url }) => url)).toEqual([expected]);
+    expect(upstream.handshakes[0]?.headers.host).toBe(`127.0.0.1:${upstream.port}`);
+  });
+
+  it.each([
+    ['GET /version', 200],
+    ['GET http://evil.example/version?x', 200],
+    ['POST /version', 404],
+    ['GET /version/', 200],
+    ['GET /capture', 426],
+    ['GET /discover/capture?netns=5', 426],
+    ['DELETE /capture', 404],
+    ['OPTIONS *', 404],
+    ['GET evil.example/x', 400],
+    ['GET /caf\xe9', 400],
+    ['CONNECT evil.example:80', undefined],
+  ])('%s is not for GhostWire', async (start, status) => {
+    const { upstream, front } = proxy.current;
+    const answer = await rawRequest(front.port, `${start} HTTP/1.1`);
+    expect(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]).toBe(status === undefined ? undefined : String(status));
+    expect(upstream.requests).toEqual([]);
+  });
+
+  it.each([
+    ['/version', 200],
+    ['/version/', 200],
+    ['/capture/', 426],
+    ['/discover/capture/', 426],
+  ])('a websocket to %s gets the answer of our own', async (target, status) => {
+    const { upstream, front } = proxy.current;
+    expect(await front.connect(target).refused).toBe(status);
+    expect(upstream.handshakes).toEqual([]);
+  });
+
+  it.each(['/capture?netns=5', '/discover/capture?netns=5'])('captures stay at %s', async (target) => {
+    const { upstream, front } = proxy.current;
+    const client = front.connect(target);
+    expect(await client.closed).toMatchObject({ code: 1000 });
+    expect(client.received.toString()).toBe('captured');
+    expect(upstream.handshakes).toEqual([]);
+  });
+
+  it('captures stay at an absolute URL, too', async () => {
+    const { upstream, front } = proxy.current;
+    const request = handshake('http://evil.example/discover/capture?netns=5');
+    using connection = await RawConnection.open(front.port, request);
+    await eventually('the answer', () => connection.received.includes('captured'));
+    expect(upstream.handshakes).toEqual([]);
+  });
+});

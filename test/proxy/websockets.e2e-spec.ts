@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto';
+import { WebSocket } from 'ws';
+import { eventually } from '../kit/eventually.js';
+import { proxyForAllTests } from './kit/proxy-under-test.js';
+import { handshake, RawConnection } from './kit/raw-connection.js';
+
+describe('The proxy, and websockets', () => {
+  const proxy = proxyForAllTests();
+  const allOver = () => eventually('all connections to end', () => proxy.current.upstream.sockets.size === 0);
+
+  it.each(['/mobydig', '/discover/mobydig'])('carries messages of any kind and size at %s', async (path) => {
+    const client = proxy.current.front.connect(path);
+    await client.opened;
+    const messages = [Buffer.from('text'), randomBytes(100_000), randomBytes(20_000_000), Buffer.alloc(0)];
+    for (const message of messages) client.socket.send(message);
+    const expected = Buffer.concat(messages);
+    await eventually('all echoes', () => client.chunks.length === messages.length);
+    expect(client.received.equals(expected)).toBe(true);
+    client.socket.close(4321, 'client says good-bye');
+    expect(await client.closed).toEqual({ code: 4321, reason: 'client says good-bye' });
+    await allOver();
+  });
+
+  it('carries the close of the upstream, with what came before it', async () => {
+    const { front, upstream } = proxy.current;
+    const client = front.connect('/mobydig');
+    await client.opened;
+    const last = randomBytes(5_000_000);
+    upstream.websockets[0]?.send(last);
+    upstream.websockets[0]?.close(4444, 'upstream says good-bye');
+    expect(await client.closed).toEqual({ code: 4444, reason: 'upstream says good-bye' });
+    expect(client.received.equals(last)).toBe(true);
+    await allOver();
+  });
+
+  it('leaves subprotocols and extensions to the two ends', async () => {
+    const { front } = proxy.current;
+    const client = new WebSocket(`ws://127.0.0.1:${front.port}/mobydig`, ['first', 'second'], {
+      headers: { origin: 'http://page.example' },
+    });
+    await new Promise((resolve) => client.once('open', resolve));
+    expect(client.protocol).toBe('first');
+    expect(proxy.current.upstream.handshakes[0]?.headers).toMatchObject({
+      origin: 'http://page.example',
+      'sec-websocket-extensions': expect.stringContaining('permessage-deflate') as string,
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+    });
+    client.terminate();
+    await allOver();
+  });
+
+  it('carries what the client sent together with its handshake', async () => {
+    const { front, upstream } = proxy.current;
+    // A masked text frame that says "Hello", from RFC 6455, 5.7.
+    const hello = '\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58';
+    using connection = await RawConnection.open(front.port, handshake('/mobydig') + hello);
+    await eventually('the echo', () => connection.received.endsWith('\x81\x05Hello'));
+    connection.socket.destroy();
+    await allOver();
+    expect(upstream.websockets).toHaveLength(1);
+  });
+
+  it('carries a refusal of the upstream', async () => {
+    const { front, upstream } = proxy.current;
+    const { onUpgrade } = upstream;
+    upstream.onUpgrade = (_request, socket) =>
+      socket.end('HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nno!');
+    using connection = await RawConnection.open(front.port, handshake('/mobydig'));
+    expect(await connection.toItsEnd()).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n[^]*\r\n\r\nno!$/);
+    upstream.onUpgrade = onUpgrade;
+    await allOver();
+  });
+
+  it.each([
+    ['the client', 'terminate'],
+    ['the client', 'reset'],
+    ['the client', 'half-close'],
+    ['the upstream', 'terminate'],
+    ['the upstream', 'reset'],
+  ])('ends both sides when %s goes away by %s', async (who, how) => {
+    const { front, upstream } = proxy.current;
+    const client = front.connect('/mobydig');
+    await client.opened;
+    const [ofUpstream] = upstream.sockets;
+    const leaver =
+      who === 'the client'
+        ? (client.socket as unknown as { _socket: typeof ofUpstream })._socket
+        : ofUpstream;
+    if (how === 'terminate') leaver?.destroy();
+    else if (how === 'reset') leaver?.resetAndDestroy();
+    else leaver?.end();
+    await client.closed;
+    await allOver();
+  });
+
+  it('does not keep the other side waiting for a client that never reads', async () => {
+    const { front, upstream } = proxy.current;
+    using connection = await RawConnection.open(front.port, handshake('/mobydig'));
+    await eventually('the websocket to be open', () => upstream.websockets.length === 1);
+    connection.socket.pause();
+    upstream.websockets[0]?.send(randomBytes(50_000_000));
+    connection.socket.resetAndDestroy();
+    await allOver();
+  });
+
+  it('ends websockets when the service ends', async () => {
+    const { ProxyUnderTest } = await import('./kit/proxy-under-test.js');
+    const other = await ProxyUnderTest.start();
+    const client = other.front.connect('/discover/mobydig');
+    await client.opened;
+    await other.front.close();
+    await client.closed;
+    await eventually('the upstream to see it', () => other.upstream.sockets.size === 0);
+    await other.close();
+  });
+});
