@@ -58,21 +58,27 @@ export class EngineCapture implements Capture {
     this.data.on('close', () => this.onDataClosed());
   }
 
-  /** @throws CaptureError */
+  /**
+   * @param signal ends the capture whenever it is aborted, before or after the start
+   * @throws CaptureError
+   */
   async whenStarted(signal: AbortSignal): Promise<this> {
-    const giveUp = (): void => this.refused(new CaptureError('internal', 'the client has gone'));
+    const giveUp = (): void => this.abandoned();
     if (signal.aborted) giveUp();
     signal.addEventListener('abort', giveUp);
-    try {
-      await this.start.promise;
-      return this;
-    } finally {
-      signal.removeEventListener('abort', giveUp);
-    }
+    void this.end.then(() => signal.removeEventListener('abort', giveUp));
+    await this.start.promise;
+    return this;
   }
 
   stop(): void {
     this.controls.stop();
+  }
+
+  /** Nobody wants it any more. The engine notices when the connection closes. */
+  private abandoned(): void {
+    this.start.reject(new CaptureError('internal', 'the client has gone'));
+    this.leave({ code: 'stopped', message: 'nobody wants it any more' });
   }
 
   /** The engine says: it runs. */
