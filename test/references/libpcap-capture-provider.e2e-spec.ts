@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CaptureRequest } from '../../src/capture/capture-provider.js';
+import { LibpcapCaptureProvider } from '../../src/capture/libpcap/libpcap-capture-provider.js';
+import {
+  type CaptureProviderSubject,
+  describeCaptureProvider,
+} from '../contracts/capture-provider.contract.js';
+import { eventually } from '../kit/eventually.js';
+import { namespaceOfProcess } from '../kit/namespace-holders.js';
+import { startTimeOf } from '../kit/process-facts.js';
+import { describeAsRoot } from '../kit/root.js';
+import { addTellingInterface } from './targets.js';
+
+const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
+/** As many as the engine has threads that visit namespaces, and more. */
+const WARM_UP_CAPTURES = 8;
+
+/** The provider of this service with an engine process behind it, held to what any team's provider is held to. */
+describeAsRoot('With a real engine and a real namespace,', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'packetflix-test-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  describeCaptureProvider('LibpcapCaptureProvider', async (): Promise<CaptureProviderSubject> => {
+    await using made = new AsyncDisposableStack();
+    const namespace = made.use(await namespaceOfProcess());
+    await addTellingInterface(namespace, 'first0');
+    const engine = made.use(await startEngine(join(folder, 'engine.sock')));
+    const provider = new LibpcapCaptureProvider({ sockets: [engine.socket] });
+    provider.onModuleInit();
+    made.defer(() => provider.onApplicationShutdown());
+
+    const { inode: netns, pid } = namespace;
+    const request: CaptureRequest = {
+      reference: { netns, pid, startTime: startTimeOf(pid) },
+      interfaces: [],
+      filter: '',
+      promiscuous: true,
+      sectionComments: [],
+      excludedConnections: [],
+    };
+    const heldResources = () => readdirSync(`/proc/${engine.pid}/fd`).length;
+    await warmUp(provider, request, heldResources);
+    const all = made.move();
+    return {
+      provider,
+      request,
+      refused: {
+        'a namespace that does not exist': { ...request, reference: { netns: 1 } },
+        'a process that is not there': { ...request, reference: { netns, pid: 2 ** 31 } },
+        'a process that is another one': { ...request, reference: { netns, pid, startTime: 1 } },
+        'an interface that does not exist': { ...request, interfaces: ['first1'] },
+        'a name that libpcap takes for something else': { ...request, interfaces: ['nflog'] },
+        'a filter that does not compile': { ...request, filter: 'nonsense' },
+      },
+      heldResources,
+      dispose: () => all.disposeAsync(),
+    };
+  });
+});
+
+async function startEngine(socket: string) {
+  // It lives as long as its standard input is open.
+  const engine = spawn(process.execPath, [MAIN, 'engine', '--socket', socket], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  const ended = once(engine, 'exit');
+  await eventually('the engine', () => existsSync(socket));
+  return {
+    pid: engine.pid ?? 0,
+    socket,
+    async [Symbol.asyncDispose]() {
+      engine.stdin.end();
+      await ended;
+      rmSync(socket, { force: true });
+    },
+  };
+}
+
+/** Some descriptors are opened once, with the first capture of a thread. */
+async function warmUp(
+  provider: LibpcapCaptureProvider,
+  request: CaptureRequest,
+  heldResources: () => number,
+): Promise<void> {
+  const { signal } = new AbortController();
+  const open = () => provider.open(request, signal);
+  const captures = await Promise.all(Array.from({ length: WARM_UP_CAPTURES }, open));
+  const held = heldResources();
+  for (const capture of captures) await capture.chunks[Symbol.asyncIterator]().return?.();
+  // Each has a ring, a namespace, a connection at the least.
+  await eventually('the end of all captures', () => heldResources() <= held - 3 * WARM_UP_CAPTURES);
+}
