@@ -36,7 +36,7 @@ describe('README.md', () => {
     const named = [
       ...DOCUMENTS.map(read)
         .join('\n')
-        .matchAll(/\bnpm run (?:--silent )?([a-z]+(?::[a-z]+)*)/g),
+        .matchAll(/\bnpm run (?:--silent )?([a-z]+(?::[a-z0-9]+)*)/g),
     ];
     expect(named.length).toBeGreaterThan(5);
     expect(named.filter(([, script]) => !(script! in scripts)).map(([text]) => text)).toEqual([]);
