@@ -90,6 +90,8 @@ describeWithNginx('The built service behind nginx, with TLS and a path prefix', 
     expect(String(((await once(client, 'error')) as [Error])[0])).toContain('502');
     upstream = await Upstream.start(port);
     expect((await get(url('/discover/mobyshark'))).status).toBe(200);
+    await eventually('the log to say so', () => service.log.includes('GhostWire answers again'));
+    expect(service.log.match(/GhostWire cannot be reached/g)).toHaveLength(1);
   });
 });
 

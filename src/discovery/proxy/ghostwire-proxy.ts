@@ -25,6 +25,7 @@ export class GhostwireProxy implements OnModuleInit {
   private readonly targets = new WeakMap<IncomingMessage, string>();
   /** Sockets on which GhostWire's own words have begun: too late for ours. */
   private readonly answered = new WeakSet<Socket>();
+  private failing = false;
 
   constructor(
     private readonly config: DiscoveryConfig,
@@ -83,6 +84,7 @@ export class GhostwireProxy implements OnModuleInit {
     proxy.on('proxyReq', (asked, request, response) => this.onAsked(asked, request, response));
     proxy.on('proxyReqWs', (asked, request, socket) => this.onHandshake(asked, request, socket));
     proxy.on('proxyRes', (answer, request, response) => {
+      this.onAnswer();
       try {
         passAnswer(answer, request, response);
       } catch (error) {
@@ -111,14 +113,27 @@ export class GhostwireProxy implements OnModuleInit {
     abandonWithClient(asked, client);
     asked.once('response', () => this.answered.add(client));
     asked.once('upgrade', (_, upstream) => {
+      this.onAnswer();
       this.answered.add(client);
       endTogether(client, upstream);
     });
   }
 
+  private onAnswer(): void {
+    if (this.failing) this.logger.log('GhostWire answers again');
+    this.failing = false;
+  }
+
   private fail(error: Error, request: IncomingMessage, to: ServerResponse | Socket): void {
     const failure = proxyFailure(error, this.config);
-    this.logger.debug(`${request.method} ${JSON.stringify(this.targets.get(request))}: ${failure.message}`);
+    // Clients go away all the time; that is no failure of GhostWire.
+    const { writable, readableEnded } = request.socket;
+    const clientHasGone = to.destroyed || !writable || readableEnded;
+    const line = `${request.method} ${JSON.stringify(this.targets.get(request))}: ${failure.message}`;
+    // Pages ask every few seconds: one warning is enough until there is an answer again.
+    if (clientHasGone || this.failing) this.logger.debug(line);
+    else this.logger.warn(line);
+    this.failing ||= !clientHasGone;
     if (to instanceof ServerResponse) {
       if (to.headersSent || to.destroyed) return void to.destroy();
       answerFailure(failure, to);
