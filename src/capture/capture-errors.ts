@@ -1,6 +1,8 @@
 /**
  * Everything that can go wrong with a capture, as stable codes. What a client gets to see for each is in
  * close-codes.ts.
+ *
+ * @publicApi
  */
 export type CaptureErrorCode =
   | 'invalid-request'
@@ -17,7 +19,11 @@ export type CaptureErrorCode =
   | 'shutting-down'
   | 'internal';
 
-/** A capture that cannot begin or go on. The message is meant for the client's user: no secrets, no stacks. */
+/**
+ * A capture that cannot begin or go on. The message is meant for the client's user: no secrets, no stacks.
+ *
+ * @publicApi
+ */
 export class CaptureError extends Error {
   constructor(
     readonly code: CaptureErrorCode,

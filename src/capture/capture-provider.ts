@@ -1,6 +1,10 @@
 import type { CaptureTotals, NetnsReference, TcpConnection } from '../engine/protocol.js';
 
-/** What to capture, from where, and how; already validated. */
+/**
+ * What to capture, from where, and how; already validated.
+ *
+ * @publicApi
+ */
 export interface CaptureRequest {
   readonly reference: NetnsReference;
   /** Names of the interfaces wished for; empty: all of the namespace, later ones included. */
@@ -14,14 +18,22 @@ export interface CaptureRequest {
   readonly excludedConnections: readonly TcpConnection[];
 }
 
-/** Why a capture is over. `code` is stable, `message` is for people. */
+/**
+ * Why a capture is over. `code` is stable, `message` is for people.
+ *
+ * @publicApi
+ */
 export interface CaptureEnd {
   readonly code: 'stopped' | 'target-ended' | 'internal';
   readonly message: string;
   readonly totals?: CaptureTotals;
 }
 
-/** A capture that runs. */
+/**
+ * A capture that runs.
+ *
+ * @publicApi
+ */
 export interface Capture {
   /**
    * The pcapng stream, in pieces whose boundaries mean nothing. A piece is the reader's only until it asks for

@@ -1,6 +1,8 @@
 /**
  * What a client wants to capture from, after validation: the `container` object of the API, or just an inode
  * number. Zero, empty and null of the wire are absent here.
+ *
+ * @publicApi
  */
 export interface CaptureTarget {
   /** Inode number of the network namespace. */

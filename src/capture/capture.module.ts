@@ -23,7 +23,11 @@ import { LibpcapCaptureProvider } from './libpcap/libpcap-capture-provider.js';
 import { NetnsResolver } from './netns-resolver.js';
 import { TableNetnsResolver } from './table-netns-resolver.js';
 
-/** A class, or what Nest takes to make an instance, without saying what for. */
+/**
+ * A class, or what Nest takes to make an instance, without saying what for.
+ *
+ * @publicApi
+ */
 export type Implementation<Port> =
   Type<Port> | Omit<FactoryProvider<Port>, 'provide'> | Omit<ValueProvider<Port>, 'provide'>;
 
@@ -40,6 +44,11 @@ export interface CaptureModuleOptions {
   readonly imports?: ModuleMetadata['imports'];
 }
 
+/**
+ * Captures by websocket, `/capture`. What it needs of the outside are the options.
+ *
+ * @publicApi
+ */
 @Module({})
 export class CaptureModule {
   static register(options: CaptureModuleOptions = {}): DynamicModule {

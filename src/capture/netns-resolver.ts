@@ -1,7 +1,11 @@
 import type { NetnsReference } from '../engine/protocol.js';
 import type { CaptureTarget } from './capture-target.js';
 
-/** A target together with the reference to capture it from. */
+/**
+ * A target together with the reference to capture it from.
+ *
+ * @publicApi
+ */
 export interface ResolvedTarget {
   readonly target: CaptureTarget;
   readonly reference: NetnsReference;

@@ -1,4 +1,8 @@
-/** One thing that can be captured from, as a directory lists it. */
+/**
+ * One thing that can be captured from, as a directory lists it.
+ *
+ * @publicApi
+ */
 export interface DirectoryEntry {
   /** Container name, `namespace/name` of a pod, `comm(pid)` of a process, or a bind mount's paths joined by `:`. */
   readonly name: string;
@@ -64,7 +68,11 @@ export function isNamed(entry: DirectoryEntry, name: string, prefix: string): bo
  */
 export type TargetDirectoryFailure = 'unreachable' | 'failed';
 
-/** The directory could not be asked, or answered nonsense; the message says which, for the client's user. */
+/**
+ * The directory could not be asked, or answered nonsense; the message says which, for the client's user.
+ *
+ * @publicApi
+ */
 export class TargetDirectoryError extends Error {
   readonly reason: TargetDirectoryFailure;
 

@@ -7,7 +7,11 @@ import { UpgradeWsAdapter } from '../upgrade/upgrade-ws-adapter.js';
 import { logRequests } from './request-log.js';
 import { ServiceLogger } from './service-logger.js';
 
-/** The Nest application with everything that a module cannot bring along; it does not listen yet. */
+/**
+ * The Nest application with everything that a module cannot bring along; it does not listen yet.
+ *
+ * @publicApi
+ */
 export async function createFront(
   module: DynamicModule,
   { service }: Options,
