@@ -1,6 +1,6 @@
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { createServer } from 'node:http';
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** Interface lists are long, and csharg sends them twice: 1,000 names are 61 kB each time. Node's default is 16 KiB. */
@@ -8,6 +8,13 @@ const MAX_HEADER_BYTES = 256 * 1024;
 
 /** Tells idle clients from vanished ones; Node has TCP keep-alive off unless told. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
+
+/** For the headers of a request, from the connection or the end of the request before; how often that is looked after. */
+const HEADERS_TIMEOUT_MS = 4_000;
+const TIMEOUT_CHECK_MS = 500;
+
+/** For a whole request with its body. Only proxied ones have any; how long answers take does not count. */
+const REQUEST_TIMEOUT_MS = 120_000;
 
 /** Express on an HTTP server with the options that only its constructor takes. */
 export class ServiceHttpAdapter extends ExpressAdapter {
@@ -30,9 +37,16 @@ export class ServiceHttpAdapter extends ExpressAdapter {
         keepAlive: true,
         keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
         noDelay: true,
-        shouldUpgradeCallback: (request) => this.shouldUpgrade(request),
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        // What is ambiguous gets its answer as an ordinary request.
+        shouldUpgradeCallback: (request) => !hasManyHosts(request) && this.shouldUpgrade(request),
       },
-      this.getInstance<(request: IncomingMessage, response: object) => void>(),
+      (request, response) => {
+        if (hasManyHosts(request)) refuse(response);
+        else this.getInstance<RequestListener>()(request, response);
+      },
     );
     server.on('connection', (socket: Socket) => {
       this.sockets.add(socket);
@@ -47,4 +61,13 @@ export class ServiceHttpAdapter extends ExpressAdapter {
     for (const socket of this.sockets) socket.destroy();
     return super.close();
   }
+}
+
+/** Node takes the first, a proxy in front of us perhaps the last: RFC 9112, 3.2, wants such requests refused. */
+function hasManyHosts({ headersDistinct }: IncomingMessage): boolean {
+  return (headersDistinct.host?.length ?? 0) > 1;
+}
+
+function refuse(response: ServerResponse): void {
+  response.writeHead(400, { Connection: 'close' }).end();
 }

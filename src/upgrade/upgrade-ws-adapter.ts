@@ -23,6 +23,12 @@ export interface UpgradeGatewayOptions extends ServerOptions {
 const DEFAULT_MAX_PAYLOAD_BYTES = 64 * 1024;
 
 /**
+ * What may wait for a client and its pings still be answered. Answers to one who asks and asks but never reads would
+ * queue up without end; RFC 6455, 5.5.3, wants only the last of several pings answered.
+ */
+const MAX_WAITING_BYTES = 512 * 1024;
+
+/**
  * Nest's websocket gateways on the one `upgrade` listener of this service. Nest's own WsAdapter destroys
  * every upgrade that it does not know, which leaves no room for a proxy or for an answer like 426.
  */
@@ -54,11 +60,15 @@ export class UpgradeWsAdapter extends WsAdapter {
       maxPayload: DEFAULT_MAX_PAYLOAD_BYTES,
       ...serverOptions,
       perMessageDeflate: serverOptions.perMessageDeflate ?? false,
+      autoPong: false,
       noServer: true,
     });
-    server.on('connection', (client) =>
-      client.on('error', (error) => this.log.debug(`client: ${error.message}`)),
-    );
+    server.on('connection', (client) => {
+      client.on('error', (error) => this.log.debug(`client: ${error.message}`));
+      client.on('ping', (data) => {
+        if (client.readyState === client.OPEN && client.bufferedAmount < MAX_WAITING_BYTES) client.pong(data);
+      });
+    });
     for (const route of [path, ...aliases]) {
       this.routes.exact(route, (request, socket, head) =>
         server.handleUpgrade(request, socket, head, (client) => server.emit('connection', client, request)),
@@ -95,7 +105,7 @@ export class UpgradeWsAdapter extends WsAdapter {
   };
 }
 
-/** Other protocols, `h2c` for one, are offers that a server may ignore; RFC 9110, 7.8. */
-function isWebsocket(request: IncomingMessage): boolean {
-  return request.method === 'GET' && request.headers.upgrade?.toLowerCase() === 'websocket';
+/** Other protocols, `h2c` for one, are offers that a server may ignore, and those in HTTP/1.0 it must; RFC 9110, 7.8. */
+function isWebsocket({ method, httpVersion, headers }: IncomingMessage): boolean {
+  return method === 'GET' && httpVersion !== '1.0' && headers.upgrade?.toLowerCase() === 'websocket';
 }

@@ -30,19 +30,21 @@ describeAsRoot('The front, when clients go without a word', () => {
   it('ends a busy capture whose client is cut off', async () => {
     front.busy = true;
     await using machine = await RemoteMachine.create();
-    await using _client = await machine.client(front.port, 'well');
+    await using client = await machine.client(front.port, 'well');
     await delay(500);
     await machine.unplug();
     expect(await front.untilStopped(BUSY_DEADLINE_MS)).toBeLessThan(BUSY_DEADLINE_MS);
+    expect(client.alive).toBe(true);
   });
 
   it('ends a capture whose client had stalled before it is cut off', async () => {
     front.busy = true;
     await using machine = await RemoteMachine.create();
-    await using _client = await machine.client(front.port, 'stalled');
+    await using client = await machine.client(front.port, 'stalled');
     await delay(1_000);
     await machine.unplug();
     expect(await front.untilStopped(BUSY_DEADLINE_MS)).toBeLessThan(BUSY_DEADLINE_MS + TCP_MS);
+    expect(client.alive).toBe(true);
   });
 
   it('forgives a cable that is pulled and soon plugged in again', async () => {

@@ -23,10 +23,11 @@ describeAsRoot('The front, when clients go without a word, in real time', () => 
     await using front = await WatchedFront.start();
     front.busy = true;
     await using machine = await RemoteMachine.create();
-    await using _client = await machine.client(front.port, 'well');
+    await using client = await machine.client(front.port, 'well');
     await delay(30_000);
     await machine.unplug();
     expect(await front.untilStopped(2 * MINUTE_MS)).toBeLessThan(2 * MINUTE_MS);
+    expect(client.alive).toBe(true);
   });
 
   it('leaves alone who reads 64 KiB per second, and who does not read for a while', async () => {

@@ -30,7 +30,7 @@ if (behaviour === 'well') {
   );
   socket.once('readable', () => {
     console.log('open');
-    if (behaviour === 'slow') setInterval(() => socket.read(SLICE_BYTES), 1000 / SLICES_PER_SECOND);
+    if (behaviour === 'slow') setInterval(() => void socket.read(SLICE_BYTES), 1000 / SLICES_PER_SECOND);
   });
 }
 setInterval(() => undefined, 1_000_000);
