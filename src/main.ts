@@ -1,4 +1,6 @@
-import { enableCompileCache } from 'node:module';
+import * as nodeModule from 'node:module';
+
+// Not imported by its name: on a Node that has no compile cache that would fail before we can say which Node we need.
 
 /** As in package.json, `engines`: older ones lack `shouldUpgradeCallback` of the HTTP server. */
 const OLDEST_NODE = [
@@ -7,7 +9,7 @@ const OLDEST_NODE = [
 ];
 
 assertNodeVersion(process.versions.node);
-enableCompileCache();
+nodeModule.enableCompileCache();
 await play(process.argv[2], process.argv.slice(3));
 
 /**

@@ -18,8 +18,11 @@ function checkedInode(inode: number): number {
 
 function inodeOf(path: string): number {
   try {
-    return statSync(path).ino;
+    const { ino, dev } = statSync(path);
+    // All namespaces are files of one file system; the number of any other file would mean nothing to the service.
+    if (dev === statSync('/proc/self/ns/net').dev) return ino;
   } catch (error) {
     throw new Error(`no such namespace: ${(error as Error).message}`, { cause: error });
   }
+  throw new Error(`${path} is not a namespace.`);
 }

@@ -1,5 +1,4 @@
 import { parseArgs } from 'node:util';
-import { log } from './log.js';
 import { RefusalError } from './captures/refusal.js';
 import { RingBudget, shareOf } from './captures/ring-budget.js';
 import type { OpenCapture } from './control-connection.js';
@@ -41,7 +40,6 @@ async function loadCaptures(problems: string[]): Promise<OpenCapture> {
     if (!(error instanceof Error) || error.name !== 'LibraryMissingError') throw error;
     const problem = `no captures: ${error.message}; on Debian: apt-get install libpcap0.8`;
     problems.push(problem);
-    log(problem);
     return () => Promise.reject(new RefusalError('internal', problem));
   }
 }

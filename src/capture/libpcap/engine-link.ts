@@ -16,6 +16,8 @@ import { EngineCapture } from './engine-capture.js';
 
 const RECONNECT_MS = 100;
 
+const toldProblems = new Set<string>();
+
 /** The control connection to one engine; made again whenever it is lost. */
 export class EngineLink {
   private readonly logger = new Logger(EngineLink.name);
@@ -92,7 +94,7 @@ export class EngineLink {
   private handle(event: EngineEvent): void {
     switch (event.type) {
       case 'hello':
-        for (const problem of event.problems) this.logger.warn(problem);
+        for (const problem of event.problems) this.warnOnce(problem);
         this.connected = true;
         for (const resolve of this.waiters) resolve();
         return;
@@ -108,6 +110,13 @@ export class EngineLink {
       default:
         event satisfies never;
     }
+  }
+
+  /** All engines have the same problems, and have them again when they are started again. */
+  private warnOnce(problem: string): void {
+    if (toldProblems.has(problem)) return;
+    toldProblems.add(problem);
+    this.logger.warn(problem);
   }
 
   private onLost(): void {

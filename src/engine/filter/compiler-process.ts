@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import { createInterface, type Interface as LineInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { logOnce } from '../log.js';
 import { closeAllOnExec } from '../native/libc.js';
 import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-protocol.js';
 
@@ -40,8 +41,9 @@ export class CompilerProcess {
   constructor() {
     closeAllOnExec();
     const [command = '', ...args] = [...STRIPPED, process.execPath, MAIN, 'compile-filter'];
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.process = child;
+    createInterface({ input: child.stderr }).on('line', (line) => logOnce(`filter compiler: ${line}`));
     this.input = child.stdin.on('error', () => undefined); // it has ended: `gone` tells
     this.lines = createInterface({ input: child.stdout });
     this.gone = new Promise((_, reject) => {
