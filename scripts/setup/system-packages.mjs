@@ -14,6 +14,8 @@ const TEST_PROGRAMS = programs([
   ['tshark', 'tshark'],
   ['dumpcap', 'tshark'],
   ['capinfos', 'tshark'],
+  ['nginx', 'nginx-light'],
+  ['openssl', 'openssl'],
 ]);
 const BENCH_PROGRAMS = programs([
   ['ip', 'iproute2'],
@@ -86,7 +88,11 @@ function asCommand(packages) {
 
 /** Programs with the packages that bring them. */
 function programs(pairs) {
-  return pairs.map(([name, packageName]) => ({ name, isThere: () => hasProgram(name), package: packageName }));
+  return pairs.map(([name, packageName]) => ({
+    name,
+    isThere: () => hasProgram(name),
+    package: packageName,
+  }));
 }
 
 function hasProgram(name) {
