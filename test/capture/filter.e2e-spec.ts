@@ -119,6 +119,26 @@ describeAsRoot('A capture filter', () => {
     await Promise.all(opened.map((client) => client.described('eth1')));
   });
 
+  it('is compiled while twenty others compile for ever', async () => {
+    await using namespace = await NetworkNamespace.create();
+    await namespace.addWire('eth0', 'eth1');
+    const request = { netns: namespace.inode, nif: 'eth1' };
+    const ranges = Array.from({ length: 150 }, (_, from) => `portrange ${from}-${from + 1_000}`).join(
+      ' and ',
+    );
+    const began = performance.now();
+    const endless = await Promise.all(
+      Array.from({ length: 20 }, (_, number) =>
+        CaptureClient.open(service.current, { ...request, filter: `${ranges} or port ${number + 1}` }),
+      ),
+    );
+
+    await using client = await CaptureClient.open(service.current, { ...request, filter: 'udp or icmp' });
+    await client.described('eth1');
+    expect(performance.now() - began).toBeLessThan(4_000);
+    for (const each of endless) expect((await each.ended(30_000)).code).toBe(CLOSE_INVALID_REQUEST);
+  }, 60_000);
+
   it('is absent from the descriptions when there is none', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import type { Writable } from 'node:stream';
 import { createInterface, type Interface as LineInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -67,6 +68,15 @@ export class CompilerProcess {
     await this.ready;
     this.input.write(`${JSON.stringify(request)}\n`);
     return JSON.parse(await this.nextLine(COMPILE_DEADLINE_MS)) as CompileAnswer;
+  }
+
+  /** From now on others that want the processor go first. */
+  giveWay(): void {
+    try {
+      if (this.process.pid !== undefined) setPriority(this.process.pid, constants.priority.PRIORITY_LOW);
+    } catch {
+      // It has just ended.
+    }
   }
 
   kill(): void {

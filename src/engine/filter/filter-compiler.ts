@@ -3,6 +3,10 @@ import { CompilerProcess, CompileTimeoutError } from './compiler-process.js';
 
 /** More at once would only make each of them slower. */
 const MOST_AT_ONCE = 2;
+/** A filter that takes longer than any ordinary one does, no longer keeps others waiting: it goes on behind them. */
+const PATIENCE_MS = 250;
+/** So many of those at once. */
+const MOST_BEHIND = 12;
 /** Compiled filters kept: people use the same ones again and again. */
 const MOST_REMEMBERED = 256;
 
@@ -27,6 +31,7 @@ export class FilterCompiler {
   private readonly known = new Map<string, Promise<Uint8Array>>();
   private readonly queue: (() => void)[] = [];
   private running = 0;
+  private behind = 0;
   private spare?: CompilerProcess;
 
   /** Starts the process that waits for the next filter. */
@@ -51,18 +56,37 @@ export class FilterCompiler {
   }
 
   private async compileInTurn(filter: string, linkType: number): Promise<Uint8Array> {
-    if (this.running >= MOST_AT_ONCE) await new Promise<void>((resolve) => this.queue.push(resolve));
-    this.running++;
+    await this.turn();
+    const compiler = this.takeSpare();
+    let done = (): void => this.nextTurn();
+    const patience = setInterval(() => {
+      if (this.behind >= MOST_BEHIND) return;
+      clearInterval(patience);
+      this.behind++;
+      compiler.giveWay();
+      this.nextTurn();
+      done = () => void this.behind--;
+    }, PATIENCE_MS);
     try {
-      return await this.compileInProcess(filter, linkType);
+      return await this.compileBy(compiler, filter, linkType);
     } finally {
-      this.running--;
-      this.queue.shift()?.();
+      clearInterval(patience);
+      done();
     }
   }
 
-  private async compileInProcess(filter: string, linkType: number): Promise<Uint8Array> {
-    const compiler = this.takeSpare();
+  private async turn(): Promise<void> {
+    if (this.running < MOST_AT_ONCE) this.running++;
+    else await new Promise<void>((resolve) => this.queue.push(resolve));
+  }
+
+  private nextTurn(): void {
+    const next = this.queue.shift();
+    if (next) next();
+    else this.running--;
+  }
+
+  private async compileBy(compiler: CompilerProcess, filter: string, linkType: number): Promise<Uint8Array> {
     try {
       const answer = await compiler.compile({ filter, linkType, snapshotLength: SNAPSHOT_LENGTH });
       if ('error' in answer) throw new FilterError(answer.error);
