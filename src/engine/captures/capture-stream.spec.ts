@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import type { CaptureOutput } from './capture-output.js';
 import { CaptureStream } from './capture-stream.js';
 import type { InterfaceSource } from './interface-source.js';
@@ -33,6 +34,10 @@ class FakeSource {
     if (this.writing > 0) this.writing--;
   }
 
+  countersNow(): { id: number; received: number; dropped: number; told: number } {
+    return { id: 0, received: BATCH_PACKETS, dropped: 0, told: 0 };
+  }
+
   pause(): void {
     this.paused = true;
   }
@@ -42,7 +47,7 @@ class FakeSource {
   }
 }
 
-function streamInto(output: { blocked: boolean; flush(): void }): CaptureStream {
+function streamInto(output: { blocked: boolean; flush(): void; append?(): void }): CaptureStream {
   const stream = new CaptureStream(output as unknown as CaptureOutput, () => undefined);
   stream.begin();
   return stream;
@@ -76,6 +81,19 @@ describe('CaptureStream', () => {
     stream.abort();
 
     expect(quick.batches).toBe(0);
+  });
+
+  it('tells the statistics of packets of which a filter leaves nothing', async () => {
+    const append = jest.fn();
+    const stream = streamInto({ blocked: false, flush: () => undefined, append });
+    const rejected = new FakeSource(3, 0);
+    const [source] = add(stream, rejected);
+
+    if (source) stream.onReady(source);
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    stream.abort();
+
+    expect(append).toHaveBeenCalledTimes(1);
   });
 
   it('lets others have their turn while a filter leaves nothing of what comes in', async () => {

@@ -147,6 +147,8 @@ export class CaptureStream {
     const { packets, packetBytes } = source;
     try {
       while (source.halfway || source.fill()) {
+        // Whatever a filter leaves of it, it has been counted.
+        this.statisticsTimer ??= setTimeout(this.onStatisticsTimer, STATISTICS_INTERVAL_MS);
         source.writeTo(this.output.buffer);
         if (source.halfway || performance.now() >= turnEnds) return true;
       }
@@ -172,7 +174,6 @@ export class CaptureStream {
   private observe(packetsBefore: number, bytesBefore: number): void {
     const packets = this.packets - packetsBefore;
     this.pacing.observe(performance.now(), packets, this.bytes - bytesBefore);
-    if (packets > 0) this.statisticsTimer ??= setTimeout(this.onStatisticsTimer, STATISTICS_INTERVAL_MS);
   }
 
   /** Leaves the rings alone for a while, the longer the more they deliver. */
