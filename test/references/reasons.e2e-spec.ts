@@ -94,7 +94,7 @@ no-promiscuous-mode: true
   });
 
   it('why a stream has ended: its target has', async () => {
-    const namespace = await namespaceOfProcess();
+    await using namespace = await namespaceOfProcess();
     await namespace.addWire('eth0', 'eth1');
     const headers = { 'Clustershark-Container': JSON.stringify({ netns: namespace.inode }) };
     await using client = await CaptureClient.open(asked.current.service, { nif: 'eth1' }, { headers });

@@ -239,7 +239,7 @@ describeAsRoot('A container object', () => {
   it('that is stale finds its successor of the same name', async () => {
     const { ghostwire } = asked.current;
     const { answer } = ghostwire;
-    const first = await namespaceOfProcess();
+    await using first = await namespaceOfProcess();
     const stale = factsOf(first.pid, first);
     await first.end();
     await using restarted = await namespaceOfProcess();
