@@ -1,0 +1,111 @@
+import { CaptureClient } from '../kit/capture-client.js';
+import { sendPackets } from '../kit/packets.js';
+import { describeAsRoot } from '../kit/root.js';
+import { serviceForAllTests } from '../kit/service.js';
+import { ContainerEngine, whyEnginesCannotRun } from './container-engines.js';
+import { listTargets, type ListedTarget } from './listed-targets.js';
+
+const CLOSE_AMBIGUOUS = 4409;
+const STARTUP_TIMEOUT_MS = 60_000;
+
+const obstacle = process.getuid?.() === 0 ? await whyEnginesCannotRun() : 'only root may start engines';
+if (obstacle !== undefined) console.warn(`SKIPPED: tests with real container engines\n  ${obstacle}`);
+const describeWithEngines = obstacle === undefined ? describeAsRoot : describe.skip;
+
+describeWithEngines('With a Docker engine and Podman, which both have a container named "web"', () => {
+  const service = serviceForAllTests(['--local-discovery']);
+  let docker: ContainerEngine;
+  let podman: ContainerEngine;
+  beforeAll(async () => {
+    [docker, podman] = await Promise.all([ContainerEngine.docker(), ContainerEngine.podman()]);
+    await Promise.all([docker.start('web'), podman.start('web')]);
+  }, STARTUP_TIMEOUT_MS);
+  afterAll(() => docker?.[Symbol.asyncDispose](), STARTUP_TIMEOUT_MS);
+  afterAll(() => podman?.[Symbol.asyncDispose](), STARTUP_TIMEOUT_MS);
+
+  const targets = async (name: string): Promise<ListedTarget[]> =>
+    (await listTargets(service.current)).filter((target) => target.name === name);
+  const targetOf = async ({ type }: ContainerEngine): Promise<ListedTarget | undefined> =>
+    (await targets('web')).find((target) => target.type === type && target.prefix === '');
+
+  /** Sends into one container and expects a capture to get that, and nothing from elsewhere. */
+  async function expectPackets(engine: ContainerEngine, container: object, flow: number): Promise<void> {
+    const namespace = await engine.wiredNamespaceOf('web');
+    try {
+      const wanted = { ...container, 'network-interfaces': ['eth1'] };
+      await using client = await CaptureClient.open(service.current, { container: wanted });
+      await client.described('eth1');
+      await sendPackets(namespace, { interface: 'eth0', count: 10, flow });
+      await client.received(10, flow);
+    } finally {
+      await namespace.link('delete eth0');
+    }
+  }
+
+  it('each is listed with its type and its process', async () => {
+    for (const engine of [docker, podman]) {
+      const target = await targetOf(engine);
+      expect(target).toMatchObject({ pid: await engine.pidOf('web'), 'network-interfaces': ['lo'] });
+    }
+    expect((await targetOf(docker))?.netns).not.toBe((await targetOf(podman))?.netns);
+    expect(await targets('sleep')).toEqual([]);
+  });
+
+  it('each is captured from by its name and type', async () => {
+    await expectPackets(docker, { name: 'web', type: 'docker' }, 1);
+    await expectPackets(podman, { name: 'web', type: 'podman' }, 2);
+  });
+
+  it('the name alone is ambiguous', async () => {
+    await using client = await CaptureClient.open(service.current, { container: { name: 'web' } });
+    const { code, reason } = await client.ended();
+    expect(code).toBe(CLOSE_AMBIGUOUS);
+    expect(reason).toMatch(/docker.*podman|podman.*docker/);
+  });
+
+  it('each is captured from as it is listed', async () => {
+    await expectPackets(docker, (await targetOf(docker)) ?? {}, 3);
+    await expectPackets(podman, (await targetOf(podman)) ?? {}, 4);
+  });
+
+  it('each is found again after a restart, by what was listed before', async () => {
+    for (const [flow, engine] of [docker, podman].entries()) {
+      const before = await targetOf(engine);
+      await engine.cli('restart', '--time', '0', 'web');
+      const after = await targetOf(engine);
+      expect(after?.pid).not.toBe(before?.pid);
+      await expectPackets(engine, { ...before }, 5 + flow);
+    }
+  });
+
+  it('pods are one target for all their containers', async () => {
+    const labels = ['pod.name=shop-0', 'pod.namespace=store'].flatMap((label) => [
+      '--label',
+      `io.kubernetes.${label}`,
+    ]);
+    await docker.start('sandbox', ...labels, '--label', 'io.kubernetes.docker.type=podsandbox');
+    const shared = await docker.cli('inspect', '--format', '{{.Id}}', 'sandbox');
+    const options = ['--network', `container:${shared.trim()}`, ...labels];
+    await docker.cli('run', '--detach', ...options, 'localhost/packetflix-test', '/bin/sleep', '100000');
+
+    expect(await targets('store/shop-0')).toMatchObject([
+      { type: 'pod', pid: await docker.pidOf('sandbox'), prefix: '' },
+    ]);
+    expect(await targets('sandbox')).toEqual([]);
+  });
+
+  it('Podman containers are found by what watches them when nobody listens', async () => {
+    await using silent = await ContainerEngine.podman({ service: false });
+    await silent.start('silent');
+    expect(await targets('silent')).toMatchObject([{ type: 'podman', pid: await silent.pidOf('silent') }]);
+  });
+
+  it('one of an engine in a container is told apart by that container', async () => {
+    await using inner = await docker.dockerInside('dind');
+    await inner.start('web');
+
+    const { pid = 0 } = (await targets('web')).find(({ prefix }) => prefix === 'dind') ?? {};
+    expect(pid).toBe(await inner.pidOf('web'));
+    await expectPackets(inner, { name: 'web', prefix: 'dind' }, 7);
+  });
+});
