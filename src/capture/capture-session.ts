@@ -9,11 +9,15 @@ import { hasContainerHeader, parseCaptureRequest } from './capture-request.parse
 import type { ClientCaptureRequest } from './capture-request.parser.js';
 import { SHUTTING_DOWN, closeReason, closingForEnd, closingForError } from './close-codes.js';
 import type { Closing } from './close-codes.js';
+import { quotedText } from '../logging/quoted-text.js';
 import { addressLiteral, ownConnection } from './own-connection.js';
 import { PcapngProgress, endingBlocks } from './reason-pcapng.js';
 
 /** For the log only: there is nobody left to close. */
 const THE_CLIENT_LEFT: Closing = { code: 1000, message: 'the client left' };
+
+/** All others are worth a warning. */
+const ORDERLY_ENDS: ReadonlySet<number> = new Set([THE_CLIENT_LEFT.code, SHUTTING_DOWN.code]);
 
 let lastSessionNumber = 0;
 
@@ -48,9 +52,9 @@ export class CaptureSession {
     try {
       const closing = await this.serve();
       this.close(closing);
-      this.logger.log(
-        `${this.name} ended: ${closing.code} ${quote(closing.message)}, ${this.bytesSent} bytes sent`,
-      );
+      const line = `${this.name} ended: ${closing.code} ${quotedText(closing.message)}, ${this.bytesSent} bytes sent`;
+      if (ORDERLY_ENDS.has(closing.code)) this.logger.log(line);
+      else this.logger.warn(line);
     } catch (error) {
       this.logger.error(error);
       this.client.terminate();
@@ -156,13 +160,8 @@ function description(
 ): string {
   return [
     `network namespace ${netns}`,
-    ...(target.name === undefined ? [] : [`target ${quote(target.name)}`]),
-    interfaces.length === 0 ? 'all interfaces' : `interfaces ${quote(interfaces.join('/'))}`,
-    ...(filter === '' ? [] : [`filter ${quote(filter)}`]),
+    ...(target.name === undefined ? [] : [`target ${quotedText(target.name)}`]),
+    interfaces.length === 0 ? 'all interfaces' : `interfaces ${quotedText(interfaces.join('/'))}`,
+    ...(filter === '' ? [] : [`filter ${quotedText(filter)}`]),
   ].join(', ');
-}
-
-/** Text of strangers, made harmless for a log: no line breaks, no endless lines. */
-function quote(text: string): string {
-  return JSON.stringify(text.length > 500 ? `${text.slice(0, 500)}…` : text);
 }

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { WebSocket, WebSocketServer } from 'ws';
 import { ServiceConfig } from '../config/service.config.js';
 import type { UpgradeGatewayOptions } from '../upgrade/upgrade-ws-adapter.js';
+import { quotedText } from '../logging/quoted-text.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureSession } from './capture-session.js';
 import { Heartbeat } from './heartbeat/heartbeat.js';
@@ -51,8 +52,13 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
   /** Decorators know no configuration, but ws looks its options up for every request. */
   afterInit({ options }: WebSocketServer): void {
     const mayCapture = originGuard(this.config.allowedOrigins);
-    options.verifyClient = ({ req }, answer) =>
-      mayCapture(req) ? answer(true) : answer(false, 403, FOREIGN_ORIGIN, { 'Content-Type': 'text/plain' });
+    options.verifyClient = ({ req }, answer) => {
+      if (mayCapture(req)) return answer(true);
+      this.logger.warn(
+        `a web page from ${quotedText(req.headers.origin ?? '')} was refused: see --allowed-origin`,
+      );
+      answer(false, 403, FOREIGN_ORIGIN, { 'Content-Type': 'text/plain' });
+    };
   }
 
   /** Nest calls this bare: what escaped from here, thrown or rejected, would end the process. */

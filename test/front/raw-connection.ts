@@ -33,9 +33,9 @@ export class RawConnection implements Disposable {
   }
 
   /** With the answer 101 read, and forgotten. */
-  static async upgraded(port: number): Promise<RawConnection> {
+  static async upgraded(port: number, handshake = HANDSHAKE): Promise<RawConnection> {
     const connection = RawConnection.open(port);
-    connection.send(HANDSHAKE);
+    connection.send(handshake);
     await connection.until((bytes) => bytes.includes('\r\n\r\n'));
     const end = connection.received.indexOf('\r\n\r\n') + 4;
     connection.received = connection.received.subarray(end);

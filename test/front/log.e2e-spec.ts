@@ -1,0 +1,44 @@
+import { eventually } from '../kit/eventually.js';
+import { serviceForAllTests } from '../kit/service.js';
+import { HANDSHAKE, RawConnection } from './raw-connection.js';
+
+describe('The log of the service', () => {
+  const service = serviceForAllTests(['--debug', '--log-requests', '--log-headers']);
+
+  it('shows requests and their headers, but no credentials, and nothing that a terminal obeys', async () => {
+    using connection = RawConnection.open(service.current.port);
+    connection.send(
+      'GET http://me:hidden@x/version?token=hidden&a=%0a HTTP/1.1\r\nHost: x\r\nAuthorization: Basic hidden\r\n' +
+        'Proxy-Authorization: hidden\r\nCookie: a=hidden\r\nX-API-Key: hidden\r\n',
+      Buffer.from('A: \x9b31mred\t\x85\r\nConnection: close\r\n\r\n', 'latin1'),
+    );
+    await connection.ended;
+    const line = await eventually(
+      'the line of the request',
+      () => /^.*31mred.*$/m.exec(service.current.log)?.[0],
+    );
+    expect(line).toMatch(
+      /GET "http:\/\/\(redacted\)@x\/version\?token=\(redacted\)&a=%0a" from 127\.0\.0\.1 port \d+: 200/,
+    );
+    expect(line).toContain('"authorization":"(redacted)"');
+    expect(line).toContain('"a":"\\u009b31mred\\t\\u0085"');
+    expect(service.current.log).not.toContain('hidden');
+    expect(service.current.log).not.toMatch(/[^\P{C}\n]/u);
+  });
+
+  it('is not flooded by captures that are refused a thousand times', async () => {
+    const badRequest = HANDSHAKE.replace('netns=5', 'netns=x');
+    const refuse = async (): Promise<void> => {
+      const connection = await RawConnection.upgraded(service.current.port, badRequest);
+      await connection.until((received) => received.length > 2);
+      connection.socket.destroy();
+    };
+    for (let round = 0; round < 50; round++) await Promise.all(Array.from({ length: 20 }, refuse));
+    expect(service.current.log.match(/ended: 4400/g)?.length).toBeLessThanOrEqual(41);
+    await eventually(
+      'their number',
+      () => /\d+ more in 10 s like: Capture .*4400/.test(service.current.log),
+      15_000,
+    );
+  }, 60_000);
+});
