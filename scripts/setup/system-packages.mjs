@@ -16,6 +16,9 @@ const TEST_PROGRAMS = programs([
   ['capinfos', 'tshark'],
   ['nginx', 'nginx-light'],
   ['openssl', 'openssl'],
+  ['dockerd', 'docker.io'],
+  ['podman', 'podman'],
+  ['busybox', 'busybox-static'],
 ]);
 const BENCH_PROGRAMS = programs([
   ['ip', 'iproute2'],
