@@ -126,7 +126,6 @@ describeAsRoot('A capture filter', () => {
     const ranges = Array.from({ length: 150 }, (_, from) => `portrange ${from}-${from + 1_000}`).join(
       ' and ',
     );
-    const began = performance.now();
     const endless = await Promise.all(
       Array.from({ length: 20 }, (_, number) =>
         CaptureClient.open(service.current, { ...request, filter: `${ranges} or port ${number + 1}` }),
@@ -134,8 +133,9 @@ describeAsRoot('A capture filter', () => {
     );
 
     await using client = await CaptureClient.open(service.current, { ...request, filter: 'udp or icmp' });
-    await client.described('eth1');
-    expect(performance.now() - began).toBeLessThan(4_000);
+    await client.until('the interface', () => client.interfaceNames.includes('eth1'), 30_000);
+    const stillAtIt = endless.filter(({ closing }) => closing === undefined);
+    expect(stillAtIt.length).toBeGreaterThanOrEqual(10);
     for (const each of endless) expect((await each.ended(30_000)).code).toBe(CLOSE_INVALID_REQUEST);
   }, 60_000);
 

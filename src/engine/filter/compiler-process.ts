@@ -35,7 +35,7 @@ export class CompilerProcess {
   private readonly input: Writable;
   private readonly lines: LineInterface;
   /** Settles when it can take the request; rejects when it will never. */
-  private readonly ready: Promise<void>;
+  readonly ready: Promise<void>;
   private readonly gone: Promise<never>;
   alive = true;
 

@@ -59,18 +59,22 @@ export class FilterCompiler {
     await this.turn();
     const compiler = this.takeSpare();
     let done = (): void => this.nextTurn();
-    const patience = setInterval(() => {
-      if (this.behind >= MOST_BEHIND) return;
-      clearInterval(patience);
-      this.behind++;
-      compiler.giveWay();
-      this.nextTurn();
-      done = () => void this.behind--;
-    }, PATIENCE_MS);
+    let patience: NodeJS.Timeout | undefined;
     try {
-      return await this.compileBy(compiler, filter, linkType);
+      await compiler.ready;
+      patience = setInterval(() => {
+        if (this.behind >= MOST_BEHIND) return;
+        clearInterval(patience);
+        this.behind++;
+        compiler.giveWay();
+        this.nextTurn();
+        done = () => void this.behind--;
+      }, PATIENCE_MS);
+      return await compileBy(compiler, filter, linkType);
     } finally {
       clearInterval(patience);
+      compiler.kill();
+      this.warmUp();
       done();
     }
   }
@@ -86,19 +90,6 @@ export class FilterCompiler {
     else this.running--;
   }
 
-  private async compileBy(compiler: CompilerProcess, filter: string, linkType: number): Promise<Uint8Array> {
-    try {
-      const answer = await compiler.compile({ filter, linkType, snapshotLength: SNAPSHOT_LENGTH });
-      if ('error' in answer) throw new FilterError(answer.error);
-      return Buffer.from(answer.program, 'base64');
-    } catch (error) {
-      throw error instanceof CompileTimeoutError ? new FilterError(error.message, true) : error;
-    } finally {
-      compiler.kill();
-      this.warmUp();
-    }
-  }
-
   private takeSpare(): CompilerProcess {
     const { spare } = this;
     this.spare = undefined;
@@ -111,5 +102,15 @@ export class FilterCompiler {
     this.known.set(key, program);
     const [oldest] = this.known.keys();
     if (this.known.size > MOST_REMEMBERED && oldest !== undefined) this.known.delete(oldest);
+  }
+}
+
+async function compileBy(compiler: CompilerProcess, filter: string, linkType: number): Promise<Uint8Array> {
+  try {
+    const answer = await compiler.compile({ filter, linkType, snapshotLength: SNAPSHOT_LENGTH });
+    if ('error' in answer) throw new FilterError(answer.error);
+    return Buffer.from(answer.program, 'base64');
+  } catch (error) {
+    throw error instanceof CompileTimeoutError ? new FilterError(error.message, true) : error;
   }
 }
