@@ -37,6 +37,10 @@ describe('validateOrder', () => {
       'a zone in an address',
       { ...GOOD, excludedConnections: [{ ...GOOD.excludedConnections[0], address: 'fe80::1%eth0' }] },
     ],
+    [
+      'more connections to leave out than can be compiled',
+      { ...GOOD, excludedConnections: Array.from({ length: 33 }, () => GOOD.excludedConnections[0]) },
+    ],
     ['a port as a text', { ...GOOD, excludedConnections: [{ ...GOOD.excludedConnections[0], port: '80' }] }],
   ])('refuses %s', (_, order) => {
     expect(() => validateOrder(order)).toThrow(

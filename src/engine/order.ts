@@ -10,6 +10,8 @@ import {
 
 /** Each may take 64 KiB, and all must fit into the one block that opens the stream. */
 const MAX_COMMENTS = 4;
+/** Compiling takes as long as their number squared, and 1,000 of them overflow the stack of libpcap's compiler. */
+const MAX_EXCLUDED_CONNECTIONS = 32;
 
 /**
  * Checks an order that came across the privilege border. The front has checked what the client sent already; this
@@ -35,7 +37,7 @@ export function validateOrder(order: unknown): CaptureOrder {
     filter,
     promiscuous,
     sectionComments: validateComments(sectionComments),
-    excludedConnections: asList(excludedConnections, 'excludedConnections').map(validateConnection),
+    excludedConnections: validateConnections(excludedConnections),
   };
 }
 
@@ -60,6 +62,14 @@ function validateComments(value: unknown): string[] {
   const comments = asList(value, 'sectionComments').map(validateText);
   if (comments.length > MAX_COMMENTS) throw invalid('sectionComments', `are more than ${MAX_COMMENTS}`);
   return comments;
+}
+
+function validateConnections(value: unknown): TcpConnection[] {
+  const connections = asList(value, 'excludedConnections');
+  if (connections.length > MAX_EXCLUDED_CONNECTIONS) {
+    throw invalid('excludedConnections', `are more than ${MAX_EXCLUDED_CONNECTIONS}`);
+  }
+  return connections.map(validateConnection);
 }
 
 function validateConnection(value: unknown): TcpConnection {
