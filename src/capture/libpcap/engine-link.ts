@@ -42,7 +42,11 @@ export class EngineLink {
     this.socket = socket;
     socket.on('connect', () => this.write({ type: 'control', version: PROTOCOL_VERSION }));
     socket.on('data', (chunk: Buffer) => {
-      for (const line of lines.push(chunk)) this.handle(JSON.parse(line) as EngineEvent);
+      try {
+        for (const line of lines.push(chunk)) this.handle(JSON.parse(line) as EngineEvent);
+      } catch {
+        socket.destroy(); // not our engine, or one that has lost its senses
+      }
     });
     socket.on('error', () => undefined); // 'close' follows
     socket.on('close', () => this.onLost());
