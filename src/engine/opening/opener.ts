@@ -3,6 +3,8 @@ import type { OpenerCall, OpenerReply, OpenerTaskName, OpenerTasks } from './ope
 
 /** The kernel's work for one ring is mostly waiting, so several threads open several rings in about the same time. */
 const THREADS = 4;
+/** Closing takes as long. A capture that closes hundreds of rings must not keep others from opening theirs. */
+const CLOSING_THREADS = 2;
 
 /** A task failed in an opener thread; `code` is that of the error there. */
 export class OpenerError extends Error {
@@ -49,7 +51,8 @@ export class Opener {
     argument: OpenerTasks[Name]['argument'],
   ): Promise<OpenerTasks[Name]['result']> {
     const id = ++this.lastId;
-    const thread = this.threads.reduce((least, each) => (each.waiting < least.waiting ? each : least));
+    const eligible = task === 'closeInterfaces' ? this.threads.slice(0, CLOSING_THREADS) : this.threads;
+    const thread = eligible.reduce((least, each) => (each.waiting < least.waiting ? each : least));
     thread.waiting++;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { resolve: resolve, reject });
