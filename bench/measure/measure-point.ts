@@ -23,6 +23,13 @@ export interface Measurement extends Outcome {
   readonly memoryMiB: number;
 }
 
+/** What one subject made of one load, round by round. */
+export interface Point {
+  readonly load: Load;
+  readonly subject: string;
+  readonly rounds: Measurement[];
+}
+
 /** Starts the subject, sends the load, and ends the subject again. */
 export async function measurePoint(
   bench: Bench,

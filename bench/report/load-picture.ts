@@ -1,5 +1,5 @@
+import type { Point } from '../measure/measure-point.js';
 import { spreadOf } from '../measure/statistics.js';
-import type { Point } from '../scenarios/load.js';
 import { figure, rate } from './figures.js';
 
 const WIDTH = 640;

@@ -1,6 +1,6 @@
 import type { Bench } from '../bench.js';
 import type { Load } from '../load/load-generator.js';
-import { measurePoint, type Measurement } from '../measure/measure-point.js';
+import { measurePoint, type Measurement, type Point } from '../measure/measure-point.js';
 import { quantile, spreadOf } from '../measure/statistics.js';
 import { loadPicture } from '../report/load-picture.js';
 import { count, figure, percent, rate, spread } from '../report/figures.js';
@@ -14,13 +14,6 @@ const EXTENTS = {
 };
 /** No generator here makes more bytes than this with one core. */
 const MOST_BYTES_PER_SECOND = 2e9;
-
-/** What one subject made of one load, round by round. */
-export interface Point {
-  readonly load: Load;
-  readonly subject: string;
-  readonly rounds: Measurement[];
-}
 
 /** One capture, packet sizes and rates: what arrives and what it costs, beside programs that throw packets away. */
 export async function measureLoad(bench: Bench): Promise<Findings> {

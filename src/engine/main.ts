@@ -34,8 +34,8 @@ export async function runEngine(args: string[]): Promise<void> {
 /** libpcap is loaded only now: a service that lacks it says so, and serves what does not need it. */
 async function loadCaptures(problems: string[]): Promise<OpenCapture> {
   try {
-    const { captureOpener } = await import('./captures/capture-opener.js');
-    return captureOpener();
+    const { startCaptureServices } = await import('./captures/capture-services.js');
+    return startCaptureServices();
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'LibraryMissingError') throw error;
     const problem = `no captures: ${error.message}; on Debian: apt-get install libpcap0.8`;

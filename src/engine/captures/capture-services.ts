@@ -6,7 +6,7 @@ import { Opener } from '../opening/opener.js';
 import { Capture, type CaptureServices } from './capture.js';
 
 /** Starts what all captures of this engine share. */
-export function captureOpener(): OpenCapture {
+export function startCaptureServices(): OpenCapture {
   const opener = new Opener((error) => {
     // Without its threads the engine is of no use: the supervisor starts another one.
     log(`an opener thread failed: ${error.stack}`);
