@@ -194,6 +194,7 @@ export class Capture {
     try {
       this.admit(await this.open(device));
     } catch (error) {
+      if (this.over) return;
       logOnce(`interface ${device.name} cannot be captured from: ${(error as Error).message}`);
       this.tryAgainLater();
     }

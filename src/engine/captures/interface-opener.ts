@@ -5,10 +5,14 @@ import type { Pointer } from '../native/libc.js';
 import { LivePcap, type PacketFilter, type PcapOptions } from '../native/libpcap.js';
 import type { Opener } from '../opening/opener.js';
 import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
+import { Turns } from '../turns.js';
 import type { Ring } from './ring-budget.js';
 
 /** DLT_EN10MB: most interfaces are Ethernet, so a filter is compiled for it before any interface is open. */
 export const ETHERNET = 1;
+
+/** More would not be faster, and fill the queue of the opener threads, where other captures wait as well. */
+const MOST_AT_ONCE = 4;
 
 export interface OpenInterface {
   readonly pcap: LivePcap;
@@ -21,6 +25,7 @@ export interface OpenInterface {
 
 /** Opens interfaces of one network namespace for one capture. */
 export class InterfaceOpener {
+  private readonly turns = new Turns(MOST_AT_ONCE);
   private underWay = 0;
   private closed = false;
 
@@ -35,7 +40,9 @@ export class InterfaceOpener {
   /** @throws OpenerError, FilterError */
   async open({ name }: Interface, ring: Ring): Promise<OpenInterface> {
     this.underWay++;
+    await this.turns.take();
     try {
+      if (this.closed) throw new Error('the capture is over');
       const options = {
         interfaceName: name,
         snapshotLength: SNAPSHOT_LENGTH,
@@ -45,6 +52,7 @@ export class InterfaceOpener {
       };
       return { ring, ...(await this.openWithFilter(options)) };
     } finally {
+      this.turns.done();
       this.underWay--;
       this.closeIfUnused();
     }

@@ -1,4 +1,5 @@
 import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
+import { Turns } from '../turns.js';
 import { CompilerProcess, CompileTimeoutError } from './compiler-process.js';
 
 /** More at once would only make each of them slower. */
@@ -29,8 +30,7 @@ export class FilterError extends Error {
  */
 export class FilterCompiler {
   private readonly known = new Map<string, Promise<Uint8Array>>();
-  private readonly queue: (() => void)[] = [];
-  private running = 0;
+  private readonly turns = new Turns(MOST_AT_ONCE);
   private behind = 0;
   private spare?: CompilerProcess;
 
@@ -56,9 +56,9 @@ export class FilterCompiler {
   }
 
   private async compileInTurn(filter: string, linkType: number): Promise<Uint8Array> {
-    await this.turn();
+    await this.turns.take();
     const compiler = this.takeSpare();
-    let done = (): void => this.nextTurn();
+    let done = (): void => this.turns.done();
     let patience: NodeJS.Timeout | undefined;
     try {
       await compiler.ready;
@@ -67,7 +67,7 @@ export class FilterCompiler {
         clearInterval(patience);
         this.behind++;
         compiler.giveWay();
-        this.nextTurn();
+        this.turns.done();
         done = () => void this.behind--;
       }, PATIENCE_MS);
       return await compileBy(compiler, filter, linkType);
@@ -77,17 +77,6 @@ export class FilterCompiler {
       this.warmUp();
       done();
     }
-  }
-
-  private async turn(): Promise<void> {
-    if (this.running < MOST_AT_ONCE) this.running++;
-    else await new Promise<void>((resolve) => this.queue.push(resolve));
-  }
-
-  private nextTurn(): void {
-    const next = this.queue.shift();
-    if (next) next();
-    else this.running--;
   }
 
   private takeSpare(): CompilerProcess {
