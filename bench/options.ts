@@ -32,7 +32,7 @@ export interface BenchOptions {
 
 export const USAGE = `usage: npm run bench -- [SCENARIO...] [options]
 
-Scenarios (${SCENARIO_NAMES.join(', ')}, all); without any: load.
+Scenarios (${SCENARIO_NAMES.join(', ')}, all); without any: load and first-byte.
 
   --quick               one packet size, two rates, one round
   --matrix              packets of 64 to 65,000 bytes, 1,000 packets/s to as fast as it goes
@@ -110,7 +110,7 @@ function parseLine(argv: readonly string[]) {
 
 function chosenScenarios(names: readonly string[]): ScenarioName[] {
   if (names.includes('all')) return [...SCENARIO_NAMES];
-  if (names.length === 0) return ['load'];
+  if (names.length === 0) return ['load', 'first-byte'];
   return names.map((name) => {
     const known = SCENARIO_NAMES.find((candidate) => candidate === name);
     if (!known) throw new UsageError(`no such scenario: ${name}`);

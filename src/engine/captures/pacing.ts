@@ -1,8 +1,8 @@
 /** Below this rate the kernel's own block timer sets the pace; above it, waking for every block costs too much. */
-const QUIET_PACKETS_PER_SECOND = 2_000;
+const QUIET_PACKETS_PER_SECOND = 300;
 /** From this rate on the pause is the longest. */
 const BUSY_PACKETS_PER_SECOND = 8_000;
-const SHORTEST_PAUSE_MS = 3;
+const SHORTEST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 20;
 /** How much of the time that a ring lasts may pass until it is looked at again. */
 const RING_SHARE = 1 / 4;
