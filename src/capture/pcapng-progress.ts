@@ -1,6 +1,4 @@
-/** Block types of pcapng: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html#section-4 */
-const SECTION_HEADER_BLOCK = 0x0a0d0d0a;
-const INTERFACE_DESCRIPTION_BLOCK = 0x00000001;
+import { INTERFACE_DESCRIPTION_BLOCK, SECTION_HEADER_BLOCK } from '../pcapng/blocks.js';
 
 /** Type and total length, 32 bits each. */
 const BLOCK_HEADER_BYTES = 8;

@@ -77,7 +77,7 @@ export class EngineLink {
   /** @throws CaptureError */
   async start(request: CaptureRequest, signal: AbortSignal): Promise<Capture> {
     const id = randomUUID();
-    const start = line({ type: 'start', id, order: { ...request } });
+    const start = line({ type: 'start', id, order: request });
     // The engine would take it for garbage and hang up, on all captures.
     if (Buffer.byteLength(start) > MAX_LINE_BYTES) {
       throw new CaptureError(

@@ -1,5 +1,5 @@
 import type { Interface } from '../interfaces/rtnetlink.js';
-import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../pcapng/blocks.js';
+import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../../pcapng/blocks.js';
 import type { CaptureTotals } from '../protocol.js';
 import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
 import type { CaptureOutput } from './capture-output.js';

@@ -9,7 +9,7 @@ import { libraryVersion } from '../native/libpcap.js';
 import type { HolderWatch } from '../namespaces/holder-watch.js';
 import type { OpenedNamespace } from '../opening/opener-tasks.js';
 import type { Opener } from '../opening/opener.js';
-import { sectionHeaderBlock } from '../pcapng/blocks.js';
+import { sectionHeaderBlock } from '../../pcapng/blocks.js';
 import { whyNotAnInterfaceName, type CaptureOrder, type CaptureTotals, type EndCode } from '../protocol.js';
 import { CaptureOutput } from './capture-output.js';
 import { CaptureStream } from './capture-stream.js';

@@ -1,5 +1,5 @@
 import { packetsOf, readPcapng } from '../../../test/kit/pcapng.js';
-import { interfaceDescriptionBlock, sectionHeaderBlock } from './blocks.js';
+import { interfaceDescriptionBlock, sectionHeaderBlock } from '../../pcapng/blocks.js';
 import { BlockBuffer, RecordReader } from './packet-blocks.js';
 
 const HEAD = Buffer.concat([

@@ -1,4 +1,4 @@
-import { ENHANCED_PACKET_BLOCK } from './blocks.js';
+import { ENHANCED_PACKET_BLOCK } from '../../pcapng/blocks.js';
 
 /** Header of a record in a classic savefile: seconds, nanoseconds, captured and original length; pcap-savefile(5). */
 const RECORD_HEADER_BYTES = 16;

@@ -1,5 +1,6 @@
 /**
- * The pcapng blocks that are written now and then. Packets, of which there are many, have packet-blocks.ts.
+ * The pcapng blocks that are written now and then, by engine and front. Packets, of which there are many, have
+ * src/engine/pcapng/packet-blocks.ts.
  * Format: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html. Little endian, always.
  */
 
@@ -24,16 +25,19 @@ const FILTER_IS_TEXT = 0;
 /** An option's length field has 16 bits; and a multiple of four keeps even a cut text aligned. */
 const MAX_OPTION_BYTES = 0xfffc;
 
-/** Opens the stream. Its length is unknown (-1), since packets are still to come. */
+/**
+ * Opens the stream. Its length is unknown (-1), since packets are still to come.
+ *
+ * @param application what captures, empty: not told
+ */
 export function sectionHeaderBlock(comments: readonly string[], application: string): Buffer {
   const fixed = Buffer.alloc(16);
   fixed.writeUInt32LE(BYTE_ORDER_MAGIC, 0);
   fixed.writeUInt16LE(1, 4); // version 1.0
   fixed.writeBigInt64LE(-1n, 8);
-  return block(SECTION_HEADER_BLOCK, fixed, [
-    ...comments.map((comment) => option(OPT_COMMENT, Buffer.from(comment))),
-    option(SHB_USERAPPL, Buffer.from(application)),
-  ]);
+  const options = comments.map((comment) => option(OPT_COMMENT, Buffer.from(comment)));
+  if (application) options.push(option(SHB_USERAPPL, Buffer.from(application)));
+  return block(SECTION_HEADER_BLOCK, fixed, options);
 }
 
 /**
@@ -73,15 +77,31 @@ export function interfaceStatisticsBlock(
   at: number,
   { received, dropped }: InterfaceCounters,
 ): Buffer {
-  const fixed = Buffer.alloc(12);
+  return block(INTERFACE_STATISTICS_BLOCK, onInterface(12, interfaceId, at), [
+    option(ISB_IFRECV, uint64(received)),
+    option(ISB_OSDROP, uint64(dropped)),
+  ]);
+}
+
+/**
+ * A packet of no bytes, to carry a comment.
+ *
+ * @param at milliseconds since 1970
+ */
+export function emptyPacketBlock(interfaceId: number, at: number, comment: string): Buffer {
+  return block(ENHANCED_PACKET_BLOCK, onInterface(20, interfaceId, at), [
+    option(OPT_COMMENT, Buffer.from(comment)),
+  ]);
+}
+
+/** What statistics and packets begin with: the interface, and the time in nanoseconds. The rest is zero. */
+function onInterface(fixedBytes: number, interfaceId: number, at: number): Buffer {
+  const fixed = Buffer.alloc(fixedBytes);
   const nanoseconds = BigInt(at) * 1_000_000n;
   fixed.writeUInt32LE(interfaceId, 0);
   fixed.writeUInt32LE(Number(nanoseconds >> 32n), 4);
   fixed.writeUInt32LE(Number(nanoseconds & 0xffff_ffffn), 8);
-  return block(INTERFACE_STATISTICS_BLOCK, fixed, [
-    option(ISB_IFRECV, uint64(received)),
-    option(ISB_OSDROP, uint64(dropped)),
-  ]);
+  return fixed;
 }
 
 function block(type: number, fixed: Buffer, options: Buffer[]): Buffer {

@@ -1,4 +1,4 @@
-import { readPcapng } from '../../../test/kit/pcapng.js';
+import { readPcapng } from '../../test/kit/pcapng.js';
 import { interfaceDescriptionBlock, interfaceStatisticsBlock, sectionHeaderBlock } from './blocks.js';
 
 describe('pcapng blocks', () => {
