@@ -1,5 +1,6 @@
 import { parseCgroup, type CgroupContainer } from './cgroup.js';
-import { oldest, readText, type ProcessFacts, type ProcessTable } from './process-table.js';
+import { readText } from '../engine/namespaces/proc.js';
+import { oldest, type ProcessFacts, type ProcessTable } from './process-table.js';
 
 /**
  * Which processes belong to which container, by their control groups. Those are read only where a container may

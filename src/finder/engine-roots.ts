@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import type { ContainerMembership } from './container-membership.js';
-import { readLink, type ProcessFacts, type ProcessTable } from './process-table.js';
+import { readLink } from '../engine/namespaces/proc.js';
+import type { ProcessFacts, ProcessTable } from './process-table.js';
 
 /** A file system in which container engines have their sockets and bundles. */
 export interface EngineRoot {

@@ -2,7 +2,8 @@ import { lstatSync, readdirSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { listDescriptors } from '../engine/namespaces/proc.js';
 import { isEngine, type EngineRoot } from './engine-roots.js';
-import { readLink, readText, type ProcessTable } from './process-table.js';
+import { readLink, readText } from '../engine/namespaces/proc.js';
+import type { ProcessTable } from './process-table.js';
 
 /** Where an engine listens. */
 export interface EngineSocket {

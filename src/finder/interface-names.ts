@@ -4,7 +4,7 @@ import type { NamespaceHolder } from '../engine/namespaces/holder.js';
 import { openHolder } from '../engine/namespaces/open-namespace.js';
 import { inNamespace } from '../engine/namespaces/visit.js';
 import { whyNotAnInterfaceName } from '../engine/protocol.js';
-import { readText } from './process-table.js';
+import { readText } from '../engine/namespaces/proc.js';
 
 /**
  * Names of the interfaces of a network namespace that are up; where we may not enter it, of all. Those that an

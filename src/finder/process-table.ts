@@ -1,5 +1,10 @@
-import { readFileSync, readlinkSync } from 'node:fs';
-import { listProcesses, parseNamespaceLink, parseProcessStat } from '../engine/namespaces/proc.js';
+import {
+  listProcesses,
+  parseNamespaceLink,
+  parseProcessStat,
+  readLink,
+  readText,
+} from '../engine/namespaces/proc.js';
 
 /** One process at the time it was looked at. */
 export interface ProcessFacts {
@@ -66,23 +71,6 @@ export function oldest(processes: Iterable<ProcessFacts>): ProcessFacts | undefi
 /** Arguments of a process; none when it has ended. */
 export function readArguments(procRoot: string, pid: number): string[] {
   return readText(`${procRoot}/${pid}/cmdline`, 'utf8')?.split('\0') ?? [];
-}
-
-/** @returns undefined when the file has gone, or is closed to us */
-export function readText(path: string, encoding: 'latin1' | 'utf8' = 'latin1'): string | undefined {
-  try {
-    return readFileSync(path, encoding);
-  } catch {
-    return undefined;
-  }
-}
-
-export function readLink(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The kernel writes the bytes that the process has set, but `\n` and `\\` for newline and backslash. */

@@ -1,11 +1,11 @@
-import { readFileSync, readlinkSync } from 'node:fs';
 import type { NamespaceHolder } from './holder.js';
+import { namespaceMounts, type ProcessWithMounts } from './namespace-mounts.js';
 import {
   listDescriptors,
   listOtherThreads,
   listProcesses,
   parseNamespaceLink,
-  parseNamespaceMounts,
+  readLink,
   readProcessStat,
 } from './proc.js';
 
@@ -23,7 +23,9 @@ export function* findHolders(procRoot: string, netns: number): Generator<Namespa
   for (const pid of pids) {
     if (linkedNamespace(`${procRoot}/${pid}/ns/net`) === netns) yield { kind: 'process', pid };
   }
-  yield* findMounts(procRoot, netns, pids);
+  for (const mount of namespaceMounts(procRoot, withMountNamespaces(procRoot, pids))) {
+    if (mount.netns === netns) yield mount.holder;
+  }
   // Our own engines have descriptors of what they capture from, and threads that visit it to open an interface.
   const others = pids.filter((pid) => readProcessStat(procRoot, pid)?.parent !== process.ppid);
   for (const pid of others) {
@@ -39,34 +41,12 @@ export function* findHolders(procRoot: string, netns: number): Generator<Namespa
   }
 }
 
-function* findMounts(procRoot: string, netns: number, pids: readonly number[]): Generator<NamespaceHolder> {
-  const seen = new Set<string>();
-  for (const pid of pids) {
-    const mountNamespace = readLink(`${procRoot}/${pid}/ns/mnt`);
-    if (mountNamespace === undefined || seen.has(mountNamespace)) continue;
-    let mountinfo: string;
-    try {
-      // latin1 keeps every byte of a path as it is, whatever its encoding; see `holderPath`.
-      mountinfo = readFileSync(`${procRoot}/${pid}/mountinfo`, 'latin1');
-    } catch {
-      continue; // this process has gone; another one of the same mount namespace may do
-    }
-    seen.add(mountNamespace);
-    for (const mount of parseNamespaceMounts(mountinfo)) {
-      if (mount.netns === netns) yield { kind: 'mount', pid, path: mount.path };
-    }
-  }
+/** One by one: whoever finds an early one spares itself the links of all others. */
+function* withMountNamespaces(procRoot: string, pids: readonly number[]): Generator<ProcessWithMounts> {
+  for (const pid of pids) yield { pid, mountNamespace: readLink(`${procRoot}/${pid}/ns/mnt`) };
 }
 
 function linkedNamespace(path: string): number | undefined {
   const link = readLink(path);
   return link === undefined ? undefined : parseNamespaceLink(link);
-}
-
-function readLink(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,5 @@
 /** Reading /proc, see proc(5). The root is a parameter, so that a checked-in tree can test it. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** Field numbers of /proc/PID/stat, see proc_pid_stat(5); counted from 1. */
 const STAT_PPID = 4;
@@ -24,11 +24,8 @@ export function parseProcessStat(stat: string): ProcessStat {
 
 /** @returns undefined when there is no such process (any more) */
 export function readProcessStat(procRoot: string, pid: number): ProcessStat | undefined {
-  try {
-    return parseProcessStat(readFileSync(`${procRoot}/${pid}/stat`, 'latin1'));
-  } catch {
-    return undefined;
-  }
+  const stat = readText(`${procRoot}/${pid}/stat`);
+  return stat === undefined ? undefined : parseProcessStat(stat);
 }
 
 /** All process ids, in ascending order: the long-lived come first. */
@@ -44,6 +41,24 @@ export function listOtherThreads(procRoot: string, pid: number): number[] {
 /** Open descriptors of a process; none when we may not look. */
 export function listDescriptors(procRoot: string, pid: number): number[] {
   return listNumbers(`${procRoot}/${pid}/fd`);
+}
+
+/** @returns undefined when the file has gone, or is closed to us */
+export function readText(path: string, encoding: 'latin1' | 'utf8' = 'latin1'): string | undefined {
+  try {
+    return readFileSync(path, encoding);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns undefined when the link has gone, or is closed to us */
+export function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function listNumbers(folder: string): number[] {
