@@ -18,7 +18,7 @@ export { SERVICE_NAME, SERVICE_VERSION } from './version/service-version.js';
 // Port: what captures.
 export { CaptureProvider } from './capture/capture-provider.js';
 export type { Capture, CaptureEnd, CaptureRequest } from './capture/capture-provider.js';
-export type { CaptureTotals, NetnsReference, TcpConnection } from './engine/protocol.js';
+export type { CaptureTotals, NetnsReference, TcpConnection, TcpEndpoint } from './engine/protocol.js';
 
 // Port: from what a client means to the network namespaces that it may mean.
 export { NetnsResolver } from './capture/netns-resolver.js';

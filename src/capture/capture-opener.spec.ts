@@ -1,3 +1,4 @@
+import { ServiceConfig } from '../config/service.config.js';
 import { CaptureError } from './capture-errors.js';
 import type { CaptureErrorCode } from './capture-errors.js';
 import { CaptureOpener } from './capture-opener.js';
@@ -44,7 +45,8 @@ class PickyProvider extends CaptureProvider {
 
 function open(resolver: NetnsResolver, provider: CaptureProvider) {
   const excluded = [{ address: '::1', port: 5001, peerAddress: '::1', peerPort: 4 }];
-  return new CaptureOpener(resolver, provider).open(WISH, excluded, new AbortController().signal);
+  const config = Object.assign(new ServiceConfig(), { excludedEndpoints: ['443', '192.0.2.1:8443'] });
+  return new CaptureOpener(resolver, provider, config).open(WISH, excluded, new AbortController().signal);
 }
 
 describe('Opening a capture', () => {
@@ -58,7 +60,11 @@ describe('Opening a capture', () => {
       filter: 'tcp',
       promiscuous: false,
       excludedConnections: [{ port: 5001 }],
-      sectionComments: [expect.stringMatching(/^---\n# capture target information\n/), expect.any(String)],
+      excludedEndpoints: [{ port: 443 }, { address: '192.0.2.1', port: 8443 }],
+      sectionComments: [
+        expect.stringMatching(/^---\n# capture target information\n/),
+        expect.stringMatching(/^excluded-endpoints:\n {4}- "443"\n {4}- 192.0.2.1:8443$/m),
+      ],
     });
   });
 

@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import type { NetnsReference, TcpConnection } from '../engine/protocol.js';
+import { ServiceConfig } from '../config/service.config.js';
+import type { NetnsReference, TcpConnection, TcpEndpoint } from '../engine/protocol.js';
 import { SERVICE_VERSION } from '../version/service-version.js';
 import { CaptureError } from './capture-errors.js';
 import type { CaptureErrorCode } from './capture-errors.js';
 import { CaptureProvider } from './capture-provider.js';
 import type { Capture, CaptureRequest } from './capture-provider.js';
 import type { ClientCaptureRequest } from './capture-request.parser.js';
+import { endpointsFrom } from './excluded-endpoints.js';
 import { NetnsResolver } from './netns-resolver.js';
 import type { ResolvedTarget } from './netns-resolver.js';
 import { sectionComment, serviceComment } from './section-comment.js';
@@ -19,10 +21,15 @@ export interface OpenedCapture {
 /** From what a client asks for to a capture that runs. */
 @Injectable()
 export class CaptureOpener {
+  private readonly excludedEndpoints: readonly TcpEndpoint[];
+
   constructor(
     private readonly resolver: NetnsResolver,
     private readonly provider: CaptureProvider,
-  ) {}
+    { excludedEndpoints }: ServiceConfig,
+  ) {
+    this.excludedEndpoints = endpointsFrom(excludedEndpoints);
+  }
 
   /**
    * Tries the references that the request may mean, best first, until one proves good on the opened namespace.
@@ -35,9 +42,10 @@ export class CaptureOpener {
     signal: AbortSignal,
   ): Promise<OpenedCapture> {
     let failure = new CaptureError('no-such-target', 'there is nothing that the request could mean');
+    const { excludedEndpoints } = this;
     for await (const candidate of this.resolver.candidates(request.target, signal)) {
       try {
-        const order = captureRequest(request, candidate, excludedConnections);
+        const order = captureRequest(request, candidate, { excludedConnections, excludedEndpoints });
         return { capture: await this.provider.open(order, signal), reference: candidate.reference };
       } catch (error) {
         if (!isOutdated(error)) throw error;
@@ -51,7 +59,7 @@ export class CaptureOpener {
 function captureRequest(
   { interfaces, filter, promiscuous }: ClientCaptureRequest,
   { target, reference }: ResolvedTarget,
-  excludedConnections: readonly TcpConnection[],
+  excluded: Pick<CaptureRequest, 'excludedConnections' | 'excludedEndpoints'>,
 ): CaptureRequest {
   return {
     reference,
@@ -60,9 +68,9 @@ function captureRequest(
     promiscuous,
     sectionComments: [
       sectionComment({ target, filter, promiscuous }),
-      serviceComment({ version: SERVICE_VERSION, reference, excludedConnections }),
+      serviceComment({ version: SERVICE_VERSION, reference, ...excluded }),
     ],
-    excludedConnections,
+    ...excluded,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { CaptureTotals, NetnsReference, TcpConnection } from '../engine/protocol.js';
+import type { CaptureTotals, NetnsReference, TcpConnection, TcpEndpoint } from '../engine/protocol.js';
 
 /**
  * What to capture, from where, and how; already validated.
@@ -16,6 +16,8 @@ export interface CaptureRequest {
   readonly sectionComments: readonly string[];
   /** The connections that carry this very capture: they must not appear in it. */
   readonly excludedConnections: readonly TcpConnection[];
+  /** Endpoints that the operator wants to be left out of all captures, see `--exclude`. */
+  readonly excludedEndpoints: readonly TcpEndpoint[];
 }
 
 /**

@@ -152,6 +152,12 @@ describe('serviceComment', () => {
         { address: '10.0.0.1', port: 5001, peerAddress: '10.0.0.2', peerPort: 40000 },
         { address: 'fe80::1', port: 5001, peerAddress: 'fe80::2', peerPort: 40001 },
       ],
+      excludedEndpoints: [
+        { port: 443 },
+        { address: '2001:db8::1' },
+        { address: '10.0.0.3', port: 80 },
+        { address: '2001:db8::2', port: 80 },
+      ],
     });
     expect(parse(comment)).toEqual({
       service: { name: 'packetflix', version: '0.1.0' },
@@ -160,11 +166,17 @@ describe('serviceComment', () => {
         { address: '10.0.0.1:5001', peer: '10.0.0.2:40000' },
         { address: '[fe80::1]:5001', peer: '[fe80::2]:40001' },
       ],
+      'excluded-endpoints': ['443', '2001:db8::1', '10.0.0.3:80', '[2001:db8::2]:80'],
     });
   });
 
   it('is not taken for the first comment by clients', () => {
-    const comment = serviceComment({ version: '1.0', reference: { netns: 5 }, excludedConnections: [] });
+    const comment = serviceComment({
+      version: '1.0',
+      reference: { netns: 5 },
+      excludedConnections: [],
+      excludedEndpoints: [],
+    });
     expect(comment).not.toMatch(/---|capture target information/);
     expect(parse(comment)).toEqual({
       service: { name: 'packetflix', version: '1.0' },

@@ -1,5 +1,6 @@
-import type { NetnsReference, TcpConnection } from '../engine/protocol.js';
+import type { NetnsReference, TcpConnection, TcpEndpoint } from '../engine/protocol.js';
 import type { CaptureTarget } from './capture-target.js';
+import { endpointText } from './excluded-endpoints.js';
 import { toYaml, yamlText } from './yaml-text.js';
 
 /** The lines by which clients (csharg, cshargextcap) find this comment, in order to rewrite it. */
@@ -40,8 +41,9 @@ export function serviceComment(facts: {
   version: string;
   reference: NetnsReference;
   excludedConnections: readonly TcpConnection[];
+  excludedEndpoints: readonly TcpEndpoint[];
 }): string {
-  const { version, reference, excludedConnections } = facts;
+  const { version, reference, excludedConnections, excludedEndpoints } = facts;
   return (
     '# capture service information\n' +
     toYaml({
@@ -53,14 +55,13 @@ export function serviceComment(facts: {
       },
       ...(excludedConnections.length > 0 && {
         'excluded-connections': excludedConnections.map((connection) => ({
-          address: yamlText(endpoint(connection.address, connection.port)),
-          peer: yamlText(endpoint(connection.peerAddress, connection.peerPort)),
+          address: yamlText(endpointText(connection)),
+          peer: yamlText(endpointText({ address: connection.peerAddress, port: connection.peerPort })),
         })),
+      }),
+      ...(excludedEndpoints.length > 0 && {
+        'excluded-endpoints': excludedEndpoints.map((endpoint) => yamlText(endpointText(endpoint))),
       }),
     })
   );
-}
-
-function endpoint(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -53,6 +53,19 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
       'web pages from elsewhere that may capture, such as https://host.example:8443; repeatable, or with commas',
   },
   {
+    section: 'service',
+    field: 'excludedEndpoints',
+    flag: '--exclude',
+    variable: 'PACKETFLIX_EXCLUDE',
+    kind: 'list',
+    value: 'endpoint',
+    defaultValue: undefined,
+    defaultInWords: 'none',
+    description:
+      'TCP endpoint that no capture shows, such as the TLS proxy in front: 8443, 192.0.2.1, 192.0.2.1:443 or ' +
+      '[2001:db8::1]:443; repeatable, or with commas',
+  },
+  {
     section: 'discovery',
     field: 'service',
     flag: '--discovery-service',

@@ -9,6 +9,7 @@ const DEFAULTS = {
     port: 5001,
     host: undefined,
     allowedOrigins: [] as string[],
+    excludedEndpoints: [] as string[],
     debug: false,
     logRequests: false,
     logHeaders: false,
@@ -62,6 +63,18 @@ describe('The command line and the environment', () => {
       [],
       { PACKETFLIX_ALLOWED_ORIGIN: 'http://c.example,http://d.example' },
       { service: { allowedOrigins: ['http://c.example', 'http://d.example'] } },
+    ],
+    [
+      'endpoints that no capture shows',
+      ['--exclude', '8443', '--exclude=192.0.2.1:443, [2001:db8::1]:443'],
+      {},
+      { service: { excludedEndpoints: ['8443', '192.0.2.1:443', '[2001:db8::1]:443'] } },
+    ],
+    [
+      'such endpoints in a variable',
+      [],
+      { PACKETFLIX_EXCLUDE: '8443,::1' },
+      { service: { excludedEndpoints: ['8443', '::1'] } },
     ],
     ['a switch', ['--debug'], {}, { service: { debug: true } }],
     ['a switch by variable', [], { PACKETFLIX_LOG_REQUESTS: 'true' }, { service: { logRequests: true } }],
@@ -131,6 +144,14 @@ describe('The command line and the environment', () => {
         {},
         '--allowed-origin must be origins of web pages, such as https://host.example:8443, ' +
           `without a path and never "null", not ${JSON.stringify(text)}`,
+      ],
+    ),
+    ...['host.example', '443,', Array.from({ length: 33 }, () => '443').join()].map(
+      (text): [string[], Env, string] => [
+        ['--exclude', text],
+        {},
+        '--exclude must be at most 32 TCP endpoints in numbers, such as 8443, 192.0.2.1:443 or ' +
+          `[2001:db8::1]:443, not ${JSON.stringify(text)}`,
       ],
     ),
     [['--host', 'a b'], {}, '--host must be an address or a host name, not "a b"'],

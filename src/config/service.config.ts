@@ -1,9 +1,14 @@
 import { IsBoolean, IsInt, IsOptional, Matches, Max, Min, ValidateBy } from 'class-validator';
+import { isListOfEndpoints } from '../capture/excluded-endpoints.js';
+import { MAX_EXCLUSIONS } from '../engine/protocol.js';
 import { canonicalOrigin } from '../upgrade/web-origin.js';
 
 const PORT = { message: 'must be a whole number from 0 to 65535' };
 const ORIGINS = {
   message: 'must be origins of web pages, such as https://host.example:8443, without a path and never "null"',
+};
+const ENDPOINTS = {
+  message: `must be at most ${MAX_EXCLUSIONS} TCP endpoints in numbers, such as 8443, 192.0.2.1:443 or [2001:db8::1]:443`,
 };
 
 /** How the service presents itself to the network, and what it says in its log. */
@@ -22,6 +27,10 @@ export class ServiceConfig {
   /** Web pages that may capture although they do not come from an address of ours. */
   @ValidateBy({ name: 'areOrigins', validator: { validate: areOrigins } }, ORIGINS)
   readonly allowedOrigins!: readonly string[];
+
+  /** TCP endpoints that no capture shows. */
+  @ValidateBy({ name: 'areEndpoints', validator: { validate: isListOfEndpoints } }, ENDPOINTS)
+  readonly excludedEndpoints!: readonly string[];
 
   @IsBoolean({ message: 'must be true or false' })
   readonly debug!: boolean;

@@ -12,6 +12,7 @@ const ORDER = {
   promiscuous: true,
   sectionComments: [],
   excludedConnections: [],
+  excludedEndpoints: [],
 };
 
 /** A control connection with one capture that is being opened, and everything that a test wants to do to it. */

@@ -8,6 +8,7 @@ const GOOD = {
   promiscuous: true,
   sectionComments: ['---\n'],
   excludedConnections: [{ address: '::1', port: 1, peerAddress: '10.0.0.1', peerPort: 65_535 }],
+  excludedEndpoints: [{ port: 443 }, { address: '10.0.0.1' }, { address: '::1', port: 65_535 }],
 };
 
 describe('validateOrder', () => {
@@ -40,6 +41,15 @@ describe('validateOrder', () => {
     [
       'more connections to leave out than can be compiled',
       { ...GOOD, excludedConnections: Array.from({ length: 33 }, () => GOOD.excludedConnections[0]) },
+    ],
+    ['no list of endpoints', { ...GOOD, excludedEndpoints: undefined }],
+    ['an endpoint of nothing', { ...GOOD, excludedEndpoints: [{}] }],
+    ['a host name as an endpoint', { ...GOOD, excludedEndpoints: [{ address: 'a) or (tcp' }] }],
+    ['text as the port of an endpoint', { ...GOOD, excludedEndpoints: [{ port: '443) or (tcp' }] }],
+    ['port 0 of an endpoint', { ...GOOD, excludedEndpoints: [{ address: '10.0.0.1', port: 0 }] }],
+    [
+      'more endpoints to leave out than can be compiled',
+      { ...GOOD, excludedEndpoints: Array.from({ length: 33 }, () => GOOD.excludedEndpoints[0]) },
     ],
     ['a port as a text', { ...GOOD, excludedConnections: [{ ...GOOD.excludedConnections[0], port: '80' }] }],
   ])('refuses %s', (_, order) => {

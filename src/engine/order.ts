@@ -1,17 +1,17 @@
 import { isIP } from 'node:net';
 import { RefusalError } from './captures/refusal.js';
 import {
+  MAX_EXCLUSIONS,
   MAX_FILTER_BYTES,
   whyNotAnInterfaceName,
   type CaptureOrder,
   type NetnsReference,
   type TcpConnection,
+  type TcpEndpoint,
 } from './protocol.js';
 
 /** Each may take 64 KiB, and all must fit into the one block that opens the stream. */
 const MAX_COMMENTS = 4;
-/** Compiling takes as long as their number squared, and 1,000 of them overflow the stack of libpcap's compiler. */
-const MAX_EXCLUDED_CONNECTIONS = 32;
 
 /**
  * Checks an order that came across the privilege border. The front has checked what the client sent already; this
@@ -20,10 +20,15 @@ const MAX_EXCLUDED_CONNECTIONS = 32;
  * @throws RefusalError
  */
 export function validateOrder(order: unknown): CaptureOrder {
-  const { reference, interfaces, filter, promiscuous, sectionComments, excludedConnections } = asRecord(
-    order,
-    'order',
-  );
+  const {
+    reference,
+    interfaces,
+    filter,
+    promiscuous,
+    sectionComments,
+    excludedConnections,
+    excludedEndpoints,
+  } = asRecord(order, 'order');
   if (typeof filter !== 'string' || Buffer.byteLength(filter) > MAX_FILTER_BYTES || filter.includes('\0')) {
     throw new RefusalError(
       'invalid-filter',
@@ -37,7 +42,8 @@ export function validateOrder(order: unknown): CaptureOrder {
     filter,
     promiscuous,
     sectionComments: validateComments(sectionComments),
-    excludedConnections: validateConnections(excludedConnections),
+    excludedConnections: exclusions(excludedConnections, 'excludedConnections').map(validateConnection),
+    excludedEndpoints: exclusions(excludedEndpoints, 'excludedEndpoints').map(validateEndpoint),
   };
 }
 
@@ -64,12 +70,10 @@ function validateComments(value: unknown): string[] {
   return comments;
 }
 
-function validateConnections(value: unknown): TcpConnection[] {
-  const connections = asList(value, 'excludedConnections');
-  if (connections.length > MAX_EXCLUDED_CONNECTIONS) {
-    throw invalid('excludedConnections', `are more than ${MAX_EXCLUDED_CONNECTIONS}`);
-  }
-  return connections.map(validateConnection);
+function exclusions(value: unknown, name: string): unknown[] {
+  const list = asList(value, name);
+  if (list.length > MAX_EXCLUSIONS) throw invalid(name, `are more than ${MAX_EXCLUSIONS}`);
+  return list;
 }
 
 function validateConnection(value: unknown): TcpConnection {
@@ -80,6 +84,12 @@ function validateConnection(value: unknown): TcpConnection {
     peerAddress: ipAddress(peerAddress),
     peerPort: positiveInteger(peerPort, 'port'),
   };
+}
+
+function validateEndpoint(value: unknown): TcpEndpoint {
+  const { address, port } = asRecord(value, 'endpoint');
+  if (address === undefined) return { port: positiveInteger(port, 'port') };
+  return { address: ipAddress(address), ...(port !== undefined && { port: positiveInteger(port, 'port') }) };
 }
 
 function ipAddress(value: unknown): string {

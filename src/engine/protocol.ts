@@ -16,6 +16,12 @@ export const MAX_LINE_BYTES = 512 * 1024;
 /** pcap-filter(7) text longer than this is refused unread: compiling can take minutes (see docs/adr). */
 export const MAX_FILTER_BYTES = 4096;
 
+/**
+ * At most so many connections, and so many endpoints, can be left out of a capture: compiling takes as long as their
+ * number squared, and 1,000 of them overflow the stack of libpcap's compiler.
+ */
+export const MAX_EXCLUSIONS = 32;
+
 /** A namespace to capture from, and what must be true of it at the time it is opened. */
 export interface NetnsReference {
   /** Inode number of the network namespace, as in `ls -L -i /proc/PID/ns/net`; > 0. */
@@ -34,6 +40,11 @@ export interface TcpConnection {
   readonly peerPort: number;
 }
 
+/** One side of TCP connections: an address (as in `TcpConnection`), a port or both; never neither. */
+export type TcpEndpoint =
+  | { readonly address: string; readonly port?: number }
+  | { readonly address?: undefined; readonly port: number };
+
 /** Everything an engine needs to know to run one capture. */
 export interface CaptureOrder {
   readonly reference: NetnsReference;
@@ -46,6 +57,8 @@ export interface CaptureOrder {
   readonly sectionComments: readonly string[];
   /** Connections whose packets must not be recorded: those that carry this very capture. */
   readonly excludedConnections: readonly TcpConnection[];
+  /** Endpoints whose TCP packets must not be recorded: where the capture is relayed, see `--exclude`. */
+  readonly excludedEndpoints: readonly TcpEndpoint[];
 }
 
 /** First line of a connection. */

@@ -17,8 +17,18 @@ export interface CaptureParameters {
 export interface ClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly path?: string;
+  /** A TLS proxy in front of the service; absent: straight to the service. */
+  readonly through?: TlsRelay;
   /** Count packets only: for streams too big to be kept. */
   readonly countOnly?: boolean;
+}
+
+/** Where a TLS proxy has the service. */
+export interface TlsRelay {
+  /** Begins with `wss:`; the path of the request is appended. */
+  readonly url: string;
+  /** To trust it by. */
+  readonly certificate: string;
 }
 
 export interface Closing {
@@ -69,8 +79,13 @@ export class CaptureClient implements AsyncDisposable {
     parameters: CaptureParameters,
     options: ClientOptions = {},
   ): Promise<CaptureClient> {
-    const url = service.url((options.path ?? '/capture') + queryOf(parameters), 'ws');
-    const socket = new WebSocket(url, { headers: options.headers, perMessageDeflate: true });
+    const { headers, through, path = '/capture' } = options;
+    const target = path + queryOf(parameters);
+    const socket = new WebSocket(through ? through.url + target : service.url(target, 'ws'), {
+      headers,
+      perMessageDeflate: true,
+      ca: through?.certificate,
+    });
     socket.binaryType = 'nodebuffer';
     const client = new CaptureClient(socket, service, options);
     await new Promise<void>((resolve, reject) => {

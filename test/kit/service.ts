@@ -24,12 +24,16 @@ export class Service implements AsyncDisposable {
     readonly port: number,
   ) {}
 
-  /** Comes back when it answers. */
-  static async start(options: readonly string[] = []): Promise<Service> {
+  /**
+   * Comes back when it answers.
+   *
+   * @param port any free one, unless an option has to name it
+   */
+  static async start(options: readonly string[] = [], port?: number): Promise<Service> {
     if (!existsSync(MAIN)) {
       throw new Error(`there is no ${MAIN}: run "npm run build" first`);
     }
-    const port = await freePort();
+    port ??= await freePort();
     const child = await Child.start(process.execPath, [MAIN, '--port', String(port), ...options]);
     const service = new Service(child, port);
     try {

@@ -41,6 +41,7 @@ describeAsRoot('With a real engine and a real namespace,', () => {
       promiscuous: true,
       sectionComments: [],
       excludedConnections: [],
+      excludedEndpoints: [],
     };
     const heldResources = () => readdirSync(`/proc/${engine.pid}/fd`).length;
     await warmUp(provider, request, heldResources);

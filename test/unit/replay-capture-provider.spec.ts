@@ -13,6 +13,7 @@ const REQUEST: CaptureRequest = {
   promiscuous: true,
   sectionComments: [],
   excludedConnections: [],
+  excludedEndpoints: [],
 };
 
 /** A section, an interface, and as many packets as it takes to need several reads. */

@@ -1,6 +1,5 @@
 import { compileFilter, PacketFilter } from '../native/libpcap.js';
 import { both, REJECT_ALL } from './bpf-program.js';
-import { excludingFilter } from './connection-filter.js';
 
 const ETHERNET = 1;
 const compile = (text: string): Uint8Array => compileFilter(text, ETHERNET, 262_144);
@@ -35,15 +34,6 @@ describe('both', () => {
   it('lets nothing pass with a program that lets nothing pass, on either side', () => {
     expect(passing(both(compile('tcp'), REJECT_ALL))).toEqual([]);
     expect(passing(both(REJECT_ALL, compile('tcp')))).toEqual([]);
-  });
-
-  it('leaves out one connection in both directions and keeps everything else', () => {
-    const connection = { address: '10.0.0.2', port: 80, peerAddress: '10.0.0.1', peerPort: 1234 };
-    const exclusion = compile(excludingFilter([connection]));
-    expect(passing(both(exclusion, compile('tcp')))).toEqual([
-      'TCP to port 443',
-      'TCP to port 80 of another host',
-    ]);
   });
 });
 

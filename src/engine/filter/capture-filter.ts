@@ -1,7 +1,7 @@
 import type { CaptureOrder } from '../protocol.js';
 import { PacketFilter } from '../native/libpcap.js';
 import { REJECT_ALL } from './bpf-program.js';
-import { excludingFilter } from './connection-filter.js';
+import { exclusionFilter } from './exclusion-filter.js';
 import { FilterError, type FilterCompiler } from './filter-compiler.js';
 
 /**
@@ -24,16 +24,16 @@ export interface LinkTypeFilter {
 /** The filter of one capture: compiled once per link type, when first wanted. */
 export class CaptureFilter {
   readonly text: string;
-  /** Filter text that leaves out the connections which carry the capture; of our own making. */
+  /** Filter text that leaves out whatever carries the capture; of our own making. */
   readonly exclusion: string;
   private readonly byLinkType = new Map<number, Promise<LinkTypeFilter>>();
 
   constructor(
-    { filter, excludedConnections }: Pick<CaptureOrder, 'filter' | 'excludedConnections'>,
+    { filter, ...excluded }: Pick<CaptureOrder, 'filter' | 'excludedConnections' | 'excludedEndpoints'>,
     private readonly compiler: FilterCompiler,
   ) {
     this.text = filter;
-    this.exclusion = excludingFilter(excludedConnections);
+    this.exclusion = exclusionFilter(excluded);
   }
 
   /**

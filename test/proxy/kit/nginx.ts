@@ -36,10 +36,11 @@ export class Nginx implements AsyncDisposable {
     readonly certificate: string,
   ) {}
 
-  static async before(servicePort: number, prefix: string): Promise<Nginx> {
+  /** @param port any free one, unless the service has to know it beforehand */
+  static async before(servicePort: number, prefix: string, port?: number): Promise<Nginx> {
     const folder = mkdtempSync('/tmp/packetflix-test-nginx-');
     await run('openssl', ...selfSigned(folder));
-    const port = await freePort();
+    port ??= await freePort();
     const file = join(folder, 'nginx.conf');
     writeFileSync(file, configuration(folder, port, servicePort, prefix));
     const child = await Child.start('nginx', ['-p', folder, '-e', join(folder, 'error.log'), '-c', file], {
@@ -71,7 +72,7 @@ export class Nginx implements AsyncDisposable {
 
 function selfSigned(folder: string): string[] {
   const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'certificate.pem')];
-  const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+  const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
   return [
     'req',
     '-x509',

@@ -1,0 +1,118 @@
+import { createSocket } from 'node:dgram';
+import { statSync } from 'node:fs';
+import { parse } from 'yaml';
+import { describeWithNginx, Nginx } from '../proxy/kit/nginx.js';
+import { CaptureClient, type TlsRelay } from '../kit/capture-client.js';
+import type { Packet } from '../kit/pcapng.js';
+import { describeAsRoot } from '../kit/root.js';
+import { freePort, Service } from '../kit/service.js';
+
+/** The network namespace that the service, the proxy and the clients are in: they capture each other's connections. */
+const HERE = statSync('/proc/self/ns/net').ino;
+const MARKS = 20;
+
+describeAsRoot('A capture of the interface that carries it', () => {
+  let udpPort: number;
+  beforeAll(async () => {
+    udpPort = await freePort();
+  });
+
+  /** Everything on the loopback interface that concerns one of these ports, and marks. */
+  async function open(service: Service, ports: number[], through?: TlsRelay): Promise<CaptureClient> {
+    const filter = [...ports.map((port) => `tcp port ${port}`), `udp dst port ${udpPort}`].join(' or ');
+    const client = await CaptureClient.open(
+      service,
+      { netns: HERE, nif: 'lo', filter },
+      { path: '/capture', through },
+    );
+    await client.described('lo');
+    return client;
+  }
+
+  /** Waits for several batches, each of which would be in the next one if it were captured on its way. */
+  async function marksSeen(...clients: CaptureClient[]): Promise<void> {
+    const isMark = (packet: Packet): boolean => packet.data.includes('a mark');
+    for (let count = 1; count <= MARKS; count++) {
+      await sendMark(udpPort);
+      for (const client of clients) {
+        await client.until('a mark', () => client.packets.filter(isMark).length >= count);
+      }
+    }
+  }
+
+  it('shows nothing of its own connection', async () => {
+    await using service = await Service.start();
+    await using client = await open(service, [service.port]);
+
+    await marksSeen(client);
+
+    expect(client.packets.map(protocolOf)).not.toContain('TCP');
+    expect(parse(client.comments[1] ?? '')).toMatchObject({
+      'excluded-connections': [
+        { address: `127.0.0.1:${service.port}`, peer: `127.0.0.1:${client.ports.local}` },
+      ],
+    });
+  });
+
+  it('shows another capture, and is shown by that one, unless the port of the service is excluded', async () => {
+    await using service = await Service.start();
+    await using one = await open(service, [service.port]);
+    await using other = await open(service, [service.port]);
+    await marksSeen(one, other);
+    expect(one.packets.map(protocolOf)).toContain('TCP');
+
+    const port = await freePort();
+    await using excluding = await Service.start(['--exclude', String(port)], port);
+    await using quietOne = await open(excluding, [port]);
+    await using quietOther = await open(excluding, [port]);
+    await marksSeen(quietOne, quietOther);
+    for (const { packets, comments } of [quietOne, quietOther]) {
+      expect(packets.map(protocolOf)).not.toContain('TCP');
+      expect(parse(comments[1] ?? '')).toMatchObject({ 'excluded-endpoints': [String(port)] });
+    }
+  });
+
+  describeWithNginx('behind a TLS proxy', () => {
+    it.each([
+      ['by its port', (port: number) => [String(port)]],
+      ['by address and port', (port: number) => [`127.0.0.1:${port}`, `[::1]:${port}`]],
+    ])('shows nothing of what the proxy relays, when that is excluded %s', async (_, excluded) => {
+      const port = await freePort();
+      await using service = await Service.start(['--exclude', excluded(port).join()]);
+      await using nginx = await Nginx.before(service.port, '/prefix', port);
+      await using client = await open(service, [port, service.port], relayOf(nginx));
+
+      await marksSeen(client);
+
+      expect(client.packets.map(protocolOf)).not.toContain('TCP');
+      expect(parse(client.comments[1] ?? '')).toMatchObject({ 'excluded-endpoints': excluded(port) });
+    });
+
+    it('shows what the proxy relays otherwise', async () => {
+      await using service = await Service.start();
+      await using nginx = await Nginx.before(service.port, '/prefix');
+      await using client = await open(service, [nginx.port], relayOf(nginx));
+
+      await marksSeen(client);
+
+      expect(client.packets.map(protocolOf)).toContain('TCP');
+    });
+  });
+});
+
+function relayOf({ port, certificate }: Nginx): TlsRelay {
+  return { url: `wss://127.0.0.1:${port}/prefix`, certificate };
+}
+
+async function sendMark(port: number): Promise<void> {
+  const socket = createSocket('udp4');
+  await new Promise((resolve) => socket.send('a mark', port, '127.0.0.1', resolve));
+  socket.close();
+}
+
+/** Of a packet in Ethernet, as the loopback interface has them. */
+function protocolOf({ data }: Packet): 'TCP' | 'UDP' | 'other' {
+  const isIpv6 = data.readUInt16BE(12) === 0x86dd;
+  const protocol = data.readUInt8(isIpv6 ? 20 : 23);
+  return protocol === 6 ? 'TCP' : protocol === 17 ? 'UDP' : 'other';
+}
