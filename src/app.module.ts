@@ -6,6 +6,7 @@ import type { Options } from './config/options.js';
 import { OptionsModule } from './config/options.module.js';
 import { LocalDiscoveryModule } from './discovery/local/local-discovery.module.js';
 import { GhostwireProxyModule } from './discovery/proxy/ghostwire-proxy.module.js';
+import { OperatorModule } from './operator/operator.module.js';
 import { UpgradeModule } from './upgrade/upgrade.module.js';
 import { VersionModule } from './version/version.module.js';
 
@@ -19,6 +20,7 @@ export class AppModule {
         OptionsModule.register(options),
         UpgradeModule,
         VersionModule,
+        OperatorModule.register(options),
         CaptureModule.register(capture),
         ...(options.discovery.local ? [LocalDiscoveryModule] : []),
         ...(options.discovery.proxy ? [GhostwireProxyModule] : []),

@@ -11,6 +11,7 @@ export { AppModule } from './app.module.js';
 export { CaptureModule } from './capture/capture.module.js';
 export type { CaptureModuleOptions, Implementation } from './capture/capture.module.js';
 export { createFront } from './front/create-front.js';
+export { OperatorModule } from './operator/operator.module.js';
 export { UpgradeModule } from './upgrade/upgrade.module.js';
 export { VersionModule } from './version/version.module.js';
 export { SERVICE_NAME, SERVICE_VERSION } from './version/service-version.js';
@@ -37,6 +38,11 @@ export { GhostwireTargetDirectory } from './discovery/ghostwire/ghostwire-target
 // The only errors that a provider or a resolver throws.
 export { CaptureError } from './capture/capture-errors.js';
 export type { CaptureErrorCode } from './capture/capture-errors.js';
+
+// Whether the service can do what it is there for: add what your own parts need.
+export { HealthModule } from './health/health.module.js';
+export { Readiness } from './health/readiness.js';
+export type { PartReadiness, ReadinessCheck } from './health/readiness.js';
 
 // The options: read once, injected by class.
 export { DiscoveryConfig } from './config/discovery.config.js';

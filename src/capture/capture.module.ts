@@ -13,6 +13,8 @@ import { FallbackTargetDirectory } from '../discovery/fallback-target-directory.
 import { GhostwireTargetDirectory } from '../discovery/ghostwire/ghostwire-target-directory.js';
 import { LocalTargetDirectory } from '../discovery/local/local-target-directory.js';
 import { TargetDirectory } from '../discovery/target-directory.js';
+import { HealthModule } from '../health/health.module.js';
+import { Readiness } from '../health/readiness.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureProvider } from './capture-provider.js';
 import { CaptureController } from './capture.controller.js';
@@ -60,7 +62,7 @@ export class CaptureModule {
     } = options;
     return {
       module: CaptureModule,
-      imports,
+      imports: [HealthModule, ...imports],
       controllers: [CaptureController],
       providers: [
         CaptureGateway,
@@ -77,8 +79,8 @@ export class CaptureModule {
 }
 
 const LIBPCAP: Implementation<CaptureProvider> = {
-  useFactory: (config: EngineConfig) => new LibpcapCaptureProvider(config),
-  inject: [EngineConfig],
+  useFactory: (config: EngineConfig, readiness: Readiness) => new LibpcapCaptureProvider(config, readiness),
+  inject: [EngineConfig, Readiness],
 };
 
 const GHOSTWIRE_OR_LOCAL: Implementation<TargetDirectory> = {

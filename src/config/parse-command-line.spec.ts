@@ -12,6 +12,8 @@ const DEFAULTS = {
     excludedEndpoints: [] as string[],
     debug: false,
     logRequests: false,
+    operatorPort: 'same',
+    operatorHost: undefined,
     logHeaders: false,
   },
   discovery: {

@@ -4,6 +4,7 @@ import { MAX_EXCLUSIONS } from '../engine/protocol.js';
 import { canonicalOrigin } from '../upgrade/web-origin.js';
 
 const PORT = { message: 'must be a whole number from 0 to 65535' };
+const OPERATOR_PORT = { message: 'must be "same", "off" or a port, a whole number from 0 to 65535' };
 const ORIGINS = {
   message: 'must be origins of web pages, such as https://host.example:8443, without a path and never "null"',
 };
@@ -32,6 +33,15 @@ export class ServiceConfig {
   @ValidateBy({ name: 'areEndpoints', validator: { validate: isListOfEndpoints } }, ENDPOINTS)
   readonly excludedEndpoints!: readonly string[];
 
+  /** Where health is told: `same`, the port of the service, `off`, or a TCP port; 0: any free one. */
+  @ValidateBy({ name: 'isOperatorPort', validator: { validate: isOperatorPort } }, OPERATOR_PORT)
+  readonly operatorPort!: string;
+
+  /** Address or name for the port of the operators; absent: that of the service. */
+  @IsOptional()
+  @Matches(/^[\w.:%-]+$/, { message: 'must be an address or a host name' })
+  readonly operatorHost?: string;
+
   @IsBoolean({ message: 'must be true or false' })
   readonly debug!: boolean;
 
@@ -44,4 +54,8 @@ export class ServiceConfig {
 
 function areOrigins(list: readonly string[]): boolean {
   return list.every((text) => canonicalOrigin(text) !== undefined);
+}
+
+function isOperatorPort(text: string): boolean {
+  return text === 'same' || text === 'off' || (/^\d{1,5}$/.test(text) && Number(text) <= 65535);
 }

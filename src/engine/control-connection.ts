@@ -4,7 +4,7 @@ import { asRefusal, RefusalError } from './captures/refusal.js';
 import type { RingAllotment, RingBudget } from './captures/ring-budget.js';
 import { LineReader } from './lines.js';
 import { validateOrder } from './order.js';
-import { PROTOCOL_VERSION, type CaptureOrder, type EngineEvent } from './protocol.js';
+import { PROTOCOL_VERSION, type CaptureOrder, type EngineEvent, type EngineProblem } from './protocol.js';
 
 /** Opens what an order asks for and begins to capture into the data connection. */
 export type OpenCapture = (
@@ -38,7 +38,7 @@ export class ControlConnection {
     private readonly openCapture: OpenCapture,
     private readonly budget: RingBudget,
     private readonly dataConnections: DataConnections,
-    problems: readonly string[],
+    problems: readonly EngineProblem[],
   ) {
     socket.on('data', (chunk: Buffer) => this.read(chunk));
     socket.on('close', () => this.abortAll());

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { RingBudget } from './captures/ring-budget.js';
 import { ControlConnection, type OpenCapture } from './control-connection.js';
-import { PROTOCOL_VERSION, type Greeting } from './protocol.js';
+import { PROTOCOL_VERSION, type EngineProblem, type Greeting } from './protocol.js';
 import { LineReader } from './lines.js';
 
 /** The two connections of a capture come within milliseconds of each other. */
@@ -18,7 +18,7 @@ export class EngineServer {
   constructor(
     private readonly openCapture: OpenCapture,
     private readonly budget: RingBudget,
-    private readonly problems: readonly string[],
+    private readonly problems: readonly EngineProblem[],
   ) {
     this.server = createServer((socket) => this.greet(socket));
   }

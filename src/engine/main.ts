@@ -1,8 +1,11 @@
 import { parseArgs } from 'node:util';
+import { CapabilitySet } from '../supervisor/capabilities.js';
+import { missingForCaptures } from '../supervisor/capability-report.js';
 import { RefusalError } from './captures/refusal.js';
 import { RingBudget, shareOf } from './captures/ring-budget.js';
 import type { OpenCapture } from './control-connection.js';
 import { EngineServer } from './engine-server.js';
+import type { EngineProblem } from './protocol.js';
 
 /**
  * The engine: the process with powers. It has no network listener, only a unix socket, and ends with its standard input,
@@ -22,7 +25,10 @@ export async function runEngine(args: string[]): Promise<void> {
   const leave = (): void => process.exit(0);
   process.stdin.on('end', leave).on('error', leave).resume();
 
-  const problems: string[] = [];
+  const problems: EngineProblem[] = missingForCaptures(CapabilitySet.ofThisProcess()).map((message) => ({
+    part: 'capabilities',
+    message,
+  }));
   const server = new EngineServer(
     await loadCaptures(problems),
     new RingBudget(shareOf(Number(values.engines))),
@@ -32,14 +38,14 @@ export async function runEngine(args: string[]): Promise<void> {
 }
 
 /** libpcap is loaded only now: a service that lacks it says so, and serves what does not need it. */
-async function loadCaptures(problems: string[]): Promise<OpenCapture> {
+async function loadCaptures(problems: EngineProblem[]): Promise<OpenCapture> {
   try {
     const { startCaptureServices } = await import('./captures/capture-services.js');
     return startCaptureServices();
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'LibraryMissingError') throw error;
-    const problem = `no captures: ${error.message}; on Debian: apt-get install libpcap0.8`;
-    problems.push(problem);
-    return () => Promise.reject(new RefusalError('internal', problem));
+    const message = `no captures: ${error.message}; on Debian: apt-get install libpcap0.8`;
+    problems.push({ part: 'libpcap', message });
+    return () => Promise.reject(new RefusalError('internal', message));
   }
 }

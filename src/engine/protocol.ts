@@ -8,7 +8,7 @@
  */
 
 /** Bumped whenever a message changes its meaning; front and engine come from the same build. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** No line of this protocol may be longer than this, in bytes: 1,000 interface names are 61 kB. */
 export const MAX_LINE_BYTES = 512 * 1024;
@@ -98,10 +98,16 @@ export interface CaptureTotals {
   readonly dropped: number;
 }
 
+/** Why an engine cannot capture, as a readable sentence, and which of its needs is not met. */
+export interface EngineProblem {
+  readonly part: 'capabilities' | 'libpcap';
+  readonly message: string;
+}
+
 /** Engine → front, on the control connection. */
 export type EngineEvent =
-  /** Sent once, first. `problems` are readable sentences about what will not work; empty: all is well. */
-  | { readonly type: 'hello'; readonly version: number; readonly problems: readonly string[] }
+  /** Sent once, first. No `problems`: all is well. */
+  | { readonly type: 'hello'; readonly version: number; readonly problems: readonly EngineProblem[] }
   | { readonly type: 'started'; readonly id: string; readonly interfaces: readonly string[] }
   | { readonly type: 'refused'; readonly id: string; readonly code: RefusalCode; readonly message: string }
   | {

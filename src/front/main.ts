@@ -7,11 +7,13 @@ import { parseCommandLine } from '../config/parse-command-line.js';
 import { SERVICE_NAME, SERVICE_VERSION } from '../version/service-version.js';
 import { createFront } from './create-front.js';
 import { heldCapabilities } from './held-capabilities.js';
-import { listenErrorMessage } from './listen-error.js';
+import { ListenError } from './listen-error.js';
 import { onEndOfService, reportReady } from './supervision.js';
 
 /** The supervisor kills after 3 s; better to go in order, whatever clients do. */
 const SHUTDOWN_DEADLINE_MS = 2_700;
+
+const LISTEN_OPTIONS = { port: '--port or PACKETFLIX_PORT', host: '--host or PACKETFLIX_HOST' };
 
 /** The unprivileged side of the service: everything that clients can reach. */
 export async function runFront(argv: readonly string[]): Promise<void> {
@@ -40,7 +42,11 @@ async function serve(options: Options): Promise<void> {
   try {
     await (host === undefined ? app.listen(port) : app.listen(port, host));
   } catch (error) {
-    return giveUp(listenErrorMessage(error as NodeJS.ErrnoException, host, port), 1);
+    const failure =
+      error instanceof ListenError
+        ? error
+        : new ListenError(error as NodeJS.ErrnoException, { host, port, options: LISTEN_OPTIONS });
+    return giveUp(failure.message, 1);
   }
   const logger = new Logger('Front');
   logger.log(

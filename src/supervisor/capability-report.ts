@@ -34,6 +34,13 @@ export function describeMissingCapabilities(capabilities: CapabilitySet): string
   return [...lines, ...HOW_TO_MEND];
 }
 
+/** What a process cannot do that is to capture, one sentence for each capability that it lacks; optional ones left out. */
+export function missingForCaptures(capabilities: CapabilitySet): string[] {
+  return ENGINE_CAPABILITIES.filter(({ name, optional }) => !optional && !capabilities.has(name)).map(
+    ({ name, consequence }) => `missing capability CAP_${name}: ${consequence}`,
+  );
+}
+
 const NAMES = ENGINE_CAPABILITIES.map(({ name }) => name);
 const AMBIENT = NAMES.map((name) => `+${name.toLowerCase()}`).join(',');
 const HOW_TO_MEND = [

@@ -7,6 +7,7 @@ import {
   MAX_LINE_BYTES,
   PROTOCOL_VERSION,
   type EngineEvent,
+  type EngineProblem,
   type EngineRequest,
   type Greeting,
 } from '../../engine/protocol.js';
@@ -27,6 +28,8 @@ export class EngineLink {
   private reconnect?: NodeJS.Timeout;
   private closed = false;
   connected = false;
+  /** What the engine has told last; undefined: it has never told anything. */
+  problems?: readonly EngineProblem[];
 
   /** @param path of the engine's unix socket */
   constructor(private readonly path: string) {}
@@ -98,6 +101,7 @@ export class EngineLink {
   private handle(event: EngineEvent): void {
     switch (event.type) {
       case 'hello':
+        this.problems = event.problems;
         for (const problem of event.problems) this.warnOnce(problem);
         this.connected = true;
         for (const resolve of this.waiters) resolve();
@@ -117,10 +121,11 @@ export class EngineLink {
   }
 
   /** All engines have the same problems, and have them again when they are started again. */
-  private warnOnce(problem: string): void {
-    if (toldProblems.has(problem)) return;
-    toldProblems.add(problem);
-    this.logger.warn(problem);
+  private warnOnce({ part, message }: EngineProblem): void {
+    // The supervisor has told, with how to mend it.
+    if (part === 'capabilities' || toldProblems.has(message)) return;
+    toldProblems.add(message);
+    this.logger.warn(message);
   }
 
   private onLost(): void {

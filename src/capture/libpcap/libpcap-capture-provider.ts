@@ -2,7 +2,9 @@ import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nest
 import type { EngineConfig } from '../../config/engine.config.js';
 import { CaptureError } from '../capture-errors.js';
 import { CaptureProvider, type Capture, type CaptureRequest } from '../capture-provider.js';
+import type { Readiness } from '../../health/readiness.js';
 import { EngineLink } from './engine-link.js';
+import { engineReadiness } from './engine-readiness.js';
 
 /** Engines start within half a second; after a crash they are back as soon. */
 const ENGINE_WAIT_MS = 10_000;
@@ -12,12 +14,17 @@ const ENGINE_WAIT_MS = 10_000;
 export class LibpcapCaptureProvider extends CaptureProvider implements OnModuleInit, OnApplicationShutdown {
   private readonly links: EngineLink[];
 
-  constructor({ sockets }: Pick<EngineConfig, 'sockets'>) {
+  /** @param readiness gets to know whether captures can begin */
+  constructor(
+    { sockets }: Pick<EngineConfig, 'sockets'>,
+    private readonly readiness?: Readiness,
+  ) {
     super();
     this.links = sockets.map((path) => new EngineLink(path));
   }
 
   onModuleInit(): void {
+    for (const [part, check] of engineReadiness(this.links)) this.readiness?.add(part, check);
     for (const link of this.links) link.connect();
   }
 

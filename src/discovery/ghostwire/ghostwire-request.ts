@@ -10,6 +10,11 @@ export interface GhostwireOptions {
   readonly maxBodyBytes?: number;
 }
 
+/** As Node's HTTP client takes it: IPv6 addresses without their brackets. */
+export function ghostwireAddress({ service, gwPort }: GhostwireOptions): { host: string; port: number } {
+  return { host: service.replace(/^\[(.*)\]$/, '$1'), port: gwPort };
+}
+
 /**
  * Gets a document from GhostWire, as text.
  *
@@ -17,11 +22,12 @@ export interface GhostwireOptions {
  * @throws TargetDirectoryError telling unreachable, timed out, HTTP status, too large and broken off apart
  */
 export function getFromGhostwire(
-  { service, gwPort, ...limits }: GhostwireOptions,
+  options: GhostwireOptions,
   path: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const connection = { host: service.replace(/^\[(.*)\]$/, '$1'), port: gwPort };
+  const { service, gwPort, ...limits } = options;
+  const connection = ghostwireAddress(options);
   const where = `${service} port ${gwPort}`;
   return getDocument({ who: 'GhostWire', where, connection, path, ...limits }, signal);
 }

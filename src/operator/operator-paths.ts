@@ -1,0 +1,9 @@
+import type { Type } from '@nestjs/common';
+import { HealthController } from '../health/health.controller.js';
+import { Readiness } from '../health/readiness.js';
+
+/** Everything that answers operators. */
+export const OPERATOR_CONTROLLERS: readonly Type[] = [HealthController];
+
+/** What those controllers need of the application, should they run in one of their own. */
+export const OPERATOR_FACTS: readonly Type[] = [Readiness];

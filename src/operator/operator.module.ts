@@ -1,0 +1,28 @@
+import { Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import type { Options } from '../config/options.js';
+import { DiscoveryReadiness } from '../discovery/discovery-readiness.js';
+import { HealthModule } from '../health/health.module.js';
+import { OperatorListener } from './operator-listener.js';
+import { OPERATOR_CONTROLLERS } from './operator-paths.js';
+import { operatorPlace } from './operator-place.js';
+
+/**
+ * The paths for operators, `/healthz` and `/readyz`: beside the other paths, on a port of their own, or not at all.
+ *
+ * @publicApi
+ */
+@Module({ imports: [HealthModule], providers: [DiscoveryReadiness] })
+export class OperatorModule {
+  static register({ service }: Options): DynamicModule {
+    const place = operatorPlace(service);
+    switch (place.kind) {
+      case 'same-port':
+        return { module: OperatorModule, controllers: [...OPERATOR_CONTROLLERS] };
+      case 'own-port':
+        return { module: OperatorModule, providers: [OperatorListener] };
+      case 'nowhere':
+        return { module: OperatorModule };
+    }
+  }
+}

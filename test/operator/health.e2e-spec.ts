@@ -1,0 +1,136 @@
+import { spawnSync } from 'node:child_process';
+import { describeAsRoot } from '../kit/root.js';
+import { eventually } from '../kit/eventually.js';
+import { freePort, serviceForAllTests } from '../kit/service.js';
+import { Upstream } from '../proxy/kit/upstream.js';
+import { MAIN, RunningService } from '../supervisor/running-service.js';
+
+interface Answer {
+  readonly status: number;
+  readonly body: {
+    readonly status: string;
+    readonly parts?: Record<string, { ready: boolean; message: string }>;
+  };
+}
+
+async function ask(port: number, path: string): Promise<Answer> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`);
+  return { status: response.status, body: (await response.json()) as Answer['body'] };
+}
+
+/** Engines connect a moment after the service answers. */
+function readinessWhen(port: number, condition: (answer: Answer) => boolean): Promise<Answer> {
+  return eventually('that readiness', async () => {
+    const answer = await ask(port, '/readyz');
+    return condition(answer) && answer;
+  });
+}
+
+describeAsRoot('The health of a service that has all it needs', () => {
+  const service = serviceForAllTests(['--local-discovery']);
+
+  it('is alive', async () => {
+    expect(await ask(service.current.port, '/healthz')).toEqual({ status: 200, body: { status: 'alive' } });
+  });
+
+  it('is ready, part by part', async () => {
+    const { body } = await readinessWhen(service.current.port, ({ status }) => status === 200);
+    expect(body).toEqual({
+      status: 'ready',
+      parts: {
+        engines: { ready: true, message: expect.stringMatching(/^[1-4] of [1-4] connected$/) as string },
+        capabilities: { ready: true, message: 'engines have those that captures need' },
+        libpcap: { ready: true, message: 'loaded' },
+        'local-discovery': { ready: true, message: 'the built-in directory answers' },
+      },
+    });
+  });
+
+  it('may not be kept by caches, and can be had by HEAD', async () => {
+    for (const path of ['/healthz', '/readyz']) {
+      const response = await fetch(service.current.url(path), { method: 'HEAD' });
+      expect(response.headers.get('cache-control')).toBe('no-store');
+      expect(response.headers.get('content-type')).toMatch(/^application\/json/);
+    }
+  });
+});
+
+describeAsRoot('The health of a service that lacks something', () => {
+  it('names the capability that is missing, and is alive all the same', async () => {
+    const setpriv = ['setpriv', '--inh-caps=-sys_admin', '--bounding-set=-sys_admin', '--'];
+    await using service = await RunningService.start([...setpriv, process.execPath, MAIN]);
+    const { status, body } = await readinessWhen(
+      service.port,
+      ({ body }) => body.parts?.['libpcap']?.ready === true,
+    );
+    expect(status).toBe(503);
+    expect(body.status).toBe('not ready');
+    expect(body.parts?.['capabilities']).toEqual({
+      ready: false,
+      message: 'missing capability CAP_SYS_ADMIN: network namespaces cannot be entered',
+    });
+    expect((await ask(service.port, '/healthz')).status).toBe(200);
+  });
+
+  it('says that libpcap is missing', async () => {
+    const found = /=> (.*libpcap\.so\S*)/.exec(
+      spawnSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' }).stdout,
+    );
+    const hide = `mount --bind /dev/null ${found?.[1]} && exec "$@"`;
+    const hidden = ['unshare', '--mount', '--', 'sh', '-ec', hide, 'sh', process.execPath, MAIN];
+    await using service = await RunningService.start(hidden);
+    const { status, body } = await readinessWhen(
+      service.port,
+      ({ body }) => body.parts?.['capabilities']?.ready === true,
+    );
+    expect(status).toBe(503);
+    expect(body.parts?.['libpcap']).toEqual({
+      ready: false,
+      message: expect.stringContaining('libpcap cannot be loaded') as string,
+    });
+  });
+
+  it('says that no engine is there, and becomes ready when there is one again', async () => {
+    await using service = await RunningService.start();
+    await readinessWhen(service.port, ({ status }) => status === 200);
+    // Stopped ones hold their connections: only those that end are missed.
+    const supervisor = service.pid;
+    process.kill(supervisor, 'SIGSTOP');
+    for (const { pid, command } of service.processes()) {
+      if (/packetflix: engine|main\.js engine/.test(command)) process.kill(pid, 'SIGKILL');
+    }
+    const { body } = await readinessWhen(service.port, ({ status }) => status === 503);
+    expect(body.parts?.['engines']).toEqual({
+      ready: false,
+      message: expect.stringMatching(/^0 of [1-4] connected$/) as string,
+    });
+    process.kill(supervisor, 'SIGCONT');
+    await readinessWhen(service.port, ({ status }) => status === 200);
+  });
+});
+
+describeAsRoot('The health of a service that has been told of a GhostWire', () => {
+  it('is not ready while that does not answer', async () => {
+    const gwPort = await freePort();
+    await using service = await RunningService.start([process.execPath, MAIN, '--gw-port', String(gwPort)]);
+    const { status, body } = await readinessWhen(
+      service.port,
+      ({ body }) => body.parts?.['engines']?.ready === true,
+    );
+    expect(status).toBe(503);
+    expect(body.parts?.['ghostwire']).toEqual({
+      ready: false,
+      message: 'GhostWire cannot be reached (ECONNREFUSED)',
+    });
+
+    const upstream = await Upstream.start(gwPort);
+    try {
+      await readinessWhen(service.port, (answer) => answer.status === 200);
+      upstream.answer = () => undefined;
+      const hanging = await readinessWhen(service.port, (answer) => answer.status === 503);
+      expect(hanging.body.parts?.['ghostwire']?.message).toBe('GhostWire does not answer within 800 ms');
+    } finally {
+      await upstream.close();
+    }
+  });
+});

@@ -1,0 +1,84 @@
+import { jest } from '@jest/globals';
+import { createServer, type AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { Child } from '../kit/child.js';
+import { freePort, Service } from '../kit/service.js';
+import { frontBefore } from '../proxy/kit/proxy-under-test.js';
+import { Upstream } from '../proxy/kit/upstream.js';
+import { MAIN } from '../supervisor/running-service.js';
+
+jest.setTimeout(60_000);
+
+const PATHS = ['/healthz', '/readyz'];
+
+async function statusOf(port: number, path: string): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`);
+  await response.body?.cancel();
+  return response.status;
+}
+
+describe('The paths for operators', () => {
+  it('move to a port of their own, where nothing else is', async () => {
+    const port = await freePort();
+    await using service = await Service.start([
+      '--operator-port',
+      String(port),
+      '--operator-host',
+      '127.0.0.1',
+    ]);
+    expect(await statusOf(port, '/healthz')).toBe(200);
+    expect([200, 503]).toContain(await statusOf(port, '/readyz'));
+    for (const path of PATHS) expect(await statusOf(service.port, path)).toBe(404);
+    for (const path of ['/version', '/capture', '/']) expect(await statusOf(port, path)).toBe(404);
+    expect(await service.stop()).toBe(0);
+  });
+
+  it('can be switched off', async () => {
+    await using service = await Service.start(['--operator-port', 'off']);
+    for (const path of PATHS) expect(await statusOf(service.port, path)).toBe(404);
+  });
+
+  it('are named where their port is in use', async () => {
+    const taken = createServer().listen(0);
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const child = await Child.start(process.execPath, [MAIN, '--port', '0', '--operator-port', String(port)]);
+    expect(await child.ended).toBe(1);
+    taken.close();
+    expect(child.stderr).toContain(`port ${port} of all addresses is in use by another program`);
+    expect(child.stderr).toContain('--operator-port');
+  });
+
+  it.each(['sometimes', '70000', '-1', ''])(
+    'are nowhere else: --operator-port=%s is refused',
+    async (text) => {
+      const child = await Child.start(process.execPath, [MAIN, `--operator-port=${text}`]);
+      expect(await child.ended).toBe(2);
+      expect(child.stderr).toContain('--operator-port must be "same", "off" or a port');
+    },
+  );
+});
+
+describe('Behind the proxy for GhostWire, the paths for operators', () => {
+  let upstream: Upstream;
+  beforeAll(async () => {
+    upstream = await Upstream.start();
+  });
+  afterAll(() => upstream.close());
+
+  it('stay ours', async () => {
+    const front = await frontBefore(upstream.port);
+    upstream.forget();
+    for (const path of PATHS) expect(await statusOf(front.port, path)).toBe(200);
+    expect(upstream.targets.filter((target) => target !== '/')).toEqual([]);
+    await front.close();
+  });
+
+  it.each([['off'], ['0']])('are left to GhostWire with --operator-port %s', async (place) => {
+    const front = await frontBefore(upstream.port, '--operator-port', place);
+    upstream.forget();
+    for (const path of PATHS) await statusOf(front.port, path);
+    expect(upstream.targets).toEqual(PATHS);
+    await front.close();
+  });
+});
