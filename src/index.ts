@@ -19,7 +19,14 @@ export { SERVICE_NAME, SERVICE_VERSION } from './version/service-version.js';
 // Port: what captures.
 export { CaptureProvider } from './capture/capture-provider.js';
 export type { Capture, CaptureEnd, CaptureRequest } from './capture/capture-provider.js';
-export type { CaptureTotals, NetnsReference, TcpConnection, TcpEndpoint } from './engine/protocol.js';
+export type {
+  CaptureLimit,
+  CaptureLimits,
+  CaptureTotals,
+  NetnsReference,
+  TcpConnection,
+  TcpEndpoint,
+} from './engine/protocol.js';
 
 // Port: from what a client means to the network namespaces that it may mean.
 export { NetnsResolver } from './capture/netns-resolver.js';
@@ -45,6 +52,7 @@ export { Readiness } from './health/readiness.js';
 export type { PartReadiness, ReadinessCheck } from './health/readiness.js';
 
 // The options: read once, injected by class.
+export { CaptureConfig } from './config/capture.config.js';
 export { DiscoveryConfig } from './config/discovery.config.js';
 export { EngineConfig } from './config/engine.config.js';
 export { OptionsModule } from './config/options.module.js';

@@ -9,7 +9,7 @@ import { NetnsResolver } from './netns-resolver.js';
 import type { ResolvedTarget } from './netns-resolver.js';
 
 const TARGET: CaptureTarget = { netns: 1, prefix: '', type: '', nodeName: '', interfaces: [] };
-const WISH = { target: TARGET, interfaces: ['eth0'], filter: 'tcp', promiscuous: false };
+const WISH = { target: TARGET, interfaces: ['eth0'], filter: 'tcp', promiscuous: false, limits: {} };
 const CAPTURE = {} as Capture;
 
 /** Yields the given namespaces, then fails or is done; remembers how far it was asked. */
@@ -46,7 +46,8 @@ class PickyProvider extends CaptureProvider {
 function open(resolver: NetnsResolver, provider: CaptureProvider) {
   const excluded = [{ address: '::1', port: 5001, peerAddress: '::1', peerPort: 4 }];
   const config = Object.assign(new ServiceConfig(), { excludedEndpoints: ['443', '192.0.2.1:8443'] });
-  return new CaptureOpener(resolver, provider, config).open(WISH, excluded, new AbortController().signal);
+  const opener = new CaptureOpener(resolver, provider, config, {});
+  return opener.open(WISH, excluded, new AbortController().signal);
 }
 
 describe('Opening a capture', () => {

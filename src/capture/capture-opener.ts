@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { CaptureConfig } from '../config/capture.config.js';
 import { ServiceConfig } from '../config/service.config.js';
 import type { NetnsReference, TcpConnection, TcpEndpoint } from '../engine/protocol.js';
 import { SERVICE_VERSION } from '../version/service-version.js';
@@ -7,6 +8,7 @@ import type { CaptureErrorCode } from './capture-errors.js';
 import { CaptureProvider } from './capture-provider.js';
 import type { Capture, CaptureRequest } from './capture-provider.js';
 import type { ClientCaptureRequest } from './capture-request.parser.js';
+import { effectiveLimits } from './effective-limits.js';
 import { endpointsFrom } from './excluded-endpoints.js';
 import { NetnsResolver } from './netns-resolver.js';
 import type { ResolvedTarget } from './netns-resolver.js';
@@ -27,6 +29,7 @@ export class CaptureOpener {
     private readonly resolver: NetnsResolver,
     private readonly provider: CaptureProvider,
     { excludedEndpoints }: ServiceConfig,
+    private readonly maxima: CaptureConfig,
   ) {
     this.excludedEndpoints = endpointsFrom(excludedEndpoints);
   }
@@ -45,7 +48,10 @@ export class CaptureOpener {
     const { excludedEndpoints } = this;
     for await (const candidate of this.resolver.candidates(request.target, signal)) {
       try {
-        const order = captureRequest(request, candidate, { excludedConnections, excludedEndpoints });
+        const order = {
+          ...captureRequest(request, candidate, { excludedConnections, excludedEndpoints }),
+          ...effectiveLimits(request.limits, this.maxima),
+        };
         return { capture: await this.provider.open(order, signal), reference: candidate.reference };
       } catch (error) {
         if (!isOutdated(error)) throw error;

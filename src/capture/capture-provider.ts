@@ -1,4 +1,10 @@
-import type { CaptureTotals, NetnsReference, TcpConnection, TcpEndpoint } from '../engine/protocol.js';
+import type {
+  CaptureLimits,
+  CaptureTotals,
+  NetnsReference,
+  TcpConnection,
+  TcpEndpoint,
+} from '../engine/protocol.js';
 
 /**
  * What to capture, from where, and how; already validated.
@@ -18,6 +24,10 @@ export interface CaptureRequest {
   readonly excludedConnections: readonly TcpConnection[];
   /** Endpoints that the operator wants to be left out of all captures, see `--exclude`. */
   readonly excludedEndpoints: readonly TcpEndpoint[];
+  /** Most bytes kept of each packet; absent: all. */
+  readonly snapshotLength?: number;
+  /** What ends the capture by itself, with `limit-reached`; absent: nothing of that kind. */
+  readonly limits?: CaptureLimits;
 }
 
 /**
@@ -26,7 +36,7 @@ export interface CaptureRequest {
  * @publicApi
  */
 export interface CaptureEnd {
-  readonly code: 'stopped' | 'target-ended' | 'internal';
+  readonly code: 'stopped' | 'target-ended' | 'limit-reached' | 'internal';
   readonly message: string;
   readonly totals?: CaptureTotals;
 }

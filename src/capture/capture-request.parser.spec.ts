@@ -33,6 +33,7 @@ describe('A capture request', () => {
       interfaces: [],
       filter: '',
       promiscuous: true,
+      limits: {},
     });
   });
 
@@ -65,6 +66,23 @@ describe('A capture request', () => {
       '?netns=5',
       { 'clustershark-nif': [onTheWire('ünïcode')] },
       { interfaces: ['ünïcode'] },
+    ],
+    [
+      'limits',
+      '?netns=5&duration=60&max-bytes=5000000000&max-packets=1&snaplen=262144',
+      {},
+      { limits: { durationSeconds: 60, bytes: 5_000_000_000, packets: 1, snapshotLength: 262_144 } },
+    ],
+    [
+      'limits by header, before those of the query',
+      '?netns=5&duration=60&max-packets=x&max-packets=5&snaplen=1',
+      {
+        'clustershark-duration': ['2'],
+        'clustershark-max-bytes': ['3', '30'],
+        'clustershark-max-packets': ['4'],
+        'clustershark-snaplen': ['5'],
+      },
+      { limits: { durationSeconds: 2, bytes: 3, packets: 4, snapshotLength: 5 } },
     ],
     [
       'the interfaces of a container',
@@ -118,6 +136,17 @@ describe('A capture request', () => {
     [`?netns=5&filter=${'a'.repeat(4097)}`, 'invalid-filter', /4096 bytes/],
     [`?netns=5&filter=${'%C3%BC'.repeat(2049)}`, 'invalid-filter', /4096 bytes/],
     ['?netns=5&filter=tcp%00or%20udp', 'invalid-filter', /zero character/],
+    ...['', '0', '-1', '+1', '1.5', '1e3', '0x10', '007', ' 1', '1 ', '2000001', '9'.repeat(500)].map(
+      (text): [string, CaptureError['code'], RegExp] => [
+        `?netns=5&duration=${encodeURIComponent(text)}`,
+        'invalid-request',
+        /^duration must be a whole number from 1 to 2000000, not ".{0,40}"$/,
+      ],
+    ),
+    ['?netns=5&max-bytes=1000000000000000', 'invalid-request', /^max-bytes must be .* 1 to 999999999999999,/],
+    ['?netns=5&max-packets=many', 'invalid-request', /^max-packets must be .* not "many"$/],
+    ['?netns=5&max-packets=&max-packets=5', 'invalid-request', /^max-packets must be .* not ""$/],
+    ['?netns=5&snaplen=262145', 'invalid-request', /^snaplen must be .* 1 to 262144, not "262145"$/],
     ['?netns=5&nif=sixteen-bytes-xx', 'invalid-interface', /"sixteen-bytes-xx" /],
     ['?netns=5&nif=%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC', 'invalid-interface', /nif: "ü+" /],
     ['?netns=5&nif=eth0/..', 'invalid-interface', /"\.\."/],

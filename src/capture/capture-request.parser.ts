@@ -5,6 +5,7 @@ import type { CaptureTarget } from './capture-target.js';
 import { parseContainer } from './container.dto.js';
 import { excerpt } from './excerpt.js';
 import { parseInterfaceNames } from './interface-names.js';
+import { parseLimits, type RequestedLimits } from './requested-limits.js';
 
 /** What a client asks for, validated; nothing is looked up or opened yet. */
 export interface ClientCaptureRequest {
@@ -13,6 +14,7 @@ export interface ClientCaptureRequest {
   readonly interfaces: readonly string[];
   readonly filter: string;
   readonly promiscuous: boolean;
+  readonly limits: RequestedLimits;
 }
 
 /** The parts of a request that matter here. */
@@ -23,6 +25,10 @@ const HEADER_OF = {
   nif: 'clustershark-nif',
   filter: 'clustershark-filter',
   chaste: 'clustershark-chaste',
+  duration: 'clustershark-duration',
+  'max-bytes': 'clustershark-max-bytes',
+  'max-packets': 'clustershark-max-packets',
+  snaplen: 'clustershark-snaplen',
 } as const;
 
 /** True for the clients that show no close reason and so need it in the stream: csharg and cshargextcap. */
@@ -49,6 +55,7 @@ export function parseCaptureRequest(request: RequestHead): ClientCaptureRequest 
     filter: parseFilter(value('filter') ?? ''),
     // Its presence alone counts: clients send it empty.
     promiscuous: value('chaste') === undefined,
+    limits: parseLimits(value),
   };
 }
 

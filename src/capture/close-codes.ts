@@ -43,6 +43,7 @@ export function closingForError(error: unknown): Closing {
 export function closingForEnd({ code, message }: CaptureEnd): Closing {
   switch (code) {
     case 'target-ended':
+    case 'limit-reached':
     case 'stopped':
       return { code: 1000, message };
     case 'internal':

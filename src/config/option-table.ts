@@ -1,7 +1,7 @@
 /** One thing that a user can set: everything that parsing, `--help` and the README say about it. */
 export interface OptionDescription {
   /** The configuration that it belongs to, and the field there. */
-  readonly section: 'service' | 'discovery';
+  readonly section: 'service' | 'capture' | 'discovery';
   readonly field: string;
   readonly flag: string;
   readonly short?: string;
@@ -64,6 +64,50 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
     description:
       'TCP endpoint that no capture shows, such as the TLS proxy in front: 8443, 192.0.2.1, 192.0.2.1:443 or ' +
       '[2001:db8::1]:443; repeatable, or with commas',
+  },
+  {
+    section: 'capture',
+    field: 'maxDurationSeconds',
+    flag: '--max-duration',
+    variable: 'PACKETFLIX_MAX_DURATION',
+    kind: 'number',
+    value: 'seconds',
+    defaultValue: undefined,
+    defaultInWords: 'none',
+    description: 'how long a capture lasts at most',
+  },
+  {
+    section: 'capture',
+    field: 'maxBytes',
+    flag: '--max-bytes',
+    variable: 'PACKETFLIX_MAX_BYTES',
+    kind: 'number',
+    value: 'bytes',
+    defaultValue: undefined,
+    defaultInWords: 'none',
+    description: 'most bytes of a capture, as max-bytes of a request counts them',
+  },
+  {
+    section: 'capture',
+    field: 'maxPackets',
+    flag: '--max-packets',
+    variable: 'PACKETFLIX_MAX_PACKETS',
+    kind: 'number',
+    value: 'number',
+    defaultValue: undefined,
+    defaultInWords: 'none',
+    description: 'most packets of a capture',
+  },
+  {
+    section: 'capture',
+    field: 'maxSnapshotLength',
+    flag: '--max-snaplen',
+    variable: 'PACKETFLIX_MAX_SNAPLEN',
+    kind: 'number',
+    value: 'bytes',
+    defaultValue: undefined,
+    defaultInWords: 'none',
+    description: 'most bytes kept of each packet',
   },
   {
     section: 'discovery',

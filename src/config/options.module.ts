@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
+import { CaptureConfig } from './capture.config.js';
 import { DiscoveryConfig } from './discovery.config.js';
 import { EngineConfig } from './engine.config.js';
 import type { Options } from './options.js';
@@ -9,9 +10,10 @@ import { ServiceConfig } from './service.config.js';
 /** Makes the options injectable everywhere: by class (`ServiceConfig`, ...) and through Nest's `ConfigService`. */
 @Module({})
 export class OptionsModule {
-  static register({ service, discovery, engine }: Options): DynamicModule {
+  static register({ service, capture, discovery, engine }: Options): DynamicModule {
     const byClass = [
       { provide: ServiceConfig, useFactory: namespaceOf('service'), inject: [ConfigService] },
+      { provide: CaptureConfig, useFactory: namespaceOf('capture'), inject: [ConfigService] },
       { provide: DiscoveryConfig, useFactory: namespaceOf('discovery'), inject: [ConfigService] },
       { provide: EngineConfig, useFactory: namespaceOf('engine'), inject: [ConfigService] },
     ];
@@ -26,6 +28,7 @@ export class OptionsModule {
           skipProcessEnv: true,
           load: [
             registerAs('service', () => service),
+            registerAs('capture', () => capture),
             registerAs('discovery', () => discovery),
             registerAs('engine', () => engine),
           ],

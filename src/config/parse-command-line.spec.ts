@@ -16,6 +16,12 @@ const DEFAULTS = {
     operatorHost: undefined,
     logHeaders: false,
   },
+  capture: {
+    maxDurationSeconds: undefined,
+    maxBytes: undefined,
+    maxPackets: undefined,
+    maxSnapshotLength: undefined,
+  },
   discovery: {
     service: '127.0.0.1',
     gwPort: 5000,
@@ -28,6 +34,7 @@ const DEFAULTS = {
 };
 
 interface Changes {
+  capture?: { [Field in keyof (typeof DEFAULTS)['capture']]?: number };
   service?: Partial<Omit<(typeof DEFAULTS)['service'], 'host'>> & { host?: string };
   discovery?: Partial<(typeof DEFAULTS)['discovery']>;
   engine?: { sockets?: string[]; discoverySocket?: string; supervised?: boolean };
@@ -96,6 +103,14 @@ describe('The command line and the environment', () => {
       {},
       { discovery: { timeoutSeconds: 5 } },
     ],
+    [
+      'what a capture may have at the most',
+      ['--max-duration', '60', '--max-bytes=5000000000', '--max-packets', '7'],
+      { PACKETFLIX_MAX_SNAPLEN: '96' },
+      {
+        capture: { maxDurationSeconds: 60, maxBytes: 5_000_000_000, maxPackets: 7, maxSnapshotLength: 96 },
+      },
+    ],
     ['to list targets without GhostWire', ['--local-discovery'], {}, { discovery: { local: true } }],
     [
       'the default written out is still a choice',
@@ -118,9 +133,15 @@ describe('The command line and the environment', () => {
   ])('%s', (_, argv, env, changes) => {
     const parsed = parseCommandLine(argv, env);
     if (parsed.kind !== 'options') throw new Error(JSON.stringify(parsed));
-    const { service, discovery, engine } = parsed.options;
-    expect({ service: { ...service }, discovery: { ...discovery }, engine: { ...engine } }).toEqual({
+    const { service, capture, discovery, engine } = parsed.options;
+    expect({
+      service: { ...service },
+      capture: { ...capture },
+      discovery: { ...discovery },
+      engine: { ...engine },
+    }).toEqual({
       service: { ...DEFAULTS.service, ...changes.service },
+      capture: { ...DEFAULTS.capture, ...changes.capture },
       discovery: { ...DEFAULTS.discovery, ...changes.discovery },
       engine: { ...DEFAULTS.engine, ...changes.engine },
     });
@@ -156,6 +177,26 @@ describe('The command line and the environment', () => {
           `[2001:db8::1]:443, not ${JSON.stringify(text)}`,
       ],
     ),
+    [
+      ['--max-duration', '0'],
+      {},
+      '--max-duration must be a whole number of seconds from 1 to 2000000, not "0"',
+    ],
+    [
+      ['--max-bytes', '1e6'],
+      {},
+      '--max-bytes must be a whole number of bytes from 1 to 999999999999999, not "1e6"',
+    ],
+    [
+      [],
+      { PACKETFLIX_MAX_PACKETS: '1000000000000000' },
+      'PACKETFLIX_MAX_PACKETS must be a whole number of packets from 1 to 999999999999999, not "1000000000000000"',
+    ],
+    [
+      ['--max-snaplen', '262145'],
+      {},
+      '--max-snaplen must be a whole number of bytes from 1 to 262144, not "262145"',
+    ],
     [['--host', 'a b'], {}, '--host must be an address or a host name, not "a b"'],
     [
       ['--local-discovery'],

@@ -1,4 +1,5 @@
 import { validateSync } from 'class-validator';
+import { CaptureConfig } from './capture.config.js';
 import { DiscoveryConfig } from './discovery.config.js';
 import { EngineConfig } from './engine.config.js';
 import { OPTION_TABLE } from './option-table.js';
@@ -35,6 +36,7 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
       }),
     );
   const service = Object.assign(new ServiceConfig(), values('service'));
+  const capture = Object.assign(new CaptureConfig(), values('capture'));
   const discovery = Object.assign(new DiscoveryConfig(), values('discovery'), {
     configured: OPTION_TABLE.some(
       (option) =>
@@ -51,7 +53,7 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
 
   const problems = OPTION_TABLE.flatMap((option) => {
     const origin = given.get(option);
-    const problem = validateSync({ service, discovery }[option.section]).find(
+    const problem = validateSync({ service, capture, discovery }[option.section]).find(
       ({ property }) => property === option.field,
     );
     if (problem === undefined) return [];
@@ -67,7 +69,7 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
   }
   return problems.length > 0
     ? { kind: 'error', message: problems.join('\n') }
-    : { kind: 'options', options: { service, discovery, engine } };
+    : { kind: 'options', options: { service, capture, discovery, engine } };
 }
 
 function lookUp(
@@ -92,7 +94,7 @@ function fromText({ kind }: OptionDescription, text: string): unknown {
     case 'text':
       return text;
     case 'number':
-      return /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+      return /^\d{1,15}$/.test(text) ? Number(text) : NaN;
     case 'list':
       return text.split(',').map((item) => item.trim());
     case 'switch':

@@ -16,7 +16,32 @@ describe('validateOrder', () => {
     expect(validateOrder(GOOD)).toEqual({ ...GOOD, interfaces: ['eth0', 'lo'] });
   });
 
+  it('takes limits where a front sends some', () => {
+    const order = {
+      ...GOOD,
+      interfaces: ['lo'],
+      snapshotLength: 262_144,
+      limits: {
+        duration: { atMost: 2_000_000, setBy: 'service' },
+        bytes: { atMost: Number.MAX_SAFE_INTEGER, setBy: 'request' },
+        packets: { atMost: 1, setBy: 'request' },
+      },
+    };
+    expect(validateOrder(order)).toEqual(order);
+    expect(validateOrder({ ...order, limits: {} })).toEqual({ ...order, limits: {} });
+  });
+
   it.each([
+    ['a snapshot length of 0', { ...GOOD, snapshotLength: 0 }],
+    ['a snapshot length beyond libpcap’s', { ...GOOD, snapshotLength: 262_145 }],
+    ['limits that are none', { ...GOOD, limits: 5 }],
+    ['a limit without an origin', { ...GOOD, limits: { packets: { atMost: 5 } } }],
+    ['a limit of 0', { ...GOOD, limits: { bytes: { atMost: 0, setBy: 'request' } } }],
+    ['a limit as a text', { ...GOOD, limits: { packets: { atMost: '5', setBy: 'service' } } }],
+    [
+      'a timer that Node does not have',
+      { ...GOOD, limits: { duration: { atMost: 2_000_001, setBy: 'request' } } },
+    ],
     ['nothing', undefined],
     ['a text', 'order'],
     ['a list', []],

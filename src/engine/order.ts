@@ -2,8 +2,12 @@ import { isIP } from 'node:net';
 import { RefusalError } from './captures/refusal.js';
 import {
   MAX_EXCLUSIONS,
+  MAX_DURATION_SECONDS,
   MAX_FILTER_BYTES,
+  MAX_SNAPSHOT_LENGTH,
   whyNotAnInterfaceName,
+  type CaptureLimit,
+  type CaptureLimits,
   type CaptureOrder,
   type NetnsReference,
   type TcpConnection,
@@ -28,6 +32,8 @@ export function validateOrder(order: unknown): CaptureOrder {
     sectionComments,
     excludedConnections,
     excludedEndpoints,
+    snapshotLength,
+    limits,
   } = asRecord(order, 'order');
   if (typeof filter !== 'string' || Buffer.byteLength(filter) > MAX_FILTER_BYTES || filter.includes('\0')) {
     throw new RefusalError(
@@ -44,6 +50,10 @@ export function validateOrder(order: unknown): CaptureOrder {
     sectionComments: validateComments(sectionComments),
     excludedConnections: exclusions(excludedConnections, 'excludedConnections').map(validateConnection),
     excludedEndpoints: exclusions(excludedEndpoints, 'excludedEndpoints').map(validateEndpoint),
+    ...(snapshotLength === undefined
+      ? {}
+      : { snapshotLength: positiveInteger(snapshotLength, 'snapshotLength', MAX_SNAPSHOT_LENGTH) }),
+    ...(limits === undefined ? {} : { limits: validateLimits(limits) }),
   };
 }
 
@@ -92,6 +102,23 @@ function validateEndpoint(value: unknown): TcpEndpoint {
   return { address: ipAddress(address), ...(port !== undefined && { port: positiveInteger(port, 'port') }) };
 }
 
+function validateLimits(value: unknown): CaptureLimits {
+  const { duration, bytes, packets } = asRecord(value, 'limits');
+  return {
+    ...(duration === undefined
+      ? {}
+      : { duration: validateLimit(duration, 'duration', MAX_DURATION_SECONDS) }),
+    ...(bytes === undefined ? {} : { bytes: validateLimit(bytes, 'bytes') }),
+    ...(packets === undefined ? {} : { packets: validateLimit(packets, 'packets') }),
+  };
+}
+
+function validateLimit(value: unknown, name: string, most?: number): CaptureLimit {
+  const { atMost, setBy } = asRecord(value, name);
+  if (setBy !== 'request' && setBy !== 'service') throw invalid(name, 'is set by nobody');
+  return { atMost: positiveInteger(atMost, name, most), setBy };
+}
+
 function ipAddress(value: unknown): string {
   if (typeof value !== 'string' || isIP(value) === 0 || value.includes('%')) {
     throw invalid('address', 'is not an IP address');
@@ -99,10 +126,11 @@ function ipAddress(value: unknown): string {
   return value;
 }
 
-function positiveInteger(value: unknown, name: string): number {
+function positiveInteger(value: unknown, name: string, most = Number.MAX_SAFE_INTEGER): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value <= 0) {
     throw invalid(name, 'is not a positive integer');
   }
+  if (value > most) throw invalid(name, `is more than ${most}`);
   return value;
 }
 

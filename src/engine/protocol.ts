@@ -22,6 +22,12 @@ export const MAX_FILTER_BYTES = 4096;
  */
 export const MAX_EXCLUSIONS = 32;
 
+/** Most bytes kept of a packet: libpcap's own maximum (MAXIMUM_SNAPLEN), which no packet of an interface exceeds. */
+export const MAX_SNAPSHOT_LENGTH = 262_144;
+
+/** The longest time that a capture can be given, in seconds: timers take no more than 2^31 - 1 ms, that is 24 days. */
+export const MAX_DURATION_SECONDS = 2_000_000;
+
 /** A namespace to capture from, and what must be true of it at the time it is opened. */
 export interface NetnsReference {
   /** Inode number of the network namespace, as in `ls -L -i /proc/PID/ns/net`; > 0. */
@@ -45,6 +51,23 @@ export type TcpEndpoint =
   | { readonly address: string; readonly port?: number }
   | { readonly address?: undefined; readonly port: number };
 
+/** Where a capture ends by itself, and who wanted that: the reason of the end tells. */
+export interface CaptureLimit {
+  /** A positive integer. */
+  readonly atMost: number;
+  readonly setBy: 'request' | 'service';
+}
+
+/** What ends a capture by itself, with the end code `limit-reached`; absent: no such limit. */
+export interface CaptureLimits {
+  /** Seconds since the capture began; at most MAX_DURATION_SECONDS. */
+  readonly duration?: CaptureLimit;
+  /** Bytes of the stream up to its last packet; only the statistics of the end may follow. */
+  readonly bytes?: CaptureLimit;
+  /** Packets of the stream, over all interfaces. */
+  readonly packets?: CaptureLimit;
+}
+
 /** Everything an engine needs to know to run one capture. */
 export interface CaptureOrder {
   readonly reference: NetnsReference;
@@ -59,6 +82,9 @@ export interface CaptureOrder {
   readonly excludedConnections: readonly TcpConnection[];
   /** Endpoints whose TCP packets must not be recorded: where the capture is relayed, see `--exclude`. */
   readonly excludedEndpoints: readonly TcpEndpoint[];
+  /** Most bytes kept of each packet; absent: MAX_SNAPSHOT_LENGTH. */
+  readonly snapshotLength?: number;
+  readonly limits?: CaptureLimits;
 }
 
 /** First line of a connection. */
@@ -87,7 +113,7 @@ export const REFUSAL_CODES = [
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
 /** Why a capture that had begun is over. */
-export const END_CODES = ['stopped', 'target-ended', 'internal'] as const;
+export const END_CODES = ['stopped', 'target-ended', 'limit-reached', 'internal'] as const;
 export type EndCode = (typeof END_CODES)[number];
 
 /** What was delivered and what was lost, over all interfaces. */

@@ -12,6 +12,10 @@ export interface CaptureParameters {
   readonly nif?: string;
   readonly filter?: string;
   readonly chaste?: boolean;
+  readonly duration?: number;
+  readonly 'max-bytes'?: number;
+  readonly 'max-packets'?: number;
+  readonly snaplen?: number;
 }
 
 export interface ClientOptions {
@@ -298,13 +302,11 @@ export class CaptureClient implements AsyncDisposable {
   }
 }
 
-function queryOf({ netns, container, nif, filter, chaste }: CaptureParameters): string {
+function queryOf({ container, chaste, ...others }: CaptureParameters): string {
   const query = new URLSearchParams();
-  if (netns !== undefined) query.set('netns', String(netns));
   if (container !== undefined)
     query.set('container', typeof container === 'string' ? container : JSON.stringify(container));
-  if (nif !== undefined) query.set('nif', nif);
-  if (filter !== undefined) query.set('filter', filter);
+  for (const [name, value] of Object.entries(others)) if (value !== undefined) query.set(name, String(value));
   if (chaste) query.set('chaste', '');
   return query.size ? `?${query.toString()}` : '';
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { BlockBuffer } from '../pcapng/packet-blocks.js';
+import type { CaptureLimiter } from './capture-limiter.js';
 
 /**
  * Room for the largest block: a packet of the snapshot length, or a section header with its comments (see order.ts);
@@ -22,6 +23,7 @@ export class CaptureOutput {
   /** @param onRoom called when everything has been taken after `blocked` was true */
   constructor(
     private readonly socket: Socket,
+    private readonly limiter: CaptureLimiter,
     private readonly onRoom: () => void,
   ) {}
 
@@ -45,6 +47,7 @@ export class CaptureOutput {
     const buffer = this.current;
     if (!buffer) return;
     this.current = undefined;
+    this.limiter.apply(buffer);
     if (buffer.length === 0) {
       keep(buffer);
       return;

@@ -1,7 +1,6 @@
 import type { Interface } from '../interfaces/rtnetlink.js';
 import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../../pcapng/blocks.js';
-import type { CaptureTotals } from '../protocol.js';
-import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
+import { MAX_SNAPSHOT_LENGTH, type CaptureTotals } from '../protocol.js';
 import type { CaptureOutput } from './capture-output.js';
 import type { DescribedInterface, InterfaceSource } from './interface-source.js';
 import { Pacing } from './pacing.js';
@@ -38,10 +37,14 @@ export class CaptureStream {
   private packets = 0;
   private bytes = 0;
 
-  /** @param onGone called with each source that nothing more is read from, for its ring to be closed */
+  /**
+   * @param onGone called with each source that nothing more is read from, for its ring to be closed
+   * @param snapshotLength told of each interface, in bytes; to keep to it is the business of others
+   */
   constructor(
     private readonly output: CaptureOutput,
     private readonly onGone: (source: InterfaceSource) => void,
+    private readonly snapshotLength = MAX_SNAPSHOT_LENGTH,
   ) {}
 
   get totals(): CaptureTotals {
@@ -57,7 +60,7 @@ export class CaptureStream {
     if (!known) {
       known = { id: this.described.size, received: 0, dropped: 0, told: 0 };
       this.described.set(key, known);
-      this.output.append(interfaceDescriptionBlock(name, linkType, SNAPSHOT_LENGTH, filter));
+      this.output.append(interfaceDescriptionBlock(name, linkType, this.snapshotLength, filter));
     }
     return known;
   }

@@ -11,6 +11,7 @@ import type { OpenedNamespace } from '../opening/opener-tasks.js';
 import type { Opener } from '../opening/opener.js';
 import { sectionHeaderBlock } from '../../pcapng/blocks.js';
 import { whyNotAnInterfaceName, type CaptureOrder, type CaptureTotals, type EndCode } from '../protocol.js';
+import { CaptureLimiter } from './capture-limiter.js';
 import { CaptureOutput } from './capture-output.js';
 import { CaptureStream } from './capture-stream.js';
 import { ETHERNET, InterfaceOpener, type OpenInterface } from './interface-opener.js';
@@ -54,6 +55,7 @@ interface OpenMember extends OpenInterface {
 export class Capture {
   private readonly stream: CaptureStream;
   private readonly output: CaptureOutput;
+  private readonly limiter: CaptureLimiter;
   private readonly interfaceOpener: InterfaceOpener;
   private readonly watch: InterfaceWatch;
   private readonly unwatchHolder: () => void;
@@ -96,10 +98,11 @@ export class Capture {
     private readonly namespace: OpenedNamespace,
     private readonly onEnd: (ending: CaptureEnding) => void,
   ) {
-    this.output = new CaptureOutput(data, () => this.stream.pump());
-    this.stream = new CaptureStream(this.output, (source) => this.gone(source));
+    this.limiter = new CaptureLimiter(order, (message) => this.end('limit-reached', message));
+    this.output = new CaptureOutput(data, this.limiter, () => this.stream.pump());
+    this.stream = new CaptureStream(this.output, (source) => this.gone(source), order.snapshotLength);
     const { opener, holderWatch } = services;
-    this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, order.promiscuous, filter);
+    this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, order, filter);
     this.watch = new InterfaceWatch(
       { fd: namespace.watchFd, interfaces: namespace.interfaces },
       (interfaces) => this.follow(interfaces),
@@ -120,7 +123,7 @@ export class Capture {
     this.close();
     this.stream.end(() => {
       this.rings.release();
-      this.onEnd({ code, message, totals: this.stream.totals });
+      this.onEnd({ code, message, totals: this.limiter.delivered(this.stream.totals) });
     });
   }
 
@@ -145,6 +148,7 @@ export class Capture {
     for (const each of attempts) if (each.status === 'fulfilled') this.admit(each.value);
     await this.refuseUselessFilter();
     this.stream.begin();
+    this.limiter.begin();
     this.begun = true;
     this.follow(this.watch.interfaces); // what has changed meanwhile
   }
@@ -257,6 +261,7 @@ export class Capture {
     if (this.over) return;
     this.over = true;
     clearTimeout(this.retry);
+    this.limiter.close();
     this.unwatchHolder();
     this.watch.close();
     this.interfaceOpener.close();

@@ -4,7 +4,7 @@ import type { Interface } from '../interfaces/rtnetlink.js';
 import type { Pointer } from '../native/libc.js';
 import { LivePcap, type PacketFilter, type PcapOptions } from '../native/libpcap.js';
 import type { Opener } from '../opening/opener.js';
-import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
+import { MAX_SNAPSHOT_LENGTH, type CaptureOrder } from '../protocol.js';
 import { Turns } from '../turns.js';
 import type { Ring } from './ring-budget.js';
 
@@ -33,7 +33,7 @@ export class InterfaceOpener {
   constructor(
     private readonly opener: Opener,
     private readonly namespaceFd: number,
-    private readonly promiscuous: boolean,
+    private readonly order: Pick<CaptureOrder, 'promiscuous' | 'snapshotLength'>,
     private readonly filter: CaptureFilter,
   ) {}
 
@@ -45,8 +45,8 @@ export class InterfaceOpener {
       if (this.closed) throw new Error('the capture is over');
       const options = {
         interfaceName: name,
-        snapshotLength: SNAPSHOT_LENGTH,
-        promiscuous: this.promiscuous,
+        snapshotLength: MAX_SNAPSHOT_LENGTH,
+        promiscuous: this.order.promiscuous,
         ringBytes: ring.bytes,
         blockTimeoutMs: ring.blockTimeoutMs,
       };
@@ -74,18 +74,27 @@ export class InterfaceOpener {
     const { handle, linkType } = await this.opener.run('openInterface', {
       namespaceFd: this.namespaceFd,
       options,
-      filter: { exclusion, linkType: ETHERNET, program },
+      filter: { exclusion, linkType: ETHERNET, program, snapshotLength: this.keptFor(afterwards) },
     });
     try {
       if (linkType !== ETHERNET) {
         ({ program, afterwards } = await this.filter.forLinkType(linkType));
-        await this.opener.run('setFilter', { handle, filter: { exclusion, linkType, program } });
+        const snapshotLength = this.keptFor(afterwards);
+        await this.opener.run('setFilter', {
+          handle,
+          filter: { exclusion, linkType, program, snapshotLength },
+        });
       }
       return { pcap: new LivePcap(handle), linkType, afterwards };
     } catch (error) {
       this.closeRing(handle);
       throw error;
     }
+  }
+
+  /** A filter that runs on what the kernel let pass must see all of it; it is cut later then, see capture-limiter.ts. */
+  private keptFor(afterwards: PacketFilter | undefined): number {
+    return afterwards ? MAX_SNAPSHOT_LENGTH : (this.order.snapshotLength ?? MAX_SNAPSHOT_LENGTH);
   }
 
   /** Not while a thread may still want to visit the namespace: the number could stand for another one by then. */

@@ -1,5 +1,5 @@
 import { compileFilter, PacketFilter } from '../native/libpcap.js';
-import { both, REJECT_ALL } from './bpf-program.js';
+import { both, cutting, REJECT_ALL } from './bpf-program.js';
 
 const ETHERNET = 1;
 const compile = (text: string): Uint8Array => compileFilter(text, ETHERNET, 262_144);
@@ -34,6 +34,52 @@ describe('both', () => {
   it('lets nothing pass with a program that lets nothing pass, on either side', () => {
     expect(passing(both(compile('tcp'), REJECT_ALL))).toEqual([]);
     expect(passing(both(REJECT_ALL, compile('tcp')))).toEqual([]);
+  });
+});
+
+describe('cutting', () => {
+  const kept = (program: Uint8Array | undefined): Set<number> =>
+    new Set(
+      Array.from({ length: (program?.length ?? 0) / 8 }, (_, index) => 8 * index)
+        .filter((at) => Buffer.from(program ?? []).readUInt16LE(at) === 6)
+        .map((at) => Buffer.from(program ?? []).readUInt32LE(at + 4)),
+    );
+
+  it('lets pass the same, and has the kernel keep less of it', () => {
+    const program = both(compile('not host 10.0.0.3'), compile('tcp port 80'));
+    const cut = cutting(program, 96);
+    expect(passing(cut)).toEqual(passing(program));
+    expect(passing(cut)).toHaveLength(2);
+    expect(kept(cut)).toEqual(new Set([0, 96]));
+  });
+
+  it.each([
+    ['ip', 12 + 4],
+    ['udp[6] = 0', 14 + 60 + 6 + 4],
+    ['ether[2000:4] != 0', 2_004],
+    ['ether[2000:4] != 0 or tcp', 2_004],
+  ])('keeps what the program itself looks at: %s', (text, atLeast) => {
+    expect(kept(cutting(compile(text), 1))).toEqual(new Set([0, atLeast]));
+  });
+
+  it.each(['ip[ip[0] & 15] = 0', 'ether[len - 1] = 0', 'ether[300000] = 0'])(
+    'keeps everything where the program computes what it looks at: %s',
+    (text) => {
+      const program = compile(text);
+      expect(cutting(program, 96)).toBe(program);
+    },
+  );
+
+  it('needs a program even where there is no filter', () => {
+    expect(passing(cutting(undefined, 1))).toEqual(Object.keys(packets));
+    expect(kept(cutting(undefined, 1))).toEqual(new Set([1]));
+  });
+
+  it('changes nothing where nothing is to be cut', () => {
+    const program = compile('port 443');
+    expect(cutting(program, 262_144)).toBe(program);
+    expect(cutting(undefined, 262_144)).toBeUndefined();
+    expect(passing(cutting(REJECT_ALL, 60))).toEqual([]);
   });
 });
 

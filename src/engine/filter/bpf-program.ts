@@ -1,3 +1,5 @@
+import { MAX_SNAPSHOT_LENGTH } from '../protocol.js';
+
 /**
  * Classic BPF programs as bytes: instructions of 8 bytes (code, jump if true, jump if false, constant), see
  * https://www.kernel.org/doc/html/latest/networking/filter.html. Little endian.
@@ -5,9 +7,21 @@
 const INSTRUCTION_BYTES = 8;
 const BPF_RET_K = 0x06;
 const BPF_JMP_JA = 0x05;
+/** Loads, by their class; from a constant offset or from one that is added to the index register. */
+const BPF_LD = 0x00;
+const BPF_ABS = 0x20;
+const BPF_IND = 0x40;
+/** Into the index register: anything, the accumulator, or the length of an IPv4 header. */
+const BPF_LDX = 0x01;
+const BPF_TAX = 0x07;
+const BPF_LDX_MSH = 0xb1;
+const MOST_IP_HEADER_BYTES = 60;
 
 /** Lets no packet pass: ret #0. */
 export const REJECT_ALL: Uint8Array = Uint8Array.of(BPF_RET_K, 0, 0, 0, 0, 0, 0, 0);
+
+/** Lets every packet pass: ret #1, to be replaced by what is to be kept. */
+const ACCEPT_ALL: Uint8Array = Uint8Array.of(BPF_RET_K, 0, 0, 0, 1, 0, 0, 0);
 
 /**
  * One program that lets pass what both let pass: where the first one would accept, it goes on with the second.
@@ -21,4 +35,43 @@ export function both(first: Uint8Array | undefined, second: Uint8Array | undefin
     joined.writeUInt32LE((first.length - offset) / INSTRUCTION_BYTES - 1, offset + 4);
   }
   return joined;
+}
+
+/**
+ * A program that lets pass the same, and has the kernel keep no more of each packet than is asked for, or than the
+ * program itself may look at: libpcap runs it again, on what was kept, until it has read the packets that were in the
+ * ring before (`blocks_to_filter_in_userland` in its pcap-linux.c). What is too much is cut by the capture-limiter.ts.
+ */
+export function cutting(program: Uint8Array | undefined, snapshotLength: number): Uint8Array | undefined {
+  const cut = Buffer.from(program ?? ACCEPT_ALL);
+  const keptBytes = Math.max(snapshotLength, reach(cut));
+  if (keptBytes >= MAX_SNAPSHOT_LENGTH) return program;
+  for (let offset = 0; offset < cut.length; offset += INSTRUCTION_BYTES) {
+    if (cut.readUInt16LE(offset) !== BPF_RET_K || cut.readUInt32LE(offset + 4) === 0) continue;
+    // What a program returns is how much to keep.
+    cut.writeUInt32LE(keptBytes, offset + 4);
+  }
+  return cut;
+}
+
+/** How many bytes of a packet a program may look at; Infinity where it computes that. */
+function reach(program: Buffer): number {
+  let reached = 0;
+  let byIndex = 0;
+  let mostIndex = 0;
+  for (let offset = 0; offset < program.length; offset += INSTRUCTION_BYTES) {
+    const code = program.readUInt16LE(offset);
+    const constant = program.readUInt32LE(offset + 4);
+    if (code === BPF_LDX_MSH) {
+      reached = Math.max(reached, constant + 1);
+      mostIndex = Math.max(mostIndex, MOST_IP_HEADER_BYTES);
+    } else if ((code & 0x07) === BPF_LDX || code === BPF_TAX) {
+      mostIndex = Infinity;
+    } else if ((code & 0x07) === BPF_LD) {
+      // Four bytes at the most: word, half word or byte.
+      if ((code & 0xe0) === BPF_ABS) reached = Math.max(reached, constant + 4);
+      if ((code & 0xe0) === BPF_IND) byIndex = Math.max(byIndex, constant + 4);
+    }
+  }
+  return Math.max(reached, byIndex === 0 ? 0 : byIndex + mostIndex);
 }

@@ -1,4 +1,4 @@
-import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
+import { MAX_SNAPSHOT_LENGTH } from '../protocol.js';
 import { Turns } from '../turns.js';
 import { CompilerProcess, CompileTimeoutError } from './compiler-process.js';
 
@@ -96,7 +96,7 @@ export class FilterCompiler {
 
 async function compileBy(compiler: CompilerProcess, filter: string, linkType: number): Promise<Uint8Array> {
   try {
-    const answer = await compiler.compile({ filter, linkType, snapshotLength: SNAPSHOT_LENGTH });
+    const answer = await compiler.compile({ filter, linkType, snapshotLength: MAX_SNAPSHOT_LENGTH });
     if ('error' in answer) throw new FilterError(answer.error);
     return Buffer.from(answer.program, 'base64');
   } catch (error) {

@@ -38,6 +38,8 @@ export interface InterfaceFilter {
   /** DLT_ value that `program` was compiled for. */
   readonly linkType: number;
   readonly program?: Uint8Array;
+  /** How much the kernel is to keep of each packet, in bytes. */
+  readonly snapshotLength: number;
 }
 
 export interface OpenedInterface {

@@ -5,7 +5,7 @@
  */
 import { closeSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
-import { both, REJECT_ALL } from '../filter/bpf-program.js';
+import { both, cutting, REJECT_ALL } from '../filter/bpf-program.js';
 import { listInterfaces } from '../interfaces/interface-watch.js';
 import {
   activatePcap,
@@ -17,7 +17,7 @@ import {
 } from '../native/libpcap.js';
 import { findAnotherHolder, openNamespace, stillHolds } from '../namespaces/open-namespace.js';
 import { inNamespace } from '../namespaces/visit.js';
-import { SNAPSHOT_LENGTH } from '../snapshot-length.js';
+import { MAX_SNAPSHOT_LENGTH } from '../protocol.js';
 import type {
   InterfaceFilter,
   OpenerCall,
@@ -71,8 +71,8 @@ const implementations: { [Name in OpenerTaskName]: Implementation<Name> } = {
   },
 };
 
-function setFilter(handle: bigint, { exclusion, linkType, program }: InterfaceFilter): void {
-  const whole = both(compileExclusion(exclusion, linkType), program);
+function setFilter(handle: bigint, { exclusion, linkType, program, snapshotLength }: InterfaceFilter): void {
+  const whole = cutting(both(compileExclusion(exclusion, linkType), program), snapshotLength);
   if (whole) setPcapFilter(handle, whole);
 }
 
@@ -80,7 +80,7 @@ function setFilter(handle: bigint, { exclusion, linkType, program }: InterfaceFi
 function compileExclusion(exclusion: string, linkType: number): Uint8Array | undefined {
   if (!exclusion) return undefined;
   try {
-    return compileFilter(exclusion, linkType, SNAPSHOT_LENGTH);
+    return compileFilter(exclusion, linkType, MAX_SNAPSHOT_LENGTH);
   } catch (error) {
     if (error instanceof PcapError) return undefined;
     throw error;

@@ -4,7 +4,7 @@ import { ENHANCED_PACKET_BLOCK } from '../../pcapng/blocks.js';
 const RECORD_HEADER_BYTES = 16;
 /** Fixed part of an enhanced packet block before the packet itself, and in all. */
 const BLOCK_HEADER_BYTES = 28;
-const BLOCK_FIXED_BYTES = 32;
+export const ENHANCED_PACKET_BYTES = 32;
 /** Up to here a loop over words beats the call of a copy function (measured: 64 bytes 16 against 37 ns). */
 const SHORT_PACKET_BYTES = 128;
 
@@ -84,7 +84,7 @@ export class RecordReader {
         offset = next;
         continue;
       }
-      const blockBytes = BLOCK_FIXED_BYTES + ((captured + 3) & ~3);
+      const blockBytes = ENHANCED_PACKET_BYTES + ((captured + 3) & ~3);
       if (to + blockBytes > out.capacity) break;
       const second = view.getUint32(offset, true);
       if (second !== this.second) this.splitSecond(second);

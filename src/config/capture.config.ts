@@ -1,0 +1,41 @@
+import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import { MAX_DURATION_SECONDS, MAX_SNAPSHOT_LENGTH } from '../engine/protocol.js';
+
+/** More packets or bytes than this nobody waits for; and it is told exactly by a double. */
+export const MOST_PACKETS_OR_BYTES = 10 ** 15 - 1;
+
+const DURATION = { message: `must be a whole number of seconds from 1 to ${MAX_DURATION_SECONDS}` };
+const BYTES = { message: `must be a whole number of bytes from 1 to ${MOST_PACKETS_OR_BYTES}` };
+const PACKETS = { message: `must be a whole number of packets from 1 to ${MOST_PACKETS_OR_BYTES}` };
+const SNAPSHOT_LENGTH = { message: `must be a whole number of bytes from 1 to ${MAX_SNAPSHOT_LENGTH}` };
+
+/** How much clients may capture. */
+export class CaptureConfig {
+  /** How long a capture lasts at most; absent: as long as its client likes. */
+  @IsOptional()
+  @IsInt(DURATION)
+  @Min(1, DURATION)
+  @Max(MAX_DURATION_SECONDS, DURATION)
+  readonly maxDurationSeconds?: number;
+
+  /** Bytes of the stream up to its last packet; absent: any number. */
+  @IsOptional()
+  @IsInt(BYTES)
+  @Min(1, BYTES)
+  @Max(MOST_PACKETS_OR_BYTES, BYTES)
+  readonly maxBytes?: number;
+
+  /** Absent: any number. */
+  @IsOptional()
+  @IsInt(PACKETS)
+  @Min(1, PACKETS)
+  @Max(MOST_PACKETS_OR_BYTES, PACKETS)
+  readonly maxPackets?: number;
+
+  /** Bytes kept of each packet; absent: all. */
+  @IsOptional()
+  @IsInt(SNAPSHOT_LENGTH)
+  @Min(1, SNAPSHOT_LENGTH)
+  @Max(MAX_SNAPSHOT_LENGTH, SNAPSHOT_LENGTH)
+  readonly maxSnapshotLength?: number;
+}
