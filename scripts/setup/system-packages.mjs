@@ -15,6 +15,8 @@ const TEST_PROGRAMS = programs([
   ['dumpcap', 'tshark'],
   ['capinfos', 'tshark'],
   ['nginx', 'nginx-light'],
+  ['caddy', 'caddy'],
+  ['haproxy', 'haproxy'],
   ['openssl', 'openssl'],
   ['dockerd', 'docker.io'],
   ['podman', 'podman'],

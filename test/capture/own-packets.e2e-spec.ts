@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { statSync } from 'node:fs';
 import { parse } from 'yaml';
-import { describeWithNginx, Nginx } from '../proxy/kit/nginx.js';
+import { describeWithProxies, nginxRecipe, TlsProxy, WITH_PASSWORD } from '../proxy/kit/tls-proxy.js';
 import { CaptureClient, type TlsRelay } from '../kit/capture-client.js';
 import type { Packet } from '../kit/pcapng.js';
 import { describeAsRoot } from '../kit/root.js';
@@ -23,7 +23,7 @@ describeAsRoot('A capture of the interface that carries it', () => {
     const client = await CaptureClient.open(
       service,
       { netns: HERE, nif: 'lo', filter },
-      { path: '/capture', through },
+      { through, headers: WITH_PASSWORD },
     );
     await client.described('lo');
     return client;
@@ -72,15 +72,15 @@ describeAsRoot('A capture of the interface that carries it', () => {
     }
   });
 
-  describeWithNginx('behind a TLS proxy', () => {
+  describeWithProxies('behind $proxy as TLS proxy', [nginxRecipe], () => {
     it.each([
       ['by its port', (port: number) => [String(port)]],
       ['by address and port', (port: number) => [`127.0.0.1:${port}`, `[::1]:${port}`]],
     ])('shows nothing of what the proxy relays, when that is excluded %s', async (_, excluded) => {
       const port = await freePort();
       await using service = await Service.start(['--exclude', excluded(port).join()]);
-      await using nginx = await Nginx.before(service.port, '/prefix', port);
-      await using client = await open(service, [port, service.port], relayOf(nginx));
+      await using proxy = await TlsProxy.before(service.port, nginxRecipe, port);
+      await using client = await open(service, [port, service.port], proxy.relay);
 
       await marksSeen(client);
 
@@ -90,8 +90,8 @@ describeAsRoot('A capture of the interface that carries it', () => {
 
     it('shows what the proxy relays otherwise', async () => {
       await using service = await Service.start();
-      await using nginx = await Nginx.before(service.port, '/prefix');
-      await using client = await open(service, [nginx.port], relayOf(nginx));
+      await using proxy = await TlsProxy.before(service.port, nginxRecipe);
+      await using client = await open(service, [proxy.port], proxy.relay);
 
       await marksSeen(client);
 
@@ -99,10 +99,6 @@ describeAsRoot('A capture of the interface that carries it', () => {
     });
   });
 });
-
-function relayOf({ port, certificate }: Nginx): TlsRelay {
-  return { url: `wss://127.0.0.1:${port}/prefix`, certificate };
-}
 
 async function sendMark(port: number): Promise<void> {
   const socket = createSocket('udp4');

@@ -89,6 +89,7 @@ export class CaptureClient implements AsyncDisposable {
       headers,
       perMessageDeflate: true,
       ca: through?.certificate,
+      ...(through && { family: 4 }),
     });
     socket.binaryType = 'nodebuffer';
     const client = new CaptureClient(socket, service, options);
