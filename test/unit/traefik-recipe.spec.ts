@@ -26,7 +26,7 @@ describe.each([
   ['as it is shipped', (text: string) => text],
   [
     'with the router for tokens',
-    (text: string) => text.replace(/^ {4}# (?=(?:packetflix-token|  \w+):)/gm, '    '),
+    (text: string) => text.replace(/^ {4}# (?=(?:packetflix-token| {2}\w+):)/gm, '    '),
   ],
 ])('The recipe for Traefik, %s,', (title, edited) => {
   const fixed = read<Static>('traefik.yaml', (text) => text);
