@@ -47,7 +47,7 @@ function open(resolver: NetnsResolver, provider: CaptureProvider) {
   const excluded = [{ address: '::1', port: 5001, peerAddress: '::1', peerPort: 4 }];
   const config = Object.assign(new ServiceConfig(), { excludedEndpoints: ['443', '192.0.2.1:8443'] });
   const opener = new CaptureOpener(resolver, provider, config, {});
-  return opener.open(WISH, excluded, new AbortController().signal);
+  return opener.open(WISH, excluded, new AbortController().signal, 'brave-amber-otter');
 }
 
 describe('Opening a capture', () => {
@@ -57,6 +57,7 @@ describe('Opening a capture', () => {
     expect(await open(resolver, provider)).toEqual({ capture: CAPTURE, reference: { netns: 1 } });
     expect(resolver.asked).toBe(1);
     expect(provider.requests[0]).toMatchObject({
+      captureId: 'brave-amber-otter',
       interfaces: ['eth0'],
       filter: 'tcp',
       promiscuous: false,
@@ -64,7 +65,9 @@ describe('Opening a capture', () => {
       excludedEndpoints: [{ port: 443 }, { address: '192.0.2.1', port: 8443 }],
       sectionComments: [
         expect.stringMatching(/^---\n# capture target information\n/),
-        expect.stringMatching(/^excluded-endpoints:\n {4}- "443"\n {4}- 192.0.2.1:8443$/m),
+        expect.stringMatching(
+          /^capture: brave-amber-otter$[^]*^excluded-endpoints:\n {4}- "443"\n {4}- 192.0.2.1:8443$/m,
+        ),
       ],
     });
   });

@@ -37,19 +37,21 @@ export class CaptureOpener {
   /**
    * Tries the references that the request may mean, best first, until one proves good on the opened namespace.
    *
+   * @param captureId for the log and the stream
    * @throws CaptureError of the last reference, or of the resolver when it has no more
    */
   async open(
     request: ClientCaptureRequest,
     excludedConnections: readonly TcpConnection[],
     signal: AbortSignal,
+    captureId: string,
   ): Promise<OpenedCapture> {
     let failure = new CaptureError('no-such-target', 'there is nothing that the request could mean');
     const { excludedEndpoints } = this;
     for await (const candidate of this.resolver.candidates(request.target, signal)) {
       try {
         const order = {
-          ...captureRequest(request, candidate, { excludedConnections, excludedEndpoints }),
+          ...captureRequest(captureId, request, candidate, { excludedConnections, excludedEndpoints }),
           ...effectiveLimits(request.limits, this.maxima),
         };
         return { capture: await this.provider.open(order, signal), reference: candidate.reference };
@@ -63,18 +65,20 @@ export class CaptureOpener {
 }
 
 function captureRequest(
+  captureId: string,
   { interfaces, filter, promiscuous }: ClientCaptureRequest,
   { target, reference }: ResolvedTarget,
   excluded: Pick<CaptureRequest, 'excludedConnections' | 'excludedEndpoints'>,
 ): CaptureRequest {
   return {
+    captureId,
     reference,
     interfaces,
     filter,
     promiscuous,
     sectionComments: [
       sectionComment({ target, filter, promiscuous }),
-      serviceComment({ version: SERVICE_VERSION, reference, ...excluded }),
+      serviceComment({ captureId, version: SERVICE_VERSION, reference, ...excluded }),
     ],
     ...excluded,
   };

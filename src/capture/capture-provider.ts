@@ -12,6 +12,8 @@ import type {
  * @publicApi
  */
 export interface CaptureRequest {
+  /** What the log calls it: lower case letters and hyphens, 64 at most. */
+  readonly captureId?: string;
   readonly reference: NetnsReference;
   /** Names of the interfaces wished for; empty: all of the namespace, later ones included. */
   readonly interfaces: readonly string[];

@@ -2,6 +2,7 @@ import type { Logger } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import type { NetnsReference } from '../engine/protocol.js';
+import type { Facts } from '../logging/log-line.js';
 import { CaptureError } from './capture-errors.js';
 import type { CaptureOpener } from './capture-opener.js';
 import type { Capture } from './capture-provider.js';
@@ -9,8 +10,8 @@ import { hasContainerHeader, parseCaptureRequest } from './capture-request.parse
 import type { ClientCaptureRequest } from './capture-request.parser.js';
 import { SHUTTING_DOWN, closeReason, closingForEnd, closingForError } from './close-codes.js';
 import type { Closing } from './close-codes.js';
-import { quotedText } from '../logging/quoted-text.js';
-import { addressLiteral, ownConnection } from './own-connection.js';
+import { releaseCaptureId, takeCaptureId } from './capture-id.js';
+import { clientOf, ownConnection } from './own-connection.js';
 import { PcapngProgress, endingBlocks } from './reason-pcapng.js';
 
 /** For the log only: there is nobody left to close. */
@@ -19,19 +20,19 @@ const THE_CLIENT_LEFT: Closing = { code: 1000, message: 'the client left' };
 /** All others are worth a warning. */
 const ORDERLY_ENDS: ReadonlySet<number> = new Set([THE_CLIENT_LEFT.code, SHUTTING_DOWN.code]);
 
-let lastSessionNumber = 0;
-
 /** One websocket and the capture that it carries, from the request to the close. */
 export class CaptureSession {
   /** Settles when the websocket is closed; never rejects. */
   readonly closed: Promise<void>;
 
   private readonly abandoned = new AbortController();
-  private readonly name: string;
+  /** In every line of the log that is about this capture, and in its stream. */
+  private readonly id = takeCaptureId();
   /** Followed only for clients that get the reason of the end within the stream. */
   private readonly progress?: PcapngProgress;
   private capture?: Capture;
   private bytesSent = 0;
+  private readonly begunAtMs = performance.now();
   private shuttingDown = false;
 
   constructor(
@@ -40,11 +41,10 @@ export class CaptureSession {
     private readonly opener: CaptureOpener,
     private readonly logger: Logger,
   ) {
-    const { remoteAddress, remotePort } = request.socket;
-    this.name = `capture ${++lastSessionNumber} for ${addressLiteral(remoteAddress ?? 'nobody')} port ${remotePort}`;
     if (hasContainerHeader(request)) this.progress = new PcapngProgress();
     this.closed = new Promise((resolve) => client.once('close', () => resolve()));
     client.once('close', () => this.abandon());
+    void this.closed.then(() => releaseCaptureId(this.id));
   }
 
   /** Serves the client until there is nothing left to do; never rejects. */
@@ -52,13 +52,28 @@ export class CaptureSession {
     try {
       const closing = await this.serve();
       this.close(closing);
-      const line = `${this.name} ended: ${closing.code} ${quotedText(closing.message)}, ${this.bytesSent} bytes sent`;
-      if (ORDERLY_ENDS.has(closing.code)) this.logger.log(line);
-      else this.logger.warn(line);
+      const facts = {
+        code: closing.code,
+        reason: closing.message,
+        bytes: this.bytesSent,
+        seconds: Math.round(performance.now() - this.begunAtMs) / 1000,
+        client: clientOf(this.request.socket),
+      };
+      const event = this.about(this.capture ? 'capture ended' : 'capture refused', facts);
+      if (ORDERLY_ENDS.has(closing.code)) this.logger.log(event);
+      else this.logger.warn(event);
     } catch (error) {
-      this.logger.error(error);
+      this.logFailure(error);
       this.client.terminate();
     }
+  }
+
+  /** Nobody can find the client any more. */
+  clientIsGone(): void {
+    this.logger.log(
+      this.about('the client has gone without a word', { client: clientOf(this.request.socket) }),
+    );
+    this.client.terminate();
   }
 
   /** Asks for the end, as the service is shutting down: what was captured so far still goes out. */
@@ -91,7 +106,7 @@ export class CaptureSession {
       if (!this.isOpen) return THE_CLIENT_LEFT;
       if (this.shuttingDown) return SHUTTING_DOWN;
       // Our own errors are answers to the client; anything else is a defect, and somebody has to see it.
-      if (!(error instanceof CaptureError)) this.logger.error(error);
+      if (!(error instanceof CaptureError)) this.logFailure(error);
       return closingForError(error);
     }
   }
@@ -103,11 +118,13 @@ export class CaptureSession {
       wish,
       connection ? [connection] : [],
       this.abandoned.signal,
+      this.id,
     );
     this.capture = capture;
     // Not everybody gets to read it, and a rejection that nobody handles would end the process.
     Promise.resolve(capture.end).catch(() => undefined);
-    this.logger.log(`${this.name} started: ${description(wish, reference)}`);
+    const facts = { ...description(wish, reference), client: clientOf(this.request.socket) };
+    this.logger.log(this.about('capture started', facts));
     // The client went, or the shutdown began, while this was being opened.
     if (this.abandoned.signal.aborted) this.stop(capture);
     return capture;
@@ -136,7 +153,7 @@ export class CaptureSession {
     try {
       capture.stop();
     } catch (error) {
-      this.logger.error(error);
+      this.logFailure(error);
     }
   }
 
@@ -149,19 +166,24 @@ export class CaptureSession {
     this.client.close(code, closeReason(message));
   }
 
+  private logFailure(error: unknown): void {
+    this.logger.error(this.about(error instanceof Error ? error.message : String(error), { error }));
+  }
+
+  private about(message: string, facts: Facts): Facts {
+    return { message, capture: this.id, ...facts };
+  }
+
   private get isOpen(): boolean {
     return this.client.readyState === this.client.OPEN;
   }
 }
 
-function description(
-  { target, interfaces, filter }: ClientCaptureRequest,
-  { netns }: NetnsReference,
-): string {
-  return [
-    `network namespace ${netns}`,
-    ...(target.name === undefined ? [] : [`target ${quotedText(target.name)}`]),
-    interfaces.length === 0 ? 'all interfaces' : `interfaces ${quotedText(interfaces.join('/'))}`,
-    ...(filter === '' ? [] : [`filter ${quotedText(filter)}`]),
-  ].join(', ');
+function description({ target, interfaces, filter }: ClientCaptureRequest, { netns }: NetnsReference): Facts {
+  return {
+    netns,
+    target: target.name,
+    interfaces: interfaces.length === 0 ? 'all' : interfaces.join('/'),
+    filter: filter === '' ? undefined : filter,
+  };
 }

@@ -7,11 +7,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { WebSocket, WebSocketServer } from 'ws';
 import { ServiceConfig } from '../config/service.config.js';
 import type { UpgradeGatewayOptions } from '../upgrade/upgrade-ws-adapter.js';
-import { quotedText } from '../logging/quoted-text.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureSession } from './capture-session.js';
 import { Heartbeat } from './heartbeat/heartbeat.js';
 import { originGuard } from './origin-guard.js';
+import { clientOf } from './own-connection.js';
 
 /** Clients have nothing to say after their request; ws ends longer messages with 1009. */
 const MAX_MESSAGE_BYTES = 1024;
@@ -54,9 +54,11 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
     const mayCapture = originGuard(this.config.allowedOrigins);
     options.verifyClient = ({ req }, answer) => {
       if (mayCapture(req)) return answer(true);
-      this.logger.warn(
-        `a web page from ${quotedText(req.headers.origin ?? '')} was refused: see --allowed-origin`,
-      );
+      this.logger.warn({
+        message: 'a web page from elsewhere was refused: see --allowed-origin',
+        origin: req.headers.origin,
+        client: clientOf(req.socket),
+      });
       answer(false, 403, FOREIGN_ORIGIN, { 'Content-Type': 'text/plain' });
     };
   }
@@ -64,8 +66,8 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
   /** Nest calls this bare: what escaped from here, thrown or rejected, would end the process. */
   handleConnection(client: WebSocket, request: IncomingMessage): void {
     try {
-      this.heartbeat.watch(client, request.socket);
       const session = new CaptureSession(client, request, this.opener, this.logger);
+      this.heartbeat.watch(client, request.socket, () => session.clientIsGone());
       this.sessions.add(session);
       void session.closed.then(() => this.sessions.delete(session));
       if (this.shuttingDown) session.shutDown();

@@ -16,6 +16,14 @@ export function ownConnection(
   };
 }
 
+/** The other end of a connection, for people. */
+export function clientOf({
+  remoteAddress,
+  remotePort,
+}: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
+  return `${addressLiteral(remoteAddress ?? 'nobody')} port ${remotePort}`;
+}
+
 /** An address as it stands in packets: a dual-stack socket shows IPv4 as `::ffff:192.0.2.1`, a link-local one has `%eth0`. */
 export function addressLiteral(address: string): string {
   const [withoutZone = ''] = address.split('%', 1);

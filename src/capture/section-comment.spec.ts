@@ -144,8 +144,9 @@ node-name: ""
 });
 
 describe('serviceComment', () => {
-  it('tells the service, the namespace and what was left out', () => {
+  it('tells the capture, the service, the namespace and what was left out', () => {
     const comment = serviceComment({
+      captureId: 'brave-amber-otter',
       version: '0.1.0',
       reference: { netns: 4026532270, pid: 12, startTime: 34 },
       excludedConnections: [
@@ -160,6 +161,7 @@ describe('serviceComment', () => {
       ],
     });
     expect(parse(comment)).toEqual({
+      capture: 'brave-amber-otter',
       service: { name: 'packetflix', version: '0.1.0' },
       'network-namespace': { inode: 4026532270, pid: 12, 'start-time': 34 },
       'excluded-connections': [
@@ -172,6 +174,7 @@ describe('serviceComment', () => {
 
   it('is not taken for the first comment by clients', () => {
     const comment = serviceComment({
+      captureId: 'brave-amber-otter',
       version: '1.0',
       reference: { netns: 5 },
       excludedConnections: [],
@@ -179,6 +182,7 @@ describe('serviceComment', () => {
     });
     expect(comment).not.toMatch(/---|capture target information/);
     expect(parse(comment)).toEqual({
+      capture: 'brave-amber-otter',
       service: { name: 'packetflix', version: '1.0' },
       'network-namespace': { inode: 5 },
     });

@@ -33,20 +33,22 @@ export function sectionComment(facts: {
 }
 
 /**
- * The second comment of the section header block: who captured, from which namespace, and what was left out.
+ * The second comment of the section header block: which capture it is in the log, who captured, from which namespace, and what was left out.
  *
  * @returns YAML with a trailing newline, whose first two lines are never those of the first comment
  */
 export function serviceComment(facts: {
+  captureId: string;
   version: string;
   reference: NetnsReference;
   excludedConnections: readonly TcpConnection[];
   excludedEndpoints: readonly TcpEndpoint[];
 }): string {
-  const { version, reference, excludedConnections, excludedEndpoints } = facts;
+  const { captureId, version, reference, excludedConnections, excludedEndpoints } = facts;
   return (
     '# capture service information\n' +
     toYaml({
+      capture: yamlText(captureId),
       service: { name: yamlText('packetflix'), version: yamlText(version) },
       'network-namespace': {
         inode: reference.netns,

@@ -180,6 +180,16 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
   },
   {
     section: 'service',
+    field: 'logFormat',
+    flag: '--log-format',
+    variable: 'PACKETFLIX_LOG_FORMAT',
+    kind: 'text',
+    value: 'format',
+    defaultValue: 'auto',
+    description: 'text or json; auto: text where standard error is a terminal, else json',
+  },
+  {
+    section: 'service',
     field: 'debug',
     flag: '--debug',
     variable: 'PACKETFLIX_DEBUG',

@@ -10,6 +10,7 @@ const DEFAULTS = {
     host: undefined,
     allowedOrigins: [] as string[],
     excludedEndpoints: [] as string[],
+    logFormat: 'auto',
     debug: false,
     logRequests: false,
     operatorPort: 'same',

@@ -1,6 +1,7 @@
-import { IsBoolean, IsInt, IsOptional, Matches, Max, Min, ValidateBy } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsOptional, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { isListOfEndpoints } from '../capture/excluded-endpoints.js';
 import { MAX_EXCLUSIONS } from '../engine/protocol.js';
+import { LOG_FORMATS } from '../logging/log-format.js';
 import { canonicalOrigin } from '../upgrade/web-origin.js';
 
 const PORT = { message: 'must be a whole number from 0 to 65535' };
@@ -41,6 +42,9 @@ export class ServiceConfig {
   @IsOptional()
   @Matches(/^[\w.:%-]+$/, { message: 'must be an address or a host name' })
   readonly operatorHost?: string;
+
+  @IsIn(['auto', ...LOG_FORMATS], { message: 'must be auto, text or json' })
+  readonly logFormat!: string;
 
   @IsBoolean({ message: 'must be true or false' })
   readonly debug!: boolean;

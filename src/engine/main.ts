@@ -1,10 +1,13 @@
 import { parseArgs } from 'node:util';
+import { tellOfCrashes } from '../logging/last-words.js';
+import { logFormat } from '../logging/log-format.js';
 import { CapabilitySet } from '../supervisor/capabilities.js';
 import { missingForCaptures } from '../supervisor/capability-report.js';
 import { RefusalError } from './captures/refusal.js';
 import { RingBudget, shareOf } from './captures/ring-budget.js';
 import type { OpenCapture } from './control-connection.js';
 import { EngineServer } from './engine-server.js';
+import { log, setLogFormat } from './log.js';
 import type { EngineProblem } from './protocol.js';
 
 /**
@@ -12,15 +15,21 @@ import type { EngineProblem } from './protocol.js';
  * which the supervisor holds open as long as it lives. Signals are for the supervisor to handle: a group signal
  * reaches the engine too, and captures that end well take a moment.
  *
- * @param args `--socket PATH`, and `--engines N`: how many there are to share the memory for rings
+ * @param args `--socket PATH`, `--engines N`: how many there are to share the memory for rings, and `--log-format`
  */
 export async function runEngine(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
-    options: { socket: { type: 'string' }, engines: { type: 'string', default: '1' } },
+    options: {
+      socket: { type: 'string' },
+      engines: { type: 'string', default: '1' },
+      'log-format': { type: 'string' },
+    },
   });
   if (!values.socket) throw new Error('the engine needs --socket PATH');
   process.title = 'packetflix: engine';
+  setLogFormat(logFormat(values['log-format'], process.stderr.isTTY === true));
+  tellOfCrashes((level, message, facts) => log(message, level, facts));
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
   const leave = (): void => process.exit(0);
   process.stdin.on('end', leave).on('error', leave).resume();

@@ -2,6 +2,7 @@ import type { RefusalError } from './captures/refusal.js';
 import { validateOrder } from './order.js';
 
 const GOOD = {
+  captureId: 'brave-amber-otter',
   reference: { netns: 4026532177, pid: 17, startTime: 4711 },
   interfaces: ['eth0', 'lo', 'eth0'],
   filter: 'tcp port 80',
@@ -45,6 +46,8 @@ describe('validateOrder', () => {
     ['nothing', undefined],
     ['a text', 'order'],
     ['a list', []],
+    ['an id with a line break', { ...GOOD, captureId: 'brave\notter' }],
+    ['an id without end', { ...GOOD, captureId: 'a'.repeat(65) }],
     ['no reference', { ...GOOD, reference: undefined }],
     ['netns as a text', { ...GOOD, reference: { netns: '4026532177' } }],
     ['netns 0', { ...GOOD, reference: { netns: 0 } }],

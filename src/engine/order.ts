@@ -25,6 +25,7 @@ const MAX_COMMENTS = 4;
  */
 export function validateOrder(order: unknown): CaptureOrder {
   const {
+    captureId,
     reference,
     interfaces,
     filter,
@@ -43,6 +44,7 @@ export function validateOrder(order: unknown): CaptureOrder {
   }
   if (typeof promiscuous !== 'boolean') throw invalid('promiscuous', 'is not a boolean');
   return {
+    ...(captureId !== undefined && { captureId: validateCaptureId(captureId) }),
     reference: validateReference(reference),
     interfaces: [...new Set(asList(interfaces, 'interfaces').map(validateInterfaceName))],
     filter,
@@ -55,6 +57,11 @@ export function validateOrder(order: unknown): CaptureOrder {
       : { snapshotLength: positiveInteger(snapshotLength, 'snapshotLength', MAX_SNAPSHOT_LENGTH) }),
     ...(limits === undefined ? {} : { limits: validateLimits(limits) }),
   };
+}
+
+function validateCaptureId(value: unknown): string {
+  if (typeof value !== 'string' || !/^[a-z-]{1,64}$/.test(value)) throw invalid('captureId', 'is not one');
+  return value;
 }
 
 function validateReference(value: unknown): NetnsReference {

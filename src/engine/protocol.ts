@@ -70,6 +70,8 @@ export interface CaptureLimits {
 
 /** Everything an engine needs to know to run one capture. */
 export interface CaptureOrder {
+  /** What the log calls it: lower case letters and hyphens, 64 at most. */
+  readonly captureId?: string;
   readonly reference: NetnsReference;
   /** Names of the interfaces wished for; empty: all of the namespace, later ones included. */
   readonly interfaces: readonly string[];

@@ -1,4 +1,7 @@
 import { parseArgs } from 'node:util';
+import { tellOfCrashes } from '../logging/last-words.js';
+import { logFormat } from '../logging/log-format.js';
+import { ProcessLog } from '../logging/process-log.js';
 import { FinderServer } from './finder-server.js';
 import { Scanner } from './scanner.js';
 
@@ -7,10 +10,13 @@ import { Scanner } from './scanner.js';
  * network listener, only a unix socket, and ends with its standard input, which the supervisor holds open as long
  * as it lives. Signals are for the supervisor to handle.
  *
- * @param args `--socket PATH`
+ * @param args `--socket PATH` and `--log-format`
  */
 export async function runFinder(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { socket: { type: 'string' } } });
+  const { values } = parseArgs({
+    args,
+    options: { socket: { type: 'string' }, 'log-format': { type: 'string' } },
+  });
   if (!values.socket) throw new Error('the discovery process needs --socket PATH');
   process.title = 'packetflix: discovery';
   process.on('SIGTERM', () => undefined);
@@ -18,6 +24,8 @@ export async function runFinder(args: string[]): Promise<void> {
   const leave = (): void => process.exit(0);
   process.stdin.on('end', leave).on('error', leave).resume();
 
-  const scanner = new Scanner((line) => process.stderr.write(`[discovery] ${line}\n`));
+  const log = new ProcessLog('discovery', logFormat(values['log-format'], process.stderr.isTTY === true));
+  tellOfCrashes((level, message, facts) => log.write(level, message, facts));
+  const scanner = new Scanner((message) => log.write('warn', message));
   await new FinderServer(() => scanner.scan()).listen(values.socket);
 }

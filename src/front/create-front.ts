@@ -2,6 +2,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { DynamicModule } from '@nestjs/common';
 import type { Options } from '../config/options.js';
+import { logFormat } from '../logging/log-format.js';
 import { ServiceHttpAdapter } from '../upgrade/service-http-adapter.js';
 import { UpgradeWsAdapter } from '../upgrade/upgrade-ws-adapter.js';
 import { logRequests } from './request-log.js';
@@ -20,7 +21,10 @@ export async function createFront(
     // Nobody here reads bodies, and a parser would take those of proxied requests away.
     bodyParser: false,
     abortOnError: false,
-    logger: new ServiceLogger(service.debug),
+    logger: new ServiceLogger({
+      debug: service.debug,
+      format: logFormat(service.logFormat, process.stderr.isTTY === true),
+    }),
   });
   app.useWebSocketAdapter(new UpgradeWsAdapter(app));
   if (service.logRequests || service.logHeaders) logRequests(app.getHttpServer(), service.logHeaders);

@@ -4,6 +4,9 @@ import { readFileSync } from 'node:fs';
 import { AppModule } from '../app.module.js';
 import type { Options } from '../config/options.js';
 import { parseCommandLine } from '../config/parse-command-line.js';
+import { tellOfCrashes } from '../logging/last-words.js';
+import { logFormat } from '../logging/log-format.js';
+import { ProcessLog } from '../logging/process-log.js';
 import { SERVICE_NAME, SERVICE_VERSION } from '../version/service-version.js';
 import { createFront } from './create-front.js';
 import { heldCapabilities } from './held-capabilities.js';
@@ -26,15 +29,22 @@ export async function runFront(argv: readonly string[]): Promise<void> {
       process.stdout.write(commandLine.text);
       return;
     case 'error':
-      return giveUp(`${commandLine.message}\nSee --help.`, 2);
+      process.stderr.write(`${SERVICE_NAME}: ${commandLine.message}\nSee --help.\n`);
+      return process.exit(2);
   }
 }
 
 async function serve(options: Options): Promise<void> {
+  const log = new ProcessLog('front', logFormat(options.service.logFormat, process.stderr.isTTY === true));
+  tellOfCrashes((level, message, facts) => log.write(level, message, facts));
+  const giveUp = (message: string): never => {
+    log.write('fatal', message);
+    return process.exit(1);
+  };
   const { supervised } = options.engine;
   const held = supervised ? heldCapabilities(readFileSync('/proc/self/status', 'utf8')) : [];
   if (held.length > 0) {
-    return giveUp(`the front still has privileges (${held.join(', ')}) and so refuses to serve strangers`, 1);
+    return giveUp(`the front still has privileges (${held.join(', ')}) and so refuses to serve strangers`);
   }
 
   const app = await createFront(AppModule.register(options), options);
@@ -46,12 +56,11 @@ async function serve(options: Options): Promise<void> {
       error instanceof ListenError
         ? error
         : new ListenError(error as NodeJS.ErrnoException, { host, port, options: LISTEN_OPTIONS });
-    return giveUp(failure.message, 1);
+    return giveUp(failure.message);
   }
   const logger = new Logger('Front');
-  logger.log(
-    `${SERVICE_NAME} ${SERVICE_VERSION} serves at ${await app.getUrl()}${host === undefined ? ' and on all other addresses' : ''}`,
-  );
+  const where = `${await app.getUrl()}${host === undefined ? ' and on all other addresses' : ''}`;
+  logger.log(`${SERVICE_NAME} ${SERVICE_VERSION} serves at ${where}`);
 
   let ending = false;
   onEndOfService(supervised, () => {
@@ -68,9 +77,4 @@ async function serve(options: Options): Promise<void> {
     );
   });
   if (supervised) reportReady();
-}
-
-function giveUp(message: string, status: number): void {
-  process.stderr.write(`${SERVICE_NAME}: ${message}\n`);
-  process.exit(status);
 }

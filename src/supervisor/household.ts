@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { delimiter } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { LogFormat } from '../logging/log-format.js';
 import type { CapabilitySet } from './capabilities.js';
 import { ChildProcess } from './child-process.js';
 import { asEngine, asFront, type Command } from './privileges.js';
@@ -10,11 +11,17 @@ import type { Household } from './supervisor.js';
 /** More engines than this would hardly find work: one carries many captures. */
 const MOST_ENGINES = 4;
 
+/** What the supervisor has found out before it starts anything. */
+interface Surroundings {
+  readonly capabilities: CapabilitySet;
+  readonly directory: RuntimeDirectory;
+  readonly format: LogFormat;
+}
+
 /** The real front, engines and discovery process: this same program in its other roles. */
 export function createHousehold(
   argv: readonly string[],
-  capabilities: CapabilitySet,
-  directory: RuntimeDirectory,
+  { capabilities, directory, format }: Surroundings,
 ): Household {
   const engineCount = Math.min(availableParallelism(), MOST_ENGINES);
   const sockets = Array.from({ length: engineCount }, (_, index) => directory.engineSocket(index));
@@ -28,12 +35,17 @@ export function createHousehold(
     engines: sockets.map(
       (socket) => () =>
         new ChildProcess(
-          asEngine(inRole('engine', ['--socket', socket, '--engines', String(engineCount)])),
+          asEngine(
+            inRole('engine', ['--socket', socket, '--engines', String(engineCount), '--log-format', format]),
+          ),
           process.env,
         ),
     ),
     discovery: () =>
-      new ChildProcess(asEngine(inRole('discovery', ['--socket', directory.discoverySocket])), process.env),
+      new ChildProcess(
+        asEngine(inRole('discovery', ['--socket', directory.discoverySocket, '--log-format', format])),
+        process.env,
+      ),
     front: () => new ChildProcess(asFront(inRole('front', argv), capabilities), frontEnvironment),
   };
 }

@@ -1,5 +1,12 @@
-/** Writes one line for the operator. */
-export type Log = (line: string) => void;
+import type { LogFormat } from '../logging/log-format.js';
+import type { Facts, LogLevel } from '../logging/log-line.js';
+import { ProcessLog } from '../logging/process-log.js';
 
-/** Standard error, because standard output belongs to nobody here; a reader that went away is no error. */
-export const logToStandardError: Log = (line) => console.error(`[supervisor] ${line}`);
+/** Writes one line for the operator. */
+export type Log = (message: string, level?: LogLevel, facts?: Facts) => void;
+
+/** Standard error, in the format of the whole service. */
+export function supervisorLog(format?: LogFormat): Log {
+  const processLog = new ProcessLog('supervisor', format);
+  return (message, level = 'info', facts) => processLog.write(level, message, facts);
+}

@@ -55,7 +55,7 @@ export class RestartedChild {
   private restartLater(end: ProcessEnd): void {
     if (performance.now() - this.startedAtMs >= HEALTHY_AFTER_MS) this.backOff.reset();
     const pauseMs = this.backOff.next();
-    this.log(`${this.name} ${describeEnd(end)}; starting it again in ${pauseMs} ms`);
+    this.log(`${this.name} ${describeEnd(end)}; starting it again in ${pauseMs} ms`, 'warn');
     this.pause = setTimeout(() => this.run(() => 'restart'), pauseMs);
   }
 }

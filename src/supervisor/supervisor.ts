@@ -64,8 +64,8 @@ export class Supervisor {
 
   /** The front said itself what is wrong (a port in use, for example); starting it again would not help. */
   private async giveUp(end: ProcessEnd): Promise<void> {
-    if (end.error) this.log(`the front could not be started: ${end.error.message}`);
-    else if (end.signal) this.log(`the front was ended by ${end.signal} before it was ready`);
+    if (end.error) this.log(`the front could not be started: ${end.error.message}`, 'fatal');
+    else if (end.signal) this.log(`the front was ended by ${end.signal} before it was ready`, 'fatal');
     await this.stopAll();
     this.outcome.resolve(end.status === null || end.status === 0 ? 1 : end.status);
   }

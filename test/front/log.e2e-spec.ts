@@ -18,7 +18,7 @@ describe('The log of the service', () => {
       () => /^.*31mred.*$/m.exec(service.current.log)?.[0],
     );
     expect(line).toMatch(
-      /GET "http:\/\/\(redacted\)@x\/version\?token=\(redacted\)&a=%0a" from 127\.0\.0\.1 port \d+: 200/,
+      /"method":"GET","target":"http:\/\/\(redacted\)@x\/version\?token=\(redacted\)&a=%0a","client":"127\.0\.0\.1 port \d+",.*"outcome":200,/,
     );
     expect(line).toContain('"authorization":"(redacted)"');
     expect(line).toContain('"a":"\\u009b31mred\\t\\u0085"');
@@ -34,10 +34,12 @@ describe('The log of the service', () => {
       connection.socket.destroy();
     };
     for (let round = 0; round < 50; round++) await Promise.all(Array.from({ length: 20 }, refuse));
-    expect(service.current.log.match(/ended: 4400/g)?.length).toBeLessThanOrEqual(41);
+    expect(
+      service.current.log.match(/"code":4400,.*"message":"capture refused"/g)?.length,
+    ).toBeLessThanOrEqual(41);
     await eventually(
       'their number',
-      () => /\d+ more in 10 s like: Capture .*4400/.test(service.current.log),
+      () => /\d+ more in 10 s like: Capture: capture refused code=4400/.test(service.current.log),
       15_000,
     );
   }, 60_000);

@@ -1,7 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
-import { addressLiteral } from '../own-connection.js';
 import { HeartbeatTiming } from './heartbeat-timing.js';
 import { Pulse } from './pulse.js';
 import type { Connection } from './pulse.js';
@@ -12,12 +11,12 @@ interface Patient {
   readonly socket: Socket;
   readonly connection: Connection;
   readonly pulse: Pulse;
+  readonly onGone: () => void;
 }
 
-/** Pings all clients, so that proxies keep quiet connections, and cuts the connections of those who are gone. */
+/** Pings all clients, so that proxies keep quiet connections, and notices those who are gone. */
 @Injectable()
 export class Heartbeat {
-  private readonly logger = new Logger('Capture');
   private readonly patients = new Set<Patient>();
   private timer?: NodeJS.Timeout;
   private asking = false;
@@ -27,11 +26,14 @@ export class Heartbeat {
 
   constructor(private readonly timing: HeartbeatTiming) {}
 
-  /** @param socket below the websocket */
-  watch(client: WebSocket, socket: Socket): void {
+  /**
+   * @param socket below the websocket
+   * @param onGone is to cut the connection
+   */
+  watch(client: WebSocket, socket: Socket, onGone: () => void): void {
     const connection = connectionOf(client, socket);
     const pulse = new Pulse(connection, this.timing, this.attentiveMs);
-    const patient: Patient = { client, socket, connection, pulse };
+    const patient: Patient = { client, socket, connection, pulse, onGone };
     this.patients.add(patient);
     client.once('close', () => this.leave(patient));
     if (this.timer) return;
@@ -57,13 +59,8 @@ export class Heartbeat {
     const before = silent.map((patient) => ({ ...patient, acceptedBytes: patient.connection.acceptedBytes }));
     const table = await TcpTable.read();
     this.asking = false;
-    for (const { client, socket, pulse, acceptedBytes } of before) {
-      if (!pulse.isGone(table.find(socket), acceptedBytes, nowMs)) continue;
-      const { remoteAddress = 'nobody', remotePort } = socket;
-      this.logger.log(
-        `the client at ${addressLiteral(remoteAddress)} port ${remotePort} has gone without a word`,
-      );
-      client.terminate();
+    for (const { socket, pulse, onGone, acceptedBytes } of before) {
+      if (pulse.isGone(table.find(socket), acceptedBytes, nowMs)) onGone();
     }
   }
 }

@@ -129,10 +129,11 @@ export class GhostwireProxy implements OnModuleInit {
     // Clients go away all the time; that is no failure of GhostWire.
     const { writable, readableEnded } = request.socket;
     const clientHasGone = to.destroyed || !writable || readableEnded;
-    const line = `${request.method} ${JSON.stringify(this.targets.get(request))}: ${failure.message}`;
+    const { method } = request;
+    const event = { message: failure.message, method, target: this.targets.get(request) };
     // Pages ask every few seconds: one warning is enough until there is an answer again.
-    if (clientHasGone || this.failing) this.logger.debug(line);
-    else this.logger.warn(line);
+    if (clientHasGone || this.failing) this.logger.debug(event);
+    else this.logger.warn(event);
     this.failing ||= !clientHasGone;
     if (to instanceof ServerResponse) {
       if (to.headersSent || to.destroyed) return void to.destroy();

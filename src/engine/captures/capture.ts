@@ -199,7 +199,9 @@ export class Capture {
       this.admit(await this.open(device));
     } catch (error) {
       if (this.over) return;
-      logOnce(`interface ${device.name} cannot be captured from: ${(error as Error).message}`);
+      logOnce(`interface ${device.name} cannot be captured from: ${(error as Error).message}`, {
+        capture: this.order.captureId,
+      });
       this.tryAgainLater();
     }
   }

@@ -1,0 +1,106 @@
+import { CaptureClient } from '../kit/capture-client.js';
+import { Child } from '../kit/child.js';
+import { eventually } from '../kit/eventually.js';
+import { NetworkNamespace } from '../kit/namespace.js';
+import { describeAsRoot } from '../kit/root.js';
+import { Service } from '../kit/service.js';
+import { MAIN, RunningService } from '../supervisor/running-service.js';
+
+interface LogRecord {
+  readonly time: string;
+  readonly level: string;
+  readonly role: string;
+  readonly pid: number;
+  readonly message: string;
+  readonly capture?: string;
+  readonly [fact: string]: unknown;
+}
+
+/** Every line must be one: this throws when it is not. */
+function recordsOf(log: string): LogRecord[] {
+  return log
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as LogRecord);
+}
+
+describeAsRoot('The log that programs collect', () => {
+  it('calls a capture by one name, from its start to its end and in its stream', async () => {
+    await using namespace = await NetworkNamespace.create();
+    await namespace.addWire('eth0', 'eth1');
+    await using service = await Service.start();
+    const open = async (): Promise<string> => {
+      await using client = await CaptureClient.open(service, {
+        netns: namespace.inode,
+        nif: 'eth0',
+        filter: 'tcp',
+      });
+      await client.described('eth0');
+      return /^capture: ([a-z-]+)$/m.exec(client.comments[1] ?? '')?.[1] ?? 'none';
+    };
+    const ids = [await open(), await open()];
+    expect(new Set(ids).size).toBe(2);
+    for (const id of ids) {
+      const records = await eventually('both lines', () => {
+        const about = recordsOf(service.log).filter(({ capture }) => capture === id);
+        return about.length >= 2 && about;
+      });
+      expect(records).toMatchObject([
+        {
+          message: 'capture started',
+          role: 'front',
+          netns: namespace.inode,
+          interfaces: 'eth0',
+          filter: 'tcp',
+        },
+        { message: 'capture ended', role: 'front', code: 1000, reason: 'the client left' },
+      ]);
+      expect(records.every(({ client }) => /^127\.0\.0\.1 port \d+$/.test(String(client)))).toBe(true);
+    }
+  });
+
+  it('has the same form for all processes of the service', async () => {
+    await using service = await RunningService.start();
+    const engine = service.inRole('engine');
+    process.kill(engine.pid, 'SIGKILL');
+    await service.child.saying(/starting it again/);
+    const records = recordsOf(service.log);
+    expect(records.map(({ role }) => role)).toEqual(expect.arrayContaining(['front', 'supervisor']));
+    expect(records).toContainEqual({
+      level: 'warn',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string,
+      role: 'supervisor',
+      pid: service.pid,
+      message: expect.stringMatching(
+        /^engine \d was ended by SIGKILL; starting it again in 100 ms$/,
+      ) as string,
+    });
+  });
+
+  it.each(['engine', 'discovery'])('is written by a process that fails, too: %s', async (role) => {
+    const child = await Child.start(process.execPath, [MAIN, role, '--socket', '/nonexistent/x.sock']);
+    expect(await child.ended).toBe(1);
+    expect(recordsOf(child.stderr)).toMatchObject([
+      {
+        level: 'fatal',
+        role,
+        pid: child.pid,
+        message: expect.stringContaining('/nonexistent/x.sock') as string,
+      },
+    ]);
+  });
+});
+
+describeAsRoot('The log that people read', () => {
+  it('is text, a line per event', async () => {
+    await using service = await Service.start(['--log-format', 'text']);
+    await using client = await CaptureClient.open(service, { netns: 'none "at all"\n' });
+    await client.ended();
+    const line = await eventually('the line', () => /^.* capture refused .*$/m.exec(service.log)?.[0]);
+    expect(line).toMatch(
+      /^\S+Z WARN {2}front \d+ Capture: capture refused capture=[a-z]+-[a-z]+-[a-z]+ code=4400 reason="netns must .*, not \\"none .*" bytes=0 seconds=[\d.]+ client="127/,
+    );
+    service.terminate();
+    await eventually('the end', () => / supervisor \d+: SIGTERM: ending$/m.test(service.log));
+  });
+});
