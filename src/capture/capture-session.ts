@@ -6,6 +6,7 @@ import type { Facts } from '../logging/log-line.js';
 import { CaptureError } from './capture-errors.js';
 import type { CaptureOpener } from './capture-opener.js';
 import type { Capture } from './capture-provider.js';
+import type { CaptureSlot, CaptureSlots } from './capture-slots.js';
 import { hasContainerHeader, parseCaptureRequest } from './capture-request.parser.js';
 import type { ClientCaptureRequest } from './capture-request.parser.js';
 import { SHUTTING_DOWN, closeReason, closingForEnd, closingForError } from './close-codes.js';
@@ -31,6 +32,7 @@ export class CaptureSession {
   /** Followed only for clients that get the reason of the end within the stream. */
   private readonly progress?: PcapngProgress;
   private capture?: Capture;
+  private slot?: CaptureSlot;
   private bytesSent = 0;
   private readonly begunAtMs = performance.now();
   private shuttingDown = false;
@@ -39,6 +41,7 @@ export class CaptureSession {
     private readonly client: WebSocket,
     private readonly request: IncomingMessage,
     private readonly opener: CaptureOpener,
+    private readonly slots: CaptureSlots,
     private readonly logger: Logger,
   ) {
     if (hasContainerHeader(request)) this.progress = new PcapngProgress();
@@ -65,6 +68,8 @@ export class CaptureSession {
     } catch (error) {
       this.logFailure(error);
       this.client.terminate();
+    } finally {
+      this.slot?.release();
     }
   }
 
@@ -114,6 +119,7 @@ export class CaptureSession {
   private async open(wish: ClientCaptureRequest): Promise<Capture> {
     if (this.shuttingDown) throw new CaptureError('shutting-down', SHUTTING_DOWN.message);
     const connection = ownConnection(this.request.socket);
+    this.slot = this.slots.take(this.request.socket.remoteAddress ?? '');
     const { capture, reference } = await this.opener.open(
       wish,
       connection ? [connection] : [],

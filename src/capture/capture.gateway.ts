@@ -9,6 +9,7 @@ import { ServiceConfig } from '../config/service.config.js';
 import type { UpgradeGatewayOptions } from '../upgrade/upgrade-ws-adapter.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureSession } from './capture-session.js';
+import { CaptureSlots } from './capture-slots.js';
 import { Heartbeat } from './heartbeat/heartbeat.js';
 import { originGuard } from './origin-guard.js';
 import { clientOf } from './own-connection.js';
@@ -45,6 +46,7 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
 
   constructor(
     private readonly opener: CaptureOpener,
+    private readonly slots: CaptureSlots,
     private readonly heartbeat: Heartbeat,
     private readonly config: ServiceConfig,
   ) {}
@@ -66,7 +68,7 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
   /** Nest calls this bare: what escaped from here, thrown or rejected, would end the process. */
   handleConnection(client: WebSocket, request: IncomingMessage): void {
     try {
-      const session = new CaptureSession(client, request, this.opener, this.logger);
+      const session = new CaptureSession(client, request, this.opener, this.slots, this.logger);
       this.heartbeat.watch(client, request.socket, () => session.clientIsGone());
       this.sessions.add(session);
       void session.closed.then(() => this.sessions.delete(session));

@@ -16,6 +16,7 @@ import { TargetDirectory } from '../discovery/target-directory.js';
 import { HealthModule } from '../health/health.module.js';
 import { Readiness } from '../health/readiness.js';
 import { CaptureOpener } from './capture-opener.js';
+import { CaptureSlots } from './capture-slots.js';
 import { CaptureProvider } from './capture-provider.js';
 import { CaptureController } from './capture.controller.js';
 import { CaptureGateway } from './capture.gateway.js';
@@ -67,6 +68,7 @@ export class CaptureModule {
       providers: [
         CaptureGateway,
         CaptureOpener,
+        CaptureSlots,
         Heartbeat,
         HeartbeatTiming,
         provide(CaptureProvider, captureProvider),

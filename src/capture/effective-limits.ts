@@ -3,10 +3,16 @@ import type { CaptureLimit } from '../engine/protocol.js';
 import type { CaptureRequest } from './capture-provider.js';
 import type { RequestedLimits } from './requested-limits.js';
 
+/** What the service allows a single capture. */
+export type CaptureMaxima = Pick<
+  CaptureConfig,
+  'maxDurationSeconds' | 'maxBytes' | 'maxPackets' | 'maxSnapshotLength'
+>;
+
 /** What a capture may do: the smaller of what its request wants and of what the service allows. */
 export function effectiveLimits(
   requested: RequestedLimits,
-  { maxDurationSeconds, maxBytes, maxPackets, maxSnapshotLength }: CaptureConfig,
+  { maxDurationSeconds, maxBytes, maxPackets, maxSnapshotLength }: CaptureMaxima,
 ): Pick<CaptureRequest, 'limits' | 'snapshotLength'> {
   const limits = {
     ...named('duration', smaller(requested.durationSeconds, maxDurationSeconds)),

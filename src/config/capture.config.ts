@@ -4,13 +4,30 @@ import { MAX_DURATION_SECONDS, MAX_SNAPSHOT_LENGTH } from '../engine/protocol.js
 /** More packets or bytes than this nobody waits for; and it is told exactly by a double. */
 export const MOST_PACKETS_OR_BYTES = 10 ** 15 - 1;
 
+/** As many as an engine could have rings for, were there nothing else on the machine. */
+const MOST_CAPTURES = 4096;
+
+const CAPTURES = { message: `must be a whole number from 1 to ${MOST_CAPTURES}` };
 const DURATION = { message: `must be a whole number of seconds from 1 to ${MAX_DURATION_SECONDS}` };
 const BYTES = { message: `must be a whole number of bytes from 1 to ${MOST_PACKETS_OR_BYTES}` };
 const PACKETS = { message: `must be a whole number of packets from 1 to ${MOST_PACKETS_OR_BYTES}` };
 const SNAPSHOT_LENGTH = { message: `must be a whole number of bytes from 1 to ${MAX_SNAPSHOT_LENGTH}` };
 
-/** How much clients may capture. */
+/** How much clients may capture, each of them and all together. */
 export class CaptureConfig {
+  /** Captures at once, over all clients and engines. */
+  @IsInt(CAPTURES)
+  @Min(1, CAPTURES)
+  @Max(MOST_CAPTURES, CAPTURES)
+  readonly maxCaptures!: number;
+
+  /** Captures at once of one client address; absent: as many as there may be in all. */
+  @IsOptional()
+  @IsInt(CAPTURES)
+  @Min(1, CAPTURES)
+  @Max(MOST_CAPTURES, CAPTURES)
+  readonly maxCapturesPerClient?: number;
+
   /** How long a capture lasts at most; absent: as long as its client likes. */
   @IsOptional()
   @IsInt(DURATION)

@@ -67,6 +67,28 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
   },
   {
     section: 'capture',
+    field: 'maxCaptures',
+    flag: '--max-captures',
+    variable: 'PACKETFLIX_MAX_CAPTURES',
+    kind: 'number',
+    value: 'number',
+    defaultValue: 256,
+    description: 'most captures at once',
+  },
+  {
+    section: 'capture',
+    field: 'maxCapturesPerClient',
+    flag: '--max-captures-per-client',
+    variable: 'PACKETFLIX_MAX_CAPTURES_PER_CLIENT',
+    kind: 'number',
+    value: 'number',
+    defaultValue: undefined,
+    defaultInWords: 'none',
+    description:
+      'most captures at once of one client address (IPv6: of its /64); all clients of a proxy have its address',
+  },
+  {
+    section: 'capture',
     field: 'maxDurationSeconds',
     flag: '--max-duration',
     variable: 'PACKETFLIX_MAX_DURATION',

@@ -18,6 +18,8 @@ const DEFAULTS = {
     logHeaders: false,
   },
   capture: {
+    maxCaptures: 256,
+    maxCapturesPerClient: undefined,
     maxDurationSeconds: undefined,
     maxBytes: undefined,
     maxPackets: undefined,
@@ -105,6 +107,12 @@ describe('The command line and the environment', () => {
       { discovery: { timeoutSeconds: 5 } },
     ],
     [
+      'how many captures there may be',
+      ['--max-captures', '4096'],
+      { PACKETFLIX_MAX_CAPTURES_PER_CLIENT: '1' },
+      { capture: { maxCaptures: 4096, maxCapturesPerClient: 1 } },
+    ],
+    [
       'what a capture may have at the most',
       ['--max-duration', '60', '--max-bytes=5000000000', '--max-packets', '7'],
       { PACKETFLIX_MAX_SNAPLEN: '96' },
@@ -178,6 +186,12 @@ describe('The command line and the environment', () => {
           `[2001:db8::1]:443, not ${JSON.stringify(text)}`,
       ],
     ),
+    [['--max-captures', '0'], {}, '--max-captures must be a whole number from 1 to 4096, not "0"'],
+    [
+      [],
+      { PACKETFLIX_MAX_CAPTURES_PER_CLIENT: '-1' },
+      'PACKETFLIX_MAX_CAPTURES_PER_CLIENT must be a whole number from 1 to 4096, not "-1"',
+    ],
     [
       ['--max-duration', '0'],
       {},

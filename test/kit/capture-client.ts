@@ -23,6 +23,10 @@ export interface ClientOptions {
   readonly path?: string;
   /** A TLS proxy in front of the service; absent: straight to the service. */
   readonly through?: TlsRelay;
+  /** How this machine is called in the URL; absent: 127.0.0.1. */
+  readonly host?: string;
+  /** Where the connection comes from; absent: the kernel decides. */
+  readonly localAddress?: string;
   /** Count packets only: for streams too big to be kept. */
   readonly countOnly?: boolean;
 }
@@ -83,10 +87,13 @@ export class CaptureClient implements AsyncDisposable {
     parameters: CaptureParameters,
     options: ClientOptions = {},
   ): Promise<CaptureClient> {
-    const { headers, through, path = '/capture' } = options;
+    const { headers, through, host, localAddress, path = '/capture' } = options;
     const target = path + queryOf(parameters);
-    const socket = new WebSocket(through ? through.url + target : service.url(target, 'ws'), {
+    const url = new URL(through ? through.url + target : service.url(target, 'ws'));
+    if (host !== undefined) url.hostname = host;
+    const socket = new WebSocket(url, {
       headers,
+      localAddress,
       perMessageDeflate: true,
       ca: through?.certificate,
       ...(through && { family: 4 }),

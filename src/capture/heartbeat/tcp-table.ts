@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
+import { ipv6Bytes } from '../ipv6-bytes.js';
 
 /** What the kernel knows of the sending side of a connection. */
 export interface TcpState {
@@ -65,17 +66,4 @@ export function kernelNotation(address: string, port = 0, order = endianness()):
     words.push(Buffer.from(order === 'LE' ? word.reverse() : word).toString('hex'));
   }
   return `${words.join('')}:${port.toString(16).padStart(4, '0')}`.toUpperCase();
-}
-
-function ipv6Bytes(address: string): number[] {
-  const [withoutZone = ''] = address.split('%', 1);
-  // URL writes the IPv4 part of a mapped address in hexadecimal, too.
-  const canonical = URL.parse(`http://[${withoutZone}]`)?.hostname.slice(1, -1) ?? '';
-  const [head = [], tail = []] = canonical
-    .split('::')
-    .map((half) => half.split(':').filter((word) => word !== ''));
-  const zeros = Array<string>(8 - head.length - tail.length).fill('0');
-  return [...head, ...zeros, ...tail]
-    .map((word) => parseInt(word, 16))
-    .flatMap((word) => [word >> 8, word & 0xff]);
 }

@@ -1,0 +1,39 @@
+import { CaptureSlots } from './capture-slots.js';
+
+const TOO_MANY = 'too-many-captures';
+
+describe('CaptureSlots', () => {
+  it('gives as many as there may be, and says which limit was reached', () => {
+    const slots = new CaptureSlots({ maxCaptures: 2 });
+    slots.take('192.0.2.1');
+    slots.take('192.0.2.1');
+    expect(() => slots.take('192.0.2.2')).toThrow(
+      expect.objectContaining({
+        code: TOO_MANY,
+        message: 'there are 2 captures in all already: --max-captures of the service',
+      }) as Error,
+    );
+  });
+
+  it('gives each client as many as it may have, whatever its address looks like', () => {
+    const slots = new CaptureSlots({ maxCaptures: 256, maxCapturesPerClient: 1 });
+    slots.take('192.0.2.1');
+    slots.take('192.0.2.2');
+    slots.take('2001:db8::1');
+    for (const address of ['::ffff:192.0.2.1', '192.0.2.2', '2001:db8::abcd']) {
+      expect(() => slots.take(address)).toThrow(expect.objectContaining({ code: TOO_MANY }) as Error);
+    }
+    expect(() => slots.take('192.0.2.1')).toThrow(
+      'there is 1 capture of 192.0.2.1 already: --max-captures-per-client of the service',
+    );
+  });
+
+  it('has everything back when it is given back, even if that is done twice', () => {
+    const slots = new CaptureSlots({ maxCaptures: 3, maxCapturesPerClient: 2 });
+    for (let round = 0; round < 5; round++) {
+      const taken = [slots.take('192.0.2.1'), slots.take('192.0.2.1'), slots.take('192.0.2.2')];
+      expect(() => slots.take('192.0.2.3')).toThrow();
+      for (const slot of [...taken, ...taken]) slot.release();
+    }
+  });
+});
