@@ -26,6 +26,8 @@ async function play(role: string | undefined, argv: string[]): Promise<void> {
       return await (await import('./finder/main.js')).runFinder(argv);
     case 'compile-filter':
       return await (await import('./engine/filter/compiler-main.js')).runCompiler();
+    case 'as-user':
+      return await (await import('./supervisor/as-user.js')).runAsUser(argv, process.argv[1] ?? '');
     default:
       return await (await import('./supervisor/main.js')).runSupervisor(process.argv.slice(2));
   }

@@ -198,5 +198,5 @@ function basic(user: string, password: string): Headers {
 }
 
 function ends({ log }: Service): number {
-  return log.match(/ended: 1000 "the client left"/g)?.length ?? 0;
+  return log.match(/the client left/g)?.length ?? 0;
 }

@@ -1,0 +1,31 @@
+// The image's HEALTHCHECK: asks the service whether it is alive, where its variables say that it is. It knows nothing
+// of flags: who moves the service by them gives this check the same variables.
+/* global fetch, AbortSignal */
+const {
+  PACKETFLIX_HOST: host = 'localhost',
+  PACKETFLIX_PORT: port = '5001',
+  PACKETFLIX_OPERATOR_HOST: operatorHost = host,
+  PACKETFLIX_OPERATOR_PORT: operatorPort = 'same',
+} = process.env;
+
+/** Less than what the Dockerfile allows, so that there is a message. */
+const TIMEOUT_MS = 8_000;
+
+function healthUrl() {
+  // Not served at all: then any answer has to do.
+  if (operatorPort === 'off') return urlOf(host, port, '/version');
+  if (operatorPort === 'same') return urlOf(host, port, '/healthz');
+  return urlOf(operatorHost, operatorPort, '/healthz');
+}
+
+function urlOf(address, tcpPort, path) {
+  return `http://${address.includes(':') ? `[${address}]` : address}:${tcpPort}${path}`;
+}
+
+try {
+  const { status } = await fetch(healthUrl(), { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  if (status !== 200) throw new Error(`${healthUrl()} answers with status ${status}`);
+} catch (error) {
+  console.error(String(error.cause ?? error));
+  process.exit(1);
+}
