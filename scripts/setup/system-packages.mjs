@@ -20,6 +20,7 @@ const TEST_PROGRAMS = programs([
   ['openssl', 'openssl'],
   ['dockerd', 'docker.io'],
   ['podman', 'podman'],
+  ['bash', 'bash'],
   ['busybox', 'busybox-static'],
 ]);
 const BENCH_PROGRAMS = programs([
@@ -31,12 +32,18 @@ const BENCH_PROGRAMS = programs([
   ['trafgen', 'netsniff-ng'],
   ['cc', 'gcc'],
 ]);
+const SOAK_PROGRAMS = programs([
+  ['ip', 'iproute2'],
+  ['nsenter', 'util-linux'],
+  ['bash', 'bash'],
+]);
 /** The benchmark's sender is compiled on the spot, against the headers of the C library and the kernel. */
 const C_HEADERS = { name: 'the C headers', isThere: hasCHeaders, package: 'libc6-dev' };
 
 const NEEDS = {
   start: [LIBPCAP, SETPRIV],
   test: [LIBPCAP, SETPRIV, ...TEST_PROGRAMS],
+  soak: [LIBPCAP, SETPRIV, ...SOAK_PROGRAMS],
   bench: [LIBPCAP, SETPRIV, ...BENCH_PROGRAMS, C_HEADERS],
   // The small client only talks to a service.
   capture: [],

@@ -60,6 +60,8 @@ export class CaptureClient implements AsyncDisposable {
   readonly packetCounts = new Map<string, number>();
   /** Tagged packets that came again, or after a later one, on the same interface. */
   disorder = 0;
+  /** Tagged packets that were left out: neither the one after the last nor an earlier one came next. */
+  missing = 0;
   /** What came first: `section`, `interface`, `packet`, `statistics`, in the order of the stream. */
   readonly kinds: Block['kind'][] = [];
   closing: Closing | undefined;
@@ -281,7 +283,11 @@ export class CaptureClient implements AsyncDisposable {
     if (tag) {
       this.flowCounts.set(tag.flow, (this.flowCounts.get(tag.flow) ?? 0) + 1);
       const key = `${id}/${tag.flow}`;
-      this.disorder += tag.sequence > (this.lastSequences.get(key) ?? -1) ? 0 : 1;
+      const last = this.lastSequences.get(key);
+      if (last !== undefined) {
+        this.disorder += tag.sequence > last ? 0 : 1;
+        this.missing += Math.max(0, tag.sequence - last - 1);
+      }
       this.lastSequences.set(key, tag.sequence);
     }
   }
