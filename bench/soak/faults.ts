@@ -17,7 +17,7 @@ export class Faults {
   private readonly spared: number;
 
   constructor(private readonly service: Service) {
-    this.spared = this.inRole('engine')[0] ?? 0;
+    this.spared = this.engines[0] ?? 0;
   }
 
   /** Comes back when the fault is over, not its aftermath. */
@@ -39,6 +39,11 @@ export class Faults {
   /** Whether something that began then may have failed for a fault. */
   excuse(beganMs: number): boolean {
     return this.times.some((time) => time > beganMs - AFTERMATH_MS);
+  }
+
+  /** Their process numbers. */
+  get engines(): number[] {
+    return this.inRole('engine');
   }
 
   private inRole(role: string): number[] {

@@ -13,8 +13,6 @@ import { judge, type Moment } from './verdict.js';
 import { createWorld, type World } from './world.js';
 
 const ROUND_MS = 45_000;
-/** One on each engine of a machine with two cores, as captures go where there are fewest. */
-const STEADY_CAPTURES = 2;
 /** How many faults there are, however long it takes; all kinds of them in turn. */
 const FAULTS = 16;
 const SHORTEST_FAULT_INTERVAL_MS = 50_000;
@@ -34,9 +32,9 @@ export async function soak({ minutes, seed }: SoakOptions): Promise<SoakResult> 
   await using world = await createWorld(new Random(seed));
   const tally = new Tally();
   const faults = new Faults(world.service);
-  const steady = Array.from({ length: STEADY_CAPTURES }, () => new SteadyCapture(world, faults, tally));
+  const steady = faults.engines.map(() => new SteadyCapture(world, faults, tally));
   const cast = new Cast(world, faults, tally);
-  const run = new Run(world, faults, tally, cast, minutes * 60_000);
+  const run = new Run(world, faults, tally, cast, steady, minutes * 60_000);
   const moments = await run.rounds();
   await cast.end();
   await Promise.all(steady.map((capture) => capture.stop()));
@@ -67,6 +65,7 @@ class Run {
   private readonly start = performance.now();
   private readonly moments: Moment[] = [];
   private faultCount = 0;
+  private engines = '';
   private nextFaultMs: number;
 
   constructor(
@@ -74,6 +73,7 @@ class Run {
     private readonly faults: Faults,
     private readonly tally: Tally,
     private readonly cast: Cast,
+    private readonly steady: readonly SteadyCapture[],
     private readonly totalMs: number,
   ) {
     this.nextFaultMs = this.faultIntervalMs;
@@ -94,6 +94,7 @@ class Run {
 
   private async look(): Promise<void> {
     try {
+      await this.spreadOut();
       const samples = await sampleAtRest(this.world.service.pid);
       this.moments.push({ hours: this.elapsedMs / 3_600_000, samples });
       const strange = heldNamespaces(this.world.service.processes()).filter(
@@ -104,6 +105,14 @@ class Run {
     } catch (error) {
       this.tally.complain(String(error));
     }
+  }
+
+  /** One steady capture for each engine, as captures go where there are fewest: all engines take the same then. */
+  private async spreadOut(): Promise<void> {
+    const engines = this.faults.engines.join();
+    if (engines === this.engines) return;
+    this.engines = engines;
+    for (const capture of this.steady) await capture.move();
   }
 
   private tell(privateMiB: number): void {

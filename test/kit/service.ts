@@ -28,13 +28,19 @@ export class Service implements AsyncDisposable {
    * Comes back when it answers.
    *
    * @param port any free one, unless an option has to name it
+   * @param wrapper a command that runs it without a process in between, such as a tracer's
    */
-  static async start(options: readonly string[] = [], port?: number): Promise<Service> {
+  static async start(
+    options: readonly string[] = [],
+    port?: number,
+    wrapper: readonly string[] = [],
+  ): Promise<Service> {
     if (!existsSync(MAIN)) {
       throw new Error(`there is no ${MAIN}: run "npm run build" first`);
     }
     port ??= await freePort();
-    const child = await Child.start(process.execPath, [MAIN, '--port', String(port), ...options]);
+    const [command = '', ...args] = [...wrapper, process.execPath, MAIN, '--port', String(port), ...options];
+    const child = await Child.start(command, args);
     const service = new Service(child, port);
     try {
       await eventually('the service to answer', () => service.answers(), 20_000);

@@ -2,6 +2,7 @@ import { closeSync, readdirSync, readlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { compileFilter, PcapError } from '../native/libpcap.js';
 import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-protocol.js';
+import { banSockets } from './socket-ban.js';
 
 /**
  * The process that compiles one capture filter of a stranger and ends. It has no privileges and no network, and is
@@ -10,6 +11,7 @@ import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compi
 export async function runCompiler(): Promise<void> {
   process.title = 'packetflix: filter compiler';
   closeInheritedSockets();
+  banSockets();
   process.stdout.write(`${COMPILER_READY}\n`);
   for await (const line of createInterface({ input: process.stdin })) {
     process.stdout.write(`${JSON.stringify(answer(JSON.parse(line) as CompileRequest))}\n`);

@@ -7,6 +7,9 @@ import { getSystemErrorMap } from 'node:util';
 
 const libc = koffi.load(null);
 
+/** See seccomp(2). */
+const sockFprog = koffi.struct({ len: 'unsigned short', filter: 'void *' });
+
 const c = {
   setns: libc.func('int setns(int fd, int nstype)'),
   socket: libc.func('int socket(int domain, int type, int protocol)'),
@@ -17,6 +20,7 @@ const c = {
     'int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)',
   ),
   syscall: libc.func('long syscall(long number, ...)'),
+  prctl: libc.func('prctl', 'int', ['int', 'ulong', koffi.pointer(sockFprog)]),
   calloc: libc.func('void *calloc(size_t count, size_t size)'),
   free: libc.func('void free(void *pointer)'),
   open_memstream: libc.func('void *open_memstream(void *buffer, void *size)'),
@@ -112,6 +116,23 @@ export function closeAllOnExec(): void {
     CLOSE_RANGE_CLOEXEC,
   ] as const;
   checked('close_range', Number(c.syscall(SYS_CLOSE_RANGE, ...range)));
+}
+
+const PR_SET_SECCOMP = 22;
+const SECCOMP_MODE_FILTER = 2;
+const INSTRUCTION_BYTES = 8;
+
+/**
+ * PR_SET_SECCOMP(2const): from now on each system call of this *thread* is put to the filter. There is no way back.
+ *
+ * @param instructions `struct sock_filter`s, one behind the other
+ */
+export function setSystemCallFilter(instructions: Uint8Array): void {
+  const program = {
+    len: instructions.length / INSTRUCTION_BYTES,
+    filter: koffi.as(instructions, 'void *'),
+  };
+  checked('prctl', c.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) as number);
 }
 
 const SOL_PACKET = 263;

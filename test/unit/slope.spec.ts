@@ -1,0 +1,30 @@
+import { certainGrowth, slopeOf } from '../../bench/soak/slope.js';
+
+/** A sample every minute for an hour. */
+const hour = (value: (minute: number) => number) =>
+  Array.from({ length: 61 }, (_, minute): [number, number] => [minute / 60, value(minute)]);
+
+describe('The slope of a soak', () => {
+  it('is that of the line when there is no scatter', () => {
+    const slope = slopeOf(hour((minute) => 100 + minute));
+    expect(slope.perHour).toBeCloseTo(60);
+    expect(slope.standardError).toBeCloseTo(0);
+    expect(certainGrowth(slope)).toBeCloseTo(60);
+  });
+
+  it('is no growth where it falls, or stays the same', () => {
+    expect(certainGrowth(slopeOf(hour(() => 7)))).toBe(0);
+    expect(certainGrowth(slopeOf(hour((minute) => -minute)))).toBe(0);
+  });
+
+  it('shows a leak of 10 an hour through a heap that breathes by 5', () => {
+    const breathing = (minute: number) => 5 * Math.sin(minute);
+    expect(certainGrowth(slopeOf(hour(breathing)))).toBeLessThan(1);
+    expect(certainGrowth(slopeOf(hour((minute) => breathing(minute) + minute / 6)))).toBeGreaterThan(6);
+  });
+
+  it('counts only for the time that was seen', () => {
+    const half = hour((minute) => minute).slice(0, 31);
+    expect(certainGrowth(slopeOf(half))).toBeCloseTo(30);
+  });
+});
