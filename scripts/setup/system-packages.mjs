@@ -21,6 +21,7 @@ const TEST_PROGRAMS = programs([
   ['dockerd', 'docker.io'],
   ['podman', 'podman'],
   ['bash', 'bash'],
+  ['strace', 'strace'],
   ['busybox', 'busybox-static'],
 ]);
 const BENCH_PROGRAMS = programs([

@@ -9,6 +9,8 @@ const REQUIRED_TOOLS: readonly (readonly [command: string, debianPackage: string
   ['dumpcap', 'wireshark-common'],
   ['capinfos', 'wireshark-common'],
   ['tshark', 'tshark'],
+  ['bash', 'bash'],
+  ['strace', 'strace'],
 ];
 
 /** Tests that make network namespaces. Where they cannot run they are skipped, and say what is lacking. */
