@@ -8,7 +8,7 @@ const CLOSE_TIMEOUT_MS = 5_000;
 
 /** How a capture ended. */
 export type CaptureEnd =
-  /** We ended it: Ctrl-C, the duration, or the reader of our output went away. */
+  /** We ended it: Ctrl-C, or the reader of our output went away. */
   | { readonly kind: 'ended-by-us' }
   | { readonly kind: 'closed'; readonly code: number; readonly reason: string }
   | { readonly kind: 'failed'; readonly message: string };

@@ -29,13 +29,8 @@ async function capture(options: ClientOptions): Promise<number> {
   const progress = new Progress(counter, process.stderr);
   const client = new CaptureClient(createRequestUrl(options), openOutput(options.write), counter);
   stopOnSignals(client);
-  let timer: NodeJS.Timeout | undefined;
-  client.onOpen(() => {
-    progress.start();
-    if (options.durationMs !== undefined) timer = setTimeout(() => client.stop(), options.durationMs);
-  });
+  client.onOpen(() => progress.start());
   const end = await client.wait();
-  clearTimeout(timer);
   progress.stop();
   return reportEnd(end, process.stderr);
 }

@@ -51,8 +51,10 @@ describe('parseOptions', () => {
     expect(parseOptions(['--netns', '1', '-w', '-'], '/home/me').write).toBe('-');
   });
 
-  it('counts the duration in seconds', () => {
-    expect(parseOptions(['--netns', '1', '--duration', '1.5'], '/').durationMs).toBe(1500);
+  it('leaves limits to the service', () => {
+    const limits = ['--duration', '60', '--max-bytes=5000000000', '--max-packets', '7', '--snaplen', '96'];
+    const url = createRequestUrl(parseOptions(['--netns', '1', ...limits], '/'));
+    expect(url.search).toBe('?netns=1&duration=60&max-bytes=5000000000&max-packets=7&snaplen=96');
   });
 
   it.each([
@@ -62,6 +64,10 @@ describe('parseOptions', () => {
     [['--netns', '1', '--container', '{}']],
     [['--netns', '1', '--duration', '0']],
     [['--netns', '1', '--duration', 'soon']],
+    [['--netns', '1', '--duration', '1.5']],
+    [['--netns', '1', '--max-packets', '-1']],
+    [['--netns', '1', '--max-bytes', '1e6']],
+    [['--netns', '1', '--snaplen', '']],
     [['--netns', '1', '--url', 'http://host/']],
     [['--netns', '1', '--url', 'nonsense']],
     [['--netns', '1', '--unknown']],

@@ -15,7 +15,11 @@ export interface ClientOptions {
   readonly chaste: boolean;
   /** Absolute path of the file to write, '-' for standard output; absent: packets are only counted. */
   readonly write?: string;
-  readonly durationMs?: number;
+  /** Limits, which the service sees to. */
+  readonly duration?: number;
+  readonly maxBytes?: number;
+  readonly maxPackets?: number;
+  readonly snaplen?: number;
 }
 
 /** The command line was not understood, or asked for help: all is printed, only the exit status is left. */
@@ -35,6 +39,9 @@ interface RawOptions {
   readonly chaste?: true;
   readonly write?: string;
   readonly duration?: number;
+  readonly maxBytes?: number;
+  readonly maxPackets?: number;
+  readonly snaplen?: number;
 }
 
 /**
@@ -49,12 +56,11 @@ export function parseOptions(argv: readonly string[], folder: string): ClientOpt
     if ((raw.netns === undefined) === (raw.container === undefined)) {
       command.error('error: one of --netns and --container must be given', { exitCode: 2 });
     }
-    const { duration, write, chaste, ...same } = raw;
+    const { write, chaste, ...same } = raw;
     return {
       ...same,
       chaste: chaste === true,
       ...(write === undefined ? {} : { write: write === '-' ? write : resolve(folder, write) }),
-      ...(duration === undefined ? {} : { durationMs: duration * 1000 }),
     };
   } catch (error) {
     if (error instanceof CommanderError) throw new UsageExit(error.exitCode === 0 ? 0 : 2);
@@ -77,7 +83,10 @@ function createCommand(folder: string): Command {
     .option('--filter <filter>', 'capture filter, see pcap-filter(7)')
     .option('--chaste', 'no promiscuous mode')
     .option('-w, --write <file>', 'write pcapng to this file, "-" for standard output; otherwise only count')
-    .option('--duration <seconds>', 'end the capture after this time', parseDuration)
+    .option('--duration <seconds>', 'end the capture after this time', parseLimit)
+    .option('--max-bytes <bytes>', 'end the capture before the stream gets longer', parseLimit)
+    .option('--max-packets <number>', 'end the capture after so many packets', parseLimit)
+    .option('--snaplen <bytes>', 'keep no more of each packet', parseLimit)
     .allowExcessArguments(false)
     .exitOverride();
 }
@@ -99,11 +108,9 @@ function parseNetns(text: string, folder: string): number {
   }
 }
 
-function parseDuration(text: string): number {
-  const seconds = Number(text);
-  // setTimeout takes no more than 2^31 - 1 ms, that is 24 days.
-  if (text.trim() === '' || !(seconds > 0 && seconds <= 2_000_000)) {
-    throw new InvalidArgumentError('must be a number of seconds above 0, at most 2000000.');
-  }
-  return seconds;
+/** How large a limit may be is for the service to say. */
+function parseLimit(text: string): number {
+  const limit = /^[1-9]\d*$/.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(limit)) throw new InvalidArgumentError('must be a whole number from 1.');
+  return limit;
 }

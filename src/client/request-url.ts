@@ -9,6 +9,10 @@ export function createRequestUrl(options: ClientOptions): URL {
     nif: options.nif,
     filter: options.filter,
     chaste: options.chaste ? '' : undefined,
+    duration: options.duration?.toString(),
+    'max-bytes': options.maxBytes?.toString(),
+    'max-packets': options.maxPackets?.toString(),
+    snaplen: options.snaplen?.toString(),
   };
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== undefined) url.searchParams.set(name, value);

@@ -42,16 +42,20 @@ describe('the command "npm run capture"', () => {
   const client = (...more: string[]) => Child.start(process.execPath, [CLIENT, ...argumentsWith(...more)]);
 
   it('writes nothing but the stream to standard output, through npm as well', async () => {
-    const args = argumentsWith('-w', '-', '--duration', '0.5', '--nif', 'eth0/lo');
+    handle = (socket) => {
+      socket.send(STREAM);
+      socket.close(1000, 'the limit of 1 packet was reached: max-packets of the request');
+    };
+    const args = argumentsWith('-w', '-', '--max-packets', '1', '--nif', 'eth0/lo');
     const npm = spawn('npm', ['--prefix', PROJECT, 'run', '--silent', 'capture', '--', ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'ignore'],
     });
     const pieces: Buffer[] = [];
     npm.stdout.on('data', (piece: Buffer) => pieces.push(piece));
     const [status] = (await once(npm, 'close')) as [number];
     expect(status).toBe(0);
     expect(Buffer.concat(pieces)).toEqual(STREAM);
-    expect(requests).toEqual(['/capture?netns=4711&nif=eth0%2Flo']);
+    expect(requests).toEqual(['/capture?netns=4711&nif=eth0%2Flo&max-packets=1']);
   }, 30_000);
 
   it.each(['SIGINT', 'SIGTERM'] as const)('ends on %s with a whole file and status 0', async (signal) => {
