@@ -1,0 +1,126 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { DaemonSet } from 'kubernetes-types/apps/v1.js';
+import { parse, parseAllDocuments } from 'yaml';
+import { parseCommandLine } from '../../src/config/parse-command-line.js';
+import { composeService, type ComposeService } from '../kit/compose-file.js';
+
+const FOLDER = resolve(import.meta.dirname, '../../docker');
+const VARIABLES = { PACKETFLIX_PASSWORD: 'secret' };
+
+/** The service in each of the compose files. */
+const SERVICES: readonly (readonly [file: string, name: string])[] = [
+  ['compose.yaml', 'packetflix'],
+  ['compose.ghostwire.yaml', 'edgeshark'],
+  ['compose.tls.yaml', 'packetflix'],
+];
+/** And what is beside it. */
+const NEIGHBOURS: readonly (readonly [file: string, name: string])[] = [
+  ['compose.ghostwire.yaml', 'gostwire'],
+  ['compose.tls.yaml', 'caddy'],
+];
+
+const read = (file: string, name: string, variables = {}): ComposeService =>
+  composeService(join(FOLDER, file), name, { ...VARIABLES, ...variables });
+
+describe('The service in a compose file', () => {
+  it.each(SERVICES)('is confined the same way in all of them: %s', (file, name) => {
+    const service = read(file, name);
+    const base = read('compose.base.yaml', 'packetflix');
+    expect(service).toMatchObject(base);
+    const own = Object.keys(service).filter((field) => !(field in base));
+    expect(['command', 'environment', 'networks', 'ports']).toEqual(expect.arrayContaining(own));
+  });
+
+  it.each(SERVICES)('starts with options that there are: %s', (file, name) => {
+    const { command = [], environment = {} } = read(file, name);
+    const texts = Object.entries(environment).map(([key, value]) => [key, String(value)]);
+    const parsed = parseCommandLine(command, Object.fromEntries(texts) as Record<string, string>);
+    if (parsed.kind !== 'options') throw new Error(JSON.stringify(parsed));
+    const { discovery, service } = parsed.options;
+    expect(discovery.proxy || discovery.local).toBe(true);
+    expect(service.port).toBe(5001);
+    expect(service.excludedEndpoints).toContain('5001');
+  });
+
+  it.each([...SERVICES, ...NEIGHBOURS])('publishes nothing but to this machine: %s, %s', (file, name) => {
+    for (const port of read(file, name).ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+    for (const port of read(file, name, { PACKETFLIX_BIND: '192.0.2.1' }).ports ?? []) {
+      expect(port).toMatch(/^192\.0\.2\.1:\d+:\d+$/);
+    }
+  });
+
+  it.each([
+    ['compose.yaml', 'packetflix', 'packetflix', { PACKETFLIX_PORT: '8001' }],
+    ['compose.ghostwire.yaml', 'edgeshark', 'edgeshark', { PACKETFLIX_PORT: '8001' }],
+    ['compose.tls.yaml', 'packetflix', 'caddy', { PACKETFLIX_TLS_PORT: '8001' }],
+  ])('leaves out of captures what is published: %s', (file, name, published, variables) => {
+    const { environment } = read(file, name, variables);
+    const ports = (read(file, published, variables).ports ?? []).flatMap((port) => port.split(':').slice(1));
+    expect(ports).toContain('8001');
+    expect(String(environment?.PACKETFLIX_EXCLUDE).split(',')).toEqual(expect.arrayContaining(ports));
+  });
+
+  it('has no way to it but Caddy, where there is one', () => {
+    expect(read('compose.tls.yaml', 'packetflix').ports).toBeUndefined();
+    expect(() => composeService(join(FOLDER, 'compose.tls.yaml'), 'caddy', {})).toThrow(
+      'PACKETFLIX_PASSWORD',
+    );
+  });
+
+  it.each(NEIGHBOURS)('has a neighbour that is confined, too: %s, %s', (file, name) => {
+    expect(read(file, name)).toMatchObject({
+      cap_drop: ['ALL'],
+      read_only: true,
+      restart: 'unless-stopped',
+      mem_limit: expect.stringMatching(/^\d+m$/) as string,
+      pids_limit: expect.any(Number) as number,
+    });
+  });
+
+  it('mounts only what there is', () => {
+    const mounts = [...SERVICES, ...NEIGHBOURS].flatMap(([file, name]) => read(file, name).volumes ?? []);
+    const own = mounts.map((mount) => mount.split(':')[0] ?? '').filter((path) => path.startsWith('.'));
+    expect(own.length).toBeGreaterThan(0);
+    expect(own.filter((path) => !existsSync(join(FOLDER, path)))).toEqual([]);
+  });
+});
+
+describe('compose.ghostwire.yaml', () => {
+  it('can take the place of the project edgeshark: names, network, port and options are the same', () => {
+    const text = readFileSync(join(FOLDER, 'compose.ghostwire.yaml'), 'utf8');
+    const { name, services, networks } = parse(text) as Record<string, Record<string, unknown>>;
+    expect(name).toBe('edgeshark');
+    expect(Object.keys(services ?? {}).sort()).toEqual(['edgeshark', 'gostwire']);
+    expect(networks).toEqual({ '99-ghost-in-da-edge': { name: 'ghost-in-da-edge', internal: false } });
+    expect(read('compose.ghostwire.yaml', 'edgeshark')).toMatchObject({
+      ports: ['127.0.0.1:5001:5001'],
+      command: [
+        '--port=5001',
+        '--discovery-service=gostwire.ghost-in-da-edge',
+        '--gw-port=5000',
+        '--proxy-discovery',
+      ],
+      networks: { '99-ghost-in-da-edge': { priority: 100 } },
+    });
+    expect(read('compose.ghostwire.yaml', 'gostwire').hostname).toBe('gostwire.ghost-in-da-edge');
+  });
+});
+
+describe('The DaemonSet for Kubernetes', () => {
+  it('has the privileges that the compose files give, and no others', () => {
+    const manifest = readFileSync(join(FOLDER, 'kubernetes/packetflix.yaml'), 'utf8');
+    const daemonSet = parseAllDocuments(manifest)
+      .map((document) => document.toJS() as DaemonSet)
+      .find(({ kind }) => kind === 'DaemonSet');
+    const container = daemonSet!.spec!.template.spec!.containers[0]!;
+    const base = read('compose.base.yaml', 'packetflix');
+    expect(container.securityContext?.capabilities).toEqual({ drop: base.cap_drop, add: base.cap_add });
+    expect(container.securityContext?.readOnlyRootFilesystem).toBe(base.read_only);
+    expect(container.volumeMounts?.map(({ mountPath }) => mountPath)).toEqual(
+      base.tmpfs?.map((mount) => mount.split(':')[0]),
+    );
+    expect(container.resources?.limits?.memory).toBe('1Gi');
+    expect(base.mem_limit).toBe('1g');
+  });
+});
