@@ -51,6 +51,10 @@ export { HealthModule } from './health/health.module.js';
 export { Readiness } from './health/readiness.js';
 export type { PartReadiness, ReadinessCheck } from './health/readiness.js';
 
+// What Prometheus collects: add what your own parts count.
+export { MetricsModule } from './metrics/metrics.module.js';
+export { ServiceMetrics } from './metrics/service-metrics.js';
+
 // The options: read once, injected by class.
 export { CaptureConfig } from './config/capture.config.js';
 export { DiscoveryConfig } from './config/discovery.config.js';

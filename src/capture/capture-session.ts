@@ -1,9 +1,11 @@
 import type { Logger } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { NetnsReference } from '../engine/protocol.js';
 import type { Facts } from '../logging/log-line.js';
 import { CaptureError } from './capture-errors.js';
+import type { CaptureMetrics, ObservedSession } from './capture-metrics.js';
 import type { CaptureOpener } from './capture-opener.js';
 import type { Capture } from './capture-provider.js';
 import type { CaptureSlot, CaptureSlots } from './capture-slots.js';
@@ -16,13 +18,13 @@ import { clientOf, ownConnection } from './own-connection.js';
 import { PcapngProgress, endingBlocks } from './reason-pcapng.js';
 
 /** For the log only: there is nobody left to close. */
-const THE_CLIENT_LEFT: Closing = { code: 1000, message: 'the client left' };
+const THE_CLIENT_LEFT: Closing = { code: 1000, cause: 'client-left', message: 'the client left' };
 
 /** All others are worth a warning. */
 const ORDERLY_ENDS: ReadonlySet<number> = new Set([THE_CLIENT_LEFT.code, SHUTTING_DOWN.code]);
 
 /** One websocket and the capture that it carries, from the request to the close. */
-export class CaptureSession {
+export class CaptureSession implements ObservedSession {
   /** Settles when the websocket is closed; never rejects. */
   readonly closed: Promise<void>;
 
@@ -33,7 +35,7 @@ export class CaptureSession {
   private readonly progress?: PcapngProgress;
   private capture?: Capture;
   private slot?: CaptureSlot;
-  private bytesSent = 0;
+  bytesSent = 0;
   private readonly begunAtMs = performance.now();
   private shuttingDown = false;
 
@@ -42,12 +44,22 @@ export class CaptureSession {
     private readonly request: IncomingMessage,
     private readonly opener: CaptureOpener,
     private readonly slots: CaptureSlots,
+    private readonly metrics: CaptureMetrics,
     private readonly logger: Logger,
   ) {
     if (hasContainerHeader(request)) this.progress = new PcapngProgress();
     this.closed = new Promise((resolve) => client.once('close', () => resolve()));
     client.once('close', () => this.abandon());
     void this.closed.then(() => releaseCaptureId(this.id));
+    metrics.watch(this);
+  }
+
+  get socket(): Socket {
+    return this.request.socket;
+  }
+
+  get isCapturing(): boolean {
+    return this.capture !== undefined;
   }
 
   /** Serves the client until there is nothing left to do; never rejects. */
@@ -55,16 +67,7 @@ export class CaptureSession {
     try {
       const closing = await this.serve();
       this.close(closing);
-      const facts = {
-        code: closing.code,
-        reason: closing.message,
-        bytes: this.bytesSent,
-        seconds: Math.round(performance.now() - this.begunAtMs) / 1000,
-        client: clientOf(this.request.socket),
-      };
-      const event = this.about(this.capture ? 'capture ended' : 'capture refused', facts);
-      if (ORDERLY_ENDS.has(closing.code)) this.logger.log(event);
-      else this.logger.warn(event);
+      this.tell(closing);
     } catch (error) {
       this.logFailure(error);
       this.client.terminate();
@@ -75,9 +78,7 @@ export class CaptureSession {
 
   /** Nobody can find the client any more. */
   clientIsGone(): void {
-    this.logger.log(
-      this.about('the client has gone without a word', { client: clientOf(this.request.socket) }),
-    );
+    this.logger.log(this.about('the client has gone without a word', { client: clientOf(this.socket) }));
     this.client.terminate();
   }
 
@@ -127,9 +128,10 @@ export class CaptureSession {
       this.id,
     );
     this.capture = capture;
+    this.metrics.captureStarted(this.ageMs);
     // Not everybody gets to read it, and a rejection that nobody handles would end the process.
     Promise.resolve(capture.end).catch(() => undefined);
-    const facts = { ...description(wish, reference), client: clientOf(this.request.socket) };
+    const facts = { ...description(wish, reference), client: clientOf(this.socket) };
     this.logger.log(this.about('capture started', facts));
     // The client went, or the shutdown began, while this was being opened.
     if (this.abandoned.signal.aborted) this.stop(capture);
@@ -170,6 +172,21 @@ export class CaptureSession {
     const lastWords = this.progress && endingBlocks(this.progress, message);
     if (lastWords) this.client.send(lastWords);
     this.client.close(code, closeReason(message));
+  }
+
+  private tell(closing: Closing): void {
+    const { code, cause, message: reason } = closing;
+    if (this.capture) this.metrics.captureEnded(closing);
+    else this.metrics.captureRefused(closing);
+    const seconds = Math.round(this.ageMs) / 1000;
+    const facts = { code, cause, reason, bytes: this.bytesSent, seconds, client: clientOf(this.socket) };
+    const event = this.about(this.capture ? 'capture ended' : 'capture refused', facts);
+    if (ORDERLY_ENDS.has(code)) this.logger.log(event);
+    else this.logger.warn(event);
+  }
+
+  private get ageMs(): number {
+    return performance.now() - this.begunAtMs;
   }
 
   private logFailure(error: unknown): void {

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { WebSocket, WebSocketServer } from 'ws';
 import { ServiceConfig } from '../config/service.config.js';
 import type { UpgradeGatewayOptions } from '../upgrade/upgrade-ws-adapter.js';
+import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureSession } from './capture-session.js';
 import { CaptureSlots } from './capture-slots.js';
@@ -48,6 +49,7 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
     private readonly opener: CaptureOpener,
     private readonly slots: CaptureSlots,
     private readonly heartbeat: Heartbeat,
+    private readonly metrics: CaptureMetrics,
     private readonly config: ServiceConfig,
   ) {}
 
@@ -68,7 +70,8 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
   /** Nest calls this bare: what escaped from here, thrown or rejected, would end the process. */
   handleConnection(client: WebSocket, request: IncomingMessage): void {
     try {
-      const session = new CaptureSession(client, request, this.opener, this.slots, this.logger);
+      const { opener, slots, metrics, logger } = this;
+      const session = new CaptureSession(client, request, opener, slots, metrics, logger);
       this.heartbeat.watch(client, request.socket, () => session.clientIsGone());
       this.sessions.add(session);
       void session.closed.then(() => this.sessions.delete(session));

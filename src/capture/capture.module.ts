@@ -15,6 +15,9 @@ import { LocalTargetDirectory } from '../discovery/local/local-target-directory.
 import { TargetDirectory } from '../discovery/target-directory.js';
 import { HealthModule } from '../health/health.module.js';
 import { Readiness } from '../health/readiness.js';
+import { MetricsModule } from '../metrics/metrics.module.js';
+import { ServiceMetrics } from '../metrics/service-metrics.js';
+import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureSlots } from './capture-slots.js';
 import { CaptureProvider } from './capture-provider.js';
@@ -63,10 +66,11 @@ export class CaptureModule {
     } = options;
     return {
       module: CaptureModule,
-      imports: [HealthModule, ...imports],
+      imports: [HealthModule, MetricsModule, ...imports],
       controllers: [CaptureController],
       providers: [
         CaptureGateway,
+        CaptureMetrics,
         CaptureOpener,
         CaptureSlots,
         Heartbeat,
@@ -81,8 +85,9 @@ export class CaptureModule {
 }
 
 const LIBPCAP: Implementation<CaptureProvider> = {
-  useFactory: (config: EngineConfig, readiness: Readiness) => new LibpcapCaptureProvider(config, readiness),
-  inject: [EngineConfig, Readiness],
+  useFactory: (config: EngineConfig, readiness: Readiness, metrics: ServiceMetrics) =>
+    new LibpcapCaptureProvider(config, readiness, metrics),
+  inject: [EngineConfig, Readiness, ServiceMetrics],
 };
 
 const GHOSTWIRE_OR_LOCAL: Implementation<TargetDirectory> = {

@@ -17,13 +17,17 @@ describe('The close of a websocket', () => {
     ['shutting-down', 1001],
     ['internal', 1011],
   ])('for %s has the code %d', (code, expected) => {
-    expect(closingForError(new CaptureError(code, 'why'))).toEqual({ code: expected, message: 'why' });
+    expect(closingForError(new CaptureError(code, 'why'))).toMatchObject({
+      code: expected,
+      cause: code,
+      message: 'why',
+    });
   });
 
   it.each([[new Error('secret')], ['secret'], [undefined], [null], [{ code: 'invalid-request' }]])(
     'for the unforeseen %p has no details',
     (error) => {
-      expect(closingForError(error)).toEqual({ code: 1011, message: 'internal error' });
+      expect(closingForError(error)).toEqual({ code: 1011, cause: 'internal', message: 'internal error' });
     },
   );
 
@@ -32,7 +36,11 @@ describe('The close of a websocket', () => {
     ['stopped' as const, 1000],
     ['internal' as const, 1011],
   ])('for a capture that ended as %s has the code %d', (code, expected) => {
-    expect(closingForEnd({ code, message: 'why' })).toEqual({ code: expected, message: 'why' });
+    expect(closingForEnd({ code, message: 'why' })).toMatchObject({
+      code: expected,
+      cause: code,
+      message: 'why',
+    });
   });
 
   it.each([

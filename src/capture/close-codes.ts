@@ -5,8 +5,12 @@ import type { CaptureEnd } from './capture-provider.js';
 /** How we end a websocket. The message may be long: it is cut only for the close frame. */
 export interface Closing {
   readonly code: number;
+  readonly cause: ClosingCause;
   readonly message: string;
 }
+
+/** Why a websocket ends, as one of a few words: what the code does not tell. */
+export type ClosingCause = CaptureErrorCode | CaptureEnd['code'] | 'client-left';
 
 /** RFC 6455, 5.5: a control frame carries 125 bytes, of which the code takes two. */
 const MAX_REASON_BYTES = 123;
@@ -28,15 +32,23 @@ const CODE_OF_ERROR: Readonly<Record<CaptureErrorCode, number>> = {
   internal: 1011,
 };
 
+/** Of every refusal there can be. */
+export const REFUSALS: readonly (readonly [cause: CaptureErrorCode, code: number])[] = Object.entries(
+  CODE_OF_ERROR,
+) as [CaptureErrorCode, number][];
+
 export const SHUTTING_DOWN: Closing = {
   code: CODE_OF_ERROR['shutting-down'],
+  cause: 'shutting-down',
   message: 'the service is shutting down',
 };
 
 /** For whatever went wrong; only our own errors have messages that are fit for strangers. */
 export function closingForError(error: unknown): Closing {
-  if (error instanceof CaptureError) return { code: CODE_OF_ERROR[error.code], message: error.message };
-  return { code: CODE_OF_ERROR.internal, message: 'internal error' };
+  if (error instanceof CaptureError) {
+    return { code: CODE_OF_ERROR[error.code], cause: error.code, message: error.message };
+  }
+  return { code: CODE_OF_ERROR.internal, cause: 'internal', message: 'internal error' };
 }
 
 /** For a capture that ran and is over, not because we are shutting down. */
@@ -45,9 +57,9 @@ export function closingForEnd({ code, message }: CaptureEnd): Closing {
     case 'target-ended':
     case 'limit-reached':
     case 'stopped':
-      return { code: 1000, message };
+      return { code: 1000, cause: code, message };
     case 'internal':
-      return { code: CODE_OF_ERROR.internal, message };
+      return { code: CODE_OF_ERROR.internal, cause: code, message };
   }
 }
 

@@ -1,7 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Optional } from '@nestjs/common';
 import { TargetDirectory, TargetDirectoryError, type DirectoryEntry } from '../discovery/target-directory.js';
 import type { NetnsReference } from '../engine/protocol.js';
 import { CaptureError } from './capture-errors.js';
+import { CaptureMetrics } from './capture-metrics.js';
 import type { CaptureTarget } from './capture-target.js';
 import { chooseEntry } from './choose-entry.js';
 import { excerpt } from './excerpt.js';
@@ -20,7 +21,11 @@ import { NetnsResolver, type ResolvedTarget } from './netns-resolver.js';
  */
 @Injectable()
 export class TableNetnsResolver extends NetnsResolver {
-  constructor(private readonly directory: TargetDirectory) {
+  /** @param metrics gets to know how long look-ups take */
+  constructor(
+    private readonly directory: TargetDirectory,
+    @Optional() private readonly metrics?: CaptureMetrics,
+  ) {
     super();
   }
 
@@ -60,7 +65,8 @@ export class TableNetnsResolver extends NetnsResolver {
     fresh: boolean,
   ): Promise<DirectoryEntry[]> {
     try {
-      return await this.directory.find(name, prefix, signal, { fresh });
+      const lookup = this.directory.find(name, prefix, signal, { fresh });
+      return await (this.metrics?.timeLookup(lookup, signal) ?? lookup);
     } catch (cause) {
       if (!(cause instanceof TargetDirectoryError)) throw cause;
       throw new CaptureError('discovery-failed', cause.message, { cause });

@@ -187,7 +187,8 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
     kind: 'text',
     value: 'port',
     defaultValue: 'same',
-    description: 'where /healthz and /readyz are served: same as the rest, a TCP port of their own, or off',
+    description:
+      'where /healthz, /readyz and /metrics are served: same as the rest, a TCP port of their own, or off',
   },
   {
     section: 'service',

@@ -2,6 +2,7 @@ import { jest } from '@jest/globals';
 import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import type { Capture } from './captures/capture.js';
+import { CaptureLedger } from './capture-ledger.js';
 import { RingBudget } from './captures/ring-budget.js';
 import { ControlConnection } from './control-connection.js';
 
@@ -15,16 +16,20 @@ const ORDER = {
   excludedEndpoints: [],
 };
 
+const TOTALS = { packets: 3, bytes: 300, dropped: 1 };
+
 /** A control connection with one capture that is being opened, and everything that a test wants to do to it. */
 async function openingCapture() {
   const data = connection();
   const abort = jest.fn();
   const opened = Promise.withResolvers<Capture>();
-  const socket = connection();
+  const said: string[] = [];
+  const socket = connection((text) => said.push(text));
   new ControlConnection(
     socket as unknown as Socket,
     () => opened.promise,
     new RingBudget(),
+    new CaptureLedger(),
     () => Promise.resolve(data as unknown as Socket),
     [],
   );
@@ -34,7 +39,8 @@ async function openingCapture() {
     abort,
     data,
     socket,
-    open: () => opened.resolve({ abort, interfaceNames: [] } as unknown as Capture),
+    said,
+    open: () => opened.resolve({ abort, interfaceNames: [], totals: TOTALS } as unknown as Capture),
   };
 }
 
@@ -66,10 +72,33 @@ describe('ControlConnection', () => {
     await turn();
     expect(abort).toHaveBeenCalledTimes(1);
   });
+
+  it('reports what running captures have delivered, and those that are over', async () => {
+    const { socket, data, open, said } = await openingCapture();
+    const report = async () => {
+      socket.push('{"type":"report","id":"r"}\n');
+      await turn();
+      return JSON.parse(said.at(-1) ?? '') as unknown;
+    };
+    open();
+    await turn();
+    expect(await report()).toMatchObject({
+      type: 'report',
+      id: 'r',
+      report: { captures: 1, totals: TOTALS },
+    });
+    data.destroy();
+    await turn();
+    expect(await report()).toMatchObject({ report: { captures: 0, totals: TOTALS } });
+  });
 });
 
-function connection(): Duplex {
-  return new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+function connection(onSaid: (text: string) => void = () => undefined): Duplex {
+  const write = (chunk: Buffer, _encoding: string, done: () => void): void => {
+    onSaid(chunk.toString());
+    done();
+  };
+  return new Duplex({ read: () => undefined, write });
 }
 
 function turn(): Promise<void> {

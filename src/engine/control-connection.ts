@@ -1,10 +1,17 @@
 import type { Socket } from 'node:net';
+import type { CaptureLedger } from './capture-ledger.js';
 import type { Capture, CaptureEnding } from './captures/capture.js';
 import { asRefusal, RefusalError } from './captures/refusal.js';
 import type { RingAllotment, RingBudget } from './captures/ring-budget.js';
 import { LineReader } from './lines.js';
 import { validateOrder } from './order.js';
-import { PROTOCOL_VERSION, type CaptureOrder, type EngineEvent, type EngineProblem } from './protocol.js';
+import {
+  PROTOCOL_VERSION,
+  type CaptureOrder,
+  type EngineEvent,
+  type EngineProblem,
+  type EngineReport,
+} from './protocol.js';
 
 /** Opens what an order asks for and begins to capture into the data connection. */
 export type OpenCapture = (
@@ -37,6 +44,7 @@ export class ControlConnection {
     private readonly socket: Socket,
     private readonly openCapture: OpenCapture,
     private readonly budget: RingBudget,
+    private readonly ledger: CaptureLedger,
     private readonly dataConnections: DataConnections,
     problems: readonly EngineProblem[],
   ) {
@@ -64,6 +72,9 @@ export class ControlConnection {
       case 'stop':
         this.captures.get(id)?.end('stopped', 'stopped');
         return;
+      case 'report':
+        this.send({ type: 'report', id, report: this.report });
+        return;
       default:
         throw new TypeError('a request of unknown type');
     }
@@ -79,7 +90,7 @@ export class ControlConnection {
       const valid = validateOrder(order);
       data = await this.dataConnections(id);
       const capture = await this.openCapture(valid, data, rings, (ending) => {
-        this.captures.delete(id);
+        this.forget(id);
         this.send({ type: 'ended', id, ...ending });
       });
       this.began(id, capture, data);
@@ -100,17 +111,30 @@ export class ControlConnection {
       return;
     }
     data.once('close', () => {
-      if (this.captures.delete(id)) capture.abort();
+      if (this.forget(id)) capture.abort();
     });
     this.captures.set(id, capture);
+    this.ledger.begin(capture);
     this.send({ type: 'started', id, interfaces: capture.interfaceNames });
   }
 
   private abortAll(): void {
     for (const [id, capture] of this.captures) {
-      this.captures.delete(id);
+      this.forget(id);
       capture?.abort();
     }
+  }
+
+  /** @returns whether it was known */
+  private forget(id: string): boolean {
+    const capture = this.captures.get(id);
+    if (capture) this.ledger.end(capture);
+    return this.captures.delete(id);
+  }
+
+  private get report(): EngineReport {
+    const { captures, totals } = this.ledger;
+    return { captures, totals, ...this.budget.memory };
   }
 
   private send(event: EngineEvent): void {

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { CaptureLedger } from './capture-ledger.js';
 import type { RingBudget } from './captures/ring-budget.js';
 import { ControlConnection, type OpenCapture } from './control-connection.js';
 import { PROTOCOL_VERSION, type EngineProblem, type Greeting } from './protocol.js';
@@ -12,6 +13,7 @@ const GREETING_TIMEOUT_MS = 5_000;
 /** Listens on the engine's unix socket and gives each connection to whom it is for. */
 export class EngineServer {
   private readonly server: Server;
+  private readonly ledger = new CaptureLedger();
   private readonly arrived = new Map<string, Socket>();
   private readonly awaited = new Map<string, (socket: Socket) => void>();
 
@@ -53,7 +55,14 @@ export class EngineServer {
 
   private dispatch(socket: Socket, greeting: Partial<Greeting> | null): void {
     if (greeting?.type === 'control' && greeting.version === PROTOCOL_VERSION) {
-      new ControlConnection(socket, this.openCapture, this.budget, this.dataConnection, this.problems);
+      new ControlConnection(
+        socket,
+        this.openCapture,
+        this.budget,
+        this.ledger,
+        this.dataConnection,
+        this.problems,
+      );
     } else if (greeting?.type === 'data' && typeof greeting.id === 'string') {
       this.receiveData(socket, greeting.id);
     } else {

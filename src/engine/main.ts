@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { tellOfCrashes } from '../logging/last-words.js';
 import { logFormat } from '../logging/log-format.js';
@@ -27,7 +28,8 @@ export async function runEngine(args: string[]): Promise<void> {
     },
   });
   if (!values.socket) throw new Error('the engine needs --socket PATH');
-  process.title = 'packetflix: engine';
+  // Which of them, for whoever looks at the processes of the service.
+  process.title = `packetflix: ${basename(values.socket, '.sock').replace('-', ' ')}`;
   setLogFormat(logFormat(values['log-format'], process.stderr.isTTY === true));
   tellOfCrashes((level, message, facts) => log(message, level, facts));
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);

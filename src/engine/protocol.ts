@@ -98,7 +98,9 @@ export type EngineRequest =
   /** Open, verify and begin; `id` is a UUID made by the front, and names the data connection as well. */
   | { readonly type: 'start'; readonly id: string; readonly order: CaptureOrder }
   /** Deliver what the rings hold, write the statistics, end the stream. Unknown ids are ignored. */
-  | { readonly type: 'stop'; readonly id: string };
+  | { readonly type: 'stop'; readonly id: string }
+  /** Tell what you have done so far; `id` comes back with the answer. */
+  | { readonly type: 'report'; readonly id: string };
 
 /** Why an engine would not begin a capture. Each has its close code in capture/close-codes.ts. */
 export const REFUSAL_CODES = [
@@ -126,6 +128,16 @@ export interface CaptureTotals {
   readonly dropped: number;
 }
 
+/** What an engine has done since it began, and what it holds now. */
+export interface EngineReport {
+  readonly captures: number;
+  readonly totals: CaptureTotals;
+  /** Set aside for the rings of captures. */
+  readonly ringBytes: number;
+  /** All that there is for them. */
+  readonly mostRingBytes: number;
+}
+
 /** Why an engine cannot capture, as a readable sentence, and which of its needs is not met. */
 export interface EngineProblem {
   readonly part: 'capabilities' | 'libpcap';
@@ -144,7 +156,8 @@ export type EngineEvent =
       readonly code: EndCode;
       readonly message: string;
       readonly totals: CaptureTotals;
-    };
+    }
+  | { readonly type: 'report'; readonly id: string; readonly report: EngineReport };
 
 /** Linux: IFNAMSIZ - 1. */
 const MAX_INTERFACE_NAME_BYTES = 15;

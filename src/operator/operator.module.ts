@@ -3,16 +3,17 @@ import type { DynamicModule } from '@nestjs/common';
 import type { Options } from '../config/options.js';
 import { DiscoveryReadiness } from '../discovery/discovery-readiness.js';
 import { HealthModule } from '../health/health.module.js';
+import { MetricsModule } from '../metrics/metrics.module.js';
 import { OperatorListener } from './operator-listener.js';
 import { OPERATOR_CONTROLLERS } from './operator-paths.js';
 import { operatorPlace } from './operator-place.js';
 
 /**
- * The paths for operators, `/healthz` and `/readyz`: beside the other paths, on a port of their own, or not at all.
+ * The paths for operators, `/healthz`, `/readyz` and `/metrics`: beside the other paths, on a port of their own, or not at all.
  *
  * @publicApi
  */
-@Module({ imports: [HealthModule], providers: [DiscoveryReadiness] })
+@Module({ imports: [HealthModule, MetricsModule], providers: [DiscoveryReadiness] })
 export class OperatorModule {
   static register({ service }: Options): DynamicModule {
     const place = operatorPlace(service);

@@ -53,7 +53,13 @@ describeAsRoot('The log that programs collect', () => {
           interfaces: 'eth0',
           filter: 'tcp',
         },
-        { message: 'capture ended', role: 'front', code: 1000, reason: 'the client left' },
+        {
+          message: 'capture ended',
+          role: 'front',
+          code: 1000,
+          cause: 'client-left',
+          reason: 'the client left',
+        },
       ]);
       expect(records.every(({ client }) => /^127\.0\.0\.1 port \d+$/.test(String(client)))).toBe(true);
     }
@@ -98,7 +104,7 @@ describeAsRoot('The log that people read', () => {
     await client.ended();
     const line = await eventually('the line', () => /^.* capture refused .*$/m.exec(service.log)?.[0]);
     expect(line).toMatch(
-      /^\S+Z WARN {2}front \d+ Capture: capture refused capture=[a-z]+-[a-z]+-[a-z]+ code=4400 reason="netns must .*, not \\"none .*" bytes=0 seconds=[\d.]+ client="127/,
+      /^\S+Z WARN {2}front \d+ Capture: capture refused capture=[a-z]+-[a-z]+-[a-z]+ code=4400 cause=invalid-request reason="netns must .*, not \\"none .*" bytes=0 seconds=[\d.]+ client="127/,
     );
     service.terminate();
     await eventually('the end', () => / supervisor \d+: SIGTERM: ending$/m.test(service.log));

@@ -8,6 +8,7 @@ import {
   PROTOCOL_VERSION,
   type EngineEvent,
   type EngineProblem,
+  type EngineReport,
   type EngineRequest,
   type Greeting,
 } from '../../engine/protocol.js';
@@ -16,6 +17,9 @@ import type { Capture, CaptureRequest } from '../capture-provider.js';
 import { EngineCapture } from './engine-capture.js';
 
 const RECONNECT_MS = 100;
+
+/** An engine that moves packets is a few milliseconds late; whoever asks for metrics does not wait for long. */
+const REPORT_TIMEOUT_MS = 500;
 
 const toldProblems = new Set<string>();
 
@@ -26,7 +30,9 @@ export class EngineLink {
   private readonly waiters = new Set<() => void>();
   private socket?: Socket;
   private reconnect?: NodeJS.Timeout;
+  private readonly reports = new Map<string, (report?: EngineReport) => void>();
   private closed = false;
+  private hellos = 0;
   connected = false;
   /** What the engine has told last; undefined: it has never told anything. */
   problems?: readonly EngineProblem[];
@@ -37,6 +43,11 @@ export class EngineLink {
   /** How many captures the engine runs or opens for us. */
   get captures(): number {
     return this.running.size;
+  }
+
+  /** How often an engine came back after it was lost. */
+  get restarts(): number {
+    return Math.max(0, this.hellos - 1);
   }
 
   connect(): void {
@@ -98,12 +109,29 @@ export class EngineLink {
     return capture.whenStarted(signal);
   }
 
+  /** What the engine has done so far; undefined when it is not there, or does not answer soon. */
+  async report(): Promise<EngineReport | undefined> {
+    if (!this.connected) return undefined;
+    const id = randomUUID();
+    const { promise, resolve } = Promise.withResolvers<EngineReport | undefined>();
+    this.reports.set(id, resolve);
+    const timer = setTimeout(() => resolve(undefined), REPORT_TIMEOUT_MS);
+    this.write({ type: 'report', id });
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.reports.delete(id);
+    }
+  }
+
   private handle(event: EngineEvent): void {
     switch (event.type) {
       case 'hello':
         this.problems = event.problems;
         for (const problem of event.problems) this.warnOnce(problem);
         this.connected = true;
+        this.hellos++;
         for (const resolve of this.waiters) resolve();
         return;
       case 'started':
@@ -114,6 +142,9 @@ export class EngineLink {
         return;
       case 'ended':
         this.running.get(event.id)?.ended(event);
+        return;
+      case 'report':
+        this.reports.get(event.id)?.(event.report);
         return;
       default:
         event satisfies never;
@@ -132,6 +163,7 @@ export class EngineLink {
     this.connected = false;
     for (const capture of this.running.values()) capture.lost();
     this.running.clear();
+    for (const give of this.reports.values()) give();
     if (!this.closed) this.reconnect = setTimeout(() => this.connect(), RECONNECT_MS);
   }
 

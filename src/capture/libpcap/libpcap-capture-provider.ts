@@ -3,7 +3,9 @@ import type { EngineConfig } from '../../config/engine.config.js';
 import { CaptureError } from '../capture-errors.js';
 import { CaptureProvider, type Capture, type CaptureRequest } from '../capture-provider.js';
 import type { Readiness } from '../../health/readiness.js';
+import type { ServiceMetrics } from '../../metrics/service-metrics.js';
 import { EngineLink } from './engine-link.js';
+import { addEngineMetrics } from './engine-metrics.js';
 import { engineReadiness } from './engine-readiness.js';
 
 /** Engines start within half a second; after a crash they are back as soon. */
@@ -14,10 +16,14 @@ const ENGINE_WAIT_MS = 10_000;
 export class LibpcapCaptureProvider extends CaptureProvider implements OnModuleInit, OnApplicationShutdown {
   private readonly links: EngineLink[];
 
-  /** @param readiness gets to know whether captures can begin */
+  /**
+   * @param readiness gets to know whether captures can begin
+   * @param metrics gets to know what the engines do
+   */
   constructor(
     { sockets }: Pick<EngineConfig, 'sockets'>,
     private readonly readiness?: Readiness,
+    private readonly metrics?: ServiceMetrics,
   ) {
     super();
     this.links = sockets.map((path) => new EngineLink(path));
@@ -25,6 +31,7 @@ export class LibpcapCaptureProvider extends CaptureProvider implements OnModuleI
 
   onModuleInit(): void {
     for (const [part, check] of engineReadiness(this.links)) this.readiness?.add(part, check);
+    if (this.metrics) addEngineMetrics(this.links, this.metrics);
     for (const link of this.links) link.connect();
   }
 

@@ -48,6 +48,8 @@ export class CaptureStream {
   ) {}
 
   get totals(): CaptureTotals {
+    // The statistics of a client that does not read may be minutes old.
+    for (const source of this.sources) source.countersNow();
     let dropped = 0;
     for (const each of this.described.values()) dropped += each.dropped;
     return { packets: this.packets, bytes: this.bytes, dropped };

@@ -117,13 +117,18 @@ export class Capture {
     return [...this.joined.values()].map(({ device }) => device.name);
   }
 
+  /** What was delivered and lost so far. */
+  get totals(): CaptureTotals {
+    return this.limiter.delivered(this.stream.totals);
+  }
+
   /** What is still in the rings and the statistics go out, then the stream ends. */
   end(code: EndCode, message: string): void {
     if (this.over) return;
     this.close();
     this.stream.end(() => {
       this.rings.release();
-      this.onEnd({ code, message, totals: this.limiter.delivered(this.stream.totals) });
+      this.onEnd({ code, message, totals: this.totals });
     });
   }
 

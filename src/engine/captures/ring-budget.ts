@@ -54,6 +54,11 @@ export class RingBudget {
 
   constructor(private readonly limits: RingLimits = DEFAULT_RING_LIMITS) {}
 
+  /** Set aside for captures now, and all that there is, in bytes. */
+  get memory(): { readonly ringBytes: number; readonly mostRingBytes: number } {
+    return { ringBytes: this.usedBytes, mostRingBytes: this.limits.mostBytes };
+  }
+
   /** @returns undefined when there are too many captures already */
   admit(): RingAllotment | undefined {
     const { captures, totalBytes, usualBytes, leastBytes } = this.limits;

@@ -1,0 +1,17 @@
+import { Controller, Get, Header } from '@nestjs/common';
+import { Registry } from 'prom-client';
+import { ServiceMetrics } from './service-metrics.js';
+
+/** What Prometheus collects. */
+@Controller()
+export class MetricsController {
+  constructor(private readonly metrics: ServiceMetrics) {}
+
+  /** Text, as of https://prometheus.io/docs/instrumenting/exposition_formats/ */
+  @Get('metrics')
+  @Header('Content-Type', Registry.PROMETHEUS_CONTENT_TYPE)
+  @Header('Cache-Control', 'no-store')
+  tell(): Promise<string> {
+    return this.metrics.tell();
+  }
+}

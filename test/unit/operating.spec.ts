@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { AppModule } from '../../src/app.module.js';
+import { parseCommandLine } from '../../src/config/parse-command-line.js';
+import { createFront } from '../../src/front/create-front.js';
+import { markdownMetricsTable } from '../../src/metrics/markdown-metrics-table.js';
+import { ServiceMetrics } from '../../src/metrics/service-metrics.js';
+
+const OPERATING = readFileSync(resolve(import.meta.dirname, '../../docs/operating.md'), 'utf8');
+
+describe('docs/operating.md', () => {
+  it('has all metrics of the service', async () => {
+    const parsed = parseCommandLine([], {});
+    if (parsed.kind !== 'options') throw new Error(`no options: ${parsed.kind}`);
+    const app = await createFront(AppModule.register(parsed.options), parsed.options);
+    await app.init();
+    try {
+      const table = /^## Metrics\n[^]*?\n\n(\| metric[^]*?)\n\n/m.exec(OPERATING)?.[1];
+      // When this fails: copy what was expected.
+      expect(table).toBe(await markdownMetricsTable(app.get(ServiceMetrics, { strict: false }).registry));
+    } finally {
+      await app.close();
+    }
+  });
+});
