@@ -7,6 +7,7 @@ import { OptionsModule } from './config/options.module.js';
 import { LocalDiscoveryModule } from './discovery/local/local-discovery.module.js';
 import { GhostwireProxyModule } from './discovery/proxy/ghostwire-proxy.module.js';
 import { OperatorModule } from './operator/operator.module.js';
+import { BorderModule } from './front/border/border.module.js';
 import { UpgradeModule } from './upgrade/upgrade.module.js';
 import { VersionModule } from './version/version.module.js';
 
@@ -18,6 +19,7 @@ export class AppModule {
       module: AppModule,
       imports: [
         OptionsModule.register(options),
+        BorderModule,
         UpgradeModule,
         VersionModule,
         OperatorModule.register(options),

@@ -8,4 +8,7 @@ export class EngineConfig {
 
   /** Whether a supervisor runs us: then it alone decides when we end, and we must have no privileges. */
   readonly supervised!: boolean;
+
+  /** Who to become before the first request, where the code is in a folder closed to that user; absent: nobody else. */
+  readonly become?: { readonly uid: number; readonly gid: number };
 }

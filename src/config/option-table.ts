@@ -213,6 +213,17 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
   },
   {
     section: 'service',
+    field: 'user',
+    flag: '--user',
+    variable: 'PACKETFLIX_USER',
+    kind: 'text',
+    value: 'name or uid[:gid]',
+    defaultValue: undefined,
+    defaultInWords: '`packetflix` where there is such a user, else `65533:65533`',
+    description: 'who to become when started as root',
+  },
+  {
+    section: 'service',
     field: 'debug',
     flag: '--debug',
     variable: 'PACKETFLIX_DEBUG',

@@ -15,6 +15,7 @@ const DEFAULTS = {
     logRequests: false,
     operatorPort: 'same',
     operatorHost: undefined,
+    user: undefined,
     logHeaders: false,
   },
   capture: {
@@ -38,9 +39,14 @@ const DEFAULTS = {
 
 interface Changes {
   capture?: { [Field in keyof (typeof DEFAULTS)['capture']]?: number };
-  service?: Partial<Omit<(typeof DEFAULTS)['service'], 'host'>> & { host?: string };
+  service?: Partial<Omit<(typeof DEFAULTS)['service'], 'host' | 'user'>> & { host?: string; user?: string };
   discovery?: Partial<(typeof DEFAULTS)['discovery']>;
-  engine?: { sockets?: string[]; discoverySocket?: string; supervised?: boolean };
+  engine?: {
+    sockets?: string[];
+    discoverySocket?: string;
+    supervised?: boolean;
+    become?: { uid: number; gid: number };
+  };
 }
 
 describe('The command line and the environment', () => {
@@ -88,6 +94,7 @@ describe('The command line and the environment', () => {
       { PACKETFLIX_EXCLUDE: '8443,::1' },
       { service: { excludedEndpoints: ['8443', '::1'] } },
     ],
+    ['who to become', ['--user', '1000:27'], {}, { service: { user: '1000:27' } }],
     ['a switch', ['--debug'], {}, { service: { debug: true } }],
     ['a switch by variable', [], { PACKETFLIX_LOG_REQUESTS: 'true' }, { service: { logRequests: true } }],
     ['a switch in capitals', [], { PACKETFLIX_LOG_HEADERS: 'YES' }, { service: { logHeaders: true } }],
@@ -132,6 +139,12 @@ describe('The command line and the environment', () => {
       [],
       { PACKETFLIX_ENGINE_SOCKETS: '/run/a:/run/b', PACKETFLIX_SUPERVISED: '1' },
       { engine: { sockets: ['/run/a', '/run/b'], supervised: true } },
+    ],
+    [
+      'whom the front becomes',
+      [],
+      { PACKETFLIX_BECOME: '1000:27' },
+      { engine: { become: { uid: 1000, gid: 27 } } },
     ],
     [
       'where the discovery process listens',

@@ -49,6 +49,7 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
     sockets: pathList(env['PACKETFLIX_ENGINE_SOCKETS']),
     discoverySocket: env['PACKETFLIX_DISCOVERY_SOCKET'] || undefined,
     supervised: env['PACKETFLIX_SUPERVISED'] === '1',
+    become: userIds(env['PACKETFLIX_BECOME']),
   });
 
   const problems = OPTION_TABLE.flatMap((option) => {
@@ -106,4 +107,9 @@ function fromText({ kind }: OptionDescription, text: string): unknown {
 
 function pathList(text: string | undefined): string[] {
   return (text ?? '').split(':').filter((path) => path !== '');
+}
+
+function userIds(text: string | undefined): { uid: number; gid: number } | undefined {
+  const [, uid, gid] = /^(\d+):(\d+)$/.exec(text ?? '') ?? [];
+  return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
 }

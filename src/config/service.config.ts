@@ -45,6 +45,12 @@ export class ServiceConfig {
 
   @IsIn(['auto', ...LOG_FORMATS], { message: 'must be auto, text or json' })
   readonly logFormat!: string;
+  /** Who the service becomes when root starts it; absent: see supervisor/service-user.ts. */
+  @IsOptional()
+  @Matches(/^([a-z_][\w.-]*|\d{1,10}(:\d{1,10})?)$/i, {
+    message: 'must be a user name, a user id or UID:GID',
+  })
+  readonly user?: string;
 
   @IsBoolean({ message: 'must be true or false' })
   readonly debug!: boolean;

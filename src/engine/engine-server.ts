@@ -30,7 +30,8 @@ export class EngineServer {
     rmSync(path, { force: true });
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      this.server.listen({ path }, resolve);
+      // The folder decides who may connect: the front may be another user.
+      this.server.listen({ path, readableAll: true, writableAll: true }, resolve);
     });
   }
 

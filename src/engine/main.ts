@@ -2,8 +2,9 @@ import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { tellOfCrashes } from '../logging/last-words.js';
 import { logFormat } from '../logging/log-format.js';
-import { CapabilitySet } from '../supervisor/capabilities.js';
-import { missingForCaptures } from '../supervisor/capability-report.js';
+import { assertPrivileges } from '../privileges/assert-privileges.js';
+import { CapabilitySet } from '../privileges/capabilities.js';
+import { missingForCaptures } from '../privileges/capability-report.js';
 import { RefusalError } from './captures/refusal.js';
 import { RingBudget, shareOf } from './captures/ring-budget.js';
 import type { OpenCapture } from './control-connection.js';
@@ -33,6 +34,7 @@ export async function runEngine(args: string[]): Promise<void> {
   setLogFormat(logFormat(values['log-format'], process.stderr.isTTY === true));
   tellOfCrashes((level, message, facts) => log(message, level, facts));
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
+  if (process.env['PACKETFLIX_SUPERVISED'] === '1') assertPrivileges('engine');
   const leave = (): void => process.exit(0);
   process.stdin.on('end', leave).on('error', leave).resume();
 

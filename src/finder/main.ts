@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { tellOfCrashes } from '../logging/last-words.js';
 import { logFormat } from '../logging/log-format.js';
 import { ProcessLog } from '../logging/process-log.js';
+import { assertPrivileges } from '../privileges/assert-privileges.js';
 import { FinderServer } from './finder-server.js';
 import { Scanner } from './scanner.js';
 
@@ -21,6 +22,7 @@ export async function runFinder(args: string[]): Promise<void> {
   process.title = 'packetflix: discovery';
   process.on('SIGTERM', () => undefined);
   process.on('SIGINT', () => undefined);
+  if (process.env['PACKETFLIX_SUPERVISED'] === '1') assertPrivileges('discovery');
   const leave = (): void => process.exit(0);
   process.stdin.on('end', leave).on('error', leave).resume();
 

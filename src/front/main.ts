@@ -1,15 +1,14 @@
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
-import { readFileSync } from 'node:fs';
 import { AppModule } from '../app.module.js';
 import type { Options } from '../config/options.js';
 import { parseCommandLine } from '../config/parse-command-line.js';
 import { tellOfCrashes } from '../logging/last-words.js';
 import { logFormat } from '../logging/log-format.js';
 import { ProcessLog } from '../logging/process-log.js';
+import { ExcessPrivilegesError } from '../privileges/assert-privileges.js';
 import { SERVICE_NAME, SERVICE_VERSION } from '../version/service-version.js';
 import { createFront } from './create-front.js';
-import { heldCapabilities } from './held-capabilities.js';
 import { ListenError } from './listen-error.js';
 import { onEndOfService, reportReady } from './supervision.js';
 
@@ -41,27 +40,20 @@ async function serve(options: Options): Promise<void> {
     log.write('fatal', message);
     return process.exit(1);
   };
-  const { supervised } = options.engine;
-  const held = supervised ? heldCapabilities(readFileSync('/proc/self/status', 'utf8')) : [];
-  if (held.length > 0) {
-    return giveUp(`the front still has privileges (${held.join(', ')}) and so refuses to serve strangers`);
-  }
-
   const app = await createFront(AppModule.register(options), options);
   const { host, port } = options.service;
   try {
     await (host === undefined ? app.listen(port) : app.listen(port, host));
   } catch (error) {
-    const failure =
-      error instanceof ListenError
-        ? error
-        : new ListenError(error as NodeJS.ErrnoException, { host, port, options: LISTEN_OPTIONS });
-    return giveUp(failure.message);
+    if (error instanceof ListenError || error instanceof ExcessPrivilegesError) return giveUp(error.message);
+    const failure = error as NodeJS.ErrnoException;
+    return giveUp(new ListenError(failure, { host, port, options: LISTEN_OPTIONS }).message);
   }
   const logger = new Logger('Front');
   const where = `${await app.getUrl()}${host === undefined ? ' and on all other addresses' : ''}`;
   logger.log(`${SERVICE_NAME} ${SERVICE_VERSION} serves at ${where}`);
 
+  const { supervised } = options.engine;
   let ending = false;
   onEndOfService(supervised, () => {
     if (ending) return;

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess as NodeChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command } from './privileges.js';
+import type { Command } from './roles.js';
 
 /** How a process ended: by `exit(status)`, by a signal, or it could not be started at all. */
 export interface ProcessEnd {
@@ -23,6 +23,9 @@ export class ChildProcess {
   constructor(command: Command, environment: NodeJS.ProcessEnv) {
     this.process = spawn(command.file, command.args, {
       env: environment,
+      // A session of its own: without a terminal, into which it could type what the shell then runs (TIOCSTI,
+      // ioctl_tty(2)), and out of reach of signals to our group: we alone decide the end.
+      detached: true,
       stdio: ['pipe', 'inherit', 'inherit', 'pipe'],
     });
     // The child may die while we close the lifeline (EPIPE, ECONNRESET); `ended` tells of it. Without file

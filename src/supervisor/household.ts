@@ -1,10 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { delimiter } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { LogFormat } from '../logging/log-format.js';
-import type { CapabilitySet } from './capabilities.js';
 import { ChildProcess } from './child-process.js';
-import { asEngine, asFront, type Command } from './privileges.js';
+import { asRole, type Means } from './privileges.js';
+import { inRole } from './roles.js';
 import type { RuntimeDirectory } from './runtime-directory.js';
 import type { Household } from './supervisor.js';
 
@@ -13,7 +12,7 @@ const MOST_ENGINES = 4;
 
 /** What the supervisor has found out before it starts anything. */
 interface Surroundings {
-  readonly capabilities: CapabilitySet;
+  readonly means: Means;
   readonly directory: RuntimeDirectory;
   readonly format: LogFormat;
 }
@@ -21,36 +20,29 @@ interface Surroundings {
 /** The real front, engines and discovery process: this same program in its other roles. */
 export function createHousehold(
   argv: readonly string[],
-  { capabilities, directory, format }: Surroundings,
+  { means, directory, format }: Surroundings,
 ): Household {
   const engineCount = Math.min(availableParallelism(), MOST_ENGINES);
   const sockets = Array.from({ length: engineCount }, (_, index) => directory.engineSocket(index));
+  const environment = { ...process.env, PACKETFLIX_SUPERVISED: '1' };
+  const behind = (role: 'engine' | 'discovery', socket: string, ...args: string[]): ChildProcess => {
+    const command = inRole(role, ['--socket', socket, '--log-format', format, ...args]);
+    return new ChildProcess(asRole(role, command, means), environment);
+  };
   const frontEnvironment = {
-    ...process.env,
-    PACKETFLIX_SUPERVISED: '1',
+    ...environment,
     PACKETFLIX_ENGINE_SOCKETS: sockets.join(delimiter),
     PACKETFLIX_DISCOVERY_SOCKET: directory.discoverySocket,
+    ...becomingLater(means),
   };
   return {
-    engines: sockets.map(
-      (socket) => () =>
-        new ChildProcess(
-          asEngine(
-            inRole('engine', ['--socket', socket, '--engines', String(engineCount), '--log-format', format]),
-          ),
-          process.env,
-        ),
-    ),
-    discovery: () =>
-      new ChildProcess(
-        asEngine(inRole('discovery', ['--socket', directory.discoverySocket, '--log-format', format])),
-        process.env,
-      ),
-    front: () => new ChildProcess(asFront(inRole('front', argv), capabilities), frontEnvironment),
+    engines: sockets.map((socket) => () => behind('engine', socket, '--engines', String(engineCount))),
+    discovery: () => behind('discovery', directory.discoverySocket),
+    front: () => new ChildProcess(asRole('front', inRole('front', argv), means), frontEnvironment),
   };
 }
 
-function inRole(role: 'engine' | 'discovery' | 'front', args: readonly string[]): Command {
-  const program = fileURLToPath(new URL('../main.js', import.meta.url));
-  return { file: process.execPath, args: [program, role, ...args] };
+/** Only root can read the code: then the front begins as root, and becomes the user when it has read it. */
+function becomingLater({ closedTo }: Means): NodeJS.ProcessEnv {
+  return closedTo ? { PACKETFLIX_BECOME: `${closedTo.uid}:${closedTo.gid}` } : {};
 }

@@ -9,7 +9,7 @@ describe('RuntimeDirectory', () => {
   afterEach(() => rmSync(parent, { recursive: true }));
 
   it('is private, and goes away with all that is in it', () => {
-    const directory = RuntimeDirectory.create([parent]);
+    const directory = RuntimeDirectory.create(undefined, [parent]);
     expect(statSync(directory.path).mode & 0o777).toBe(0o700);
     expect(directory.engineSocket(1)).toBe(`${directory.path}/engine-1.sock`);
     directory.remove();
@@ -17,22 +17,24 @@ describe('RuntimeDirectory', () => {
   });
 
   it('takes the next parent where one cannot be used, or leaves no room for the name of a socket', () => {
-    const directory = RuntimeDirectory.create(['/nonexistent', `/tmp/${'x'.repeat(80)}`, parent]);
+    const directory = RuntimeDirectory.create(undefined, ['/nonexistent', `/tmp/${'x'.repeat(80)}`, parent]);
     expect(directory.path.startsWith(parent)).toBe(true);
   });
 
   it('removes what a supervisor left that is gone, and nothing else', () => {
-    const living = RuntimeDirectory.create([parent]);
+    const living = RuntimeDirectory.create(undefined, [parent]);
     const leftover = living.path.replace(`-${process.pid}-`, '-999999999-');
     const ofAnotherNamespace = join(parent, 'packetflix-1-999999999-abcdef');
     for (const path of [leftover, ofAnotherNamespace]) mkdirSync(path);
-    const fresh = RuntimeDirectory.create([parent]);
+    const fresh = RuntimeDirectory.create(undefined, [parent]);
     const expected = [living.path, ofAnotherNamespace, fresh.path];
     expect(readdirSync(parent).map((name) => join(parent, name))).toEqual(expect.arrayContaining(expected));
     expect(readdirSync(parent)).toHaveLength(expected.length);
   });
 
   it('says which parents it has tried in vain', () => {
-    expect(() => RuntimeDirectory.create(['/nonexistent', '/proc'])).toThrow('/nonexistent, /proc');
+    expect(() => RuntimeDirectory.create(undefined, ['/nonexistent', '/proc'])).toThrow(
+      '/nonexistent, /proc',
+    );
   });
 });

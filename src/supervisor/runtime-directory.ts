@@ -1,19 +1,26 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** A unix socket's path has room for 107 bytes (unix(7)), of which our own names take about 50. */
 const MAX_PARENT_BYTES = 55;
 
+/** Its group may do everything, others nothing. */
+const MODE_OF_A_GROUP = 0o770;
+
 /**
- * The private folder (0700, by mkdtemp(3)) that holds the sockets of engines and discovery process while the service runs. Its name tells
- * whose it is, so that the next start can remove what a supervisor left that was killed.
+ * The private folder (0700, by mkdtemp(3)) that holds the sockets of engines and discovery process while the service
+ * runs. Its name tells whose it is, so that the next start can remove what a supervisor left that was killed.
  */
 export class RuntimeDirectory {
   private constructor(readonly path: string) {}
 
-  /** Makes the folder in the first of `parents` that lets us; throws an `AggregateError` when none does. */
-  static create(parents: readonly string[] = ['/run', tmpdir(), '/tmp']): RuntimeDirectory {
+  /**
+   * Makes the folder in the first of `parents` that lets us; throws an `AggregateError` when none does.
+   *
+   * @param group who may use it beside us; absent: nobody
+   */
+  static create(group?: number, parents: readonly string[] = ['/run', tmpdir(), '/tmp']): RuntimeDirectory {
     const failures: unknown[] = [];
     for (const parent of parents) {
       try {
@@ -21,7 +28,7 @@ export class RuntimeDirectory {
           throw new Error(`${parent}: no room for the name of a socket`);
         }
         removeLeftovers(parent);
-        return new RuntimeDirectory(mkdtempSync(join(parent, `${namePrefix()}${process.pid}-`)));
+        return new RuntimeDirectory(makeFolder(join(parent, `${namePrefix()}${process.pid}-`), group));
       } catch (error) {
         failures.push(error);
       }
@@ -39,6 +46,20 @@ export class RuntimeDirectory {
 
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** A file belongs to the group of who makes it. To give it away afterwards would take CAP_CHOWN. */
+function makeFolder(prefix: string, group: number | undefined): string {
+  if (group === undefined) return mkdtempSync(prefix);
+  const ours = process.getegid?.() ?? 0;
+  process.setegid?.(group);
+  try {
+    const path = mkdtempSync(prefix);
+    chmodSync(path, MODE_OF_A_GROUP);
+    return path;
+  } finally {
+    process.setegid?.(ours);
   }
 }
 

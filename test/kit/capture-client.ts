@@ -2,7 +2,13 @@ import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { tagOf } from './packets.js';
 import { type Block, type Interface, type Packet, PcapngReader, type Statistics } from './pcapng.js';
-import type { Service } from './service.js';
+
+/** Where the service is. */
+export interface Addressable {
+  /** For what failing tests say. */
+  readonly log: string;
+  url(path: string, scheme: 'http' | 'ws'): string;
+}
 
 /** Parameters of a capture, by the names of the API. */
 export interface CaptureParameters {
@@ -75,7 +81,7 @@ export class CaptureClient implements AsyncDisposable {
 
   private constructor(
     private readonly socket: WebSocket,
-    private readonly service: Service,
+    private readonly service: Addressable,
     private readonly options: ClientOptions,
   ) {
     socket.on('message', (data: Buffer, isBinary) => this.receive(data, isBinary));
@@ -85,7 +91,7 @@ export class CaptureClient implements AsyncDisposable {
 
   /** Comes back with the answer 101; a refusal comes after that, as a close. */
   static async open(
-    service: Service,
+    service: Addressable,
     parameters: CaptureParameters,
     options: ClientOptions = {},
   ): Promise<CaptureClient> {

@@ -1,36 +1,209 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { Child } from '../kit/child.js';
+import { CaptureClient } from '../kit/capture-client.js';
+import { eventually } from '../kit/eventually.js';
 import { describeAsRoot } from '../kit/root.js';
-import { MAIN, RunningService } from './running-service.js';
+import { copyProduction } from './production-copy.js';
+import { mask, NO_CAPABILITIES, only, privilegesOf, type Privileges } from './process-status.js';
+import { MAIN, netnsOfThisProcess, RunningService, type RoleName } from './running-service.js';
 
-function statusOf(pid: number): Record<string, string> {
-  const lines = readFileSync(`/proc/${pid}/status`, 'utf8').trim().split('\n');
-  return Object.fromEntries(lines.map((line) => line.split(/:\s+/, 2) as [string, string]));
+/** Bit numbers, written out here on purpose: the test must not take them from what it tests. */
+const [DAC_OVERRIDE, DAC_READ_SEARCH, SETGID, SETUID, SETPCAP, NET_RAW, SYS_PTRACE, SYS_ADMIN] = [
+  1, 2, 6, 7, 8, 13, 19, 21,
+] as const;
+const ENGINE = mask(DAC_READ_SEARCH, NET_RAW, SYS_PTRACE, SYS_ADMIN);
+const DISCOVERY = mask(DAC_OVERRIDE, DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN);
+
+/** All five sets of a process that starts no other with more than it has itself. */
+function exactly(capabilities: string, ids: { uid: number; gid: number }): Privileges {
+  return {
+    uids: only(ids.uid),
+    gids: only(ids.gid),
+    groups: [],
+    inheritable: capabilities,
+    permitted: capabilities,
+    effective: capabilities,
+    bounding: capabilities,
+    ambient: capabilities,
+    noNewPrivileges: true,
+  };
 }
 
-describeAsRoot('privileges of the processes', () => {
-  it('leaves the front none, and no way to get any', async () => {
+/** A filter, so that every role is needed; settles when the stream has begun. */
+async function capturesWithFilter(service: RunningService): Promise<void> {
+  const request = { netns: netnsOfThisProcess(), nif: 'lo', filter: 'tcp port 1' };
+  const client = await CaptureClient.open(service, request);
+  await client.close();
+}
+
+async function privilegesOfRoles(service: RunningService): Promise<Record<RoleName, Privileges>> {
+  const ofRole = (role: RoleName): Promise<Privileges> =>
+    eventually(role, () => privilegesOf(service.inRole(role).pid));
+  return {
+    front: await ofRole('front'),
+    engine: await ofRole('engine'),
+    discovery: await ofRole('discovery'),
+    'filter compiler': await ofRole('filter compiler'),
+  };
+}
+
+const SERVICE = { uid: 65533, gid: 65533 };
+
+describeAsRoot('A service that root starts', () => {
+  it('becomes another user, the front and the filter compilers without powers, the others with few', async () => {
     await using service = await RunningService.start();
-    const none = '0000000000000000';
-    expect(statusOf(service.inRole('front').pid)).toMatchObject({
-      CapInh: none,
-      CapPrm: none,
-      CapEff: none,
-      CapBnd: none,
-      CapAmb: none,
-      NoNewPrivs: '1',
+    await capturesWithFilter(service);
+    expect(privilegesOf(service.pid)).toEqual(
+      exactly(mask(DAC_OVERRIDE, DAC_READ_SEARCH, SETPCAP, NET_RAW, SYS_PTRACE, SYS_ADMIN), SERVICE),
+    );
+    expect(await privilegesOfRoles(service)).toEqual({
+      front: exactly(NO_CAPABILITIES, SERVICE),
+      engine: exactly(ENGINE, SERVICE),
+      discovery: exactly(DISCOVERY, SERVICE),
+      // What it may not get, as no program gives it anything any more.
+      'filter compiler': { ...exactly(NO_CAPABILITIES, SERVICE), bounding: ENGINE },
     });
   });
 
-  it('leaves the engines what the supervisor has', async () => {
-    await using service = await RunningService.start();
-    expect(statusOf(service.inRole('engine').pid)['CapEff']).toBe(statusOf(service.pid)['CapEff']);
+  it.each([
+    ['--user', '12345', { uid: 12345, gid: 12345 }],
+    ['--user', '12345:54321', { uid: 12345, gid: 54321 }],
+    ['--user', 'nobody', { uid: 65534, gid: 65534 }],
+  ])('becomes who %s %s names', async (flag, user, ids) => {
+    await using service = await RunningService.start([process.execPath, MAIN, flag, user]);
+    expect(privilegesOf(service.inRole('front').pid)).toEqual(exactly(NO_CAPABILITIES, ids));
+    expect(privilegesOf(service.inRole('engine').pid)).toEqual(exactly(ENGINE, ids));
+  });
+
+  it('needs no more capabilities for it than the three that give up root', async () => {
+    const caps = '-all,+setuid,+setgid,+setpcap,+sys_ptrace,+sys_admin,+net_raw,+dac_read_search';
+    const few = ['setpriv', '--inh-caps=-all', `--bounding-set=${caps}`, '--'];
+    await using service = await RunningService.start([...few, process.execPath, MAIN]);
+    await capturesWithFilter(service);
+    const { front, engine, discovery } = await privilegesOfRoles(service);
+    expect(front).toEqual(exactly(NO_CAPABILITIES, SERVICE));
+    expect(engine).toEqual(exactly(ENGINE, SERVICE));
+    expect(discovery).toEqual(exactly(mask(DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN), SERVICE));
+  });
+
+  it.each(['setuid', 'setgid', 'setpcap'])(
+    'does not begin without %s, and says how to mend it',
+    async (missing) => {
+      const less = ['--inh-caps=-all', `--bounding-set=-${missing}`, '--'];
+      const child = await Child.start('setpriv', [...less, process.execPath, MAIN, '--port', '0']);
+      expect(await child.ended).toBe(1);
+      expect(child.stderr).toMatch(
+        new RegExp(`without CAP_${missing.toUpperCase()}: root cannot be given up[^]*to mend it`),
+      );
+    },
+  );
+
+  it.each([
+    ['root', 'root is who the service must not be'],
+    ['0', 'root is who the service must not be'],
+    ['no-such-user', 'there is no user'],
+  ])('does not become %s', async (user, message) => {
+    const child = await Child.start(process.execPath, [MAIN, '--port', '0', '--user', user]);
+    expect(await child.ended).toBe(1);
+    expect(child.stderr).toContain(message);
+  });
+});
+
+describeAsRoot('A service in a folder that only root may enter', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync('/root/packetflix-test-');
+    copyProduction(folder);
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const start = (...options: string[]): Promise<RunningService> =>
+    RunningService.start([process.execPath, `${folder}/dist/main.js`, ...options]);
+
+  it('has a front that is nobody, and engines and filter compilers that root gives no powers', async () => {
+    await using service = await start();
+    await capturesWithFilter(service);
+    const closed = { uid: 0, gid: SERVICE.gid };
+    expect(await privilegesOfRoles(service)).toEqual({
+      front: { ...exactly(NO_CAPABILITIES, SERVICE), bounding: mask(DAC_READ_SEARCH, SETGID, SETUID) },
+      engine: exactly(ENGINE, closed),
+      discovery: exactly(DISCOVERY, closed),
+      'filter compiler': { ...exactly(NO_CAPABILITIES, closed), bounding: ENGINE },
+    });
+    expect(service.log).toMatch(/may not read the code/);
+  });
+
+  it('has loaded all that it serves with', async () => {
+    await using service = await start('--local-discovery', '--log-requests', '--debug');
+    const answers = await Promise.all(
+      ['/version', '/discover/mobyshark', '/healthz', '/readyz', '/nothing', '/capture'].map(
+        async (path) => (await fetch(`http://127.0.0.1:${service.port}${path}`)).status,
+      ),
+    );
+    expect(answers).toEqual([200, 200, 200, 200, 404, 426]);
+  });
+});
+
+describeAsRoot('A service that another user starts', () => {
+  const ids = { uid: 4711, gid: 4712 };
+  const caps = '+sys_ptrace,+sys_admin,+net_raw,+dac_read_search';
+  const asUser = ['setpriv', '--reuid=4711', '--regid=4712', '--clear-groups'];
+  const program = [process.execPath, MAIN];
+
+  it('shares out the capabilities that it is given, and the front gets none', async () => {
+    await using service = await RunningService.start([
+      ...[...asUser, `--inh-caps=-all,${caps}`, `--ambient-caps=-all,${caps}`, '--', ...program],
+    ]);
+    await capturesWithFilter(service);
+    // Only CAP_SETPCAP takes something out of the bounding set, which nobody can use without new privileges.
+    const { bounding } = privilegesOf(service.pid);
+    expect(await privilegesOfRoles(service)).toEqual({
+      front: { ...exactly(NO_CAPABILITIES, ids), bounding },
+      engine: { ...exactly(ENGINE, ids), bounding },
+      discovery: { ...exactly(mask(DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN), ids), bounding },
+      'filter compiler': { ...exactly(NO_CAPABILITIES, ids), bounding },
+    });
+  });
+
+  it('hands on nothing that is not needed', async () => {
+    const more = `${caps},+net_admin,+sys_boot`;
+    await using service = await RunningService.start([
+      ...[...asUser, `--inh-caps=-all,${more}`, `--ambient-caps=-all,${more}`, '--', ...program],
+    ]);
+    const { bounding } = privilegesOf(service.pid);
+    expect(privilegesOf(service.inRole('front').pid)).toEqual({ ...exactly(NO_CAPABILITIES, ids), bounding });
+    expect(privilegesOf(service.inRole('engine').pid)).toEqual({ ...exactly(ENGINE, ids), bounding });
   });
 
   it('says at the start what is missing and how to mend it, and serves the rest', async () => {
-    const setpriv = ['setpriv', '--inh-caps=-all', '--bounding-set=-all', '--'];
-    await using service = await RunningService.start([...setpriv, process.execPath, MAIN]);
+    await using service = await RunningService.start([...asUser, '--inh-caps=-all', '--', ...program]);
     expect(service.log).toMatch(/missing capability CAP_SYS_ADMIN.*CAPTURES WILL NOT WORK/);
     expect(service.log).toMatch(/to mend it[^]*run it as root/);
     expect(await service.answers()).toBe(true);
+  });
+});
+
+describeAsRoot('A process that still has privileges', () => {
+  const supervised = { ...process.env, PACKETFLIX_SUPERVISED: '1' };
+
+  it.each([
+    ['front', ['--port', '0']],
+    ['engine', ['--socket', '/nonexistent/engine.sock']],
+    ['discovery', ['--socket', '/nonexistent/discovery.sock']],
+    ['compile-filter', []],
+  ])('refuses to serve: %s', async (role, args) => {
+    const child = await Child.start(process.execPath, [MAIN, role, ...args], supervised);
+    expect(await child.ended).toBe(1);
+    expect(child.stderr).toMatch(
+      /still has privileges \(.*CapEff [0-9a-f]{16}.*\) and so refuses to serve strangers/,
+    );
+  });
+
+  it('refuses to serve as user 0 without any capability', async () => {
+    const stripped = ['--bounding-set=-all', '--inh-caps=-all', '--no-new-privs', '--'];
+    const front = [process.execPath, MAIN, 'front', '--port', '0'];
+    const child = await Child.start('setpriv', [...stripped, ...front], supervised);
+    expect(await child.ended).toBe(1);
+    expect(child.stderr).toMatch(/still has privileges \(it is user 0\)/);
   });
 });

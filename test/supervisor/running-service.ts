@@ -1,4 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Child } from '../kit/child.js';
 import { eventually } from '../kit/eventually.js';
@@ -8,6 +10,9 @@ import { freePort } from '../kit/service.js';
 export const PROJECT = new URL('../../', import.meta.url).pathname;
 const DISPOSE_TIMEOUT_MS = 6_000;
 export const MAIN = `${PROJECT}dist/main.js`;
+
+/** What a process of the service can be, beside the supervisor. */
+export type RoleName = 'front' | 'engine' | 'discovery' | 'filter compiler';
 
 /** The service as a group of processes, whose every member a test can find and shoot at. */
 export class RunningService implements AsyncDisposable {
@@ -37,6 +42,10 @@ export class RunningService implements AsyncDisposable {
     return this.child.pid;
   }
 
+  url(path: string, scheme: 'http' | 'ws' = 'http'): string {
+    return `${scheme}://127.0.0.1:${this.port}${path}`;
+  }
+
   get log(): string {
     return this.child.stdout + this.child.stderr;
   }
@@ -49,7 +58,7 @@ export class RunningService implements AsyncDisposable {
   }
 
   /** The process with that role; when there are several, the first. */
-  inRole(role: 'front' | 'engine'): ProcessFacts {
+  inRole(role: RoleName): ProcessFacts {
     // A process may have given itself a title, which then stands in place of its command line.
     const pattern = new RegExp(`(main\\.js |packetflix: )${role}`);
     const found = this.processes().find(({ command }) => pattern.test(command));
@@ -78,9 +87,13 @@ export class RunningService implements AsyncDisposable {
   }
 }
 
-/** The runtime directories there are. */
-export function runtimeDirectories(): string[] {
-  return readdirSync('/run').filter((name) => name.startsWith('packetflix-'));
+/** The runtime directories of that supervisor. */
+export function runtimeDirectories(supervisor: number): string[] {
+  return ['/run', tmpdir()].flatMap((parent) =>
+    readdirSync(parent)
+      .filter((name) => new RegExp(`^packetflix-\\d+-${supervisor}-`).test(name))
+      .map((name) => join(parent, name)),
+  );
 }
 
 /** The inode number of the network namespace that the tests run in. */

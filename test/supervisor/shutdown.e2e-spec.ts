@@ -19,17 +19,17 @@ describeAsRoot('the end of the service', () => {
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
     'on %s closes captures with 1001, exits with 0 within 5 s, and leaves nothing behind',
     async (signal) => {
-      const directories = runtimeDirectories();
       await using service = await RunningService.start();
       const { closed } = await capture(service);
       service.processes();
+      expect(runtimeDirectories(service.pid)).toHaveLength(1);
       const begin = performance.now();
       service.child.signal(signal);
       expect(await closed).toBe(1001);
       expect(await service.child.ended).toBe(0);
       expect(performance.now() - begin).toBeLessThan(5_000);
       await service.nothingIsLeft(100);
-      expect(runtimeDirectories()).toEqual(directories);
+      expect(runtimeDirectories(service.pid)).toEqual([]);
     },
   );
 
@@ -59,11 +59,10 @@ describeAsRoot('the end of the service', () => {
     service.child.signal('SIGKILL');
     await service.nothingIsLeft(2_000);
     // Only the folder is left, and the next start removes it.
-    const [leftover] = runtimeDirectories().filter((name) => name.includes(`-${service.pid}-`));
-    expect(leftover).toBeDefined();
+    expect(runtimeDirectories(service.pid)).toHaveLength(1);
     await using next = await RunningService.start();
     expect(await next.answers()).toBe(true);
-    expect(runtimeDirectories()).not.toContain(leftover);
+    expect(runtimeDirectories(service.pid)).toEqual([]);
   });
 
   it('reaches the service through npm', async () => {

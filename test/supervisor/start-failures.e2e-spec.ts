@@ -10,15 +10,14 @@ async function serviceWith(...options: string[]): Promise<Child & { status: numb
 
 describe('a service that cannot begin', () => {
   it('says that the port is in use, and exits with 1', async () => {
-    const directories = runtimeDirectories();
     const server = createServer().listen(0);
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const { status, stderr } = await serviceWith('--port', String(port));
+    const { status, stderr, pid } = await serviceWith('--port', String(port));
     server.close();
     expect(stderr).toMatch(new RegExp(`port.*${port}|${port}.*in use`));
     expect(status).toBe(1);
-    expect(runtimeDirectories()).toEqual(directories);
+    expect(runtimeDirectories(pid)).toEqual([]);
   });
 
   it.each([[['--no-such-option']], [['--port', 'many']], [['--port', '70000']]])(

@@ -1,6 +1,7 @@
 import { closeSync, readdirSync, readlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { compileFilter, PcapError } from '../native/libpcap.js';
+import { assertPrivileges } from '../../privileges/assert-privileges.js';
 import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-protocol.js';
 import { banSockets } from './socket-ban.js';
 
@@ -10,6 +11,7 @@ import { banSockets } from './socket-ban.js';
  */
 export async function runCompiler(): Promise<void> {
   process.title = 'packetflix: filter compiler';
+  if (process.env['PACKETFLIX_SUPERVISED'] === '1') assertPrivileges('filter compiler');
   closeInheritedSockets();
   banSockets();
   process.stdout.write(`${COMPILER_READY}\n`);

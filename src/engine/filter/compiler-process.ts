@@ -3,18 +3,25 @@ import { constants, setPriority } from 'node:os';
 import type { Writable } from 'node:stream';
 import { createInterface, type Interface as LineInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { CapabilitySet } from '../../privileges/capabilities.js';
 import { logOnce } from '../log.js';
 import { closeAllOnExec } from '../native/libc.js';
 import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-protocol.js';
 
 const MAIN = fileURLToPath(new URL('../../main.js', import.meta.url));
 
-/** An empty network namespace first, while that is still permitted; then no privileges at all. */
-const STRIPPED = [
-  ...['unshare', '--net', '--'],
-  ...['setpriv', '--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--no-new-privs'],
-  ...['--pdeathsig', 'KILL', '--'],
-];
+/**
+ * An empty network namespace first, while that is still permitted; then no privileges at all, for which the process
+ * looks itself. To empty the bounding set takes CAP_SETPCAP, which the supervisor leaves to no engine.
+ */
+function stripped(command: readonly string[]): string[] {
+  const boundingSet = CapabilitySet.ofThisProcess().has('SETPCAP') ? ['--bounding-set=-all'] : [];
+  return [
+    ...['unshare', '--net', '--'],
+    ...['setpriv', '--inh-caps=-all', '--ambient-caps=-all', ...boundingSet, '--no-new-privs'],
+    ...['--pdeathsig', 'KILL', '--', ...command],
+  ];
+}
 
 /** What an ordinary filter takes is less than a millisecond. */
 const COMPILE_DEADLINE_MS = 2_000;
@@ -41,8 +48,8 @@ export class CompilerProcess {
 
   constructor() {
     closeAllOnExec();
-    const [command = '', ...args] = [...STRIPPED, process.execPath, MAIN, 'compile-filter'];
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const [command = '', ...args] = stripped([process.execPath, '--disable-sigusr1', MAIN, 'compile-filter']);
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     this.process = child;
     createInterface({ input: child.stderr }).on('line', (line) => logOnce(`filter compiler: ${line}`));
     this.input = child.stdin.on('error', () => undefined); // it has ended: `gone` tells

@@ -1,6 +1,5 @@
 import { describeMissingCapabilities } from './capability-report.js';
 import { CapabilitySet } from './capabilities.js';
-import { asEngine, asFront, hasSetpriv } from './privileges.js';
 
 const withMask = (mask: string) =>
   CapabilitySet.fromStatus(`Name:\tnode\nCapPrm:\t0\nCapEff:\t${mask}\nCapBnd:\t0\n`);
@@ -14,8 +13,19 @@ describe('CapabilitySet', () => {
     expect(onlyNetRaw.has('SYS_ADMIN')).toBe(false);
   });
 
+  it('reads the other sets, too', () => {
+    expect(CapabilitySet.fromStatus('CapEff:\t0\nCapAmb:\t2000\n', 'CapAmb').has('NET_RAW')).toBe(true);
+  });
+
   it('refuses a status without capabilities', () => {
     expect(() => CapabilitySet.fromStatus('Name:\tnode\n')).toThrow(/CapEff/);
+  });
+
+  it('tells what is in it beyond what is allowed', () => {
+    const two = withMask('0000000000202000');
+    expect(two.beyond(['SYS_ADMIN', 'NET_RAW'])).toBeUndefined();
+    expect(two.beyond(['SYS_ADMIN'])).toBe('0000000000002000');
+    expect(NONE.beyond([])).toBeUndefined();
   });
 });
 
@@ -39,30 +49,5 @@ describe('describeMissingCapabilities', () => {
     const lines = describeMissingCapabilities(withMask('000001fffffffffb')).join('\n');
     expect(lines).toMatch(/^missing capability CAP_DAC_READ_SEARCH/);
     expect(lines).not.toMatch(/WILL NOT WORK/);
-  });
-});
-
-describe('the commands for front and engine', () => {
-  const command = { file: '/usr/bin/node', args: ['main.js', 'front', '--port', '1'] };
-
-  it('take everything from the front', () => {
-    const { file, args } = asFront(command, ALL);
-    expect([file, ...args].join(' ')).toBe(
-      'setpriv --inh-caps=-all --ambient-caps=-all --bounding-set=-all --no-new-privs --pdeathsig KILL ' +
-        '-- /usr/bin/node main.js front --port 1',
-    );
-  });
-
-  it('leave the bounding set alone where it cannot be changed', () => {
-    expect(asFront(command, NONE).args).not.toContain('--bounding-set=-all');
-  });
-
-  it('let an engine keep its privileges, but not outlive us', () => {
-    expect(asEngine(command).args.slice(0, 4)).toEqual(['--pdeathsig', 'KILL', '--', '/usr/bin/node']);
-  });
-
-  it('are only possible where setpriv is in the search path', () => {
-    expect(hasSetpriv('/nonexistent:/dev')).toBe(false);
-    expect(hasSetpriv(process.env['PATH'] ?? '')).toBe(true);
   });
 });

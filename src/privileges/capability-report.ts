@@ -46,7 +46,7 @@ const AMBIENT = NAMES.map((name) => `+${name.toLowerCase()}`).join(',');
 const HOW_TO_MEND = [
   'to mend it, one of these:',
   '  run it as root',
-  `  in a container:  docker run --pid host ${NAMES.map((name) => `--cap-add ${name}`).join(' ')} ...`,
+  `  in a container, as root:  docker run --pid host ${NAMES.map((name) => `--cap-add ${name}`).join(' ')} ...`,
   '  as another user, from a root shell:  setpriv --reuid USER --regid GROUP --clear-groups ' +
     `--inh-caps ${AMBIENT} --ambient-caps ${AMBIENT} -- npm start`,
 ];

@@ -1,0 +1,72 @@
+import { CapabilitySet } from '../privileges/capabilities.js';
+import { asRole, asUser, findSetpriv, missingForGivingUpRoot, type Means } from './privileges.js';
+import type { Command } from './roles.js';
+
+const withMask = (mask: string) => CapabilitySet.fromStatus(`CapEff:\t${mask}\n`);
+const ALL = withMask('000001ffffffffff');
+const ENGINES = withMask('0000000000282004');
+const user = { uid: 990, gid: 980 };
+const command = { file: '/usr/bin/node', args: ['main.js'] };
+
+function optionsOf({ file, args }: Command): string {
+  expect([file, ...args.slice(args.indexOf('--'))]).toEqual(['setpriv', '--', '/usr/bin/node', 'main.js']);
+  return args.slice(0, args.indexOf('--')).join(' ');
+}
+
+const child = (role: Parameters<typeof asRole>[0], means: Means): string =>
+  optionsOf(asRole(role, command, means));
+
+describe('The command that strips a child', () => {
+  it('takes everything from the front', () => {
+    expect(child('front', { capabilities: ALL })).toBe(
+      '--inh-caps=-all --ambient-caps=-all --bounding-set=-all --pdeathsig KILL --no-new-privs',
+    );
+  });
+
+  it('leaves an engine what it needs', () => {
+    const kept = '-all,+sys_ptrace,+sys_admin,+net_raw,+dac_read_search';
+    expect(child('engine', { capabilities: ALL })).toBe(
+      `--inh-caps=${kept} --ambient-caps=${kept} --bounding-set=${kept} --pdeathsig KILL --no-new-privs`,
+    );
+  });
+
+  it('asks for nothing that is not there to be had', () => {
+    const kept = '-all,+sys_ptrace,+sys_admin,+dac_read_search';
+    expect(child('discovery', { capabilities: ENGINES })).toBe(
+      `--inh-caps=${kept} --ambient-caps=${kept} --pdeathsig KILL --no-new-privs`,
+    );
+  });
+
+  it('lets a front in a closed folder read the code first, and become another user then', () => {
+    expect(child('front', { capabilities: ALL, closedTo: user })).toBe(
+      '--clear-groups --inh-caps=-all --ambient-caps=-all ' +
+        '--bounding-set=-all,+setuid,+setgid,+dac_read_search --pdeathsig KILL --no-new-privs',
+    );
+  });
+
+  it('makes user 0 an ordinary user for an engine in a closed folder', () => {
+    expect(child('engine', { capabilities: ALL, closedTo: user })).toMatch(
+      /^--regid 980 --clear-groups --securebits \+noroot,\+noroot_locked --inh-caps=-all,\+sys_ptrace/,
+    );
+  });
+});
+
+describe('The command by which root becomes another user', () => {
+  it('keeps what there is to share out', () => {
+    const kept = '-all,+sys_ptrace,+sys_admin,+net_raw,+dac_read_search,+dac_override,+setpcap';
+    expect(optionsOf(asUser('supervisor', user, command, ALL))).toBe(
+      `--reuid 990 --regid 980 --clear-groups --inh-caps=${kept} --ambient-caps=${kept} ` +
+        `--bounding-set=${kept} --no-new-privs`,
+    );
+  });
+
+  it('is only possible with the capabilities for it', () => {
+    expect(missingForGivingUpRoot(ALL)).toEqual([]);
+    expect(missingForGivingUpRoot(ENGINES)).toEqual(['SETUID', 'SETGID', 'SETPCAP']);
+  });
+
+  it('is only possible where setpriv is in the search path', () => {
+    expect(findSetpriv('/nonexistent:/dev')).toBeUndefined();
+    expect(findSetpriv(`/nonexistent:${process.env['PATH'] ?? ''}`)).toMatch(/^\/.*\/setpriv$/);
+  });
+});

@@ -1,0 +1,40 @@
+import { resolveServiceUser, type ServiceUser } from './service-user.js';
+
+const KNOWN: Readonly<Record<string, ServiceUser>> = {
+  alice: { uid: 1000, gid: 100 },
+  '1000': { uid: 1000, gid: 100 },
+  toor: { uid: 0, gid: 0 },
+};
+const lookUp = (name: string): ServiceUser | undefined => KNOWN[name];
+
+describe('The user that the service becomes', () => {
+  it.each<[string, string | undefined, ServiceUser]>([
+    ['one that nobody else is, by default', undefined, { uid: 65533, gid: 65533 }],
+    ['named', 'alice', { uid: 1000, gid: 100 }],
+    ['a known id with its group', '1000', { uid: 1000, gid: 100 }],
+    ['an unknown id with a group of that number', '4711', { uid: 4711, gid: 4711 }],
+    ['an id with another group', '1000:27', { uid: 1000, gid: 27 }],
+  ])('is %s', (_, wish, expected) => {
+    expect(resolveServiceUser(wish, lookUp)).toEqual(expected);
+  });
+
+  it('is called packetflix where there is such a user', () => {
+    const user = { uid: 990, gid: 980 };
+    expect(resolveServiceUser(undefined, (name) => (name === 'packetflix' ? user : undefined))).toEqual(user);
+  });
+
+  it.each([
+    ['nosuchuser', /no user "nosuchuser"/],
+    ['toor', /root is who the service must not be/],
+    ['0', /root is who the service must not be/],
+    ['0:27', /root is who the service must not be/],
+    ['4294967295', /no user id/],
+  ])('is never %s', (wish, message) => {
+    expect(() => resolveServiceUser(wish, lookUp)).toThrow(message);
+  });
+
+  it('is found where the machine keeps its users', () => {
+    expect(() => resolveServiceUser('root')).toThrow(/root is who the service must not be/);
+    expect(() => resolveServiceUser('no-such-user-here')).toThrow(/no user/);
+  });
+});
