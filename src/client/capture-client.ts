@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { WebSocket } from 'ws';
+import { takeCredentials } from './credentials.js';
 import type { PacketCounter } from './packet-counter.js';
 import type { PacketOutput } from './packet-output.js';
 
@@ -25,7 +26,8 @@ export class CaptureClient {
     private readonly output: PacketOutput,
     private readonly counter: PacketCounter,
   ) {
-    this.socket = new WebSocket(url, { perMessageDeflate: false });
+    const { url: address, headers } = takeCredentials(url);
+    this.socket = new WebSocket(address, { headers, perMessageDeflate: false });
     this.connectOutput();
     this.connectSocket();
   }

@@ -1,11 +1,13 @@
 import { WebSocket } from 'ws';
 import { CaptureClient, type CaptureParameters } from '../kit/capture-client.js';
 import { CLOSE_INVALID_REQUEST, CLOSE_NOT_FOUND } from '../kit/close-codes.js';
+import { Child } from '../kit/child.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
-import { sendPackets } from '../kit/packets.js';
+import { PacketSender, sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
 import { Service } from '../kit/service.js';
+import { PASSWORD, USER } from './kit/recipes/proxy-recipe.js';
 import { CountingRelay } from './kit/counting-relay.js';
 import {
   caddyTryOutRecipe,
@@ -17,6 +19,7 @@ import {
   WITH_TOKEN,
 } from './kit/tls-proxy.js';
 
+const COMMAND = new URL('../../dist/client/main.js', import.meta.url).pathname;
 const PACKETS = 5_000;
 const KIB = 1024;
 
@@ -71,6 +74,20 @@ describeAsRoot('Captures', () => {
 
       expect(client.sequences()).toEqual(Array.from({ length: PACKETS }, (_, index) => index));
       expect(await client.close(1000, 'ciao')).toEqual({ code: 1000, reason: 'ciao' });
+    });
+
+    it('arrive at the command "npm run capture", with user and password in its URL', async () => {
+      const url = new URL(proxy.url('/capture', 'wss'));
+      url.username = USER;
+      url.password = PASSWORD;
+      const args = ['--netns', String(namespace.inode), '--max-packets', '1', '--url', url.href];
+      await using command = await Child.start(process.execPath, [COMMAND, ...args], {
+        ...process.env,
+        NODE_EXTRA_CA_CERTS: proxy.authority,
+      });
+      await using sender = await PacketSender.start(namespace, { interface: 'eth0', ratePerSecond: 100 });
+      await command.succeeded();
+      await sender.stop();
     });
 
     it.each<[string, Headers]>([

@@ -86,6 +86,19 @@ describe('The service in a compose file', () => {
   });
 });
 
+describe('docs/deployment.md', () => {
+  it('has a table of all variables of the compose files', () => {
+    const document = readFileSync(join(FOLDER, '../docs/deployment.md'), 'utf8');
+    const rows = [...document.matchAll(/^\| ((?:`[A-Z_]+`(?:, )?)+) \|/gm)].map(([, names]) => names!);
+    const named = rows.flatMap((names) => names.replaceAll('`', '').split(', '));
+    const texts = ['compose.yaml', 'compose.ghostwire.yaml', 'compose.tls.yaml'].map((file) =>
+      readFileSync(join(FOLDER, file), 'utf8'),
+    );
+    const used = [...texts.join('').matchAll(/(?<!\$)\$\{([A-Z_]+)/g)].map(([, name]) => name!);
+    expect(named.sort()).toEqual([...new Set(used)].sort());
+  });
+});
+
 describe('compose.ghostwire.yaml', () => {
   it('can take the place of the project edgeshark: names, network, port and options are the same', () => {
     const text = readFileSync(join(FOLDER, 'compose.ghostwire.yaml'), 'utf8');

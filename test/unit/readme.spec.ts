@@ -49,6 +49,15 @@ describe('The documents', () => {
     const broken = links.filter((link) => !link.includes('://') && !isThere(document, link));
     expect(broken).toEqual([]);
   });
+
+  it.each(DOCUMENTS)('%s names only paths of this project that there are', (document) => {
+    const paths = [
+      ...read(document).matchAll(
+        /(?<![\w./-])((?:\.ci|bench|docker|docs|scripts|src|test)\/[\w./-]*\w\/?)(?![\w*{<$])/g,
+      ),
+    ].map(([, path]) => path!);
+    expect(paths.filter((path) => !existsSync(join(PROJECT, path)))).toEqual([]);
+  });
 });
 
 function read(path: string): string {

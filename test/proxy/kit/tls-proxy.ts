@@ -53,7 +53,8 @@ export class TlsProxy implements AsyncDisposable {
     private readonly child: Child,
     private readonly folder: string,
     readonly port: number,
-    private readonly authority: string,
+    /** Path of the certificate to trust it by. */
+    readonly authority: string,
   ) {}
 
   /** @param port any free one, unless the service has to know it beforehand */

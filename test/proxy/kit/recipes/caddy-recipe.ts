@@ -52,7 +52,7 @@ async function necessaryVariables({
     HOME: folder,
     XDG_DATA_HOME: folder,
     XDG_CONFIG_HOME: folder,
-    PACKETFLIX_USER: USER,
+    PACKETFLIX_LOGIN: USER,
     PACKETFLIX_PASSWORD_HASH: (await run('caddy', 'hash-password', '--plaintext', PASSWORD)).trim(),
     PACKETFLIX_TLS_PORT: String(port),
     PACKETFLIX_UPSTREAM: `127.0.0.1:${upstreamPort}`,
