@@ -1,9 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { type ProcessFacts, processTree } from '../../test/kit/process-tree.js';
-import { eventually } from '../../test/kit/eventually.js';
-
-const AT_REST_MS = 1_500;
-const REST_TIMEOUT_MS = 45_000;
+import { processesAtRest } from '../../test/kit/at-rest.js';
+import type { ProcessFacts } from '../../test/kit/process-tree.js';
 
 /** One process at one moment. */
 export interface Sample {
@@ -16,23 +13,9 @@ export interface Sample {
   readonly proportionalKiB: number;
 }
 
-/** All lasting processes of the service, when nothing changes any more: what was closed last goes a moment later. */
+/** All lasting processes of the service, when nothing changes any more. */
 export async function sampleAtRest(root: number): Promise<Sample[]> {
-  let previous = '';
-  let since = performance.now();
-  const facts = await eventually(
-    'the service to come to rest',
-    () => {
-      const now = processTree(root);
-      const current = JSON.stringify(
-        now.map(({ pid, descriptors, threads }) => [pid, descriptors.length, threads]),
-      );
-      if (current !== previous) since = performance.now();
-      previous = current;
-      return performance.now() - since > AT_REST_MS && now;
-    },
-    REST_TIMEOUT_MS,
-  );
+  const facts = await processesAtRest(root);
   return facts.filter(({ command }) => roleOf(command) !== FILTER_COMPILER).map(sampleOf);
 }
 

@@ -5,7 +5,7 @@ import type { Table } from '../report/table.js';
 import { Cast } from './cast.js';
 import { type Fault, Faults } from './faults.js';
 import type { SoakOptions } from './options.js';
-import { Random } from './random.js';
+import { Random } from '../../test/kit/random.js';
 import { sampleAtRest } from './samples.js';
 import { SteadyCapture } from './steady-capture.js';
 import { Tally } from './tally.js';

@@ -2,7 +2,7 @@ import { GhostwireServer, mobyshark } from '../../test/fixtures/ghostwire-server
 import { NetworkNamespace } from '../../test/kit/namespace.js';
 import { PacketSender } from '../../test/kit/packets.js';
 import { Service } from '../../test/kit/service.js';
-import type { Random } from './random.js';
+import type { Random } from '../../test/kit/random.js';
 
 /** Packets of the steady load: few, so that a day of them costs little. */
 const STEADY_PER_SECOND = 25;

@@ -1,7 +1,7 @@
 import { CaptureClient } from '../kit/capture-client.js';
-import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';
+import { Random } from '../kit/random.js';
 import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
 
@@ -18,7 +18,8 @@ describeAsRoot('Twenty captures', () => {
   it('started and stopped in random order a hundred times leave nothing behind', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
-    const random = randomNumbers(Date.now());
+    const random = new Random(Date.now());
+    console.info(`random order from seed ${random.seed}`);
     const request = (index: number) => ({
       netns: namespace.inode,
       nif: 'eth1',
@@ -30,16 +31,16 @@ describeAsRoot('Twenty captures', () => {
         Array.from({ length: CAPTURES }, (_, index) => CaptureClient.open(service.current, request(index))),
       );
       await sendPackets(namespace, { interface: 'eth0', count: 10 });
-      await Promise.all(shuffled(clients, random).map((client) => stop(client, random())));
+      await Promise.all(shuffled(clients, random).map((client) => stop(client, random.next())));
     };
 
     await round();
-    const before = await settled();
+    const before = await service.current.resourcesAtRest();
     const residentKiB: number[] = [];
     let after = before;
     for (let stage = 0; stage < STAGES; stage += 1) {
       for (let number = 0; number < ROUNDS / STAGES; number += 1) await round();
-      after = await settled();
+      after = await service.current.resourcesAtRest();
       residentKiB.push(after.residentKiB);
     }
     const growthsKiB = residentKiB.slice(1).map((now, stage) => now - (residentKiB[stage] ?? 0));
@@ -52,24 +53,6 @@ describeAsRoot('Twenty captures', () => {
     expect(await namespace.promiscuity('eth1')).toBe(0);
     expect(service.current.log).not.toMatch(/warning/i);
   });
-
-  /** The resources once they stay the same for a while: what was closed last goes a moment later. */
-  async function settled() {
-    const countable = () => {
-      const { processes, descriptors, threads } = service.current.resources();
-      return JSON.stringify({ processes, descriptors, threads });
-    };
-    let previous = countable();
-    let since = performance.now();
-    return eventually('the service to come to rest', () => {
-      const current = countable();
-      if (current !== previous) {
-        previous = current;
-        since = performance.now();
-      }
-      return performance.now() - since > 1_000 && service.current.resources();
-    });
-  }
 });
 
 /** As clients end: some at once, some when they have seen something, some without a word. */
@@ -81,19 +64,9 @@ async function stop(client: CaptureClient, chance: number): Promise<void> {
   await client.ended();
 }
 
-function shuffled<T>(items: readonly T[], random: () => number): T[] {
+function shuffled<T>(items: readonly T[], random: Random): T[] {
   return items
-    .map((item) => ({ item, key: random() }))
+    .map((item) => ({ item, key: random.next() }))
     .sort((a, b) => a.key - b.key)
     .map(({ item }) => item);
-}
-
-/** A small linear congruential generator, so that a failing order can be had again from its seed. */
-function randomNumbers(seed: number): () => number {
-  console.info(`random order from seed ${seed}`);
-  let state = BigInt(seed);
-  return () => {
-    state = (state * 6364136223846793005n + 1442695040888963407n) & 0xffff_ffff_ffff_ffffn;
-    return Number(state >> 11n) / 2 ** 53;
-  };
 }

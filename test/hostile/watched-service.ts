@@ -3,7 +3,7 @@ import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import type { ProcessFacts } from '../kit/process-tree.js';
 import { Service } from '../kit/service.js';
-import { Bystander } from './bystander.js';
+import { Bystander } from '../kit/bystander.js';
 import { SystemCalls } from './system-calls.js';
 
 const PATIENCE_MS = 30_000;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { processesAtRest } from './at-rest.js';
 import { Child } from './child.js';
 import { eventually } from './eventually.js';
 import { isAlive, processTree, type ProcessFacts } from './process-tree.js';
@@ -70,15 +71,12 @@ export class Service implements AsyncDisposable {
   }
 
   resources(): Resources {
-    const processes = this.processes();
-    const sum = (value: (facts: ProcessFacts) => number) =>
-      processes.reduce((total, facts) => total + value(facts), 0);
-    return {
-      processes: processes.length,
-      threads: sum((facts) => facts.threads),
-      descriptors: sum((facts) => facts.descriptors.length),
-      residentKiB: sum((facts) => facts.residentKiB),
-    };
+    return sumOf(this.processes());
+  }
+
+  /** The same, once nothing changes any more. */
+  async resourcesAtRest(): Promise<Resources> {
+    return sumOf(await processesAtRest(this.pid));
   }
 
   terminate(): void {
@@ -114,6 +112,17 @@ export class Service implements AsyncDisposable {
     }
     return (await fetch(this.url('/version'))).ok;
   }
+}
+
+function sumOf(processes: readonly ProcessFacts[]): Resources {
+  const sum = (value: (facts: ProcessFacts) => number) =>
+    processes.reduce((total, facts) => total + value(facts), 0);
+  return {
+    processes: processes.length,
+    threads: sum((facts) => facts.threads),
+    descriptors: sum((facts) => facts.descriptors.length),
+    residentKiB: sum((facts) => facts.residentKiB),
+  };
 }
 
 /** One service for all tests of a file. */

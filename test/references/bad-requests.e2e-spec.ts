@@ -3,10 +3,8 @@ import * as fc from 'fast-check';
 import { WebSocket } from 'ws';
 import { mobyshark } from '../fixtures/ghostwire-server.js';
 import { CaptureClient } from '../kit/capture-client.js';
-import { eventually } from '../kit/eventually.js';
 import { readPcapng } from '../kit/pcapng.js';
 import { describeAsRoot } from '../kit/root.js';
-import type { Resources } from '../kit/service.js';
 import { type BadRequest, badRequest, hugeRequest } from './bad-requests.js';
 import { askedForAllTests } from './directory.js';
 import { Targets } from './targets.js';
@@ -49,13 +47,13 @@ describeAsRoot('Bad requests', () => {
     await send(sample(badRequest(inode), WARM_UP_REQUESTS));
     // The biggest ones decide how big the heaps get.
     await send(sample(hugeRequest(inode), WARM_UP_REQUESTS));
-    const before = await settled();
+    const before = await service.resourcesAtRest();
     faults.clear();
     const residentKiB = [before.residentKiB];
     let after = before;
     for (const round of chunks(sample(badRequest(inode), REQUESTS), REQUESTS / ROUNDS)) {
       await send(round);
-      after = await settled();
+      after = await service.resourcesAtRest();
       residentKiB.push(after.residentKiB);
     }
 
@@ -80,23 +78,6 @@ describeAsRoot('Bad requests', () => {
     const { service } = asked.current;
     const open = async () => clients.use(await CaptureClient.open(service, { netns })).described('first0');
     await Promise.all(Array.from({ length: 2 * AT_ONCE }, open));
-  }
-
-  /** What is there once it stays the same: what was closed last goes a moment later. */
-  async function settled(): Promise<Resources> {
-    let previous = '';
-    let since = performance.now();
-    return eventually(
-      'the service to come to rest',
-      () => {
-        const now = asked.current.service.resources();
-        const current = JSON.stringify([now.processes, now.descriptors, now.threads]);
-        if (current !== previous) since = performance.now();
-        previous = current;
-        return performance.now() - since > 1_500 && now;
-      },
-      PATIENCE_MS,
-    );
   }
 });
 

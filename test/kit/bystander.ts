@@ -1,14 +1,16 @@
-import { CaptureClient } from '../kit/capture-client.js';
-import { NetworkNamespace } from '../kit/namespace.js';
-import { PacketSender } from '../kit/packets.js';
-import type { Service } from '../kit/service.js';
+import { CaptureClient } from './capture-client.js';
+import { NetworkNamespace } from './namespace.js';
+import { PacketSender } from './packets.js';
+import type { Service } from './service.js';
 
 const RATE_PER_SECOND = 200;
 
 /** Somebody who captures on the same service while others misbehave. */
 export class Bystander implements AsyncDisposable {
   private constructor(
-    readonly client: CaptureClient,
+    /** What it captures from. */
+    readonly netns: number,
+    private readonly client: CaptureClient,
     private readonly sender: PacketSender,
     private readonly made: AsyncDisposableStack,
   ) {}
@@ -21,7 +23,7 @@ export class Bystander implements AsyncDisposable {
     await client.described('eth1');
     const order = { interface: 'eth0', ratePerSecond: RATE_PER_SECOND };
     const sender = made.use(await PacketSender.start(namespace, order));
-    return new Bystander(client, sender, made.move());
+    return new Bystander(namespace.inode, client, sender, made.move());
   }
 
   /** Waits for all that was sent meanwhile; gives how many packets, and how many of them did not come. */

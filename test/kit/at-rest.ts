@@ -1,0 +1,23 @@
+import { eventually } from './eventually.js';
+import { type ProcessFacts, processTree } from './process-tree.js';
+
+const AT_REST_MS = 1_500;
+
+/** A process and its descendants once nothing changes any more: what was closed last goes a moment later. */
+export async function processesAtRest(root: number, timeoutMs = 45_000): Promise<ProcessFacts[]> {
+  let previous = '';
+  let since = performance.now();
+  return eventually(
+    'the processes to come to rest',
+    () => {
+      const now = processTree(root);
+      const current = JSON.stringify(
+        now.map(({ pid, descriptors, threads }) => [pid, descriptors.length, threads]),
+      );
+      if (current !== previous) since = performance.now();
+      previous = current;
+      return performance.now() - since > AT_REST_MS && now;
+    },
+    timeoutMs,
+  );
+}
