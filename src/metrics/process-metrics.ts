@@ -26,7 +26,7 @@ export class ProcessMetrics implements OnModuleInit {
     });
     const memory = new Gauge({
       name: 'packetflix_process_resident_memory_bytes',
-      help: 'Resident memory; rings are not in it',
+      help: 'Resident memory; the rings of captures are in that of engines',
       ...common,
     });
     const threads = new Gauge({ name: 'packetflix_process_threads', help: 'Threads', ...common });
