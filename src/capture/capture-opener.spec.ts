@@ -46,7 +46,10 @@ class PickyProvider extends CaptureProvider {
 function open(resolver: NetnsResolver, provider: CaptureProvider) {
   const excluded = [{ address: '::1', port: 5001, peerAddress: '::1', peerPort: 4 }];
   const config = Object.assign(new ServiceConfig(), { excludedEndpoints: ['443', '192.0.2.1:8443'] });
-  const opener = new CaptureOpener(resolver, provider, config, { maxCaptures: 256 });
+  const opener = new CaptureOpener(resolver, provider, config, {
+    maxCaptures: 256,
+    ringMemoryMebibytes: 512,
+  });
   return opener.open(WISH, excluded, new AbortController().signal, 'brave-amber-otter');
 }
 

@@ -1,5 +1,5 @@
-import { IsInt, IsOptional, Max, Min } from 'class-validator';
-import { MAX_DURATION_SECONDS, MAX_SNAPSHOT_LENGTH } from '../engine/protocol.js';
+import { IsInt, IsOptional, Max, Min, ValidateBy, type ValidationArguments } from 'class-validator';
+import { LEAST_CAPTURE_MEBIBYTES, MAX_DURATION_SECONDS, MAX_SNAPSHOT_LENGTH } from '../engine/protocol.js';
 
 /** More packets or bytes than this nobody waits for; and it is told exactly by a double. */
 export const MOST_PACKETS_OR_BYTES = 10 ** 15 - 1;
@@ -7,6 +7,10 @@ export const MOST_PACKETS_OR_BYTES = 10 ** 15 - 1;
 /** As many as an engine could have rings for, were there nothing else on the machine. */
 const MOST_CAPTURES = 4096;
 
+/** 1 TiB. */
+const MOST_RING_MEBIBYTES = 1024 * 1024;
+
+const RING_MEMORY = { message: `must be a whole number of MiB from 1 to ${MOST_RING_MEBIBYTES}` };
 const CAPTURES = { message: `must be a whole number from 1 to ${MOST_CAPTURES}` };
 const DURATION = { message: `must be a whole number of seconds from 1 to ${MAX_DURATION_SECONDS}` };
 const BYTES = { message: `must be a whole number of bytes from 1 to ${MOST_PACKETS_OR_BYTES}` };
@@ -27,6 +31,13 @@ export class CaptureConfig {
   @Min(1, CAPTURES)
   @Max(MOST_CAPTURES, CAPTURES)
   readonly maxCapturesPerClient?: number;
+
+  /** For the rings of all captures of all engines. */
+  @ValidateBy({ name: 'isEnough', validator: { validate: isEnough, defaultMessage: notEnough } })
+  @IsInt(RING_MEMORY)
+  @Min(1, RING_MEMORY)
+  @Max(MOST_RING_MEBIBYTES, RING_MEMORY)
+  readonly ringMemoryMebibytes!: number;
 
   /** How long a capture lasts at most; absent: as long as its client likes. */
   @IsOptional()
@@ -55,4 +66,19 @@ export class CaptureConfig {
   @Min(1, SNAPSHOT_LENGTH)
   @Max(MAX_SNAPSHOT_LENGTH, SNAPSHOT_LENGTH)
   readonly maxSnapshotLength?: number;
+}
+
+/** Or fewer captures could run than there may be; of wrong numbers others tell. */
+function isEnough(mebibytes: unknown, validation?: ValidationArguments): boolean {
+  return !(Number(mebibytes) < neededMebibytes(validation));
+}
+
+function notEnough(validation?: ValidationArguments): string {
+  const needed = neededMebibytes(validation);
+  return `must be at least ${needed} MiB, ${LEAST_CAPTURE_MEBIBYTES} for each capture that there may be (--max-captures)`;
+}
+
+function neededMebibytes(validation?: ValidationArguments): number {
+  const { maxCaptures } = validation?.object as CaptureConfig;
+  return LEAST_CAPTURE_MEBIBYTES * maxCaptures;
 }

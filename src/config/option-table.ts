@@ -89,6 +89,16 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
   },
   {
     section: 'capture',
+    field: 'ringMemoryMebibytes',
+    flag: '--ring-memory',
+    variable: 'PACKETFLIX_RING_MEMORY',
+    kind: 'number',
+    value: 'MiB',
+    defaultValue: 4096,
+    description: 'most memory for packets that wait in the kernel, for all captures together',
+  },
+  {
+    section: 'capture',
     field: 'maxDurationSeconds',
     flag: '--max-duration',
     variable: 'PACKETFLIX_MAX_DURATION',

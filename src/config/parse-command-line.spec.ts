@@ -21,6 +21,7 @@ const DEFAULTS = {
   capture: {
     maxCaptures: 256,
     maxCapturesPerClient: undefined,
+    ringMemoryMebibytes: 4096,
     maxDurationSeconds: undefined,
     maxBytes: undefined,
     maxPackets: undefined,
@@ -115,9 +116,9 @@ describe('The command line and the environment', () => {
     ],
     [
       'how many captures there may be',
-      ['--max-captures', '4096'],
+      ['--max-captures', '4096', '--ring-memory', '8192'],
       { PACKETFLIX_MAX_CAPTURES_PER_CLIENT: '1' },
-      { capture: { maxCaptures: 4096, maxCapturesPerClient: 1 } },
+      { capture: { maxCaptures: 4096, maxCapturesPerClient: 1, ringMemoryMebibytes: 8192 } },
     ],
     [
       'what a capture may have at the most',
@@ -204,6 +205,21 @@ describe('The command line and the environment', () => {
       [],
       { PACKETFLIX_MAX_CAPTURES_PER_CLIENT: '-1' },
       'PACKETFLIX_MAX_CAPTURES_PER_CLIENT must be a whole number from 1 to 4096, not "-1"',
+    ],
+    [
+      ['--ring-memory', '511'],
+      {},
+      '--ring-memory must be at least 512 MiB, 2 for each capture that there may be (--max-captures), not "511"',
+    ],
+    [
+      ['--max-captures', '2049'],
+      {},
+      '--ring-memory must be at least 4098 MiB, 2 for each capture that there may be (--max-captures)',
+    ],
+    [
+      ['--ring-memory', '1 GiB'],
+      {},
+      '--ring-memory must be a whole number of MiB from 1 to 1048576, not "1 GiB"',
     ],
     [
       ['--max-duration', '0'],

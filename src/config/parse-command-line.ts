@@ -59,7 +59,8 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
     );
     if (problem === undefined) return [];
     const [constraint] = Object.values(problem.constraints ?? {});
-    return [`${origin?.origin ?? option.flag} ${constraint}, not ${JSON.stringify(origin?.text)}`];
+    const instead = origin === undefined ? '' : `, not ${JSON.stringify(origin.text)}`;
+    return [`${origin?.origin ?? option.flag} ${constraint}${instead}`];
   });
   if (discovery.proxy === true && discovery.local === true) {
     const origin = (field: string): string =>

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { CaptureLedger } from './capture-ledger.js';
 import type { Capture, CaptureEnding } from './captures/capture.js';
-import { asRefusal, RefusalError } from './captures/refusal.js';
+import { asRefusal, RefusalError, RING_MEMORY_USED_UP } from './captures/refusal.js';
 import type { RingAllotment, RingBudget } from './captures/ring-budget.js';
 import { LineReader } from './lines.js';
 import { validateOrder } from './order.js';
@@ -86,7 +86,7 @@ export class ControlConnection {
     let data: Socket | undefined;
     const rings = this.budget.admit();
     try {
-      if (!rings) throw new RefusalError('too-many-captures', 'there are too many captures already');
+      if (!rings) throw new RefusalError('too-many-captures', RING_MEMORY_USED_UP);
       const valid = validateOrder(order);
       data = await this.dataConnections(id);
       const capture = await this.openCapture(valid, data, rings, (ending) => {

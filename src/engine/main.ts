@@ -6,7 +6,7 @@ import { assertPrivileges } from '../privileges/assert-privileges.js';
 import { CapabilitySet } from '../privileges/capabilities.js';
 import { missingForCaptures } from '../privileges/capability-report.js';
 import { RefusalError } from './captures/refusal.js';
-import { RingBudget, shareOf } from './captures/ring-budget.js';
+import { DEFAULT_RING_LIMITS, RingBudget, ringLimits, shareOf } from './captures/ring-budget.js';
 import type { OpenCapture } from './control-connection.js';
 import { EngineServer } from './engine-server.js';
 import { log, setLogFormat } from './log.js';
@@ -17,7 +17,8 @@ import type { EngineProblem } from './protocol.js';
  * which the supervisor holds open as long as it lives. Signals are for the supervisor to handle: a group signal
  * reaches the engine too, and captures that end well take a moment.
  *
- * @param args `--socket PATH`, `--engines N`: how many there are to share the memory for rings, and `--log-format`
+ * @param args `--socket PATH`; `--engines N`: how many there are to share `--ring-memory MIB`, which is for
+ *   `--max-captures N`; and `--log-format`
  */
 export async function runEngine(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -25,6 +26,8 @@ export async function runEngine(args: string[]): Promise<void> {
     options: {
       socket: { type: 'string' },
       engines: { type: 'string', default: '1' },
+      'max-captures': { type: 'string' },
+      'ring-memory': { type: 'string' },
       'log-format': { type: 'string' },
     },
   });
@@ -38,13 +41,17 @@ export async function runEngine(args: string[]): Promise<void> {
   const leave = (): void => process.exit(0);
   process.stdin.on('end', leave).on('error', leave).resume();
 
+  const limits =
+    values['max-captures'] && values['ring-memory']
+      ? ringLimits(Number(values['max-captures']), Number(values['ring-memory']))
+      : DEFAULT_RING_LIMITS;
   const problems: EngineProblem[] = missingForCaptures(CapabilitySet.ofThisProcess()).map((message) => ({
     part: 'capabilities',
     message,
   }));
   const server = new EngineServer(
     await loadCaptures(problems),
-    new RingBudget(shareOf(Number(values.engines))),
+    new RingBudget(shareOf(Number(values.engines), limits)),
     problems,
   );
   await server.listen(values.socket);

@@ -28,6 +28,9 @@ export const MAX_SNAPSHOT_LENGTH = 262_144;
 /** The longest time that a capture can be given, in seconds: timers take no more than 2^31 - 1 ms, that is 24 days. */
 export const MAX_DURATION_SECONDS = 2_000_000;
 
+/** Ring memory that each capture finds at the least, in MiB: the smallest ring that is of use, twice. */
+export const LEAST_CAPTURE_MEBIBYTES = 2;
+
 /** A namespace to capture from, and what must be true of it at the time it is opened. */
 export interface NetnsReference {
   /** Inode number of the network namespace, as in `ls -L -i /proc/PID/ns/net`; > 0. */

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { delimiter } from 'node:path';
+import type { CaptureConfig } from '../config/capture.config.js';
 import type { LogFormat } from '../logging/log-format.js';
 import { ChildProcess } from './child-process.js';
 import { asRole, type Means } from './privileges.js';
@@ -15,12 +16,13 @@ interface Surroundings {
   readonly means: Means;
   readonly directory: RuntimeDirectory;
   readonly format: LogFormat;
+  readonly limits: Pick<CaptureConfig, 'maxCaptures' | 'ringMemoryMebibytes'>;
 }
 
 /** The real front, engines and discovery process: this same program in its other roles. */
 export function createHousehold(
   argv: readonly string[],
-  { means, directory, format }: Surroundings,
+  { means, directory, format, limits }: Surroundings,
 ): Household {
   const engineCount = Math.min(availableParallelism(), MOST_ENGINES);
   const sockets = Array.from({ length: engineCount }, (_, index) => directory.engineSocket(index));
@@ -35,8 +37,12 @@ export function createHousehold(
     PACKETFLIX_DISCOVERY_SOCKET: directory.discoverySocket,
     ...becomingLater(means),
   };
+  const forAllEngines = [
+    ...['--engines', String(engineCount)],
+    ...['--max-captures', String(limits.maxCaptures), '--ring-memory', String(limits.ringMemoryMebibytes)],
+  ];
   return {
-    engines: sockets.map((socket) => () => behind('engine', socket, '--engines', String(engineCount))),
+    engines: sockets.map((socket) => () => behind('engine', socket, ...forAllEngines)),
     discovery: () => behind('discovery', directory.discoverySocket),
     front: () => new ChildProcess(asRole('front', inRole('front', argv), means), frontEnvironment),
   };

@@ -16,7 +16,7 @@ import { CaptureOutput } from './capture-output.js';
 import { CaptureStream } from './capture-stream.js';
 import { ETHERNET, InterfaceOpener, type OpenInterface } from './interface-opener.js';
 import { InterfaceSource } from './interface-source.js';
-import { RefusalError } from './refusal.js';
+import { RefusalError, RING_MEMORY_USED_UP } from './refusal.js';
 import type { Ring, RingAllotment } from './ring-budget.js';
 
 /** When an interface that is there and up could not be opened, it is tried again after this. */
@@ -149,8 +149,11 @@ export class Capture {
     const failures = attempts
       .filter((each) => each.status === 'rejected')
       .map((each) => each.reason as Error);
-    if (failures[0] && failures.length === attempts.length) throw failures[0];
     for (const each of attempts) if (each.status === 'fulfilled') this.admit(each.value);
+    // Where there is no room for all of them, nobody would notice which ones are missing.
+    const noRoom = failures.find((each) => each instanceof RefusalError);
+    if (noRoom) throw noRoom;
+    if (failures[0] && failures.length === attempts.length) throw failures[0];
     await this.refuseUselessFilter();
     this.stream.begin();
     this.limiter.begin();
@@ -224,7 +227,7 @@ export class Capture {
   /** @throws OpenerError, FilterError */
   private async open(device: Interface): Promise<OpenMember> {
     const ring = this.rings.takeRing(this.sharers);
-    if (!ring) throw new RefusalError('too-many-captures', 'there is no memory left for its ring');
+    if (!ring) throw new RefusalError('too-many-captures', RING_MEMORY_USED_UP);
     const member: Member = { device };
     this.joined.set(device.index, member);
     try {

@@ -2,6 +2,9 @@ import type { RefusalCode } from '../protocol.js';
 import { REFUSAL_CODES } from '../protocol.js';
 import { FilterError } from '../filter/filter-compiler.js';
 
+/** Names the limit, as all refusals for too many captures do. */
+export const RING_MEMORY_USED_UP = 'there is no ring memory left: --ring-memory of the service';
+
 /** A capture that cannot begin; the message is for the user of the client. */
 export class RefusalError extends Error {
   constructor(

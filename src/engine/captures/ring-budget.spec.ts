@@ -2,6 +2,7 @@ import {
   DEFAULT_RING_LIMITS,
   RingBudget,
   ringLastsMs,
+  ringLimits,
   shareOf,
   type Ring,
   type RingAllotment,
@@ -9,35 +10,65 @@ import {
 
 const MIB = 1024 * 1024;
 
-function admitAll(budget: RingBudget): RingAllotment[] {
+/** As many as there are, up to a number. */
+function admit(budget: RingBudget, most = DEFAULT_RING_LIMITS.captures): RingAllotment[] {
   const admitted: RingAllotment[] = [];
-  for (let each = budget.admit(); each; each = budget.admit()) admitted.push(each);
+  for (let each = budget.admit(); each; each = budget.admit()) {
+    admitted.push(each);
+    if (admitted.length === most) break;
+  }
   return admitted;
 }
 
+const sumOf = (all: readonly { bytes: number }[]): number => all.reduce((sum, { bytes }) => sum + bytes, 0);
+
 describe('RingBudget', () => {
   it('admits as many captures as it may have, in the memory that it may have', () => {
-    const admitted = admitAll(new RingBudget());
-    expect(admitted).toHaveLength(DEFAULT_RING_LIMITS.captures);
-    const total = admitted.reduce((sum, { bytes }) => sum + bytes, 0);
-    expect(total).toBeLessThanOrEqual(DEFAULT_RING_LIMITS.totalBytes);
+    const admitted = admit(new RingBudget());
+    expect(admitted).toHaveLength(256);
+    expect(sumOf(admitted)).toBeLessThanOrEqual(1024 * MIB);
     expect(admitted[0]?.bytes).toBe(16 * MIB);
     expect(admitted.at(-1)?.bytes).toBe(2 * MIB);
   });
 
   it.each([1, 2, 3, 4])('is kept by %i engines together', (engines) => {
-    const admitted = Array.from({ length: engines }, () => admitAll(new RingBudget(shareOf(engines)))).flat();
-    expect(admitted.length).toBeGreaterThanOrEqual(DEFAULT_RING_LIMITS.captures);
-    expect(admitted.length).toBeLessThan(DEFAULT_RING_LIMITS.captures + engines);
-    const total = admitted.reduce((sum, { bytes }) => sum + bytes, 0);
-    expect(total).toBeLessThanOrEqual(DEFAULT_RING_LIMITS.totalBytes);
+    const budgets = Array.from({ length: engines }, () => new RingBudget(shareOf(engines)));
+    const counted = budgets.flatMap((budget) => admit(budget, Math.ceil(256 / engines)));
+    expect(counted.length).toBeGreaterThanOrEqual(256);
+    expect(sumOf(counted)).toBeLessThanOrEqual(1024 * MIB);
+    const all = [...counted, ...budgets.flatMap((budget) => admit(budget, Infinity))];
+    expect(sumOf(all)).toBeLessThanOrEqual(4096 * MIB);
+  });
+
+  it.each([
+    [1, 7, 14],
+    [2, 7, 14],
+    [3, 256, 512],
+    [4, 1, 2],
+  ])('has room on %i engines for each of %i captures in %i MiB', (engines, captures, mebibytes) => {
+    const limits = shareOf(engines, ringLimits(captures, mebibytes));
+    const budgets = Array.from({ length: engines }, () => new RingBudget(limits));
+    const admitted = Array.from({ length: captures }, (_, index) => budgets[index % engines]!.admit());
+    expect(admitted.every((each) => each !== undefined && each.bytes >= 2 * MIB)).toBe(true);
+    // Rounded up to whole captures on each engine, and no more.
+    expect(engines * limits.mostBytes).toBeLessThan((mebibytes + 2 * engines) * MIB);
+  });
+
+  it('still has room on one engine for captures that another one, which is gone, was meant to have', () => {
+    const budget = new RingBudget(shareOf(4));
+    expect(admit(budget, 256)).toHaveLength(256);
+  });
+
+  it('has no more than its memory', () => {
+    const budget = new RingBudget(ringLimits(2, 8));
+    expect(admit(budget, Infinity).map(({ bytes }) => bytes / MIB)).toEqual([2, 2, 2, 2]);
   });
 
   it('has everything back when all captures are over, even if they say so twice', () => {
     const budget = new RingBudget();
     for (let round = 0; round < 3; round++) {
-      const admitted = admitAll(budget);
-      expect(admitted).toHaveLength(DEFAULT_RING_LIMITS.captures);
+      const admitted = admit(budget, Infinity);
+      expect(sumOf(admitted)).toBe(4096 * MIB);
       for (const each of [...admitted, ...admitted]) each.release();
     }
   });
@@ -49,17 +80,23 @@ describe('RingBudget', () => {
     expect(allotment?.takeRing(100)?.bytes).toBe(1 * MIB);
   });
 
+  it('gives scant rings to all of a thousand interfaces rather than none to the last', () => {
+    const allotment = new RingBudget(shareOf(4)).admit();
+    const rings = Array.from({ length: 1_000 }, () => allotment?.takeRing(1_000)?.bytes);
+    expect(new Set(rings)).toEqual(new Set([0.5 * MIB]));
+  });
+
   it('gives less and less to interfaces that come later, and nothing beyond its limit', () => {
     const budget = new RingBudget();
     const allotment = budget.admit();
     const rings: Ring[] = [];
     for (let ring = allotment?.takeRing(1); ring; ring = allotment?.takeRing(1)) rings.push(ring);
     const total = rings.reduce((sum, { bytes }) => sum + bytes, 0);
-    expect(rings.length).toBeGreaterThan(1_000);
+    expect(rings.length).toBeGreaterThan(3_000);
     expect(rings.slice(0, 3).map(({ bytes }) => bytes)).toEqual([16 * MIB, 8 * MIB, 5.25 * MIB]);
     expect(total).toBeLessThanOrEqual(DEFAULT_RING_LIMITS.mostBytes);
     // And still every further capture gets what it was promised, and everything comes back.
-    expect(admitAll(budget)).toHaveLength(DEFAULT_RING_LIMITS.captures - 1);
+    expect(admit(budget, Infinity)).toHaveLength(255);
     for (const ring of rings) allotment?.returnRing(ring);
     expect(allotment?.takeRing(1)?.bytes).toBe(16 * MIB);
   });

@@ -1,3 +1,5 @@
+import { LEAST_CAPTURE_MEBIBYTES } from '../protocol.js';
+
 const MIB = 1024 * 1024;
 
 /** A block of libpcap's rings: it asks the kernel for frames of 256 KiB, whatever the snapshot length. */
@@ -9,9 +11,11 @@ const SCANT_RING_BYTES = 2 * RING_BLOCK_BYTES;
 
 /** What captures may have; ring memory is real, taken at once and cannot be swapped. */
 export interface RingLimits {
+  /** So many will find at least the least; how many there may be is for the front to say, which knows all of them. */
   readonly captures: number;
+  /** Of this captures get the usual, as long as it lasts. */
   readonly totalBytes: number;
-  /** Up to here captures with many interfaces may go, each of which needs a ring that is of use. */
+  /** All that there is. The rest is for captures with many interfaces, each of which needs a ring that is of use. */
   readonly mostBytes: number;
   /** What one capture gets, shared by its interfaces, as long as there is plenty. */
   readonly usualBytes: number;
@@ -19,21 +23,30 @@ export interface RingLimits {
   readonly leastBytes: number;
 }
 
-export const DEFAULT_RING_LIMITS: RingLimits = {
-  captures: 256,
-  totalBytes: 1024 * MIB,
-  mostBytes: 2048 * MIB,
-  usualBytes: 16 * MIB,
-  leastBytes: 2 * MIB,
-};
+/**
+ * How to deal out ring memory.
+ *
+ * @param mebibytes for all captures together, at least LEAST_CAPTURE_MEBIBYTES for each
+ */
+export function ringLimits(captures: number, mebibytes: number): RingLimits {
+  const leastBytes = LEAST_CAPTURE_MEBIBYTES * MIB;
+  const mostBytes = mebibytes * MIB;
+  const totalBytes = Math.max(mostBytes * USUAL_SHARE, captures * leastBytes);
+  return { captures, totalBytes, mostBytes, usualBytes: 16 * MIB, leastBytes };
+}
+
+/** How much of the memory is dealt out to captures as such, before their interfaces are many. */
+const USUAL_SHARE = 1 / 4;
+
+export const DEFAULT_RING_LIMITS: RingLimits = ringLimits(256, 4096);
 
 /** What one of several engines may have, so that all together do not exceed the limits. */
 export function shareOf(engines: number, limits: RingLimits = DEFAULT_RING_LIMITS): RingLimits {
-  return {
-    ...limits,
-    captures: Math.ceil(limits.captures / engines),
-    totalBytes: Math.floor(limits.totalBytes / engines),
-  };
+  const captures = Math.ceil(limits.captures / engines);
+  // Never less than its captures need, as if there were one more of them to make the division come out even.
+  const share = (bytes: number): number =>
+    Math.max(Math.floor(bytes / engines), captures * limits.leastBytes);
+  return { ...limits, captures, totalBytes: share(limits.totalBytes), mostBytes: share(limits.mostBytes) };
 }
 
 /** One ring as it is to be opened. */
@@ -59,13 +72,12 @@ export class RingBudget {
     return { ringBytes: this.usedBytes, mostRingBytes: this.limits.mostBytes };
   }
 
-  /** @returns undefined when there are too many captures already */
+  /** @returns undefined when there is not even the least */
   admit(): RingAllotment | undefined {
-    const { captures, totalBytes, usualBytes, leastBytes } = this.limits;
-    if (this.captures >= captures) return undefined;
-    const keptForOthers = (captures - this.captures - 1) * leastBytes;
-    const free = totalBytes - this.usedBytes - keptForOthers;
+    const { totalBytes, mostBytes, usualBytes, leastBytes } = this.limits;
+    const free = totalBytes - this.usedBytes - this.keptFor(this.captures + 1);
     const bytes = Math.max(leastBytes, Math.min(usualBytes, free));
+    if (this.usedBytes + bytes > mostBytes) return undefined;
     this.captures++;
     this.usedBytes += bytes;
     return new RingAllotment(bytes, this);
@@ -73,11 +85,14 @@ export class RingBudget {
 
   /** More than a capture was given when it was admitted. @returns whether it may have that */
   extend(bytes: number): boolean {
-    const { captures, mostBytes, leastBytes } = this.limits;
-    const keptForOthers = (captures - this.captures) * leastBytes;
-    if (this.usedBytes + bytes + keptForOthers > mostBytes) return false;
+    if (bytes > this.remainingBytes) return false;
     this.usedBytes += bytes;
     return true;
+  }
+
+  /** What captures may have beyond what they were given. */
+  get remainingBytes(): number {
+    return this.limits.mostBytes - this.usedBytes - this.keptFor(this.captures);
   }
 
   /** Takes back some of what a capture had. */
@@ -89,6 +104,11 @@ export class RingBudget {
   release(bytes: number): void {
     this.captures--;
     this.usedBytes -= bytes;
+  }
+
+  /** What those will need that are still to come when there are so many. */
+  private keptFor(captures: number): number {
+    return Math.max(0, this.limits.captures - captures) * this.limits.leastBytes;
   }
 
   /** Counts rings: to be called with +1 for each that is opened, -1 for each that is closed. */
@@ -134,7 +154,10 @@ export class RingAllotment {
   takeRing(interfaces: number): Ring | undefined {
     const share = this.bytes / Math.max(1, interfaces, this.rings + 1);
     const fair = Math.max(LEAST_RING_BYTES, Math.floor(share / RING_BLOCK_BYTES) * RING_BLOCK_BYTES);
-    const bytes = [fair, LEAST_RING_BYTES, SCANT_RING_BYTES].find((each) => this.reserve(each));
+    // With hundreds of interfaces, rather a scant ring for each of them than none for the last.
+    const enough = interfaces * LEAST_RING_BYTES <= this.reservedBytes + this.budget.remainingBytes;
+    const sizes = enough ? [fair, LEAST_RING_BYTES, SCANT_RING_BYTES] : [SCANT_RING_BYTES];
+    const bytes = sizes.find((each) => this.reserve(each));
     if (bytes === undefined) return undefined;
     const blockTimeoutMs = this.budget.blockTimeoutMs(bytes);
     this.rings++;
