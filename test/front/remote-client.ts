@@ -31,14 +31,19 @@ export class RemoteMachine implements AsyncDisposable {
     return new RemoteMachine(namespace, ours, `${network}.1`);
   }
 
-  /** Starts a client there, and comes back when it is connected; see capture-client.ts for what it may do. */
-  async client(port: number, behaviour: 'well' | 'slow' | 'stalled'): Promise<Child> {
+  /**
+   * Starts a client there, and comes back when it is connected; see capture-client.ts for what it may do.
+   *
+   * @param target path and query of its request; absent: one for tests that do not care
+   */
+  async client(port: number, behaviour: 'well' | 'slow' | 'stalled', ...target: [string?]): Promise<Child> {
     const client = await this.namespace.start(
       process.execPath,
       PROGRAM,
       this.ourAddress,
       String(port),
       behaviour,
+      ...target.filter((each) => each !== undefined),
     );
     await client.saying(/open/);
     return client;

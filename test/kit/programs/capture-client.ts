@@ -1,6 +1,6 @@
 /**
  * A client of the service in a process of its own, which can be cut off, stopped and killed: `node capture-client.ts
- * HOST PORT BEHAVIOUR`. Says "open", and "closed" when the service ended it. Run by Node itself: erasable types only.
+ * HOST PORT BEHAVIOUR [TARGET]`. Says "open", and "closed" when the service ended it. Run by Node itself: erasable types only.
  *
  * - `well` reads everything and answers pings.
  * - `slow` reads 64 KiB per second, and never comes to answer a ping.
@@ -12,10 +12,10 @@ import { WebSocket } from 'ws';
 const SLICES_PER_SECOND = 16;
 const SLICE_BYTES = (64 * 1024) / SLICES_PER_SECOND;
 
-const [host = '', port = '', behaviour = 'well'] = process.argv.slice(2);
+const [host = '', port = '', behaviour = 'well', target = '/capture?netns=5'] = process.argv.slice(2);
 
 if (behaviour === 'well') {
-  const client = new WebSocket(`ws://${host}:${port}/capture?netns=5`);
+  const client = new WebSocket(`ws://${host}:${port}${target}`);
   client.on('open', () => console.log('open'));
   client.on('ping', () => console.log('ping'));
   client.on('error', () => undefined);
@@ -25,7 +25,7 @@ if (behaviour === 'well') {
   socket.on('error', () => undefined);
   socket.on('close', () => console.log('closed'));
   socket.write(
-    `GET /capture?netns=5 HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+    `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
       'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
   );
   socket.once('readable', () => {

@@ -1,0 +1,77 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { jest } from '@jest/globals';
+import { RemoteMachine } from '../front/remote-client.js';
+import { CaptureClient } from '../kit/capture-client.js';
+import { NetworkNamespace } from '../kit/namespace.js';
+import { PacketSender } from '../kit/packets.js';
+import { describeAsRoot } from '../kit/root.js';
+import { serviceForAllTests } from '../kit/service.js';
+
+const MINUTE_MS = 60_000;
+/** Several times what a client takes that reads 64 KiB per second. */
+const LOAD = { ratePerSecond: 1_000, sizes: [1_400] };
+/** An eighth of what is offered meanwhile and not read; the heap breathes. */
+const MAX_GROWTH_KIB = 30 * 1024;
+
+describeAsRoot('The place of a client in the built service, in real time', () => {
+  jest.setTimeout(10 * MINUTE_MS);
+  const service = serviceForAllTests(['--max-captures', '1']);
+
+  /** How long it takes until another client gets the place. */
+  async function untilFree(namespace: NetworkNamespace, atMostMs: number): Promise<number> {
+    const begin = performance.now();
+    while (performance.now() - begin < atMostMs + 10_000) {
+      await using next = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
+      await next.until('an answer', () => next.closing !== undefined || next.interfaces.length > 0);
+      if (next.closing === undefined) break;
+      await delay(200);
+    }
+    return performance.now() - begin;
+  }
+
+  it('is free within 40 s when the client has gone without a word and nothing is captured', async () => {
+    await using namespace = await NetworkNamespace.create();
+    await namespace.addWire('eth0', 'eth1');
+    await using machine = await RemoteMachine.create();
+    const target = `/capture?netns=${namespace.inode}&nif=eth1`;
+    await using client = await machine.client(service.current.port, 'well', target);
+    // The worst moment: just after a ping was answered.
+    await client.saying(/ping/, 30_000);
+    await machine.unplug();
+    expect(await untilFree(namespace, 40_000)).toBeLessThan(40_000);
+  });
+
+  it.each(['well', 'slow', 'stalled'] as const)(
+    'is free within 2 minutes when the client, which read %s, has gone under load',
+    async (behaviour) => {
+      await using namespace = await NetworkNamespace.create();
+      await namespace.addWire('eth0', 'eth1');
+      await using load = await PacketSender.start(namespace, { interface: 'eth0', ...LOAD });
+      await using machine = await RemoteMachine.create();
+      const target = `/capture?netns=${namespace.inode}&nif=eth1`;
+      await using client = await machine.client(service.current.port, behaviour, target);
+      await delay(20_000);
+      await machine.unplug();
+      expect(await untilFree(namespace, 2 * MINUTE_MS)).toBeLessThan(2 * MINUTE_MS);
+      expect(client.alive).toBe(true);
+      await load.stop();
+    },
+  );
+
+  it('stays that of a client that reads 64 KiB per second, however long, and costs bounded memory', async () => {
+    await using namespace = await NetworkNamespace.create();
+    await namespace.addWire('eth0', 'eth1');
+    await using load = await PacketSender.start(namespace, { interface: 'eth0', ...LOAD });
+    await using machine = await RemoteMachine.create();
+    const target = `/capture?netns=${namespace.inode}&nif=eth1`;
+    await using client = await machine.client(service.current.port, 'slow', target);
+    await delay(MINUTE_MS);
+    const before = service.current.resources().residentKiB;
+    await delay(3 * MINUTE_MS);
+    expect(client.stdout).not.toContain('closed');
+    expect(service.current.resources().residentKiB - before).toBeLessThan(MAX_GROWTH_KIB);
+    await using refused = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
+    expect((await refused.ended()).reason).toContain('--max-captures');
+    await load.stop();
+  });
+});
