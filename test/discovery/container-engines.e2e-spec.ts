@@ -2,7 +2,7 @@ import { CaptureClient } from '../kit/capture-client.js';
 import { sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
-import { ContainerEngine, whyEnginesCannotRun } from './container-engines.js';
+import { ContainerEngine, whyEnginesCannotRun } from '../kit/container-engines.js';
 import { listTargets, type ListedTarget } from './listed-targets.js';
 
 const CLOSE_AMBIGUOUS = 4409;

@@ -23,7 +23,7 @@ const FIELDS: Readonly<Record<keyof ListedTarget, (value: unknown) => boolean>> 
 };
 
 /** Gets `/discover/mobyshark` and holds it against the contract, field by field. */
-export async function listTargets(service: Service): Promise<ListedTarget[]> {
+export async function listTargets(service: Pick<Service, 'url'>): Promise<ListedTarget[]> {
   const response = await fetch(service.url('/discover/mobyshark'));
   expect(response.status).toBe(200);
   expect(response.headers.get('content-type')).toMatch(/^application\/json\b/);

@@ -11,10 +11,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Child } from '../kit/child.js';
-import { eventually } from '../kit/eventually.js';
-import { NetworkNamespace } from '../kit/namespace.js';
-import { run } from '../kit/run.js';
+import { Child } from './child.js';
+import { eventually } from './eventually.js';
+import { NetworkNamespace } from './namespace.js';
+import { run } from './run.js';
 
 const IMAGE = 'localhost/packetflix-test';
 const BUSYBOXES = ['/bin/busybox', '/usr/bin/busybox'];
@@ -25,16 +25,21 @@ const REQUIRED: readonly (readonly [program: string, debianPackage: string])[] =
   ['busybox', 'busybox-static'],
 ];
 /** Should a test run be killed, an engine ends by itself after this many seconds. */
-const LONGEST_RUN = ['--kill-after=10', '600'];
-/** Without a bridge and firewall rules, so that they are in nobody's way; `vfs` works wherever files do. */
-const DOCKERD_OPTIONS = [
-  '--bridge',
-  'none',
-  '--iptables=false',
-  '--ip-masq=false',
-  '--storage-driver',
-  'vfs',
-];
+const LONGEST_RUN = ['--kill-after=10', '1800'];
+/** Without a bridge and firewall rules, so that they are in nobody's way. */
+const DOCKERD_OPTIONS = ['--bridge', 'none', '--iptables=false', '--ip-masq=false'];
+
+/** How an engine keeps its images: `vfs` works wherever files do; without it the engine takes the best it can. */
+export interface EngineOptions {
+  readonly storage?: 'vfs' | 'best';
+}
+
+export interface PodmanOptions extends EngineOptions {
+  /** Whether it listens at a socket, which it need not do to run containers. */
+  readonly service?: boolean;
+  /** A seccomp profile for all its containers: clients of its socket cannot bring one along. */
+  readonly seccompProfile?: string;
+}
 
 /** A real container engine with everything that it has in a folder of its own, and so without a registry. */
 export class ContainerEngine implements AsyncDisposable {
@@ -45,21 +50,22 @@ export class ContainerEngine implements AsyncDisposable {
     private readonly daemon?: Child,
   ) {}
 
-  static async docker(): Promise<ContainerEngine> {
+  static async docker({ storage = 'vfs' }: EngineOptions = {}): Promise<ContainerEngine> {
     const folder = mkdtempSync(join(tmpdir(), 'pf-docker-'));
-    const daemon = await Child.start('timeout', [...LONGEST_RUN, ...dockerd(folder)]);
+    const daemon = await Child.start('timeout', [...LONGEST_RUN, ...dockerd(folder, storage)]);
     return await new ContainerEngine('docker', folder, dockerCommand(folder), daemon).ready();
   }
 
-  /** @param service whether it listens at a socket, which it need not do to run containers */
-  static async podman({ service = true } = {}): Promise<ContainerEngine> {
+  static async podman(options: PodmanOptions = {}): Promise<ContainerEngine> {
+    const { service = true, storage = 'vfs', seccompProfile } = options;
     const folder = mkdtempSync(join(tmpdir(), 'pf-podman-'));
     // Podman's own default is more than some machines allow even to root.
-    const settings = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n';
-    writeFileSync(join(folder, 'containers.conf'), settings);
+    const limits = 'default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]';
+    const seccomp = seccompProfile === undefined ? '' : `seccomp_profile = ${JSON.stringify(seccompProfile)}`;
+    writeFileSync(join(folder, 'containers.conf'), `[containers]\n${limits}\n${seccomp}\n`);
     const command = ['env', `CONTAINERS_CONF=${folder}/containers.conf`, 'podman'];
     const places = ['root', 'runroot', 'tmpdir'].flatMap((place) => [`--${place}`, join(folder, place)]);
-    const podman = [...command, ...places, '--storage-driver', 'vfs'];
+    const podman = [...command, ...places, ...storageOption(storage)];
     const serve = [...podman, 'system', 'service', '--time', '0', `unix://${folder}/podman.sock`];
     const daemon = service ? await Child.start('timeout', [...LONGEST_RUN, ...serve]) : undefined;
     return await new ContainerEngine('podman', folder, podman, daemon).ready();
@@ -78,15 +84,34 @@ export class ContainerEngine implements AsyncDisposable {
     ];
     const unconfined = ['seccomp', 'apparmor'].flatMap((what) => ['--security-opt', `${what}=unconfined`]);
     const place = ['--pid', 'host', '--network', 'host', '--volume', '/:/host'];
-    const program = ['/bin/busybox', 'chroot', '/host', ...dockerd(folder)];
+    const program = ['/bin/busybox', 'chroot', '/host', ...dockerd(folder, 'vfs')];
     const options = [...privileges, ...unconfined, ...place];
     await this.cli('run', '--detach', '--name', name, ...options, IMAGE, ...program);
     return await new ContainerEngine('docker', folder, dockerCommand(folder)).ready();
   }
 
+  /** Where it listens, as DOCKER_HOST has it. */
+  get address(): string {
+    return `unix://${this.folder}/${this.type}.sock`;
+  }
+
   cli(...args: readonly string[]): Promise<string> {
     const [program = '', ...first] = this.command;
     return run(program, ...first, ...args);
+  }
+
+  /** The same, as a process that may take long. */
+  child(...args: readonly string[]): Promise<Child> {
+    const [program = '', ...first] = this.command;
+    return Child.start(program, [...first, ...args]);
+  }
+
+  /** Builds an image with the classic builder; what runs in it has the machine's network. */
+  async build(folder: string, ...options: readonly string[]): Promise<void> {
+    const [program = '', ...first] = this.command;
+    const args = [...first, 'build', '--network', 'host', ...options, folder];
+    await using builder = await Child.start('env', ['DOCKER_BUILDKIT=0', program, ...args]);
+    await builder.succeeded();
   }
 
   /** Starts a container that has a network namespace of its own and does nothing. */
@@ -141,10 +166,14 @@ async function unmountBelow(folder: string): Promise<void> {
   for (const place of places.reverse()) await run('umount', place);
 }
 
-function dockerd(folder: string): string[] {
+function dockerd(folder: string, storage: EngineOptions['storage']): string[] {
   const places = ['--data-root', `${folder}/data`, '--exec-root', `${folder}/exec`];
   const files = ['--host', `unix://${folder}/docker.sock`, '--pidfile', `${folder}/docker.pid`];
-  return ['dockerd', ...files, ...places, ...DOCKERD_OPTIONS];
+  return ['dockerd', ...files, ...places, ...DOCKERD_OPTIONS, ...storageOption(storage)];
+}
+
+function storageOption(storage: EngineOptions['storage']): string[] {
+  return storage === 'vfs' ? ['--storage-driver', 'vfs'] : [];
 }
 
 function dockerCommand(folder: string): string[] {

@@ -1,0 +1,135 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { CaptureClient, type CaptureParameters } from '../kit/capture-client.js';
+import { eventually } from '../kit/eventually.js';
+import { NetworkNamespace } from '../kit/namespace.js';
+import { sendPackets } from '../kit/packets.js';
+import { isAlive } from '../kit/process-tree.js';
+import { listTargets, type ListedTarget } from '../discovery/listed-targets.js';
+import { DeployedService } from './deployed-service.js';
+import { describeWithImage, dockerWithImage, podmanWithImage } from './describe-with-image.js';
+
+const CLOSE_NORMAL = 1000;
+const START_TIMEOUT_MS = 120_000;
+
+describe.each([
+  ['Docker', dockerWithImage],
+  ['Podman', podmanWithImage],
+])('With %s', (_, withImage) => {
+  describeWithImage('the service in a container, as Compose starts it, beside a container "web"', () => {
+    const container = withImage();
+    let service: DeployedService;
+    let web: NetworkNamespace;
+
+    beforeAll(async () => {
+      service = await container.use(DeployedService.up(container.engine));
+      // The profile that this Podman has for all containers is not meant for others.
+      await container.engine.start('web', '--security-opt', 'seccomp=unconfined');
+      web = await container.engine.wiredNamespaceOf('web');
+    }, START_TIMEOUT_MS);
+
+    const target = async (name: string): Promise<ListedTarget> =>
+      await eventually(`target ${name}`, async () =>
+        (await listTargets(service)).find((each) => each.name === name),
+      );
+
+    /** Sends into the interface and expects a capture from the other end of the wire to have it all. */
+    async function expectPackets(parameters: CaptureParameters, flow: number): Promise<void> {
+      await using client = await CaptureClient.open(service, parameters);
+      await client.described('eth1');
+      await sendPackets(web, { interface: 'eth0', count: 10, flow });
+      await client.receivedFrom('eth1', flow);
+      expect(await client.close()).toMatchObject({ code: CLOSE_NORMAL });
+    }
+
+    it('is healthy', async () => {
+      const { engine, containerId } = service;
+      const check = ['node', 'healthcheck.mjs'];
+      expect(await engine.cli('exec', containerId, ...check)).toBe('');
+      await expect(
+        engine.cli('exec', '--env', 'PACKETFLIX_PORT=2', containerId, ...check),
+      ).rejects.toThrow(/ECONNREFUSED/);
+    });
+
+    it('captures from the other by name', async () => {
+      await expectPackets({ container: { name: 'web' } }, 1);
+    });
+
+    it('captures from the other by its network namespace', async () => {
+      await expectPackets({ netns: web.inode }, 2);
+    });
+
+    it('captures from it with what was listed, on two interfaces', async () => {
+      const listed = await target('web');
+      expect([...listed['network-interfaces']].sort()).toEqual(['eth0', 'eth1', 'lo']);
+      await using client = await CaptureClient.open(service, {
+        container: { ...listed, 'network-interfaces': ['eth0', 'eth1'] },
+      });
+      await client.described('eth0', 'eth1');
+      await sendPackets(web, { interface: 'eth0', count: 10, flow: 3 });
+      await client.receivedFrom('eth0', 3);
+      await client.receivedFrom('eth1', 3);
+    });
+
+    it('captures what a filter lets pass, and that alone', async () => {
+      const filter = 'udp port 4711';
+      await using client = await CaptureClient.open(service, { netns: web.inode, nif: 'eth1', filter });
+      await client.described('eth1');
+      await sendPackets(web, { interface: 'eth0', count: 10, flow: 40, udpPort: 4712 });
+      await sendPackets(web, { interface: 'eth0', count: 10, flow: 4, udpPort: 4711 });
+      await client.received(10, 4);
+      expect(client.tagged(40)).toEqual([]);
+    });
+
+    it('finds the other again after a restart, by what was listed before', async () => {
+      const before = await target('web');
+      await container.engine.cli('restart', '--time', '0', 'web');
+      web = await container.engine.wiredNamespaceOf('web');
+      expect(web.inode).not.toBe(0);
+      await expectPackets({ container: { ...before, 'network-interfaces': ['eth1'] } }, 5);
+    });
+
+    it('finds what "ip netns add" makes on the host, and captures from it', async () => {
+      await using namespace = await NetworkNamespace.create();
+      await namespace.addWire('left', 'right');
+      const { netns } = await target(namespace.path);
+      expect(netns).toBe(namespace.inode);
+
+      await using client = await CaptureClient.open(service, { container: { name: namespace.path } });
+      await client.described('right');
+      await sendPackets(namespace, { interface: 'left', count: 10, flow: 6 });
+      await client.received(20, 6);
+    });
+
+    it('leaves no process behind when its container is killed, and goes on when that is started again', async () => {
+      await using client = await CaptureClient.open(service, { netns: web.inode });
+      await client.described('eth1');
+      const processes = await service.processes();
+      expect(processes.length).toBeGreaterThan(4);
+      const own = processes.map(({ pid }) => namespaceOf(pid)).filter((link) => link !== namespaceOf('self'));
+      expect(own).not.toEqual([]);
+
+      await container.engine.cli('kill', service.containerId);
+      await eventually('all its processes to end', () => !processes.some(({ pid }) => isAlive(pid)));
+      expect(await web.exec('cat', '/proc/net/packet')).toMatch(/^sk .*\n$/);
+      await eventually('its own namespaces to end', () => !own.some((link) => heldNamespaces().has(link)));
+
+      await service.startAgain();
+      await expectPackets({ netns: web.inode }, 7);
+    });
+  });
+});
+
+function namespaceOf(pid: number | string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return ''; // it has just ended
+  }
+}
+
+/** What processes are in, and what is mounted somewhere. */
+function heldNamespaces(): Set<string> {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const mounted = readFileSync('/proc/self/mountinfo', 'utf8').match(/net:\[\d+\]/g) ?? [];
+  return new Set([...pids.map(namespaceOf), ...mounted]);
+}

@@ -1,0 +1,134 @@
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import { Child } from '../kit/child.js';
+import type { ContainerEngine } from '../kit/container-engines.js';
+import { eventually } from '../kit/eventually.js';
+import { processTree, type ProcessFacts } from '../kit/process-tree.js';
+import { run } from '../kit/run.js';
+import { freePort } from '../kit/service.js';
+import { PROJECT } from './base-images.js';
+
+const FOLDER = join(PROJECT, 'docker');
+/** What docker/compose.yaml extends: there is what the service may do. */
+const BASE = 'compose.base.yaml';
+const START_TIMEOUT_MS = 60_000;
+let counter = 0;
+
+/** What tests change. */
+export interface ComposedService {
+  cap_add: string[];
+  security_opt: string[];
+}
+
+/** The service in a container, started by Compose from docker/compose.yaml as it is, or with one thing changed. */
+export class DeployedService implements AsyncDisposable {
+  private logReader: Child | undefined;
+  private id = '';
+
+  private constructor(
+    readonly engine: ContainerEngine,
+    readonly port: number,
+    private readonly project: string,
+    private readonly folder: string,
+  ) {}
+
+  /** Comes back when it answers, or, where that is not wanted, when Compose has started it. */
+  static async up(
+    engine: ContainerEngine,
+    { change, answers = true }: { change?: (service: ComposedService) => void; answers?: boolean } = {},
+  ): Promise<DeployedService> {
+    const adapt = engine.type === 'podman' ? withoutProfile : undefined;
+    const changes = [change, adapt].filter((each) => each !== undefined);
+    const folder = changes.length > 0 ? changedCopy(changes) : FOLDER;
+    const service = new DeployedService(engine, await freePort(), projectName(), folder);
+    try {
+      await service.compose('up', '--detach', '--no-build');
+      await service.follow();
+      if (answers) await eventually('the service to answer', () => service.answers(), START_TIMEOUT_MS);
+      return service;
+    } catch (cause) {
+      await service[Symbol.asyncDispose]();
+      throw new Error(`the service does not start:\n${service.log}`, { cause });
+    }
+  }
+
+  url(path: string, scheme: 'http' | 'ws' = 'http'): string {
+    return `${scheme}://127.0.0.1:${this.port}${path}`;
+  }
+
+  /** All that it has logged since it was started or restarted last. */
+  get log(): string {
+    return (this.logReader?.stdout ?? '') + (this.logReader?.stderr ?? '');
+  }
+
+  get containerId(): string {
+    return this.id;
+  }
+
+  async pid(): Promise<number> {
+    return Number(await this.engine.cli('inspect', '--format', '{{.State.Pid}}', this.id));
+  }
+
+  /** Whether it runs, and if not, its exit status. */
+  async state(): Promise<string> {
+    return (await this.engine.cli('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', this.id)).trim();
+  }
+
+  /** The supervisor and everything that it started. */
+  async processes(): Promise<ProcessFacts[]> {
+    return processTree(await this.pid());
+  }
+
+  async answers(): Promise<boolean> {
+    return (await fetch(this.url('/version'))).ok;
+  }
+
+  /** Starts the same container again, as an operator would. */
+  async startAgain(): Promise<void> {
+    await this.engine.cli('start', this.id);
+    await this.follow();
+    await eventually('the service to answer', () => this.answers(), START_TIMEOUT_MS);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.logReader?.[Symbol.asyncDispose]();
+    await this.compose('down', '--timeout', '6');
+    if (this.folder !== FOLDER) rmSync(this.folder, { recursive: true });
+  }
+
+  /** Compose reads paths in the file as from its own folder or as from where it is started: there it is both. */
+  private async compose(...args: readonly string[]): Promise<string> {
+    const environment = [`DOCKER_HOST=${this.engine.address}`, `PACKETFLIX_PORT=${this.port}`];
+    const options = ['--file', 'compose.yaml', '--project-name', this.project];
+    return await run('env', '-C', this.folder, ...environment, 'docker-compose', ...options, ...args);
+  }
+
+  private async follow(): Promise<void> {
+    await this.logReader?.[Symbol.asyncDispose]();
+    this.id = (await this.compose('ps', '--quiet', '--all')).trim();
+    this.logReader = await this.engine.child('logs', '--follow', this.id);
+  }
+}
+
+/** Podman takes the path of a profile, while Compose sends its text: the engine has been given it instead. */
+function withoutProfile(service: ComposedService): void {
+  service.security_opt = service.security_opt.filter((option) => !option.startsWith('seccomp:'));
+}
+
+function changedCopy(changes: readonly ((service: ComposedService) => void)[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'pf-compose-'));
+  for (const name of ['compose.yaml', BASE, 'seccomp.json']) copyFileSync(join(FOLDER, name), join(folder, name));
+  const document = parse(readFileSync(join(FOLDER, BASE), 'utf8')) as {
+    services: { packetflix: ComposedService };
+  };
+  for (const change of changes) change(document.services.packetflix);
+  writeFileSync(join(folder, BASE), stringify(document));
+  return folder;
+}
+
+function projectName(): string {
+  counter += 1;
+  return `pft${process.pid}x${counter}`;
+}
