@@ -23,6 +23,8 @@ const TEST_PROGRAMS = programs([
   ['bash', 'bash'],
   ['strace', 'strace'],
   ['busybox', 'busybox-static'],
+  ['docker-compose', 'docker-compose'],
+  ['mmdebstrap', 'mmdebstrap'],
 ]);
 const BENCH_PROGRAMS = programs([
   ['ip', 'iproute2'],

@@ -45,9 +45,9 @@ describe.each([
       const { engine, containerId } = service;
       const check = ['node', 'healthcheck.mjs'];
       expect(await engine.cli('exec', containerId, ...check)).toBe('');
-      await expect(
-        engine.cli('exec', '--env', 'PACKETFLIX_PORT=2', containerId, ...check),
-      ).rejects.toThrow(/ECONNREFUSED/);
+      await expect(engine.cli('exec', '--env', 'PACKETFLIX_PORT=2', containerId, ...check)).rejects.toThrow(
+        /ECONNREFUSED/,
+      );
     });
 
     it('captures from the other by name', async () => {

@@ -73,7 +73,9 @@ export class DeployedService implements AsyncDisposable {
 
   /** Whether it runs, and if not, its exit status. */
   async state(): Promise<string> {
-    return (await this.engine.cli('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', this.id)).trim();
+    return (
+      await this.engine.cli('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', this.id)
+    ).trim();
   }
 
   /** The supervisor and everything that it started. */
@@ -119,7 +121,8 @@ function withoutProfile(service: ComposedService): void {
 
 function changedCopy(changes: readonly ((service: ComposedService) => void)[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'pf-compose-'));
-  for (const name of ['compose.yaml', BASE, 'seccomp.json']) copyFileSync(join(FOLDER, name), join(folder, name));
+  for (const name of ['compose.yaml', BASE, 'seccomp.json'])
+    copyFileSync(join(FOLDER, name), join(folder, name));
   const document = parse(readFileSync(join(FOLDER, BASE), 'utf8')) as {
     services: { packetflix: ComposedService };
   };

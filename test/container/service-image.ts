@@ -45,7 +45,8 @@ export async function copyServiceImage(from: ContainerEngine, to: ContainerEngin
 
 function hashOf(paths: readonly string[]): string {
   const hash = createHash('sha256');
-  for (const path of paths.flatMap(filesIn)) hash.update(`${path}\0`).update(readFileSync(join(PROJECT, path)));
+  for (const path of paths.flatMap(filesIn))
+    hash.update(`${path}\0`).update(readFileSync(join(PROJECT, path)));
   return hash.digest('hex');
 }
 
