@@ -17,8 +17,8 @@ export { VersionModule } from './version/version.module.js';
 export { SERVICE_NAME, SERVICE_VERSION } from './version/service-version.js';
 
 // Port: what captures.
-export { CaptureProvider } from './capture/capture-provider.js';
-export type { Capture, CaptureEnd, CaptureRequest } from './capture/capture-provider.js';
+export { CaptureProvider, HEADER_ROOM_BYTES } from './capture/capture-provider.js';
+export type { Capture, CaptureEnd, CaptureRequest, TakePiece } from './capture/capture-provider.js';
 export type {
   CaptureLimit,
   CaptureLimits,

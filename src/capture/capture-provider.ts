@@ -44,6 +44,22 @@ export interface CaptureEnd {
 }
 
 /**
+ * What a {@link TakePiece} may overwrite before a piece, in bytes: the longest header of a message.
+ *
+ * @publicApi
+ */
+export const HEADER_ROOM_BYTES = 10;
+
+/**
+ * Takes a piece of a stream: the bytes of `memory` from `start` to `end`. The {@link HEADER_ROOM_BYTES} before `start`
+ * belong to the taker as well, for a header, so that header and piece go out in one write. Never throws.
+ *
+ * @returns whether it wants more; a promise of that, which never rejects, as long as it still needs the memory
+ * @publicApi
+ */
+export type TakePiece = (memory: Buffer, start: number, end: number) => boolean | Promise<boolean>;
+
+/**
  * A capture that runs.
  *
  * @publicApi
@@ -55,9 +71,15 @@ export interface Capture {
    * the provider's own bounded buffers. Leaving the loop early ends the capture. May be iterated once.
    */
   readonly chunks: AsyncIterable<Uint8Array>;
+  /**
+   * Optional, for providers of many pieces: hands over what `chunks` would give, as it comes, without a promise for each
+   * piece. Waits while a piece is still needed. Either is used, and once. Settles after the last piece, or when
+   * `take` wants no more, which ends the capture.
+   */
+  deliver?(take: TakePiece): Promise<void>;
   /** Why it ended; settles after the last chunk, never rejects. */
   readonly end: Promise<CaptureEnd>;
-  /** Ask for the end: what was captured so far and the statistics still come, then `chunks` is done. */
+  /** Ask for the end: what was captured so far and the statistics still come, then the stream is done. */
   stop(): void;
 }
 

@@ -7,13 +7,14 @@ import type { Facts } from '../logging/log-line.js';
 import { CaptureError } from './capture-errors.js';
 import type { CaptureMetrics, ObservedSession } from './capture-metrics.js';
 import type { CaptureOpener } from './capture-opener.js';
-import type { Capture } from './capture-provider.js';
+import type { Capture, TakePiece } from './capture-provider.js';
 import type { CaptureSlot, CaptureSlots } from './capture-slots.js';
 import { hasContainerHeader, parseCaptureRequest } from './capture-request.parser.js';
 import type { ClientCaptureRequest } from './capture-request.parser.js';
 import { SHUTTING_DOWN, closeReason, closingForEnd, closingForError } from './close-codes.js';
 import type { Closing } from './close-codes.js';
 import { releaseCaptureId, takeCaptureId } from './capture-id.js';
+import { InPlaceMessages } from './in-place-messages.js';
 import { clientOf, ownConnection } from './own-connection.js';
 import { PcapngProgress, endingBlocks } from './reason-pcapng.js';
 
@@ -31,6 +32,7 @@ export class CaptureSession implements ObservedSession {
   private readonly abandoned = new AbortController();
   /** In every line of the log that is about this capture, and in its stream. */
   private readonly id = takeCaptureId();
+  private readonly messages: InPlaceMessages;
   /** Followed only for clients that get the reason of the end within the stream. */
   private readonly progress?: PcapngProgress;
   private capture?: Capture;
@@ -47,6 +49,7 @@ export class CaptureSession implements ObservedSession {
     private readonly metrics: CaptureMetrics,
     private readonly logger: Logger,
   ) {
+    this.messages = new InPlaceMessages(request.socket);
     if (hasContainerHeader(request)) this.progress = new PcapngProgress();
     this.closed = new Promise((resolve) => client.once('close', () => resolve()));
     client.once('close', () => this.abandon());
@@ -102,9 +105,7 @@ export class CaptureSession implements ObservedSession {
   private async serve(): Promise<Closing> {
     try {
       const capture = await this.open(parseCaptureRequest(this.request));
-      for await (const chunk of capture.chunks) {
-        if (!(await this.deliver(chunk))) break;
-      }
+      await this.passOn(capture);
       if (!this.isOpen) return THE_CLIENT_LEFT;
       const end = await capture.end;
       return this.shuttingDown ? SHUTTING_DOWN : closingForEnd(end);
@@ -139,15 +140,29 @@ export class CaptureSession implements ObservedSession {
   }
 
   /**
-   * Sends a piece and waits until the socket has taken it: the provider may use the memory again afterwards, and
-   * a client that does not read costs this one piece, no queue. False when there is nobody to send to.
+   * Sends what is captured, and takes the next piece when the socket has taken the last one: the provider may use
+   * the memory again then, and a client that does not read costs this one piece, no queue.
    */
-  private async deliver(chunk: Uint8Array): Promise<boolean> {
+  private async passOn(capture: Capture): Promise<void> {
+    if (capture.deliver) return capture.deliver(this.take);
+    for await (const chunk of capture.chunks) {
+      if (!this.isOpen) return;
+      this.count(chunk);
+      const sent = new Promise((resolve) => this.client.send(chunk, { binary: true }, resolve));
+      if (await sent) return;
+    }
+  }
+
+  private readonly take: TakePiece = (memory, start, end) => {
     if (!this.isOpen) return false;
-    // Counted when it is handed over, not when it is taken: a close may come in between, and queues up behind it.
-    this.progress?.advance(chunk);
-    this.bytesSent += chunk.byteLength;
-    return new Promise((resolve) => this.client.send(chunk, { binary: true }, (error) => resolve(!error)));
+    this.count(memory.subarray(start, end));
+    return this.messages.send(memory, start, end);
+  };
+
+  /** When it is handed over, not when it is taken: a close may come in between, and queues up behind it. */
+  private count(piece: Uint8Array): void {
+    this.progress?.advance(piece);
+    this.bytesSent += piece.byteLength;
   }
 
   /** The client is gone: an open in progress is void, and a capture that waits for packets must wake up. */
