@@ -1,5 +1,8 @@
 import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { UpgradeRoutes } from '../../src/upgrade/upgrade-routes.js';
+import { eventually } from '../kit/eventually.js';
 import { FrontUnderTest, scriptedCapture } from './front-under-test.js';
 import { HANDSHAKE, RawConnection } from './raw-connection.js';
 
@@ -127,6 +130,16 @@ describe('The front, asked by HTTP as it should not be', () => {
       connection.socket.resetAndDestroy();
     }
     await delay(50);
+  });
+
+  it('survives a reset while a route is busy elsewhere', async () => {
+    const taken = Promise.withResolvers<Duplex>();
+    front.app.get(UpgradeRoutes).exact('/busy', (_, socket) => taken.resolve(socket));
+    const connection = RawConnection.open(front.port);
+    connection.send(HANDSHAKE.replace('/capture', '/busy'));
+    const socket = await taken.promise;
+    connection.socket.resetAndDestroy();
+    await eventually('the reset', () => socket.destroyed);
   });
 
   it('survives a handshake that comes behind requests that still wait', async () => {
