@@ -1,3 +1,4 @@
+import { CaptureClient } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { heldNamespaces, mappedRings } from '../kit/held-namespaces.js';
 import { NetworkNamespace } from '../kit/namespace.js';
@@ -8,6 +9,8 @@ import { NamespaceChurn } from './namespace-churn.js';
 
 /** The kernel removes namespaces in the background, many at a time. */
 const REMOVAL_TIMEOUT_MS = 30_000;
+const CAPTURES_FOR_ALL_THREADS = 48;
+const WARM_UP_NAMESPACES = 10;
 
 /** A service with a churn of namespaces around it, and somebody who captures from one that stays. */
 export class ChurnedService implements AsyncDisposable {
@@ -28,6 +31,15 @@ export class ChurnedService implements AsyncDisposable {
     console.info(`churn from seed ${random.seed}`);
     const churn = new NamespaceChurn(service, witness, random);
     return new ChurnedService(service, churn, bystander, witness, made.move());
+  }
+
+  /** Lets all threads of the service do their first work, for which each keeps a descriptor from then on. */
+  async warmUp(): Promise<void> {
+    await using clients = new AsyncDisposableStack();
+    const request = { netns: this.bystander.netns, nif: 'eth1' };
+    const open = async () => clients.use(await CaptureClient.open(this.service, request)).described('eth1');
+    await Promise.all(Array.from({ length: CAPTURES_FOR_ALL_THREADS }, open));
+    await this.churn.run(WARM_UP_NAMESPACES);
   }
 
   /** Namespaces that the service keeps alive, besides that of the bystander. */

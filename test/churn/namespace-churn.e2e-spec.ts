@@ -2,13 +2,11 @@ import { describeAsRoot } from '../kit/root.js';
 import { ChurnedService } from './churned-service.js';
 
 const NAMESPACES = 50;
-/** They let all threads of the service do their first work, for which each keeps a descriptor. */
-const WARM_UP_NAMESPACES = 20;
 
 describeAsRoot('Namespaces that come and go', () => {
   it(`${NAMESPACES} times: no packet of a wrong one, and nothing leaks`, async () => {
     await using churned = await ChurnedService.start();
-    await churned.churn.run(WARM_UP_NAMESPACES);
+    await churned.warmUp();
     const before = await churned.resources();
     const rings = churned.rings;
     expect(rings).toBeGreaterThan(0);
