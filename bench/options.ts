@@ -38,7 +38,7 @@ Scenarios (${SCENARIO_NAMES.join(', ')}, all); without any: load and first-byte.
   --matrix              packets of 64 to 65,000 bytes, 1,000 packets/s to as fast as it goes
   --rounds N            how often each point is measured (3)
   --seconds N           length of one load (5)
-  --stall N             seconds that the client of the scenario "stall" does not read (30)
+  --stall N             seconds that the client of the scenario "stall" does not read (60)
   --sizes A,B           frame sizes in bytes, instead of those of the scenario
   --rates A,B           packets/s, "max" as fast as it goes, instead of those of the scenario
   --peer URL            another service on this machine that speaks the same /capture API
@@ -66,7 +66,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | 'help' {
     extent,
     rounds: positive('--rounds', values.rounds ?? (extent === 'quick' ? '1' : '3')),
     seconds: positive('--seconds', values.seconds ?? (extent === 'quick' ? '3' : '5')),
-    stallSeconds: positive('--stall', values.stall ?? (extent === 'quick' ? '5' : '30')),
+    stallSeconds: positive('--stall', values.stall ?? (extent === 'quick' ? '5' : '60')),
     ...(values.sizes && { sizes: list(values.sizes).map((size) => positive('--sizes', size)) }),
     ...(values.rates && {
       rates: list(values.rates).map((rate) => (rate === 'max' ? 0 : positive('--rates', rate))),

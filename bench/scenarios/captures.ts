@@ -7,6 +7,7 @@ import { memoryOfTreesMiB } from '../measure/memory.js';
 import { Responsiveness } from '../measure/responsiveness.js';
 import { quantile } from '../measure/statistics.js';
 import { count, figure, percent } from '../report/figures.js';
+import { linePicture } from '../report/line-picture.js';
 import { DUMPCAP, ProgramSubject } from '../subjects/program-subject.js';
 import type { ServiceSubject } from '../subjects/service-subject.js';
 import type { Run } from '../subjects/subject.js';
@@ -19,19 +20,32 @@ const FRAME_BYTES = 200;
 const SETTLE_MS = 1_000;
 const STATISTICS_MS = 1_500;
 
+/** What one number of captures of one subject came to. */
+interface Row {
+  readonly name: string;
+  readonly cells: string[];
+  readonly cpuPerMillion: number;
+}
+
 /** Many captures at once: what they cost when nothing happens, and whether they share fairly when much does. */
 export async function measureCaptures(bench: Bench): Promise<Findings> {
   const bed = await bench.testBed();
   const rows: string[][] = [];
+  const counts = COUNTS[bench.options.extent];
+  const cpuLines = new Map<string, number[]>();
+  const add = ({ name, cells, cpuPerMillion }: Row): void => {
+    rows.push(cells);
+    cpuLines.set(name, [...(cpuLines.get(name) ?? []), cpuPerMillion]);
+  };
   const nothing = await idle(bench, []);
   rows.push(['none', '0', '–', percent(nothing.machine), '–', '–', '–', '–', '–', '–', '–']);
-  for (const number of COUNTS[bench.options.extent]) {
+  for (const number of counts) {
     for (const service of bench.services()) {
       bench.progress(`${number} captures, ${service.name}`);
-      rows.push(await ofService(bench, bed, service, number));
+      add(await ofService(bench, bed, service, number));
     }
     bench.progress(`${number} captures, dumpcap`);
-    rows.push(await ofDumpcap(bench, bed, number));
+    add(await ofDumpcap(bench, bed, number));
   }
   await bed.namespace.end();
   return {
@@ -58,6 +72,13 @@ export async function measureCaptures(bench: Bench): Promise<Findings> {
       },
     ],
     data: rows,
+    pictures: {
+      'cpu-captures': linePicture({
+        title: `CPU s per million packets, ${count(DELIVERED_PER_SECOND)}/s in all, by captures`,
+        labels: counts.map(String),
+        lines: cpuLines,
+      }),
+    },
   };
 }
 
@@ -89,12 +110,7 @@ async function load(bench: Bench, bed: TestBed, pids: readonly number[], capture
   return { sent, machineBusy, cpuSeconds: totalSeconds(cpuOfTrees(pids)) - totalSeconds(processes) };
 }
 
-async function ofService(
-  bench: Bench,
-  bed: TestBed,
-  service: ServiceSubject,
-  number: number,
-): Promise<string[]> {
+async function ofService(bench: Bench, bed: TestBed, service: ServiceSubject, number: number): Promise<Row> {
   const pids = [service.pid];
   const memoryBefore = memoryOfTreesMiB(pids);
   const start = performance.now();
@@ -112,7 +128,7 @@ async function ofService(
   return row(service.name, openMs, atRest, memory, loaded, delivered(reports), quantile(versionMs, 0.99));
 }
 
-async function ofDumpcap(bench: Bench, bed: TestBed, number: number): Promise<string[]> {
+async function ofDumpcap(bench: Bench, bed: TestBed, number: number): Promise<Row> {
   const start = performance.now();
   const subject = new ProgramSubject(DUMPCAP);
   const runs = await Promise.all(Array.from({ length: number }, () => subject.start(bed)));
@@ -145,9 +161,10 @@ function row(
   loaded: Awaited<ReturnType<typeof load>>,
   packets: readonly number[],
   versionMs: number,
-): string[] {
+): Row {
   const sum = packets.reduce((total, each) => total + each, 0);
-  return [
+  const cpuPerMillion = (loaded.cpuSeconds / sum) * 1e6;
+  const cells = [
     name,
     String(packets.length),
     figure(openMs),
@@ -156,8 +173,9 @@ function row(
     figure(memoryMiB),
     percent(sum / (loaded.sent * packets.length)),
     figure(Math.min(...packets) / (sum / packets.length)),
-    figure((loaded.cpuSeconds / sum) * 1e6),
+    figure(cpuPerMillion),
     percent(loaded.machineBusy),
     figure(versionMs),
   ];
+  return { name, cells, cpuPerMillion };
 }

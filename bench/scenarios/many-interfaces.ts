@@ -7,7 +7,7 @@ import { figure, percent } from '../report/figures.js';
 import { DumpcapStream } from '../subjects/dumpcap-stream.js';
 import type { Findings } from './scenario.js';
 
-const INTERFACES = { quick: 20, usual: 100, matrix: 100 };
+const INTERFACES = { quick: 20, usual: 100, matrix: 200 };
 const LOADED_INTERFACES = 10;
 const PACKETS_PER_SECOND_EACH = 2_000;
 const FRAME_BYTES = 200;
