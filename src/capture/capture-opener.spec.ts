@@ -1,4 +1,5 @@
 import { ServiceConfig } from '../config/service.config.js';
+import { CaptureConfig } from '../config/capture.config.js';
 import { CaptureError } from './capture-errors.js';
 import type { CaptureErrorCode } from './capture-errors.js';
 import { CaptureOpener } from './capture-opener.js';
@@ -46,10 +47,7 @@ class PickyProvider extends CaptureProvider {
 function open(resolver: NetnsResolver, provider: CaptureProvider) {
   const excluded = [{ address: '::1', port: 5001, peerAddress: '::1', peerPort: 4 }];
   const config = Object.assign(new ServiceConfig(), { excludedEndpoints: ['443', '192.0.2.1:8443'] });
-  const opener = new CaptureOpener(resolver, provider, config, {
-    maxCaptures: 256,
-    ringMemoryMebibytes: 512,
-  });
+  const opener = new CaptureOpener(resolver, provider, config, new CaptureConfig());
   return opener.open(WISH, excluded, new AbortController().signal, 'brave-amber-otter');
 }
 

@@ -1,10 +1,15 @@
+import { CaptureConfig } from '../config/capture.config.js';
 import { CaptureSlots } from './capture-slots.js';
 
 const TOO_MANY = 'too-many-captures';
 
+function slotsOf(limits: { maxCaptures: number; maxCapturesPerClient?: number }): CaptureSlots {
+  return new CaptureSlots(Object.assign(new CaptureConfig(), limits));
+}
+
 describe('CaptureSlots', () => {
   it('gives as many as there may be, and says which limit was reached', () => {
-    const slots = new CaptureSlots({ maxCaptures: 2, ringMemoryMebibytes: 4 });
+    const slots = slotsOf({ maxCaptures: 2 });
     slots.take('192.0.2.1');
     slots.take('192.0.2.1');
     expect(() => slots.take('192.0.2.2')).toThrow(
@@ -16,7 +21,7 @@ describe('CaptureSlots', () => {
   });
 
   it('gives each client as many as it may have, whatever its address looks like', () => {
-    const slots = new CaptureSlots({ maxCaptures: 256, ringMemoryMebibytes: 512, maxCapturesPerClient: 1 });
+    const slots = slotsOf({ maxCaptures: 256, maxCapturesPerClient: 1 });
     slots.take('192.0.2.1');
     slots.take('192.0.2.2');
     slots.take('2001:db8::1');
@@ -29,7 +34,7 @@ describe('CaptureSlots', () => {
   });
 
   it('has everything back when it is given back, even if that is done twice', () => {
-    const slots = new CaptureSlots({ maxCaptures: 3, ringMemoryMebibytes: 6, maxCapturesPerClient: 2 });
+    const slots = slotsOf({ maxCaptures: 3, maxCapturesPerClient: 2 });
     for (let round = 0; round < 5; round++) {
       const taken = [slots.take('192.0.2.1'), slots.take('192.0.2.1'), slots.take('192.0.2.2')];
       expect(() => slots.take('192.0.2.3')).toThrow();

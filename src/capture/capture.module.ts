@@ -7,6 +7,7 @@ import type {
   Type,
   ValueProvider,
 } from '@nestjs/common';
+import { CaptureConfig } from '../config/capture.config.js';
 import { DiscoveryConfig } from '../config/discovery.config.js';
 import { EngineConfig } from '../config/engine.config.js';
 import { FallbackTargetDirectory } from '../discovery/fallback-target-directory.js';
@@ -85,9 +86,13 @@ export class CaptureModule {
 }
 
 const LIBPCAP: Implementation<CaptureProvider> = {
-  useFactory: (config: EngineConfig, readiness: Readiness, metrics: ServiceMetrics) =>
-    new LibpcapCaptureProvider(config, readiness, metrics),
-  inject: [EngineConfig, Readiness, ServiceMetrics],
+  useFactory: (
+    config: EngineConfig,
+    readiness: Readiness,
+    metrics: ServiceMetrics,
+    { maxInFlightKibibytes }: CaptureConfig,
+  ) => new LibpcapCaptureProvider(config, readiness, metrics, maxInFlightKibibytes * 1024),
+  inject: [EngineConfig, Readiness, ServiceMetrics, CaptureConfig],
 };
 
 const GHOSTWIRE_OR_LOCAL: Implementation<TargetDirectory> = {

@@ -11,6 +11,13 @@ const MOST_CAPTURES = 4096;
 const MOST_RING_MEBIBYTES = 1024 * 1024;
 
 const RING_MEMORY = { message: `must be a whole number of MiB from 1 to ${MOST_RING_MEBIBYTES}` };
+/** A websocket message for each of fewer bytes would cost more than it carries; a unix socket does not hold more. */
+const LEAST_IN_FLIGHT_KIBIBYTES = 16;
+const MOST_IN_FLIGHT_KIBIBYTES = 256;
+
+const IN_FLIGHT = {
+  message: `must be a whole number of KiB from ${LEAST_IN_FLIGHT_KIBIBYTES} to ${MOST_IN_FLIGHT_KIBIBYTES}`,
+};
 const CAPTURES = { message: `must be a whole number from 1 to ${MOST_CAPTURES}` };
 const DURATION = { message: `must be a whole number of seconds from 1 to ${MAX_DURATION_SECONDS}` };
 const BYTES = { message: `must be a whole number of bytes from 1 to ${MOST_PACKETS_OR_BYTES}` };
@@ -38,6 +45,12 @@ export class CaptureConfig {
   @Min(1, RING_MEMORY)
   @Max(MOST_RING_MEBIBYTES, RING_MEMORY)
   readonly ringMemoryMebibytes!: number;
+
+  /** Of each capture, on their way through the front; what a client does not take stays in the engine and the ring. */
+  @IsInt(IN_FLIGHT)
+  @Min(LEAST_IN_FLIGHT_KIBIBYTES, IN_FLIGHT)
+  @Max(MOST_IN_FLIGHT_KIBIBYTES, IN_FLIGHT)
+  readonly maxInFlightKibibytes!: number;
 
   /** How long a capture lasts at most; absent: as long as its client likes. */
   @IsOptional()

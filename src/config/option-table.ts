@@ -99,6 +99,16 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
   },
   {
     section: 'capture',
+    field: 'maxInFlightKibibytes',
+    flag: '--max-in-flight',
+    variable: 'PACKETFLIX_MAX_IN_FLIGHT',
+    kind: 'number',
+    value: 'KiB',
+    defaultValue: 256,
+    description: 'most of a capture that the front holds for a client that does not take it',
+  },
+  {
+    section: 'capture',
     field: 'maxDurationSeconds',
     flag: '--max-duration',
     variable: 'PACKETFLIX_MAX_DURATION',

@@ -22,6 +22,7 @@ const DEFAULTS = {
     maxCaptures: 256,
     maxCapturesPerClient: undefined,
     ringMemoryMebibytes: 4096,
+    maxInFlightKibibytes: 256,
     maxDurationSeconds: undefined,
     maxBytes: undefined,
     maxPackets: undefined,
@@ -206,6 +207,7 @@ describe('The command line and the environment', () => {
       { PACKETFLIX_MAX_CAPTURES_PER_CLIENT: '-1' },
       'PACKETFLIX_MAX_CAPTURES_PER_CLIENT must be a whole number from 1 to 4096, not "-1"',
     ],
+    [['--max-in-flight', '15'], {}, '--max-in-flight must be a whole number of KiB from 16 to 256, not "15"'],
     [
       ['--ring-memory', '511'],
       {},

@@ -70,6 +70,8 @@ export class CaptureClient implements AsyncDisposable {
   missing = 0;
   /** What came first: `section`, `interface`, `packet`, `statistics`, in the order of the stream. */
   readonly kinds: Block['kind'][] = [];
+  /** Of the websocket messages so far. */
+  largestMessageBytes = 0;
   closing: Closing | undefined;
   private readonly pieces: Buffer[] = [];
   private readonly flowCounts = new Map<number, number>();
@@ -255,6 +257,7 @@ export class CaptureClient implements AsyncDisposable {
     if (!isBinary) {
       this.violation ??= new Error(`a text message: ${data.toString('utf8')}`);
     }
+    this.largestMessageBytes = Math.max(this.largestMessageBytes, data.length);
     try {
       for (const block of this.reader.push(data)) {
         this.take(block);

@@ -9,6 +9,8 @@ import { EngineCapture } from './engine-capture.js';
 const GREETING = 'which capture it is for\n';
 /** More than socket and read buffer hold together. */
 const PLENTY = Buffer.alloc(4 * 1024 * 1024, 'packets ');
+/** Less than a unix socket holds. */
+const MOST_BYTES = 32 * 1024;
 const THE_END = { code: 'stopped', message: 'as asked for' } as const;
 
 describe('EngineCapture, handing pieces over', () => {
@@ -22,7 +24,7 @@ describe('EngineCapture, handing pieces over', () => {
     server = createServer().listen(path);
     const connection = once(server, 'connection');
     capture = new EngineCapture(
-      { path, greeting: GREETING },
+      { path, greeting: GREETING, mostBytes: MOST_BYTES },
       { stop: () => undefined, over: () => undefined },
     );
     [engine] = (await connection) as [Socket];
@@ -50,6 +52,7 @@ describe('EngineCapture, handing pieces over', () => {
       return pieces.length % 2 === 0 || Promise.resolve(true);
     });
     expect(Buffer.concat(pieces).equals(PLENTY)).toBe(true);
+    expect(Math.max(...pieces.map(({ length }) => length))).toBe(MOST_BYTES);
     expect(await capture.end).toMatchObject(THE_END);
   });
 

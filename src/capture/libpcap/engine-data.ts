@@ -1,15 +1,14 @@
 import { connect, type Socket } from 'node:net';
 import { HEADER_ROOM_BYTES, type TakePiece } from '../capture-provider.js';
 
-/** More than a unix socket holds, so that one read takes all there is. */
-const READ_BUFFER_BYTES = 256 * 1024;
-
 /** Where the pcapng of a capture comes from. */
 export interface DataSource {
   /** Of the engine's unix socket. */
   readonly path: string;
   /** The line that says which capture it is for. */
   readonly greeting: string;
+  /** Most that is read at once. */
+  readonly mostBytes: number;
 }
 
 /**
@@ -18,14 +17,15 @@ export interface DataSource {
  */
 export class EngineData {
   private readonly socket: Socket;
-  private readonly memory = Buffer.allocUnsafeSlow(HEADER_ROOM_BYTES + READ_BUFFER_BYTES);
+  private readonly memory: Buffer;
   private take?: TakePiece;
   private onUnwanted?: () => void;
   /** Bytes that came before anybody took them. */
   private untaken = 0;
 
   /** @param onClosed called once, when nothing more will come */
-  constructor({ path, greeting }: DataSource, onClosed: () => void) {
+  constructor({ path, greeting, mostBytes }: DataSource, onClosed: () => void) {
+    this.memory = Buffer.allocUnsafeSlow(HEADER_ROOM_BYTES + mostBytes);
     this.socket = connect({
       path,
       onread: { buffer: this.memory.subarray(HEADER_ROOM_BYTES), callback: (bytes) => this.onRead(bytes) },

@@ -18,6 +18,9 @@ import { EngineCapture } from './engine-capture.js';
 
 const RECONNECT_MS = 100;
 
+/** More than a unix socket holds, so that one read takes all there is. */
+const DEFAULT_IN_FLIGHT_BYTES = 256 * 1024;
+
 /** An engine that moves packets is a few milliseconds late; whoever asks for metrics does not wait for long. */
 const REPORT_TIMEOUT_MS = 500;
 
@@ -37,8 +40,14 @@ export class EngineLink {
   /** What the engine has told last; undefined: it has never told anything. */
   problems?: readonly EngineProblem[];
 
-  /** @param path of the engine's unix socket */
-  constructor(private readonly path: string) {}
+  /**
+   * @param path of the engine's unix socket
+   * @param mostInFlightBytes that are read of a capture before its reader is done with them
+   */
+  constructor(
+    private readonly path: string,
+    private readonly mostInFlightBytes = DEFAULT_IN_FLIGHT_BYTES,
+  ) {}
 
   /** How many captures the engine runs or opens for us. */
   get captures(): number {
@@ -99,7 +108,11 @@ export class EngineLink {
         `nif: the names of ${request.interfaces.length} interfaces are too long`,
       );
     }
-    const data = { path: this.path, greeting: line({ type: 'data', id }) };
+    const data = {
+      path: this.path,
+      greeting: line({ type: 'data', id }),
+      mostBytes: this.mostInFlightBytes,
+    };
     const capture = new EngineCapture(data, {
       stop: () => this.write({ type: 'stop', id }),
       over: () => this.running.delete(id),

@@ -19,14 +19,16 @@ export class LibpcapCaptureProvider extends CaptureProvider implements OnModuleI
   /**
    * @param readiness gets to know whether captures can begin
    * @param metrics gets to know what the engines do
+   * @param mostInFlightBytes that are read of a capture before its reader is done with them
    */
   constructor(
     { sockets }: Pick<EngineConfig, 'sockets'>,
     private readonly readiness?: Readiness,
     private readonly metrics?: ServiceMetrics,
+    mostInFlightBytes?: number,
   ) {
     super();
-    this.links = sockets.map((path) => new EngineLink(path));
+    this.links = sockets.map((path) => new EngineLink(path, mostInFlightBytes));
   }
 
   onModuleInit(): void {
