@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { ServiceMetrics } from '../metrics/service-metrics.js';
 import { ClientStalls } from './client-stalls.js';
-import { REFUSALS, type Closing } from './close-codes.js';
+import { ENDS, REFUSALS, type Closing } from './close-codes.js';
 
 /** What counts of a session here. */
 export interface ObservedSession {
@@ -14,15 +14,6 @@ export interface ObservedSession {
   readonly isCapturing: boolean;
   readonly closed: Promise<void>;
 }
-
-const ENDS = [
-  ['client-left', 1000],
-  ['stopped', 1000],
-  ['target-ended', 1000],
-  ['limit-reached', 1000],
-  ['shutting-down', 1001],
-  ['internal', 1011],
-] as const satisfies readonly (readonly [Closing['cause'], number])[];
 
 /** The client left before its capture began. */
 const GIVEN_UP = ['client-left', 1000] as const;

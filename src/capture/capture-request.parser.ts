@@ -5,6 +5,11 @@ import type { CaptureTarget } from './capture-target.js';
 import { parseContainer } from './container.dto.js';
 import { excerpt } from './excerpt.js';
 import { parseInterfaceNames } from './interface-names.js';
+import {
+  REQUEST_PARAMETERS,
+  type ParameterDescription,
+  type RequestParameter,
+} from './request-parameters.js';
 import { parseLimits, type RequestedLimits } from './requested-limits.js';
 
 /** What a client asks for, validated; nothing is looked up or opened yet. */
@@ -20,20 +25,9 @@ export interface ClientCaptureRequest {
 /** The parts of a request that matter here. */
 export type RequestHead = Pick<IncomingMessage, 'url' | 'headersDistinct'>;
 
-const HEADER_OF = {
-  container: 'clustershark-container',
-  nif: 'clustershark-nif',
-  filter: 'clustershark-filter',
-  chaste: 'clustershark-chaste',
-  duration: 'clustershark-duration',
-  'max-bytes': 'clustershark-max-bytes',
-  'max-packets': 'clustershark-max-packets',
-  snaplen: 'clustershark-snaplen',
-} as const;
-
 /** True for the clients that show no close reason and so need it in the stream: csharg and cshargextcap. */
 export function hasContainerHeader(request: RequestHead): boolean {
-  return request.headersDistinct[HEADER_OF.container] !== undefined;
+  return headerOf(request, 'container') !== undefined;
 }
 
 /**
@@ -44,11 +38,11 @@ export function hasContainerHeader(request: RequestHead): boolean {
  */
 export function parseCaptureRequest(request: RequestHead): ClientCaptureRequest {
   const query = queryOf(request.url ?? '');
-  const value = (name: keyof typeof HEADER_OF): string | undefined => {
-    const header = request.headersDistinct[HEADER_OF[name]]?.[0];
+  const value = (name: RequestParameter): string | undefined => {
+    const header = headerOf(request, name);
     return header === undefined ? (query.get(name) ?? undefined) : decodeHeader(header);
   };
-  const target = parseTarget(value('container'), query.get('netns') ?? undefined);
+  const target = parseTarget(value('container'), value('netns'));
   return {
     target,
     interfaces: parseInterfaceNames(value('nif')?.split('/') ?? target.interfaces),
@@ -89,6 +83,12 @@ function parseFilter(filter: string): string {
   // C strings end there, so that the filter compiler would see less than the user wrote.
   if (filter.includes('\0')) throw new CaptureError('invalid-filter', 'filter holds a zero character');
   return filter;
+}
+
+/** Where a parameter has no header, no header can be it. */
+function headerOf({ headersDistinct }: RequestHead, name: RequestParameter): string | undefined {
+  const { header }: ParameterDescription = REQUEST_PARAMETERS[name];
+  return header === undefined ? undefined : headersDistinct[header.toLowerCase()]?.[0];
 }
 
 function queryOf(target: string): URLSearchParams {

@@ -37,6 +37,26 @@ export const REFUSALS: readonly (readonly [cause: CaptureErrorCode, code: number
   CODE_OF_ERROR,
 ) as [CaptureErrorCode, number][];
 
+/** Of every end of a capture that ran. */
+export const ENDS: readonly (readonly [cause: ClosingCause, code: number])[] = [
+  ['client-left', 1000],
+  ['stopped', 1000],
+  ['target-ended', 1000],
+  ['limit-reached', 1000],
+  ['shutting-down', CODE_OF_ERROR['shutting-down']],
+  ['internal', CODE_OF_ERROR.internal],
+];
+
+/** RFC 6455, 7.4.1; the websocket library sends it. */
+const MESSAGE_TOO_BIG = ['message-too-big', 1009] as const;
+
+/** Every way in which a websocket may be closed by us. */
+export const CLOSINGS: readonly (readonly [cause: string, code: number])[] = [
+  ...ENDS,
+  MESSAGE_TOO_BIG,
+  ...REFUSALS,
+];
+
 export const SHUTTING_DOWN: Closing = {
   code: CODE_OF_ERROR['shutting-down'],
   cause: 'shutting-down',

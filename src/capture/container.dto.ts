@@ -10,6 +10,7 @@ import {
   ValidateNested,
   validateSync,
   type ValidationError,
+  type ValidationOptions,
 } from 'class-validator';
 import { CaptureError } from './capture-errors.js';
 import type { CaptureTarget } from './capture-target.js';
@@ -22,22 +23,27 @@ const MAX_NAME_LENGTH = 4096;
 const MAX_LABEL_LENGTH = 1024;
 
 /** Null counts as absent everywhere: that is how Go and JavaScript clients spell "none". */
-function WholeNumber(): PropertyDecorator {
+function WholeNumber(meaning: string): PropertyDecorator {
   const message = 'must be a whole number, 0 or more, below 2^53';
   return allOf(
-    IsOptional(),
+    IsOptional(meant(meaning)),
     IsInt({ message }),
     Min(0, { message }),
     Max(Number.MAX_SAFE_INTEGER, { message }),
   );
 }
 
-function Text(maxLength: number): PropertyDecorator {
+function Text(maxLength: number, meaning: string): PropertyDecorator {
   return allOf(
-    IsOptional(),
+    IsOptional(meant(meaning)),
     IsString({ message: 'must be a string' }),
     MaxLength(maxLength, { message: `must have at most ${maxLength} characters` }),
   );
+}
+
+/** Told in docs/api. */
+function meant(meaning: string): ValidationOptions {
+  return { context: { meaning } };
 }
 
 function allOf(...decorators: PropertyDecorator[]): PropertyDecorator {
@@ -47,10 +53,10 @@ function allOf(...decorators: PropertyDecorator[]): PropertyDecorator {
 }
 
 class ClusterDto {
-  @Text(MAX_LABEL_LENGTH)
+  @Text(MAX_LABEL_LENGTH, 'name of the cluster')
   context?: string | null = undefined;
 
-  @Text(MAX_LABEL_LENGTH)
+  @Text(MAX_LABEL_LENGTH, 'told in the stream')
   uid?: string | null = undefined;
 }
 
@@ -58,44 +64,44 @@ class ClusterDto {
  * The `container` object as it is on the wire; attributes in the order in which errors are reported. Every
  * attribute must be initialised: the own keys of a new instance are the list of attributes that are read.
  */
-class ContainerDto {
-  @WholeNumber()
+export class ContainerDto {
+  @WholeNumber('inode number of the network namespace; 0: unknown')
   netns?: number | null = undefined;
 
-  @WholeNumber()
+  @WholeNumber('a process in it; 0: unknown')
   pid?: number | null = undefined;
 
-  @WholeNumber()
+  @WholeNumber('start time of that process, field 22 of /proc/PID/stat; 0: unknown')
   starttime?: number | null = undefined;
 
-  @Text(MAX_NAME_LENGTH)
+  @Text(MAX_NAME_LENGTH, 'name of the target in the directory')
   name?: string | null = undefined;
 
-  @Text(MAX_NAME_LENGTH)
+  @Text(MAX_NAME_LENGTH, 'tells apart same names of several engines')
   prefix?: string | null = undefined;
 
-  @IsOptional()
+  @IsOptional(meant('names of interfaces, used where nif is absent'))
   @IsArray({ message: 'must be an array of strings' })
   @IsString({ each: true, message: 'must be an array of strings' })
   'network-interfaces'?: string[] | null = undefined;
 
-  @Text(MAX_LABEL_LENGTH)
+  @Text(MAX_LABEL_LENGTH, 'docker, pod, proc, ...; chooses among several targets of that name')
   type?: string | null = undefined;
 
-  @Text(MAX_LABEL_LENGTH)
+  @Text(MAX_LABEL_LENGTH, 'told in the stream')
   'node-name'?: string | null = undefined;
 
   /** Part of the API, of no use to this service. */
-  @Text(MAX_LABEL_LENGTH)
+  @Text(MAX_LABEL_LENGTH, 'of no use to this service')
   'capture-service'?: string | null = undefined;
 
-  @IsOptional()
+  @IsOptional(meant('where the node belongs to'))
   @IsInstance(ClusterDto, { message: 'must be an object' })
   @ValidateNested()
   cluster?: ClusterDto | null = undefined;
 
   /** Part of the API, of no use to this service. */
-  @WholeNumber()
+  @WholeNumber('of no use to this service')
   captureport?: number | null = undefined;
 }
 

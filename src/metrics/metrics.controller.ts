@@ -1,5 +1,6 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { Registry } from 'prom-client';
+import { Described } from '../api/described.js';
 import { ServiceMetrics } from './service-metrics.js';
 
 /** What Prometheus collects. */
@@ -9,6 +10,12 @@ export class MetricsController {
 
   /** Text, as of https://prometheus.io/docs/instrumenting/exposition_formats/ */
   @Get('metrics')
+  @Described({
+    summary: 'What the service does, for Prometheus',
+    answers: {
+      200: { when: 'always', contentType: Registry.PROMETHEUS_CONTENT_TYPE, schema: { type: 'string' } },
+    },
+  })
   @Header('Content-Type', Registry.PROMETHEUS_CONTENT_TYPE)
   @Header('Cache-Control', 'no-store')
   tell(): Promise<string> {

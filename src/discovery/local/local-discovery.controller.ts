@@ -1,9 +1,29 @@
 import { Controller, Get, Header, Res, ServiceUnavailableException } from '@nestjs/common';
 import type { Response } from 'express';
+import { Described } from '../../api/described.js';
 import { EngineConfig } from '../../config/engine.config.js';
 import { SharedRequest } from '../shared-request.js';
 import { TargetDirectoryError } from '../target-directory.js';
 import { getFindings } from './finder.js';
+
+const TARGET = {
+  type: 'object',
+  properties: {
+    name: { type: 'string' },
+    prefix: { type: 'string' },
+    type: { type: 'string' },
+    netns: { type: 'integer' },
+    pid: { type: 'integer' },
+    starttime: { type: 'integer' },
+    'network-interfaces': { type: 'array', items: { type: 'string' } },
+  },
+  required: ['name', 'type', 'netns', 'network-interfaces'],
+};
+const LIST = {
+  type: 'object',
+  properties: { containers: { type: 'array', items: TARGET } },
+  required: ['containers'],
+};
 
 /** What GhostWire serves behind our proxy, served by ourselves: clients need not know the difference. */
 @Controller('discover')
@@ -16,6 +36,17 @@ export class LocalDiscoveryController {
 
   /** The discovery process' answer as it is: it comes from our own, and may be megabytes. */
   @Get('mobyshark')
+  @Described({
+    summary: 'What there is to capture from, as GhostWire lists it; only with --local-discovery',
+    answers: {
+      200: { when: 'it could be found out', contentType: 'application/json; charset=utf-8', schema: LIST },
+      503: {
+        when: 'the discovery process does not answer',
+        contentType: 'application/json; charset=utf-8',
+        schema: { type: 'object', properties: { message: { type: 'string' } }, required: ['message'] },
+      },
+    },
+  })
   @Header('Content-Type', 'application/json')
   @Header('Cache-Control', 'no-store')
   async mobyshark(@Res({ passthrough: true }) response: Response): Promise<string> {
