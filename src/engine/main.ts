@@ -5,6 +5,7 @@ import { logFormat } from '../logging/log-format.js';
 import { assertPrivileges } from '../privileges/assert-privileges.js';
 import { CapabilitySet } from '../privileges/capabilities.js';
 import { missingForCaptures } from '../privileges/capability-report.js';
+import { onEndOfService, Supervision } from '../supervised/supervision.js';
 import { RefusalError } from './captures/refusal.js';
 import { DEFAULT_RING_LIMITS, RingBudget, ringLimits, shareOf } from './captures/ring-budget.js';
 import type { OpenCapture } from './control-connection.js';
@@ -36,10 +37,11 @@ export async function runEngine(args: string[]): Promise<void> {
   process.title = `packetflix: ${basename(values.socket, '.sock').replace('-', ' ')}`;
   setLogFormat(logFormat(values['log-format'], process.stderr.isTTY === true));
   tellOfCrashes((level, message, facts) => log(message, level, facts));
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
-  if (process.env['PACKETFLIX_SUPERVISED'] === '1') assertPrivileges('engine');
-  const leave = (): void => process.exit(0);
-  process.stdin.on('end', leave).on('error', leave).resume();
+  if (process.env['PACKETFLIX_SUPERVISED'] === '1') {
+    assertPrivileges('engine');
+    new Supervision();
+  }
+  onEndOfService(true, () => process.exit(0));
 
   const limits =
     values['max-captures'] && values['ring-memory']

@@ -3,6 +3,7 @@ import { tellOfCrashes } from '../logging/last-words.js';
 import { logFormat } from '../logging/log-format.js';
 import { ProcessLog } from '../logging/process-log.js';
 import { assertPrivileges } from '../privileges/assert-privileges.js';
+import { onEndOfService, Supervision } from '../supervised/supervision.js';
 import { FinderServer } from './finder-server.js';
 import { Scanner } from './scanner.js';
 
@@ -20,11 +21,11 @@ export async function runFinder(args: string[]): Promise<void> {
   });
   if (!values.socket) throw new Error('the discovery process needs --socket PATH');
   process.title = 'packetflix: discovery';
-  process.on('SIGTERM', () => undefined);
-  process.on('SIGINT', () => undefined);
-  if (process.env['PACKETFLIX_SUPERVISED'] === '1') assertPrivileges('discovery');
-  const leave = (): void => process.exit(0);
-  process.stdin.on('end', leave).on('error', leave).resume();
+  if (process.env['PACKETFLIX_SUPERVISED'] === '1') {
+    assertPrivileges('discovery');
+    new Supervision();
+  }
+  onEndOfService(true, () => process.exit(0));
 
   const log = new ProcessLog('discovery', logFormat(values['log-format'], process.stderr.isTTY === true));
   tellOfCrashes((level, message, facts) => log.write(level, message, facts));

@@ -10,7 +10,7 @@ import { ExcessPrivilegesError } from '../privileges/assert-privileges.js';
 import { SERVICE_NAME, SERVICE_VERSION } from '../version/service-version.js';
 import { createFront } from './create-front.js';
 import { ListenError } from './listen-error.js';
-import { onEndOfService, reportReady } from './supervision.js';
+import { onEndOfService, Supervision } from '../supervised/supervision.js';
 
 /** The supervisor kills after 3 s; better to go in order, whatever clients do. */
 const SHUTDOWN_DEADLINE_MS = 2_700;
@@ -40,6 +40,8 @@ async function serve(options: Options): Promise<void> {
     log.write('fatal', message);
     return process.exit(1);
   };
+  const { supervised } = options.engine;
+  const supervision = supervised ? new Supervision() : undefined;
   const app = await createFront(AppModule.register(options), options);
   const { host, port } = options.service;
   try {
@@ -53,7 +55,6 @@ async function serve(options: Options): Promise<void> {
   const where = `${await app.getUrl()}${host === undefined ? ' and on all other addresses' : ''}`;
   logger.log(`${SERVICE_NAME} ${SERVICE_VERSION} serves at ${where}`);
 
-  const { supervised } = options.engine;
   let ending = false;
   onEndOfService(supervised, () => {
     if (ending) return;
@@ -68,5 +69,5 @@ async function serve(options: Options): Promise<void> {
       },
     );
   });
-  if (supervised) reportReady();
+  supervision?.reportReady();
 }

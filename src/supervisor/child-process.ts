@@ -13,12 +13,15 @@ export interface ProcessEnd {
 /**
  * One run of a child. Its standard input is a *lifeline*: nothing is ever written to it, and its end tells the
  * child to end itself. That works in order (`stop`), and also when we are gone without a word, because the
- * kernel closes our end then. File descriptor 3 is where the child says that it is ready, if it has to say so.
+ * kernel closes our end then. File descriptor 3 is where the child says "ready", if it has to, and "alive" every
+ * second; see supervised/supervision.ts.
  */
 export class ChildProcess {
   /** Settles when the child is gone; never rejects. */
   readonly ended: Promise<ProcessEnd>;
   private readonly process: NodeChildProcess;
+  private readonly ready = Promise.withResolvers<true>();
+  private lastWordAtMs: number | undefined;
 
   constructor(command: Command, environment: NodeJS.ProcessEnv) {
     this.process = spawn(command.file, command.args, {
@@ -31,6 +34,7 @@ export class ChildProcess {
     // The child may die while we close the lifeline (EPIPE, ECONNRESET); `ended` tells of it. Without file
     // descriptors for the pipes there is no lifeline, but no child either.
     this.process.stdin?.on('error', ignore);
+    this.listen(this.process.stdio?.[3] as Readable | undefined);
     this.ended = new Promise((resolve) => {
       this.process.once('error', (error) => resolve({ status: null, signal: null, error }));
       this.process.once('exit', (status, signal) => resolve({ status, signal }));
@@ -41,19 +45,14 @@ export class ChildProcess {
     return this.process.pid;
   }
 
+  /** When it last said anything, on the clock of `performance.now()`; undefined: it has not begun yet. */
+  get lastSignOfLifeMs(): number | undefined {
+    return this.lastWordAtMs;
+  }
+
   /** Settles with true when the child has said "ready", with false when it ended before it did. */
   async becameReady(): Promise<boolean> {
-    const readiness = this.process.stdio?.[3] as Readable | undefined;
-    readiness?.on('error', ignore);
-    let said = '';
-    const saidReady = new Promise<boolean>((resolve) => {
-      readiness?.setEncoding('utf8').on('data', (text: string) => {
-        // The rest is read and dropped: a child that talks on must not block on a full pipe.
-        if (said.length < READY_LINE.length) said += text;
-        if (said.startsWith(READY_LINE)) resolve(true);
-      });
-    });
-    return await Promise.race([saidReady, this.ended.then(() => false)]);
+    return await Promise.race([this.ready.promise, this.ended.then(() => false)]);
   }
 
   /** Asks the child to end by closing its lifeline, and makes it end when it has not after `deadlineMs`. */
@@ -73,9 +72,23 @@ export class ChildProcess {
   kill(): void {
     this.process.kill('SIGKILL');
   }
+
+  /** Whatever a child says, no more of it is kept than could be "ready". */
+  private listen(words: Readable | undefined): void {
+    let line = '';
+    words
+      ?.on('error', ignore)
+      .setEncoding('latin1')
+      .on('data', (text: string) => {
+        this.lastWordAtMs = performance.now();
+        const lines = `${line}${text}`.split('\n');
+        line = (lines.pop() ?? '').slice(0, READY.length);
+        if (lines.includes(READY)) this.ready.resolve(true);
+      });
+  }
 }
 
-const READY_LINE = 'ready\n';
+const READY = 'ready';
 
 function ignore(): void {}
 

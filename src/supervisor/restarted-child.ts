@@ -1,13 +1,17 @@
 import { BackOff } from './back-off.js';
 import { describeEnd, type ChildProcess, type ProcessEnd } from './child-process.js';
 import type { Log } from './log.js';
+import { Watchdog } from './watchdog.js';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 /** A child that lived this long was healthy: its next restart is quick again. */
 const HEALTHY_AFTER_MS = 10_000;
 
-/** A child that is started again whenever it ends, after a pause that grows while it keeps dying. */
+/**
+ * A child that is started again whenever it ends, after a pause that grows while it keeps dying. One that hangs is
+ * ended.
+ */
 export class RestartedChild {
   private readonly backOff = new BackOff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
   private current: ChildProcess | undefined;
@@ -44,7 +48,15 @@ export class RestartedChild {
     const child = this.launch();
     this.current = child;
     this.startedAtMs = performance.now();
+    const watchdog = new Watchdog(child, (silentMs) => {
+      this.log(
+        `${this.name} hangs: no sign of life for ${(silentMs / 1000).toFixed(1)} s; ending it`,
+        'error',
+      );
+      child.kill();
+    });
     void child.ended.then((end) => {
+      watchdog.stop();
       this.current = undefined;
       if (this.stopping || onEnd(end) === 'leave') return;
       this.restartLater(end);

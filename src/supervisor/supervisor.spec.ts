@@ -136,6 +136,22 @@ describe('Supervisor', () => {
     expectAllGone();
   });
 
+  it('ends an engine that goes round in circles, and starts it again', async () => {
+    const engine = launcher('hangs-once', join(scratch, 'hung'));
+    const { supervisor, status } = supervise(launcher('obedient'), engine);
+    await engine.launched[0]?.becameReady();
+    const begin = performance.now();
+    await engine.launched[0]?.ended;
+    // 5 s, and more where others take the processor away from it.
+    expect(performance.now() - begin).toBeLessThan(12_000);
+    expect(log[0]).toMatch(/^engine 0 hangs: no sign of life for \d+\.\d s; ending it$/);
+    await eventually(() => engine.launched.length === 2, 'another engine');
+    expect(await engine.launched[1]?.becameReady()).toBe(true);
+    supervisor.shutDown('SIGTERM');
+    expect(await status).toBe(0);
+    expectAllGone();
+  }, 25_000);
+
   it('starts the discovery process again that dies, and ends it with the others', async () => {
     const discovery = launcher('dies-once', join(scratch, 'died'));
     const household = { front: launcher('obedient').launch, engines: [], discovery: discovery.launch };

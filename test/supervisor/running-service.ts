@@ -59,11 +59,15 @@ export class RunningService implements AsyncDisposable {
 
   /** The process with that role; when there are several, the first. */
   inRole(role: RoleName): ProcessFacts {
-    // A process may have given itself a title, which then stands in place of its command line.
-    const pattern = new RegExp(`(main\\.js |packetflix: )${role}`);
-    const found = this.processes().find(({ command }) => pattern.test(command));
+    const [found] = this.allInRole(role);
     if (!found) throw new Error(`no ${role} among the processes of the service:\n${this.log}`);
     return found;
+  }
+
+  allInRole(role: RoleName): ProcessFacts[] {
+    // A process may have given itself a title, which then stands in place of its command line.
+    const pattern = new RegExp(`(main\\.js |packetflix: )${role}`);
+    return this.processes().filter(({ command }) => pattern.test(command));
   }
 
   async answers(): Promise<boolean> {

@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CaptureClient } from '../kit/capture-client.js';
+import { eventually } from '../kit/eventually.js';
+import { describeAsRoot } from '../kit/root.js';
+import { netnsOfThisProcess, RunningService, type RoleName } from './running-service.js';
+
+/** We promise 5 s; a machine that runs other tests meanwhile may take longer to show it. */
+const NOTICED_WITHIN_MS = 15_000;
+/** Longer than a child may be silent. */
+const LONG_STOP_MS = 6_000;
+
+const request = { netns: netnsOfThisProcess(), nif: 'lo' };
+
+async function runningCapture(service: RunningService): Promise<CaptureClient> {
+  const client = await CaptureClient.open(service, request);
+  await client.described('lo');
+  return client;
+}
+
+describeAsRoot('A process of the service that hangs', () => {
+  it('takes the captures of its engine along, with a reason, and no others', async () => {
+    await using service = await RunningService.start();
+    const engines = service.allInRole('engine');
+    // The engine with the fewest captures gets the next one, so each has one now.
+    const clients = await Promise.all(engines.map(() => runningCapture(service)));
+    const begin = performance.now();
+    process.kill(engines[0]?.pid ?? 0, 'SIGSTOP');
+    // Those that come now, before anybody knows, are not lost for long either.
+    const late = await CaptureClient.open(service, request);
+
+    await service.child.saying(/engine 0 hangs: no sign of life for \d/, NOTICED_WITHIN_MS);
+    console.info(`noticed within ${Math.round(performance.now() - begin)} ms`);
+    await eventually('the end of its captures', () => clients.some(({ closing }) => closing), 5_000);
+    const ended = clients.filter(({ closing }) => closing);
+    expect(ended.map(({ closing }) => closing)).toEqual([
+      { code: 1011, reason: 'the capture engine has failed' },
+    ]);
+    await eventually('an answer', () => late.closing ?? late.kinds.length > 0);
+    await eventually('another engine', () => service.allInRole('engine').length === engines.length);
+    await using again = await runningCapture(service);
+    expect(again.closing).toBeUndefined();
+    for (const client of clients) if (!client.closing) await client.close();
+  });
+
+  it.each(['discovery', 'front'] as const)('is ended and started again: %s', async (role: RoleName) => {
+    await using service = await RunningService.start();
+    const { pid } = service.inRole(role);
+    process.kill(pid, 'SIGSTOP');
+    await service.child.saying(/ hangs: no sign of life for \d/, NOTICED_WITHIN_MS);
+    await eventually(`another ${role}`, () => service.inRole(role).pid !== pid);
+    await eventually('the service to answer again', () => service.answers(), NOTICED_WITHIN_MS);
+  });
+
+  it('leaves its children alone when it is the supervisor, and they leave it alone', async () => {
+    await using service = await RunningService.start();
+    await using client = await runningCapture(service);
+    const before = service.processes().map(({ pid }) => pid);
+    process.kill(service.pid, 'SIGSTOP');
+    await sleep(LONG_STOP_MS);
+    process.kill(service.pid, 'SIGCONT');
+    await sleep(LONG_STOP_MS / 4);
+    expect(service.processes().map(({ pid }) => pid)).toEqual(before);
+    expect(client.closing).toBeUndefined();
+    expect(service.log).not.toMatch(/hangs/);
+  });
+
+  it('is none of them when all were stopped, as with a machine that sleeps', async () => {
+    await using service = await RunningService.start();
+    await using client = await runningCapture(service);
+    const pids = service.processes().map(({ pid }) => pid);
+    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    await sleep(LONG_STOP_MS);
+    // The supervisor first: it looks before the others can speak.
+    for (const pid of pids) process.kill(pid, 'SIGCONT');
+    await sleep(LONG_STOP_MS / 4);
+    expect(service.processes().map(({ pid }) => pid)).toEqual(pids);
+    expect(client.closing).toBeUndefined();
+  });
+});
