@@ -25,6 +25,7 @@ const TEST_PROGRAMS = programs([
   ['busybox', 'busybox-static'],
   ['docker-compose', 'docker-compose'],
   ['mmdebstrap', 'mmdebstrap'],
+  ['setcap', 'libcap2-bin'],
 ]);
 const BENCH_PROGRAMS = programs([
   ['ip', 'iproute2'],

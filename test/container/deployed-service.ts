@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
-import { Child } from '../kit/child.js';
+import type { Child } from '../kit/child.js';
 import type { ContainerEngine } from '../kit/container-engines.js';
 import { eventually } from '../kit/eventually.js';
 import { processTree, type ProcessFacts } from '../kit/process-tree.js';
