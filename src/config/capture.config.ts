@@ -1,5 +1,11 @@
-import { IsInt, IsOptional, Max, Min, ValidateBy, type ValidationArguments } from 'class-validator';
-import { LEAST_CAPTURE_MEBIBYTES, MAX_DURATION_SECONDS, MAX_SNAPSHOT_LENGTH } from '../engine/protocol.js';
+import { IsIn, IsInt, IsOptional, Max, Min, ValidateBy, type ValidationArguments } from 'class-validator';
+import {
+  LEAST_CAPTURE_MEBIBYTES,
+  MAX_DURATION_SECONDS,
+  MAX_SNAPSHOT_LENGTH,
+  PACKET_METHODS,
+  type PacketMethod,
+} from '../engine/protocol.js';
 
 /** More packets or bytes than this nobody waits for; and it is told exactly by a double. */
 export const MOST_PACKETS_OR_BYTES = 10 ** 15 - 1;
@@ -24,7 +30,7 @@ const BYTES = { message: `must be a whole number of bytes from 1 to ${MOST_PACKE
 const PACKETS = { message: `must be a whole number of packets from 1 to ${MOST_PACKETS_OR_BYTES}` };
 const SNAPSHOT_LENGTH = { message: `must be a whole number of bytes from 1 to ${MAX_SNAPSHOT_LENGTH}` };
 
-/** How much clients may capture, each of them and all together. */
+/** How much clients may capture, each of them and all together, and how that is done. */
 export class CaptureConfig {
   /** Captures at once, over all clients and engines. */
   @IsInt(CAPTURES)
@@ -79,6 +85,10 @@ export class CaptureConfig {
   @Min(1, SNAPSHOT_LENGTH)
   @Max(MAX_SNAPSHOT_LENGTH, SNAPSHOT_LENGTH)
   readonly maxSnapshotLength?: number;
+
+  /** How the engines take packets out of the kernel. */
+  @IsIn(PACKET_METHODS, { message: `must be ${PACKET_METHODS.join(' or ')}` })
+  readonly packetMethod!: PacketMethod;
 }
 
 /** Or fewer captures could run than there may be; of wrong numbers others tell. */

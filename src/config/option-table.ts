@@ -222,6 +222,17 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
     description: 'address or host name for the port of --operator-port',
   },
   {
+    section: 'capture',
+    field: 'packetMethod',
+    flag: '--packet-method',
+    variable: 'PACKETFLIX_PACKET_METHOD',
+    kind: 'text',
+    value: 'method',
+    defaultValue: 'ring',
+    description:
+      'how packets are taken out of the kernel: ring (directly, where it can be) or libpcap (slower)',
+  },
+  {
     section: 'service',
     field: 'logFormat',
     flag: '--log-format',

@@ -27,6 +27,7 @@ const DEFAULTS = {
     maxBytes: undefined,
     maxPackets: undefined,
     maxSnapshotLength: undefined,
+    packetMethod: 'ring',
   },
   discovery: {
     service: '127.0.0.1',
@@ -40,7 +41,7 @@ const DEFAULTS = {
 };
 
 interface Changes {
-  capture?: { [Field in keyof (typeof DEFAULTS)['capture']]?: number };
+  capture?: { [Field in keyof (typeof DEFAULTS)['capture']]?: number | string };
   service?: Partial<Omit<(typeof DEFAULTS)['service'], 'host' | 'user'>> & { host?: string; user?: string };
   discovery?: Partial<(typeof DEFAULTS)['discovery']>;
   engine?: {

@@ -7,6 +7,7 @@ import { CapabilitySet } from '../privileges/capabilities.js';
 import { missingForCaptures } from '../privileges/capability-report.js';
 import { onEndOfService, Supervision } from '../supervised/supervision.js';
 import { RefusalError } from './captures/refusal.js';
+import { PACKET_METHODS, type PacketMethod } from './protocol.js';
 import { DEFAULT_RING_LIMITS, RingBudget, ringLimits, shareOf } from './captures/ring-budget.js';
 import type { OpenCapture } from './control-connection.js';
 import { EngineServer } from './engine-server.js';
@@ -19,7 +20,7 @@ import type { EngineProblem } from './protocol.js';
  * reaches the engine too, and captures that end well take a moment.
  *
  * @param args `--socket PATH`; `--engines N`: how many there are to share `--ring-memory MIB`, which is for
- *   `--max-captures N`; and `--log-format`
+ *   `--max-captures N`; `--packet-method`: how packets are taken out of the kernel; and `--log-format`
  */
 export async function runEngine(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -30,6 +31,7 @@ export async function runEngine(args: string[]): Promise<void> {
       'max-captures': { type: 'string' },
       'ring-memory': { type: 'string' },
       'log-format': { type: 'string' },
+      'packet-method': { type: 'string', default: 'ring' },
     },
   });
   if (!values.socket) throw new Error('the engine needs --socket PATH');
@@ -52,7 +54,7 @@ export async function runEngine(args: string[]): Promise<void> {
     message,
   }));
   const server = new EngineServer(
-    await loadCaptures(problems),
+    await loadCaptures(packetMethod(values['packet-method']), problems),
     new RingBudget(shareOf(Number(values.engines), limits)),
     problems,
   );
@@ -60,14 +62,20 @@ export async function runEngine(args: string[]): Promise<void> {
 }
 
 /** libpcap is loaded only now: a service that lacks it says so, and serves what does not need it. */
-async function loadCaptures(problems: EngineProblem[]): Promise<OpenCapture> {
+async function loadCaptures(method: PacketMethod, problems: EngineProblem[]): Promise<OpenCapture> {
   try {
     const { startCaptureServices } = await import('./captures/capture-services.js');
-    return startCaptureServices();
+    return startCaptureServices(method);
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'LibraryMissingError') throw error;
     const message = `no captures: ${error.message}; on Debian: apt-get install libpcap0.8`;
     problems.push({ part: 'libpcap', message });
     return () => Promise.reject(new RefusalError('internal', message));
   }
+}
+
+function packetMethod(text: string): PacketMethod {
+  const method = PACKET_METHODS.find((each) => each === text);
+  if (!method) throw new Error(`--packet-method must be ${PACKET_METHODS.join(' or ')}`);
+  return method;
 }

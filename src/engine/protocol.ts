@@ -31,6 +31,10 @@ export const MAX_DURATION_SECONDS = 2_000_000;
 /** Ring memory that each capture finds at the least, in MiB: the smallest ring that is of use, twice. */
 export const LEAST_CAPTURE_MEBIBYTES = 2;
 
+/** How packets are taken out of the kernel: from its ring itself where the kind of interface allows that, or by libpcap. */
+export const PACKET_METHODS = ['ring', 'libpcap'] as const;
+export type PacketMethod = (typeof PACKET_METHODS)[number];
+
 /** A namespace to capture from, and what must be true of it at the time it is opened. */
 export interface NetnsReference {
   /** Inode number of the network namespace, as in `ls -L -i /proc/PID/ns/net`; > 0. */

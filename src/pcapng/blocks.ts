@@ -1,6 +1,6 @@
 /**
  * The pcapng blocks that are written now and then, by engine and front. Packets, of which there are many, have
- * src/engine/pcapng/packet-blocks.ts.
+ * src/engine/packets/block-buffer.ts.
  * Format: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html. Little endian, always.
  */
 

@@ -16,13 +16,13 @@ interface Surroundings {
   readonly means: Means;
   readonly directory: RuntimeDirectory;
   readonly format: LogFormat;
-  readonly limits: Pick<CaptureConfig, 'maxCaptures' | 'ringMemoryMebibytes'>;
+  readonly capture: Pick<CaptureConfig, 'maxCaptures' | 'ringMemoryMebibytes' | 'packetMethod'>;
 }
 
 /** The real front, engines and discovery process: this same program in its other roles. */
 export function createHousehold(
   argv: readonly string[],
-  { means, directory, format, limits }: Surroundings,
+  { means, directory, format, capture }: Surroundings,
 ): Household {
   const engineCount = Math.min(availableParallelism(), MOST_ENGINES);
   const sockets = Array.from({ length: engineCount }, (_, index) => directory.engineSocket(index));
@@ -39,7 +39,8 @@ export function createHousehold(
   };
   const forAllEngines = [
     ...['--engines', String(engineCount)],
-    ...['--max-captures', String(limits.maxCaptures), '--ring-memory', String(limits.ringMemoryMebibytes)],
+    ...['--max-captures', String(capture.maxCaptures), '--ring-memory', String(capture.ringMemoryMebibytes)],
+    ...['--packet-method', capture.packetMethod],
   ];
   return {
     engines: sockets.map((socket) => () => behind('engine', socket, ...forAllEngines)),

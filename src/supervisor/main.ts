@@ -31,7 +31,7 @@ export async function runSupervisor(argv: string[]): Promise<never> {
   }
 }
 
-async function serve(argv: readonly string[], { service, capture: limits }: Options): Promise<number> {
+async function serve(argv: readonly string[], { service, capture }: Options): Promise<number> {
   // Node.js would listen for a debugger, whom the front must not reach; see roles.ts.
   process.on('SIGUSR1', () => undefined);
   const format = logFormat(service.logFormat, process.stderr.isTTY === true);
@@ -54,7 +54,7 @@ async function serve(argv: readonly string[], { service, capture: limits }: Opti
 
   const directory = RuntimeDirectory.create(means.closedTo?.gid);
   try {
-    const supervisor = new Supervisor(createHousehold(argv, { means, directory, format, limits }), log);
+    const supervisor = new Supervisor(createHousehold(argv, { means, directory, format, capture }), log);
     for (const signal of ENDING_SIGNALS) process.on(signal, () => supervisor.shutDown(signal));
     return await supervisor.run();
   } finally {

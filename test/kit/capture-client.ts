@@ -321,7 +321,9 @@ export class CaptureClient implements AsyncDisposable {
   private describe(): string {
     const counts = [...this.packetCounts].map(([name, count]) => `${name}: ${count}`).join(', ');
     const closing = this.closing ? `closed with ${this.closing.code} "${this.closing.reason}"` : 'open';
-    return `interfaces ${this.interfaceNames.join(', ')}; packets ${counts}; ${closing}\n${this.service.log.slice(-4000)}`;
+    const { received = 0n, droppedBySystem = 0n } = this.statistics.at(-1) ?? {};
+    const last = `last statistics ${received} received, ${droppedBySystem} dropped`;
+    return `interfaces ${this.interfaceNames.join(', ')}; packets ${counts}; ${last}; ${closing}\n${this.service.log.slice(-4000)}`;
   }
 }
 

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../../pcapng/blocks.js';
-import { BlockBuffer, RecordReader } from '../pcapng/packet-blocks.js';
+import { BlockBuffer } from '../packets/block-buffer.js';
+import { RecordReader } from '../packets/libpcap/record-reader.js';
 import type { CaptureOrder } from '../protocol.js';
 import { CaptureLimiter } from './capture-limiter.js';
 

@@ -1,5 +1,5 @@
 import { ENHANCED_PACKET_BLOCK } from '../../pcapng/blocks.js';
-import { ENHANCED_PACKET_BYTES, type BlockBuffer } from '../pcapng/packet-blocks.js';
+import { packetBlockBytes, type BlockBuffer } from '../packets/block-buffer.js';
 import {
   MAX_SNAPSHOT_LENGTH,
   type CaptureLimit,
@@ -86,7 +86,7 @@ export class CaptureLimiter {
     const captured = this.snapshotLength;
     if (words[first + CAPTURED_LENGTH_WORD]! <= captured) return blockBytes;
     const packetEnd = from + 4 * PACKET_WORD + captured;
-    const keptBytes = ENHANCED_PACKET_BYTES + ((captured + 3) & ~3);
+    const keptBytes = packetBlockBytes(captured);
     bytes.fill(0, packetEnd, from + keptBytes); // padding
     words[first + CAPTURED_LENGTH_WORD] = captured;
     words[first + TOTAL_LENGTH_WORD] = keptBytes;

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { BlockBuffer } from '../pcapng/packet-blocks.js';
+import { sendAtOnce } from '../native/libc.js';
+import { BlockBuffer } from '../packets/block-buffer.js';
 import type { CaptureLimiter } from './capture-limiter.js';
 
 /**
@@ -52,19 +53,31 @@ export class CaptureOutput {
       keep(buffer);
       return;
     }
-    this.socket.write(buffer.filled(), this.onWritten);
-    // What the kernel took at once has been copied; otherwise the memory is in use until the write is done.
-    if (this.socket.writableLength === 0) {
+    const sent = this.sendAtOnce(buffer);
+    if (sent === buffer.length) {
       keep(buffer);
       return;
     }
+    // The memory is in use until this is done.
     this.waiting.push(buffer);
+    this.socket.write(buffer.filled().subarray(sent), this.onWritten);
   }
 
   /** Hands over the rest and says that nothing follows. */
   end(onFinished: () => void): void {
     this.flush();
     this.socket.end(onFinished);
+  }
+
+  /**
+   * Past Node's streams, which would cost more than all else at every wake-up (engine at 20,000 packets/s: 0.33 instead of 0.47 ms of CPU per wake-up). They
+   * get what the kernel has no room for, and wait for it.
+   */
+  private sendAtOnce(buffer: BlockBuffer): number {
+    const fd = descriptorOf(this.socket);
+    return fd === undefined || this.socket.writableLength > 0
+      ? 0
+      : sendAtOnce(fd, buffer.bytes, buffer.length);
   }
 
   private readonly onWritten = (): void => {
@@ -77,4 +90,13 @@ export class CaptureOutput {
 function keep(buffer: BlockBuffer): void {
   buffer.length = 0;
   if (spares.length < MOST_SPARES) spares.push(buffer);
+}
+
+/**
+ * Of an open socket. Node does not document the handle: should it be gone one day, all goes the ordinary way. It must be
+ * asked for each time, since the number may stand for something else once the socket is closed.
+ */
+function descriptorOf(socket: Socket): number | undefined {
+  const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } | null };
+  return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
 }

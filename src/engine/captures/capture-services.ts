@@ -3,10 +3,11 @@ import { FilterCompiler } from '../filter/filter-compiler.js';
 import type { OpenCapture } from '../control-connection.js';
 import { HolderWatch } from '../namespaces/holder-watch.js';
 import { Opener } from '../opening/opener.js';
+import type { PacketMethod } from '../protocol.js';
 import { Capture, type CaptureServices } from './capture.js';
 
 /** Starts what all captures of this engine share. */
-export function startCaptureServices(): OpenCapture {
+export function startCaptureServices(packetMethod: PacketMethod): OpenCapture {
   const opener = new Opener((error) => {
     // Without its threads the engine is of no use: the supervisor starts another one.
     log(`an opener thread failed: ${error.stack}`);
@@ -14,6 +15,7 @@ export function startCaptureServices(): OpenCapture {
   });
   const filterCompiler = new FilterCompiler();
   filterCompiler.warmUp();
-  const services: CaptureServices = { opener, filterCompiler, holderWatch: new HolderWatch(opener) };
+  const holderWatch = new HolderWatch(opener);
+  const services: CaptureServices = { opener, filterCompiler, holderWatch, packetMethod };
   return (order, data, rings, onEnd) => Capture.open(order, data, rings, services, onEnd);
 }

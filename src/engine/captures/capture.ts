@@ -4,13 +4,18 @@ import type { FilterCompiler } from '../filter/filter-compiler.js';
 import { logOnce } from '../log.js';
 import { InterfaceWatch } from '../interfaces/interface-watch.js';
 import type { Interface } from '../interfaces/rtnetlink.js';
-import type { Pointer } from '../native/libc.js';
 import { libraryVersion } from '../native/libpcap.js';
 import type { HolderWatch } from '../namespaces/holder-watch.js';
-import type { OpenedNamespace } from '../opening/opener-tasks.js';
+import type { OpenedNamespace, OpenSource } from '../opening/opener-tasks.js';
 import type { Opener } from '../opening/opener.js';
 import { sectionHeaderBlock } from '../../pcapng/blocks.js';
-import { whyNotAnInterfaceName, type CaptureOrder, type CaptureTotals, type EndCode } from '../protocol.js';
+import {
+  whyNotAnInterfaceName,
+  type CaptureOrder,
+  type CaptureTotals,
+  type EndCode,
+  type PacketMethod,
+} from '../protocol.js';
 import { CaptureLimiter } from './capture-limiter.js';
 import { CaptureOutput } from './capture-output.js';
 import { CaptureStream } from './capture-stream.js';
@@ -27,6 +32,7 @@ export interface CaptureServices {
   readonly opener: Opener;
   readonly filterCompiler: FilterCompiler;
   readonly holderWatch: HolderWatch;
+  readonly packetMethod: PacketMethod;
 }
 
 /** How a capture ended. */
@@ -101,8 +107,8 @@ export class Capture {
     this.limiter = new CaptureLimiter(order, (message) => this.end('limit-reached', message));
     this.output = new CaptureOutput(data, this.limiter, () => this.stream.pump());
     this.stream = new CaptureStream(this.output, (source) => this.gone(source), order.snapshotLength);
-    const { opener, holderWatch } = services;
-    this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, order, filter);
+    const { opener, holderWatch, packetMethod } = services;
+    this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, order, filter, packetMethod);
     this.watch = new InterfaceWatch(
       { fd: namespace.watchFd, interfaces: namespace.interfaces },
       (interfaces) => this.follow(interfaces),
@@ -239,16 +245,16 @@ export class Capture {
     }
   }
 
-  private admit({ member, pcap, ring, linkType, afterwards }: OpenMember): void {
+  private admit({ member, reader, ring, linkType }: OpenMember): void {
     const { device } = member;
     if (this.over || this.joined.get(device.index) !== member) {
-      this.closeRing(pcap.release(), ring); // it went while it was being opened
+      this.closeRing(reader.release(), ring); // it went while it was being opened
       return;
     }
     const { onReady } = this.stream;
-    const description = this.stream.describe(device, pcap.linkType, this.filter.text);
+    const description = this.stream.describe(device, reader.linkType, this.filter.text);
     member.linkType = linkType;
-    member.source = new InterfaceSource(device, pcap, ring, description, afterwards, onReady);
+    member.source = new InterfaceSource(device, reader, ring, description, onReady);
     this.stream.add(member.source);
   }
 
@@ -262,9 +268,9 @@ export class Capture {
     this.closeRing(source.release(), source.ring);
   }
 
-  private closeRing(handle: Pointer, ring: Ring): void {
+  private closeRing(source: OpenSource, ring: Ring): void {
     this.rings.returnRing(ring);
-    this.interfaceOpener.closeRing(handle);
+    this.interfaceOpener.closeSource(source);
   }
 
   private close(): void {

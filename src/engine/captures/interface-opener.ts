@@ -1,10 +1,13 @@
 import { closeSync } from 'node:fs';
-import type { CaptureFilter } from '../filter/capture-filter.js';
+import type { CaptureFilter, LinkTypeFilter } from '../filter/capture-filter.js';
 import type { Interface } from '../interfaces/rtnetlink.js';
-import type { Pointer } from '../native/libc.js';
-import { LivePcap, type PacketFilter, type PcapOptions } from '../native/libpcap.js';
+import { PacketFilter } from '../native/libpcap.js';
+import type { FilterPlace, InterfaceFilter, InterfaceOpening, OpenSource } from '../opening/opener-tasks.js';
 import type { Opener } from '../opening/opener.js';
-import { MAX_SNAPSHOT_LENGTH, type CaptureOrder } from '../protocol.js';
+import { PcapPacketReader } from '../packets/libpcap/pcap-packet-reader.js';
+import type { PacketReader } from '../packets/packet-reader.js';
+import { RingPacketReader } from '../packets/ring/ring-packet-reader.js';
+import { MAX_SNAPSHOT_LENGTH, type CaptureOrder, type PacketMethod } from '../protocol.js';
 import { Turns } from '../turns.js';
 import type { Ring } from './ring-budget.js';
 
@@ -15,12 +18,10 @@ export const ETHERNET = 1;
 const MOST_AT_ONCE = 4;
 
 export interface OpenInterface {
-  readonly pcap: LivePcap;
+  readonly reader: PacketReader;
   readonly ring: Ring;
   /** DLT_ value. */
   readonly linkType: number;
-  /** What the kernel lets pass must pass this as well. */
-  readonly afterwards?: PacketFilter;
 }
 
 /** Opens interfaces of one network namespace for one capture. */
@@ -35,16 +36,18 @@ export class InterfaceOpener {
     private readonly namespaceFd: number,
     private readonly order: Pick<CaptureOrder, 'promiscuous' | 'snapshotLength'>,
     private readonly filter: CaptureFilter,
+    private readonly method: PacketMethod,
   ) {}
 
   /** @throws OpenerError, FilterError */
-  async open({ name }: Interface, ring: Ring): Promise<OpenInterface> {
+  async open({ index, name }: Interface, ring: Ring): Promise<OpenInterface> {
     this.underWay++;
     await this.turns.take();
     try {
       if (this.closed) throw new Error('the capture is over');
       const options = {
         interfaceName: name,
+        interfaceIndex: index,
         snapshotLength: MAX_SNAPSHOT_LENGTH,
         promiscuous: this.order.promiscuous,
         ringBytes: ring.bytes,
@@ -58,9 +61,9 @@ export class InterfaceOpener {
     }
   }
 
-  /** Closing a ring takes the kernel as long as opening one. */
-  closeRing(handle: Pointer): void {
-    this.opener.run('closeInterfaces', [handle]).catch(() => undefined);
+  /** Closing takes the kernel as long as opening. */
+  closeSource(source: OpenSource): void {
+    this.opener.run('closeInterfaces', [source]).catch(() => undefined);
   }
 
   close(): void {
@@ -68,37 +71,57 @@ export class InterfaceOpener {
     this.closeIfUnused();
   }
 
-  private async openWithFilter(options: PcapOptions): Promise<Omit<OpenInterface, 'ring'>> {
-    const { exclusion } = this.filter;
-    let { program, afterwards } = await this.filter.forLinkType(ETHERNET);
-    const { handle, linkType } = await this.opener.run('openInterface', {
+  private async openWithFilter(options: InterfaceOpening['options']): Promise<Omit<OpenInterface, 'ring'>> {
+    let filter = await this.filter.forLinkType(ETHERNET);
+    const opened = await this.opener.run('openInterface', {
       namespaceFd: this.namespaceFd,
+      method: this.method,
       options,
-      filter: { exclusion, linkType: ETHERNET, program, snapshotLength: this.keptFor(afterwards) },
+      filter: this.forKernel(ETHERNET, filter),
     });
+    const { source, linkType } = opened;
+    let { filterPlace } = opened;
     try {
       if (linkType !== ETHERNET) {
-        ({ program, afterwards } = await this.filter.forLinkType(linkType));
-        const snapshotLength = this.keptFor(afterwards);
-        await this.opener.run('setFilter', {
-          handle,
-          filter: { exclusion, linkType, program, snapshotLength },
+        filter = await this.filter.forLinkType(linkType);
+        filterPlace = await this.opener.run('setFilter', {
+          source,
+          filter: this.forKernel(linkType, filter),
         });
       }
-      return { pcap: new LivePcap(handle), linkType, afterwards };
+      return {
+        linkType,
+        reader: readerOf(source, leftToReader(filter, filterPlace)),
+      };
     } catch (error) {
-      this.closeRing(handle);
+      this.closeSource(source);
       throw error;
     }
   }
 
-  /** A filter that runs on what the kernel let pass must see all of it; it is cut later then, see capture-limiter.ts. */
-  private keptFor(afterwards: PacketFilter | undefined): number {
-    return afterwards ? MAX_SNAPSHOT_LENGTH : (this.order.snapshotLength ?? MAX_SNAPSHOT_LENGTH);
+  private forKernel(linkType: number, { program, afterwards }: LinkTypeFilter): InterfaceFilter {
+    const { snapshotLength = MAX_SNAPSHOT_LENGTH } = this.order;
+    return {
+      exclusion: this.filter.exclusion,
+      linkType,
+      program,
+      // A filter that runs on what the kernel let pass must see all of it; it is cut later then, see capture-limiter.ts.
+      snapshotLength: afterwards ? MAX_SNAPSHOT_LENGTH : snapshotLength,
+    };
   }
 
   /** Not while a thread may still want to visit the namespace: the number could stand for another one by then. */
   private closeIfUnused(): void {
     if (this.closed && this.underWay === 0) closeSync(this.namespaceFd);
   }
+}
+
+function readerOf(source: OpenSource, filter: PacketFilter | undefined): PacketReader {
+  return source.kind === 'ring'
+    ? new RingPacketReader(source.ring, filter)
+    : new PcapPacketReader(source.handle, filter);
+}
+
+function leftToReader({ program, afterwards }: LinkTypeFilter, place: FilterPlace): PacketFilter | undefined {
+  return afterwards ?? (place === 'reader' && program ? new PacketFilter(program) : undefined);
 }

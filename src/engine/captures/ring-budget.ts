@@ -1,9 +1,8 @@
+import { RING_BLOCK_BYTES } from '../packets/ring-block.js';
 import { LEAST_CAPTURE_MEBIBYTES } from '../protocol.js';
 
 const MIB = 1024 * 1024;
 
-/** A block of libpcap's rings: it asks the kernel for frames of 256 KiB, whatever the snapshot length. */
-const RING_BLOCK_BYTES = 256 * 1024;
 /** A ring with fewer blocks than this would lose packets whenever its reader is a few milliseconds late. */
 const LEAST_RING_BYTES = 4 * RING_BLOCK_BYTES;
 /** Better than not to capture from an interface at all, when there are hundreds of them. */

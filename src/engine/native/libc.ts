@@ -7,7 +7,7 @@ import { getSystemErrorMap } from 'node:util';
 
 const libc = koffi.load(null);
 
-/** See seccomp(2). */
+/** struct sock_fprog, a classic BPF program. Without a name: names of koffi types are one for the process. */
 const sockFprog = koffi.struct({ len: 'unsigned short', filter: 'void *' });
 
 const c = {
@@ -19,6 +19,13 @@ const c = {
   getsockopt: libc.func(
     'int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)',
   ),
+  setsockopt: libc.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)'),
+  getsockname: libc.func('int getsockname(int fd, _Out_ void *address, _Inout_ uint32_t *length)'),
+  close: libc.func('int close(int fd)'),
+  mmap: libc.func(
+    'void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)',
+  ),
+  munmap: libc.func('int munmap(void *address, size_t length)'),
   syscall: libc.func('long syscall(long number, ...)'),
   prctl: libc.func('prctl', 'int', ['int', 'ulong', koffi.pointer(sockFprog)]),
   calloc: libc.func('void *calloc(size_t count, size_t size)'),
@@ -27,6 +34,15 @@ const c = {
   fflush: libc.func('int fflush(void *stream)'),
   fseeko: libc.func('int fseeko(void *stream, int64_t offset, int whence)'),
 };
+
+const SOCKET_FILTER_PROGRAM_BYTES = 16;
+const attachFilter = libc.func('setsockopt', 'int', [
+  'int',
+  'int',
+  'int',
+  koffi.pointer(sockFprog),
+  'uint32_t',
+]);
 
 /** An address in this process' memory; valid only as long as what it points to. */
 export type Pointer = bigint;
@@ -80,6 +96,16 @@ export function send(fd: number, message: Uint8Array): void {
 
 const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
+const MSG_NOSIGNAL = 0x4000;
+
+/**
+ * send(2) of as much as the socket takes at once.
+ *
+ * @returns how many bytes it took; 0 when it has no room, or is broken: whoever waits for room gets to know
+ */
+export function sendAtOnce(fd: number, bytes: Uint8Array, length: number): number {
+  return Math.max(0, Number(c.send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL)));
+}
 
 /**
  * recv(2) of one message.
@@ -135,18 +161,80 @@ export function setSystemCallFilter(instructions: Uint8Array): void {
   checked('prctl', c.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) as number);
 }
 
-const SOL_PACKET = 263;
-const PACKET_STATISTICS = 6;
-const packetStatistics = new Uint32Array(3); // struct tpacket_stats_v3: packets, drops, freeze_q_cnt
+/** socket(2), closed on exec. */
+export function openSocket(domain: number, type: number, protocol: number): number {
+  return checked('socket', c.socket(domain, type | SOCK_CLOEXEC, protocol) as number);
+}
+
+/** bind(2). */
+export function bindSocket(fd: number, address: Uint8Array): void {
+  checked('bind', c.bind(fd, address, address.byteLength) as number);
+}
+
+/** getsockname(2) into `address`. */
+export function socketName(fd: number, address: Uint8Array): void {
+  checked('getsockname', c.getsockname(fd, address, [address.byteLength]) as number);
+}
+
+/** setsockopt(2). */
+export function setSocketOption(fd: number, level: number, name: number, value: Uint8Array): void {
+  checked('setsockopt', c.setsockopt(fd, level, name, value, value.byteLength) as number);
+}
+
+/** getsockopt(2) into `value`. */
+export function socketOption(fd: number, level: number, name: number, value: Uint8Array | Uint32Array): void {
+  checked('getsockopt', c.getsockopt(fd, level, name, value, [value.byteLength]) as number);
+}
+
+const SOL_SOCKET = 1;
+const SO_ERROR = 4;
+const SO_ATTACH_FILTER = 26;
+const pendingError = new Uint32Array(1);
+
+/** Takes the error that waits at a socket, SO_ERROR of socket(7). @throws SystemError when there is one */
+export function throwSocketError(fd: number): void {
+  socketOption(fd, SOL_SOCKET, SO_ERROR, pendingError);
+  if (pendingError[0]) throw new SystemError('recv', pendingError[0]);
+}
 
 /**
- * PACKET_STATISTICS of packet(7): what a packet socket has received, and of that dropped because its ring
- * was full, *since the last call*.
+ * SO_ATTACH_FILTER of socket(7): takes the place of the filter before, at once.
+ *
+ * @param instructions classic BPF, 8 bytes each
+ * @throws SystemError `EINVAL` and `ENOMEM` when the program is larger than the kernel allows
  */
-export function takePacketStatistics(fd: number): { packets: number; drops: number } {
-  const length = [packetStatistics.byteLength];
-  checked('getsockopt', c.getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, packetStatistics, length) as number);
-  return { packets: packetStatistics[0] ?? 0, drops: packetStatistics[1] ?? 0 };
+export function attachSocketFilter(fd: number, instructions: Uint8Array): void {
+  const program = { len: instructions.byteLength / 8, filter: koffi.as(instructions, 'void *') as unknown };
+  checked(
+    'setsockopt',
+    attachFilter(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, SOCKET_FILTER_PROGRAM_BYTES) as number,
+  );
+}
+
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+
+/** mmap(2) of what a descriptor stands for, shared, to read and write. */
+export function mapMemory(fd: number, bytes: number): Pointer {
+  const address = c.mmap(null, bytes, PROT_READ_WRITE, MAP_SHARED, fd, 0) as Pointer;
+  if (address === MAP_FAILED) throw new SystemError('mmap', koffi.errno());
+  return address;
+}
+
+/** The memory at an address without a copy. Whoever has it must not touch it after the memory is gone. */
+export function viewMemory(address: Pointer, bytes: number): ArrayBuffer {
+  return koffi.view(address, bytes);
+}
+
+/** munmap(2). */
+export function unmapMemory(address: Pointer, bytes: number): void {
+  checked('munmap', c.munmap(address, bytes) as number);
+}
+
+/** close(2). */
+export function closeDescriptor(fd: number): void {
+  checked('close', c.close(fd) as number);
 }
 
 const SEEK_SET = 0;

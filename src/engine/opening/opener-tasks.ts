@@ -2,7 +2,8 @@ import type { Interface } from '../interfaces/rtnetlink.js';
 import type { Pointer } from '../native/libc.js';
 import type { PcapOptions } from '../native/libpcap.js';
 import type { NamespaceHolder } from '../namespaces/holder.js';
-import type { NetnsReference } from '../protocol.js';
+import type { PacketRing, PacketRingOptions } from '../packets/ring/packet-ring.js';
+import type { NetnsReference, PacketMethod } from '../protocol.js';
 
 /** What is left to the opener threads, since it makes a thread wait for the kernel, or visits a namespace. */
 export interface OpenerTasks {
@@ -10,9 +11,9 @@ export interface OpenerTasks {
   openNamespace: { argument: NetnsReference; result: OpenedNamespace };
   openInterface: { argument: InterfaceOpening; result: OpenedInterface };
   /** Replaces the filter of an open interface. */
-  setFilter: { argument: FilterSetting; result: void };
+  setFilter: { argument: FilterSetting; result: FilterPlace };
   /** Closes interfaces that nobody reads from any more. */
-  closeInterfaces: { argument: readonly Pointer[]; result: void };
+  closeInterfaces: { argument: readonly OpenSource[]; result: void };
   /** For each namespace: what holds it now; undefined: nothing does. */
   checkHolders: { argument: readonly HeldNamespace[]; result: (NamespaceHolder | undefined)[] };
 }
@@ -28,7 +29,8 @@ export interface OpenedNamespace {
 
 export interface InterfaceOpening {
   readonly namespaceFd: number;
-  readonly options: PcapOptions;
+  readonly method: PacketMethod;
+  readonly options: PcapOptions & PacketRingOptions;
   readonly filter: InterfaceFilter;
 }
 
@@ -42,15 +44,24 @@ export interface InterfaceFilter {
   readonly snapshotLength: number;
 }
 
+/** What packets are read from; to be closed by `closeInterfaces`. */
+export type OpenSource =
+  | { readonly kind: 'ring'; readonly ring: PacketRing }
+  /** A `pcap_t *`. */
+  | { readonly kind: 'libpcap'; readonly handle: Pointer };
+
 export interface OpenedInterface {
-  /** The `pcap_t *`. */
-  readonly handle: Pointer;
+  readonly source: OpenSource;
   /** DLT_ value. Where it is not that of the filter, nothing passes until the filter has been set. */
   readonly linkType: number;
+  readonly filterPlace: FilterPlace;
 }
 
+/** Where the program of a filter runs: the reader has to do what is too large for the kernel. */
+export type FilterPlace = 'kernel' | 'reader';
+
 export interface FilterSetting {
-  readonly handle: Pointer;
+  readonly source: OpenSource;
   readonly filter: InterfaceFilter;
 }
 

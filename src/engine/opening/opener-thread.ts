@@ -3,6 +3,7 @@
  * all of /proc may take 100 ms. It is also the thread that visits other network namespaces: setns(2)
  * moves a thread, not a process.
  */
+import type { Pointer } from '../native/libc.js';
 import { closeSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { both, cutting, REJECT_ALL } from '../filter/bpf-program.js';
@@ -14,12 +15,22 @@ import {
   PcapError,
   pcapDatalink,
   setPcapFilter,
+  type PcapOptions,
 } from '../native/libpcap.js';
 import { findAnotherHolder, openNamespace, stillHolds } from '../namespaces/open-namespace.js';
 import { inNamespace } from '../namespaces/visit.js';
+import {
+  closePacketRing,
+  createPacketRing,
+  filterPacketRing,
+  startPacketRing,
+  type PacketRing,
+} from '../packets/ring/packet-ring.js';
 import { MAX_SNAPSHOT_LENGTH } from '../protocol.js';
 import type {
+  FilterPlace,
   InterfaceFilter,
+  OpenedInterface,
   OpenerCall,
   OpenerReply,
   OpenerTaskName,
@@ -44,24 +55,31 @@ const implementations: { [Name in OpenerTaskName]: Implementation<Name> } = {
     }
   },
 
-  openInterface({ namespaceFd, options, filter }) {
-    const handle = inNamespace(namespaceFd, () => activatePcap(options));
-    try {
-      const linkType = pcapDatalink(handle);
-      setFilter(handle, linkType === filter.linkType ? filter : { ...filter, linkType, program: REJECT_ALL });
-      return { handle, linkType };
-    } catch (error) {
-      closePcap(handle);
-      throw error;
+  openInterface({ namespaceFd, method, options, filter }) {
+    return inNamespace(namespaceFd, () => {
+      const ring = method === 'ring' ? createPacketRing(options) : undefined;
+      if (!ring) return openByLibpcap(options, filter);
+      try {
+        const linkType = ring.type.dlt;
+        const filterPlace = filterRing(ring, fitting(filter, linkType));
+        startPacketRing(ring);
+        return { source: { kind: 'ring', ring }, linkType, filterPlace };
+      } catch (error) {
+        closePacketRing(ring);
+        throw error;
+      }
+    });
+  },
+
+  setFilter({ source, filter }) {
+    return source.kind === 'ring' ? filterRing(source.ring, filter) : filterPcap(source.handle, filter);
+  },
+
+  closeInterfaces(sources) {
+    for (const source of sources) {
+      if (source.kind === 'ring') closePacketRing(source.ring);
+      else closePcap(source.handle);
     }
-  },
-
-  setFilter({ handle, filter }) {
-    setFilter(handle, filter);
-  },
-
-  closeInterfaces(handles) {
-    for (const handle of handles) closePcap(handle);
   },
 
   checkHolders(namespaces) {
@@ -71,9 +89,42 @@ const implementations: { [Name in OpenerTaskName]: Implementation<Name> } = {
   },
 };
 
-function setFilter(handle: bigint, { exclusion, linkType, program, snapshotLength }: InterfaceFilter): void {
+function openByLibpcap(options: PcapOptions, filter: InterfaceFilter): OpenedInterface {
+  const handle = activatePcap(options);
+  try {
+    const linkType = pcapDatalink(handle);
+    const filterPlace = filterPcap(handle, fitting(filter, linkType));
+    return { source: { kind: 'libpcap', handle }, linkType, filterPlace };
+  } catch (error) {
+    closePcap(handle);
+    throw error;
+  }
+}
+
+/** Nothing passes a filter that was compiled for another link type. */
+function fitting(filter: InterfaceFilter, linkType: number): InterfaceFilter {
+  return linkType === filter.linkType ? filter : { ...filter, linkType, program: REJECT_ALL };
+}
+
+function filterRing(
+  ring: PacketRing,
+  { exclusion, linkType, program, snapshotLength }: InterfaceFilter,
+): FilterPlace {
+  const excluding = compileExclusion(exclusion, linkType);
+  const whole = cutting(both(excluding, program), snapshotLength);
+  if (!whole || filterPacketRing(ring, whole)) return 'kernel';
+  if (excluding) filterPacketRing(ring, excluding);
+  return 'reader';
+}
+
+/** Where the kernel does not take a program, libpcap runs it itself. */
+function filterPcap(
+  handle: Pointer,
+  { exclusion, linkType, program, snapshotLength }: InterfaceFilter,
+): FilterPlace {
   const whole = cutting(both(compileExclusion(exclusion, linkType), program), snapshotLength);
   if (whole) setPcapFilter(handle, whole);
+  return 'kernel';
 }
 
 /** A link type that knows no TCP, such as a CAN bus, does not carry our connections either. */

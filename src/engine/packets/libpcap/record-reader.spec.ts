@@ -1,6 +1,7 @@
-import { packetsOf, readPcapng } from '../../../test/kit/pcapng.js';
-import { interfaceDescriptionBlock, sectionHeaderBlock } from '../../pcapng/blocks.js';
-import { BlockBuffer, RecordReader } from './packet-blocks.js';
+import { packetsOf, readPcapng } from '../../../../test/kit/pcapng.js';
+import { interfaceDescriptionBlock, sectionHeaderBlock } from '../../../pcapng/blocks.js';
+import { BlockBuffer } from '../block-buffer.js';
+import { RecordReader } from './record-reader.js';
 
 const HEAD = Buffer.concat([
   sectionHeaderBlock([], 'test'),
