@@ -26,9 +26,9 @@ export interface CaptureRequest {
   readonly excludedConnections: readonly TcpConnection[];
   /** Endpoints that the operator wants to be left out of all captures, see `--exclude`. */
   readonly excludedEndpoints: readonly TcpEndpoint[];
-  /** Most bytes kept of each packet; absent: all. */
+  /** Most bytes kept of each packet; absent: all. A provider keeps to it, or refuses with `invalid-request`. */
   readonly snapshotLength?: number;
-  /** What ends the capture by itself, with `limit-reached`; absent: nothing of that kind. */
+  /** What ends the capture by itself, with `limit-reached`; absent: nothing of that kind. The same holds here. */
   readonly limits?: CaptureLimits;
 }
 

@@ -131,6 +131,28 @@ export function describeCaptureProvider(
       );
     });
 
+    it.each<[string, Pick<CaptureRequest, 'limits' | 'snapshotLength'>]>([
+      ['packets', { limits: { packets: { atMost: 1, setBy: 'request' } } }],
+      ['bytes', { limits: { bytes: { atMost: 1, setBy: 'service' } } }],
+      ['each packet', { snapshotLength: 1 }],
+    ])('keeps to a limit of %s, or refuses it', async (_, limits) => {
+      const request = { ...subject.request, sectionComments: [], ...limits };
+      const outcome = await subject.provider
+        .open(request, new AbortController().signal)
+        .catch((error: unknown) => error);
+      if (outcome instanceof CaptureError) {
+        expect(outcome.code).toBe('invalid-request');
+        return;
+      }
+      const blocks = readBlocks(await readUntilStopped(outcome as Capture));
+      const packets = blocks.filter(({ type }) => type === ENHANCED_PACKET_BLOCK);
+      expect(packets.length).toBeLessThanOrEqual(limits.limits?.packets?.atMost ?? Infinity);
+      if (limits.limits?.bytes) expect(packets).toEqual([]);
+      for (const { body } of packets) {
+        expect(body.readUInt32LE(12)).toBeLessThanOrEqual(limits.snapshotLength ?? Infinity);
+      }
+    });
+
     it('refuses with an error of the port what it cannot capture', async () => {
       for (const [refused, request] of Object.entries(subject.refused ?? {})) {
         const outcome = await subject.provider
@@ -177,7 +199,7 @@ async function readUntilStopped(capture: Capture): Promise<Buffer> {
 }
 
 function expectEnd(end: CaptureEnd): void {
-  expect(['stopped', 'target-ended']).toContain(end.code);
+  expect(['stopped', 'target-ended', 'limit-reached']).toContain(end.code);
   expect(typeof end.message).toBe('string');
 }
 
