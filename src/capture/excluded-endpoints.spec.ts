@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { endpointText, parseEndpoint } from './excluded-endpoints.js';
+import { endpointsFrom, endpointText, parseEndpoint } from './excluded-endpoints.js';
 
 describe('An endpoint to leave out', () => {
   it.each([
@@ -23,6 +23,13 @@ describe('An endpoint to leave out', () => {
     ...['fe80::1%eth0', '[fe80::1%eth0]:443', '192.0.2.1:443\n', '1) or (tcp'],
   ])('is not %j', (text) => {
     expect(parseEndpoint(text)).toBeUndefined();
+  });
+
+  it('counts once, however often and in whatever form it is named', () => {
+    expect(endpointsFrom(['5001', '::ffff:192.0.2.1', '5001', '192.0.2.1'])).toEqual([
+      { port: 5001 },
+      { address: '192.0.2.1' },
+    ]);
   });
 
   it('is told as it was understood', () => {

@@ -32,9 +32,10 @@ export function isListOfEndpoints(texts: readonly string[]): boolean {
   return texts.length <= MAX_EXCLUSIONS && texts.every((text) => parseEndpoint(text) !== undefined);
 }
 
-/** The endpoints of an option that is right. */
+/** The endpoints of an option that is right, each once. */
 export function endpointsFrom(texts: readonly string[]): TcpEndpoint[] {
-  return texts.map(parseEndpoint).filter((endpoint) => endpoint !== undefined);
+  const endpoints = texts.map(parseEndpoint).filter((endpoint) => endpoint !== undefined);
+  return [...new Map(endpoints.map((endpoint) => [endpointText(endpoint), endpoint])).values()];
 }
 
 /** An endpoint as people write it. */

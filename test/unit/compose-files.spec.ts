@@ -2,10 +2,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js';
 import { parse, parseAllDocuments } from 'yaml';
+import { OPTION_TABLE } from '../../src/config/option-table.js';
 import { parseCommandLine } from '../../src/config/parse-command-line.js';
 import { composeService, type ComposeService } from '../kit/compose-file.js';
 
 const FOLDER = resolve(import.meta.dirname, '../../docker');
+const VARIABLES_OF_OPTIONS: ReadonlySet<string> = new Set(OPTION_TABLE.map(({ variable }) => variable));
 const VARIABLES = { PACKETFLIX_PASSWORD: 'secret' };
 
 /** The service in each of the compose files. */
@@ -37,6 +39,7 @@ describe('The service in a compose file', () => {
     const texts = Object.entries(environment).map(([key, value]) => [key, String(value)]);
     const parsed = parseCommandLine(command, Object.fromEntries(texts) as Record<string, string>);
     if (parsed.kind !== 'options') throw new Error(JSON.stringify(parsed));
+    expect(Object.keys(environment).filter((name) => !VARIABLES_OF_OPTIONS.has(name))).toEqual([]);
     const { discovery, service } = parsed.options;
     expect(discovery.proxy || discovery.local).toBe(true);
     expect(service.port).toBe(5001);
@@ -121,12 +124,25 @@ describe('compose.ghostwire.yaml', () => {
 });
 
 describe('The DaemonSet for Kubernetes', () => {
+  const manifest = readFileSync(join(FOLDER, 'kubernetes/packetflix.yaml'), 'utf8');
+  const daemonSet = parseAllDocuments(manifest)
+    .map((document) => document.toJS() as DaemonSet)
+    .find(({ kind }) => kind === 'DaemonSet');
+  const container = daemonSet!.spec!.template.spec!.containers[0]!;
+
+  it('starts with options that there are, at the ports that it has', () => {
+    const environment = Object.fromEntries(container.env!.map(({ name, value }) => [name, value]));
+    const parsed = parseCommandLine([], environment);
+    if (parsed.kind !== 'options') throw new Error(JSON.stringify(parsed));
+    expect(container.ports).toEqual([
+      { name: 'capture', containerPort: parsed.options.service.port },
+      { name: 'operator', containerPort: Number(environment.PACKETFLIX_OPERATOR_PORT) },
+    ]);
+    expect(parsed.options.service.excludedEndpoints).toEqual([String(parsed.options.service.port)]);
+    expect(Object.keys(environment).filter((name) => !VARIABLES_OF_OPTIONS.has(name))).toEqual([]);
+  });
+
   it('has the privileges that the compose files give, and no others', () => {
-    const manifest = readFileSync(join(FOLDER, 'kubernetes/packetflix.yaml'), 'utf8');
-    const daemonSet = parseAllDocuments(manifest)
-      .map((document) => document.toJS() as DaemonSet)
-      .find(({ kind }) => kind === 'DaemonSet');
-    const container = daemonSet!.spec!.template.spec!.containers[0]!;
     const base = read('compose.base.yaml', 'packetflix');
     expect(container.securityContext?.capabilities).toEqual({ drop: base.cap_drop, add: base.cap_add });
     expect(container.securityContext?.readOnlyRootFilesystem).toBe(base.read_only);

@@ -46,7 +46,7 @@ describe('The manifest for Kubernetes', () => {
     ['a field in the wrong place', 'type: RuntimeDefault', 'type: RuntimeDefault\n            hostPID: true'],
     ['a text where a number belongs', 'containerPort: 5001', "containerPort: '5001'"],
     ['a switch where a list belongs', 'drop: [ALL]', 'drop: true'],
-    ['a field that is missing', '      targetPort: capture\n', '      nodePort: capture\n'],
+    ['a field that is missing', '      port: 5001\n', ''],
     ['a selector that is missing', /^ {2}selector:\n {4}matchLabels:\n.*\n/m, ''],
   ])('would not with %s', (_, right, wrong) => {
     const changed = TEXT.replace(right, wrong);
