@@ -7,7 +7,7 @@ import { parseFlags } from '../../src/config/parse-flags.js';
 const PROJECT = resolve(import.meta.dirname, '../..');
 const README = read('README.md');
 const DOCUMENTS = [
-  ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md'],
+  ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'],
   ...readdirSync(join(PROJECT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
@@ -44,6 +44,11 @@ describe('README.md', () => {
 });
 
 describe('The documents', () => {
+  it.each(DOCUMENTS)('%s names only sources and tests that are there', (document) => {
+    const paths = [...read(document).matchAll(/`((?:src|test)\/[\w./-]+\.ts)`/g)].map(([, path]) => path!);
+    expect(paths.filter((path) => !existsSync(join(PROJECT, path)))).toEqual([]);
+  });
+
   it.each(DOCUMENTS)('%s links only to what is there', (document) => {
     const links = [...read(document).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link!);
     const broken = links.filter((link) => !link.includes('://') && !isThere(document, link));
