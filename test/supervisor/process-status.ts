@@ -26,7 +26,8 @@ export function privilegesOf(pid: number): Privileges {
   return first;
 }
 
-function privilegesIn(status: string): Privileges {
+/** From the text of such a file. */
+export function privilegesIn(status: string): Privileges {
   const field = (name: string): string =>
     new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)?.[1]?.trim() ?? '';
   const ids = (name: string): number[] => field(name).split(/\s+/).filter(Boolean).map(Number);

@@ -1,0 +1,97 @@
+import { chmodSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CaptureClient } from '../kit/capture-client.js';
+import { describeAsRoot } from '../kit/root.js';
+import { run } from '../kit/run.js';
+import { privilegesIn, privilegesOf } from './process-status.js';
+import { MAIN, netnsOfThisProcess, RunningService } from './running-service.js';
+
+const PROGRAM = new URL('programs/as-the-front.mjs', import.meta.url).pathname;
+/** What the program needs to become the user; it has none of them when it tries. */
+const UNTIL_LOADED = '-all,+setuid,+setgid,+dac_read_search';
+
+describeAsRoot('Whoever takes over the front', () => {
+  let folder: string;
+  beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'border-'))));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('can do nothing that the front could not', async () => {
+    const secretFile = join(folder, 'secret');
+    writeFileSync(secretFile, 'secret', { mode: 0o600 });
+    chmodSync(folder, 0o755);
+    await using service = await RunningService.start();
+    await using client = await CaptureClient.open(service, { netns: netnsOfThisProcess(), nif: 'lo' });
+    await client.described('lo');
+    const front = privilegesOf(service.inRole('front').pid);
+    const engine = service.inRole('engine');
+
+    const stripped = ['--clear-groups', '--inh-caps=-all', '--ambient-caps=-all', '--no-new-privs'];
+    const output = await run(
+      'setpriv',
+      ...[...stripped, `--bounding-set=${UNTIL_LOADED}`, '--', process.execPath, PROGRAM],
+      ...[front.uids[0], front.gids[0], engine.pid].map(String),
+      ...[secretFile, MAIN],
+    );
+    const { outcomes, status } = JSON.parse(output) as { outcomes: Record<string, string>; status: string };
+
+    // It was who it should be, or the rest would say nothing.
+    expect({ ...privilegesIn(status), bounding: '' }).toEqual({ ...front, bounding: '' });
+    expect(outcomes).toEqual({
+      'enter a network namespace': 'EPERM',
+      'open the network namespace of an engine': 'EACCES',
+      'capture packets': 'EPERM',
+      'send raw packets': 'EPERM',
+      'trace an engine': 'EPERM',
+      'open the memory of an engine': 'EACCES',
+      'read the memory of an engine': 'EPERM',
+      'read the environment of an engine': 'EACCES',
+      'see the files of an engine': 'EACCES',
+      'see the files of the first process': 'EACCES',
+      'read a file of root': 'EACCES',
+      'change the code': 'EACCES',
+      'change the kernel': 'EACCES',
+      mount: 'EPERM',
+      'become root': 'EPERM',
+      'become root by its group': 'EPERM',
+    });
+  });
+
+  it('gets no debugger by sending SIGUSR1 to the others', async () => {
+    await using service = await RunningService.start();
+    const processes = service.processes();
+    for (const { pid } of processes) process.kill(pid, 'SIGUSR1');
+    await sleep(500);
+    expect(service.log).not.toMatch(/debugger/i);
+    expect(service.processes().map(({ pid }) => pid)).toEqual(processes.map(({ pid }) => pid));
+    const listening = new Set(
+      [
+        ...readFileSync('/proc/net/tcp', 'latin1').matchAll(/^ *\d+: \S+:23ED .* 0A (?:\S+ +){6}(\d+) /gm),
+      ].map(([, inode]) => `socket:[${inode}]`),
+    );
+    for (const { pid, descriptors } of service.processes()) {
+      const sockets = descriptors.map((descriptor) => linkOf(`/proc/${pid}/fd/${descriptor}`));
+      expect(sockets.filter((socket) => listening.has(socket))).toEqual([]);
+    }
+  });
+
+  it('has no terminal to type into', async () => {
+    await using service = await RunningService.start();
+    for (const { pid } of [...service.allInRole('front'), ...service.allInRole('filter compiler')]) {
+      const [, , session] = readFileSync(`/proc/${pid}/stat`, 'latin1')
+        .replace(/^.*\) /s, '')
+        .split(' ')
+        .slice(1);
+      expect(Number(session)).toBe(pid);
+    }
+  });
+});
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ''; // closed meanwhile
+  }
+}
