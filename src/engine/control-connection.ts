@@ -4,7 +4,7 @@ import type { Capture, CaptureEnding } from './captures/capture.js';
 import { asRefusal, RefusalError, RING_MEMORY_USED_UP } from './captures/refusal.js';
 import type { RingAllotment, RingBudget } from './captures/ring-budget.js';
 import { LineReader } from './lines.js';
-import { validateOrder } from './order.js';
+import { isCaptureId, validateOrder } from './order.js';
 import {
   PROTOCOL_VERSION,
   type CaptureOrder,
@@ -23,6 +23,9 @@ export type OpenCapture = (
 
 /** Waits for the data connection of a capture; rejects when it does not come. */
 export type DataConnections = (id: string) => Promise<Socket>;
+
+/** Many times of what a front leaves unread that is slow, or stopped for a while: an event has 64 KiB at most. */
+const MOST_UNREAD_BYTES = 16 * 1024 * 1024;
 
 /** Anything that a front sends must fit this; unknown attributes do not matter. */
 interface AnyRequest {
@@ -64,7 +67,7 @@ export class ControlConnection {
 
   private handle(request: AnyRequest | null): void {
     const id = request?.id;
-    if (typeof id !== 'string' || id.length > 64) throw new TypeError('a request without an id');
+    if (!isCaptureId(id)) throw new TypeError('a request without an id');
     switch (request?.type) {
       case 'start':
         void this.start(id, request.order);
@@ -137,7 +140,10 @@ export class ControlConnection {
     return { captures, totals, ...this.budget.memory };
   }
 
+  /** A front that asks and does not read must not fill our memory: it is hung up on. */
   private send(event: EngineEvent): void {
-    if (this.socket.writable) this.socket.write(`${JSON.stringify(event)}\n`);
+    if (!this.socket.writable) return;
+    this.socket.write(`${JSON.stringify(event)}\n`);
+    if (this.socket.writableLength > MOST_UNREAD_BYTES) this.socket.destroy();
   }
 }

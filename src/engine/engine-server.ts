@@ -5,6 +5,7 @@ import type { RingBudget } from './captures/ring-budget.js';
 import { ControlConnection, type OpenCapture } from './control-connection.js';
 import { PROTOCOL_VERSION, type EngineProblem, type Greeting } from './protocol.js';
 import { LineReader } from './lines.js';
+import { isCaptureId } from './order.js';
 
 /** The two connections of a capture come within milliseconds of each other. */
 const DATA_CONNECTION_TIMEOUT_MS = 5_000;
@@ -64,7 +65,7 @@ export class EngineServer {
         this.dataConnection,
         this.problems,
       );
-    } else if (greeting?.type === 'data' && typeof greeting.id === 'string') {
+    } else if (greeting?.type === 'data' && isCaptureId(greeting.id)) {
       this.receiveData(socket, greeting.id);
     } else {
       throw new TypeError('not a greeting');
@@ -78,9 +79,12 @@ export class EngineServer {
       deliver(socket);
       return;
     }
+    if (this.arrived.has(id)) throw new TypeError('a second data connection for one capture');
     this.arrived.set(id, socket);
     socket.setTimeout(DATA_CONNECTION_TIMEOUT_MS, () => socket.destroy());
-    socket.once('close', () => this.arrived.delete(id));
+    socket.once('close', () => {
+      if (this.arrived.get(id) === socket) this.arrived.delete(id);
+    });
   }
 
   private readonly dataConnection = (id: string): Promise<Socket> => {

@@ -17,6 +17,14 @@ import {
 /** Each may take 64 KiB, and all must fit into the one block that opens the stream. */
 const MAX_COMMENTS = 4;
 
+/** Fronts take UUIDs; what is longer only fills memory. */
+const MAX_ID_LENGTH = 64;
+
+/** Whether this can be the name of a capture in the talk with a front. */
+export function isCaptureId(id: unknown): id is string {
+  return typeof id === 'string' && id.length <= MAX_ID_LENGTH;
+}
+
 /**
  * Checks an order that came across the privilege border. The front has checked what the client sent already; this
  * side does not trust the front either.
