@@ -15,6 +15,8 @@ const slow = {
 };
 
 export default {
+  // The service takes a second to start, but ten on a machine that is busy with other things.
+  testTimeout: 60_000,
   // One run for both; the reporter names what was skipped.
   globalSetup: '<rootDir>/scripts/jest/assert-node.mjs',
   reporters: ['default', '<rootDir>/scripts/jest/skipped-reporter.mjs'],

@@ -20,10 +20,14 @@ async function ask(port: number, path: string): Promise<Answer> {
 
 /** Engines connect a moment after the service answers. */
 function readinessWhen(port: number, condition: (answer: Answer) => boolean): Promise<Answer> {
-  return eventually('that readiness', async () => {
-    const answer = await ask(port, '/readyz');
-    return condition(answer) && answer;
-  });
+  return eventually(
+    'that readiness',
+    async () => {
+      const answer = await ask(port, '/readyz');
+      return condition(answer) && answer;
+    },
+    30_000,
+  );
 }
 
 describeAsRoot('The health of a service that has all it needs', () => {

@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { Child } from '../kit/child.js';
@@ -6,8 +5,6 @@ import { freePort, Service } from '../kit/service.js';
 import { frontBefore } from '../proxy/kit/proxy-under-test.js';
 import { Upstream } from '../proxy/kit/upstream.js';
 import { MAIN } from '../supervisor/running-service.js';
-
-jest.setTimeout(60_000);
 
 const PATHS = ['/healthz', '/readyz'];
 
