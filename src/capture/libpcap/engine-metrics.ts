@@ -35,10 +35,10 @@ export function addEngineMetrics(links: readonly Link[], metrics: ServiceMetrics
   const mostRingBytes = gauge('ring_limit_bytes', 'Memory that there is for rings');
   const lastReports = new Map<number, EngineReport>();
 
-  const refreshEngine = async (link: Link, index: number): Promise<void> => {
+  const setEngine = (link: Link, index: number, fresh: EngineReport | undefined): void => {
     const engine = { engine: String(index) };
     // One that is too busy to answer now has not lost its counts.
-    const report = (await link.report()) ?? lastReports.get(index);
+    const report = fresh ?? lastReports.get(index);
     connected.set(engine, link.connected ? 1 : 0);
     restarts.inc(engine, link.restarts);
     if (!report || !link.connected) {
@@ -54,8 +54,11 @@ export function addEngineMetrics(links: readonly Link[], metrics: ServiceMetrics
     mostRingBytes.set(engine, report.mostRingBytes);
   };
   metrics.beforeTelling(async () => {
-    for (const metric of [connected, restarts, captures, packets, bytes, drops, ringBytes, mostRingBytes])
+    const reports = await Promise.all(links.map((link) => link.report()));
+    // All at once and always in the same order, whoever answers first.
+    for (const metric of [connected, restarts, captures, packets, bytes, drops, ringBytes, mostRingBytes]) {
       metric.reset();
-    await Promise.all(links.map(refreshEngine));
+    }
+    links.forEach((link, index) => setEngine(link, index, reports[index]));
   });
 }

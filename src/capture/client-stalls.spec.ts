@@ -1,0 +1,46 @@
+import { jest } from '@jest/globals';
+import { ClientStalls } from './client-stalls.js';
+
+describe('ClientStalls', () => {
+  beforeEach(() => void jest.useFakeTimers());
+  afterEach(() => void jest.useRealTimers());
+
+  it('counts a client that takes nothing of what waits for it, once, and for how long', () => {
+    const stalls = new ClientStalls();
+    const client = { bytesWritten: 1000, writableLength: 400 };
+    const unwatch = stalls.watch(client);
+    jest.advanceTimersByTime(3_000);
+    expect(stalls).toMatchObject({ count: 1, now: 1 });
+    expect(stalls.seconds).toBeCloseTo(3);
+
+    client.writableLength = 0;
+    jest.advanceTimersByTime(1_000);
+    expect(stalls).toMatchObject({ count: 1, now: 0 });
+    expect(stalls.seconds).toBeCloseTo(3);
+
+    Object.assign(client, { bytesWritten: 2000, writableLength: 300 });
+    jest.advanceTimersByTime(2_000);
+    expect(stalls.count).toBe(2);
+    unwatch();
+    expect(stalls.now).toBe(0);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('does not count a client that is slow, but goes on', () => {
+    const stalls = new ClientStalls();
+    const client = { bytesWritten: 1000, writableLength: 400 };
+    stalls.watch(client);
+    for (let second = 0; second < 5; second++) {
+      client.bytesWritten += 100;
+      jest.advanceTimersByTime(1_000);
+    }
+    expect(stalls).toMatchObject({ count: 0, now: 0, seconds: 0 });
+  });
+
+  it('does not count a client for which nothing waits', () => {
+    const stalls = new ClientStalls();
+    stalls.watch({ bytesWritten: 1000, writableLength: 0 });
+    jest.advanceTimersByTime(5_000);
+    expect(stalls.count).toBe(0);
+  });
+});
