@@ -2,6 +2,7 @@
 // how it ended, as JSON: the name of the error, or "succeeded".
 //
 //     as-the-front.mjs UID GID ENGINE_PID SECRET_FILE CODE_FILE
+import { Buffer } from 'node:buffer';
 import { closeSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
 import koffi from 'koffi';

@@ -1,0 +1,151 @@
+import { CaptureClient } from '../kit/capture-client.js';
+import { eventually } from '../kit/eventually.js';
+import { NetworkNamespace } from '../kit/namespace.js';
+import { PacketSender } from '../kit/packets.js';
+import { isAlive } from '../kit/process-tree.js';
+import { describeAsRoot } from '../kit/root.js';
+import { run } from '../kit/run.js';
+import { privilegesOf } from './process-status.js';
+import { RunningService } from './running-service.js';
+
+const MANY = 200;
+/** As many as an impatient client opens at a time. */
+const AT_ONCE = 20;
+const PROMISED_END_MS = 5_000;
+const PROMISED_DEATH_MS = 2_000;
+
+interface Scene extends AsyncDisposable {
+  readonly namespace: NetworkNamespace;
+  readonly service: RunningService;
+  capture(): Promise<CaptureClient>;
+}
+
+/** A service, and a wire with packets on it. */
+async function scene(): Promise<Scene> {
+  const stack = new AsyncDisposableStack();
+  const namespace = stack.use(await NetworkNamespace.create());
+  await namespace.addWire('eth0', 'eth1');
+  const service = stack.use(await RunningService.start());
+  stack.use(await PacketSender.start(namespace, { interface: 'eth0', ratePerSecond: 50, sizes: [1400] }));
+  const capture = async (): Promise<CaptureClient> => {
+    const client = stack.use(await CaptureClient.open(service, { netns: namespace.inode, nif: 'eth1' }));
+    await client.described('eth1');
+    return client;
+  };
+  return { namespace, service, capture, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** Without CAP_SYS_RESOURCE, which root may lack in a container, only the same user may: see prlimit(2). */
+async function setLimit(pid: number, limit: string): Promise<void> {
+  const { uids, gids } = privilegesOf(pid);
+  const asThatUser = ['--reuid', String(uids[0]), '--regid', String(gids[0]), '--clear-groups', '--'];
+  await run('setpriv', ...asThatUser, 'prlimit', `--pid=${pid}`, limit);
+}
+
+async function manyCaptures({ capture }: Scene): Promise<CaptureClient[]> {
+  const clients: CaptureClient[] = [];
+  while (clients.length < MANY) {
+    clients.push(...(await Promise.all(Array.from({ length: AT_ONCE }, capture))));
+  }
+  return clients;
+}
+
+describeAsRoot(`With ${MANY} captures, the service`, () => {
+  it('ends within 5 s of a SIGTERM, with whole streams, whatever some clients do', async () => {
+    await using it = await scene();
+    const { service } = it;
+    const clients = await manyCaptures(it);
+    const stalled = clients.filter((_, index) => index % 10 === 0);
+    for (const client of stalled) client.stall();
+    service.processes();
+    const begin = performance.now();
+    service.child.signal('SIGTERM');
+    expect(await service.child.ended).toBe(0);
+    const tookMs = performance.now() - begin;
+    console.info(
+      `${MANY} captures, ${stalled.length} of them stalled: ended within ${Math.round(tookMs)} ms`,
+    );
+    expect(tookMs).toBeLessThan(PROMISED_END_MS);
+    await service.nothingIsLeft(500);
+    for (const client of clients) {
+      if (stalled.includes(client)) continue;
+      // Which also sees to it that the stream ends with a whole block.
+      expect((await client.ended()).code).toBe(1001);
+      expect(client.statistics.length).toBeGreaterThan(0);
+    }
+    for (const client of stalled) client.resume();
+  });
+
+  it('leaves nothing alive 2 s after a SIGKILL', async () => {
+    await using it = await scene();
+    await manyCaptures(it);
+    const { service } = it;
+    const pids = service.processes().map(({ pid }) => pid);
+    service.child.signal('SIGKILL');
+    const begin = performance.now();
+    await eventually('the end of all', () => !pids.some(isAlive), PROMISED_DEATH_MS);
+    console.info(`${pids.length} processes were gone after ${Math.round(performance.now() - begin)} ms`);
+  });
+});
+
+describeAsRoot('An engine that', () => {
+  it.each([
+    ['crashes', (pid: number) => Promise.resolve(process.kill(pid, 'SIGSEGV'))],
+    ['runs out of memory', (pid: number) => setLimit(pid, '--as=1:')],
+  ])('%s ends its captures with a reason, and another one takes its place', async (_, harm) => {
+    await using it = await scene();
+    const { service } = it;
+    const engines = service.allInRole('engine');
+    const clients = await Promise.all(engines.map(() => it.capture()));
+    const [engine] = engines;
+    await harm(engine?.pid ?? 0);
+    await using provoking = new AsyncDisposableStack();
+    await eventually(
+      'the end of its captures',
+      async () => {
+        // What is out of memory fails when it needs more.
+        if (isAlive(engine?.pid ?? 0)) {
+          provoking.use(await CaptureClient.open(service, { netns: it.namespace.inode, nif: 'eth1' }));
+        }
+        return clients.some(({ closing }) => closing);
+      },
+      30_000,
+    );
+    const ended = clients.flatMap(({ closing }) => closing ?? []);
+    expect(ended).toEqual([{ code: 1011, reason: 'the capture engine has failed' }]);
+    await eventually('another engine', () => service.allInRole('engine').length === engines.length);
+    await eventually('a capture by each engine', async () => {
+      for (const client of await Promise.all(engines.map(() => it.capture()))) await client.close();
+      return true;
+    });
+  });
+
+  it('has no descriptors left refuses what comes, with a reason, and goes on when there are some again', async () => {
+    await using it = await scene();
+    const { service } = it;
+    const engines = service.allInRole('engine');
+    const running = await Promise.all(engines.map(() => it.capture()));
+    const limit = async (count: string): Promise<void> => {
+      for (const { pid } of engines) await setLimit(pid, `--nofile=${count}:`);
+    };
+    // Descriptors are numbered from the lowest that is free: so nothing can be opened at all.
+    await limit('8');
+    const refused = await CaptureClient.open(service, { netns: it.namespace.inode, nif: 'eth1' });
+    expect(await refused.ended(30_000)).toEqual({
+      code: 1011,
+      reason: expect.stringMatching(/\w/) as string,
+    });
+    await limit('1024');
+    await eventually(
+      'captures again',
+      async () => (await (await it.capture()).close()).code === 1000,
+      30_000,
+    );
+    for (const client of running) {
+      const before = client.packets.length;
+      await eventually('more packets', () => client.packets.length > before);
+      expect(client.closing).toBeUndefined();
+    }
+    expect(service.allInRole('engine').map(({ pid }) => pid)).toEqual(engines.map(({ pid }) => pid));
+  });
+});
