@@ -52,7 +52,7 @@ describeAsRoot('Twenty captures', () => {
     expect(Math.min(...growthsKiB)).toBeLessThan(MAX_GROWTH_KIB);
     expect(await namespace.promiscuity('eth1')).toBe(0);
     expect(service.current.log).not.toMatch(/warning/i);
-  });
+  }, 300_000);
 });
 
 /** As clients end: some at once, some when they have seen something, some without a word. */

@@ -23,5 +23,5 @@ describeAsRoot('Namespaces that come and go', () => {
     expect(churned.rings).toBe(rings);
     await churned.allRemoved();
     expect(await churned.bystander.leave()).toMatchObject({ missing: 0, disorder: 0 });
-  });
+  }, 300_000);
 });

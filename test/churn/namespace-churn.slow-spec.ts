@@ -35,6 +35,10 @@ describeAsRoot('Namespaces that come and go all the time', () => {
     expect(churned.heldNamespaces).toEqual([]);
     expect(churned.rings).toBe(rings);
     await churned.allRemoved();
-    expect(await churned.bystander.leave()).toMatchObject({ missing: 0, disorder: 0 });
+    const { sent, missing, told, disorder } = await churned.bystander.leave();
+    console.info(`of ${sent} packets of another capture ${missing} are missing`);
+    // In so long a time the machine may have had no time for us for seconds.
+    expect({ missing, disorder }).toEqual({ missing: told, disorder: 0 });
+    expect(missing).toBeLessThan(sent / 1_000);
   });
 });
