@@ -17,7 +17,7 @@ const PROMISED_DEATH_MS = 2_000;
 interface Scene extends AsyncDisposable {
   readonly namespace: NetworkNamespace;
   readonly service: RunningService;
-  capture(): Promise<CaptureClient>;
+  readonly capture: () => Promise<CaptureClient>;
 }
 
 /** A service, and a wire with packets on it. */
