@@ -24,6 +24,14 @@ const THE_CLIENT_LEFT: Closing = { code: 1000, cause: 'client-left', message: 't
 /** All others are worth a warning. */
 const ORDERLY_ENDS: ReadonlySet<number> = new Set([THE_CLIENT_LEFT.code, SHUTTING_DOWN.code]);
 
+/** What all sessions share. */
+export interface SessionServices {
+  readonly opener: CaptureOpener;
+  readonly slots: CaptureSlots;
+  readonly metrics: CaptureMetrics;
+  readonly logger: Logger;
+}
+
 /** One websocket and the capture that it carries, from the request to the close. */
 export class CaptureSession implements ObservedSession {
   /** Settles when the websocket is closed; never rejects. */
@@ -40,21 +48,22 @@ export class CaptureSession implements ObservedSession {
   bytesSent = 0;
   private readonly begunAtMs = performance.now();
   private shuttingDown = false;
+  /** What the client did wrong, in the words of the websocket library. */
+  private clientError?: string;
 
   constructor(
     private readonly client: WebSocket,
     private readonly request: IncomingMessage,
-    private readonly opener: CaptureOpener,
-    private readonly slots: CaptureSlots,
-    private readonly metrics: CaptureMetrics,
-    private readonly logger: Logger,
+    private readonly services: SessionServices,
   ) {
     this.messages = new InPlaceMessages(request.socket);
     if (hasContainerHeader(request)) this.progress = new PcapngProgress();
     this.closed = new Promise((resolve) => client.once('close', () => resolve()));
     client.once('close', () => this.abandon());
     void this.closed.then(() => releaseCaptureId(this.id));
-    metrics.watch(this);
+    // The websocket closes then; a frame that breaks the protocol, for one.
+    client.once('error', ({ message }) => (this.clientError = message));
+    services.metrics.watch(this);
   }
 
   get socket(): Socket {
@@ -81,7 +90,9 @@ export class CaptureSession implements ObservedSession {
 
   /** Nobody can find the client any more. */
   clientIsGone(): void {
-    this.logger.log(this.about('the client has gone without a word', { client: clientOf(this.socket) }));
+    this.services.logger.log(
+      this.about('the client has gone without a word', { client: clientOf(this.socket) }),
+    );
     this.client.terminate();
   }
 
@@ -121,19 +132,19 @@ export class CaptureSession implements ObservedSession {
   private async open(wish: ClientCaptureRequest): Promise<Capture> {
     if (this.shuttingDown) throw new CaptureError('shutting-down', SHUTTING_DOWN.message);
     const connection = ownConnection(this.request.socket);
-    this.slot = this.slots.take(this.request.socket.remoteAddress ?? '');
-    const { capture, reference } = await this.opener.open(
+    this.slot = this.services.slots.take(this.request.socket.remoteAddress ?? '');
+    const { capture, reference } = await this.services.opener.open(
       wish,
       connection ? [connection] : [],
       this.abandoned.signal,
       this.id,
     );
     this.capture = capture;
-    this.metrics.captureStarted(this.ageMs);
+    this.services.metrics.captureStarted(this.ageMs);
     // Not everybody gets to read it, and a rejection that nobody handles would end the process.
     Promise.resolve(capture.end).catch(() => undefined);
     const facts = { ...description(wish, reference), client: clientOf(this.socket) };
-    this.logger.log(this.about('capture started', facts));
+    this.services.logger.log(this.about('capture started', facts));
     // The client went, or the shutdown began, while this was being opened.
     if (this.abandoned.signal.aborted) this.stop(capture);
     return capture;
@@ -191,13 +202,14 @@ export class CaptureSession implements ObservedSession {
 
   private tell(closing: Closing): void {
     const { code, cause, message: reason } = closing;
-    if (this.capture) this.metrics.captureEnded(closing);
-    else this.metrics.captureRefused(closing);
+    if (this.capture) this.services.metrics.captureEnded(closing);
+    else this.services.metrics.captureRefused(closing);
     const seconds = Math.round(this.ageMs) / 1000;
-    const facts = { code, cause, reason, bytes: this.bytesSent, seconds, client: clientOf(this.socket) };
+    const { bytesSent: bytes, clientError } = this;
+    const facts = { code, cause, reason, bytes, seconds, client: clientOf(this.socket), clientError };
     const event = this.about(this.capture ? 'capture ended' : 'capture refused', facts);
-    if (ORDERLY_ENDS.has(code)) this.logger.log(event);
-    else this.logger.warn(event);
+    if (ORDERLY_ENDS.has(code)) this.services.logger.log(event);
+    else this.services.logger.warn(event);
   }
 
   private get ageMs(): number {
@@ -205,7 +217,7 @@ export class CaptureSession implements ObservedSession {
   }
 
   private logFailure(error: unknown): void {
-    this.logger.error(this.about(error instanceof Error ? error.message : String(error), { error }));
+    this.services.logger.error(this.about(error instanceof Error ? error.message : String(error), { error }));
   }
 
   private about(message: string, facts: Facts): Facts {

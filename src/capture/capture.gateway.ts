@@ -9,7 +9,7 @@ import { ServiceConfig } from '../config/service.config.js';
 import type { UpgradeGatewayOptions } from '../upgrade/upgrade-ws-adapter.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureOpener } from './capture-opener.js';
-import { CaptureSession } from './capture-session.js';
+import { CaptureSession, type SessionServices } from './capture-session.js';
 import { CaptureSlots } from './capture-slots.js';
 import { Heartbeat } from './heartbeat/heartbeat.js';
 import { originGuard } from './origin-guard.js';
@@ -42,16 +42,19 @@ const FOREIGN_ORIGIN =
 })
 export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnModuleDestroy {
   private readonly logger = new Logger('Capture');
+  private readonly services: SessionServices;
   private readonly sessions = new Set<CaptureSession>();
   private shuttingDown = false;
 
   constructor(
-    private readonly opener: CaptureOpener,
-    private readonly slots: CaptureSlots,
+    opener: CaptureOpener,
+    slots: CaptureSlots,
+    metrics: CaptureMetrics,
     private readonly heartbeat: Heartbeat,
-    private readonly metrics: CaptureMetrics,
     private readonly config: ServiceConfig,
-  ) {}
+  ) {
+    this.services = { opener, slots, metrics, logger: this.logger };
+  }
 
   /** Decorators know no configuration, but ws looks its options up for every request. */
   afterInit({ options }: WebSocketServer): void {
@@ -70,8 +73,7 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
   /** Nest calls this bare: what escaped from here, thrown or rejected, would end the process. */
   handleConnection(client: WebSocket, request: IncomingMessage): void {
     try {
-      const { opener, slots, metrics, logger } = this;
-      const session = new CaptureSession(client, request, opener, slots, metrics, logger);
+      const session = new CaptureSession(client, request, this.services);
       this.heartbeat.watch(client, request.socket, () => session.clientIsGone());
       this.sessions.add(session);
       void session.closed.then(() => this.sessions.delete(session));

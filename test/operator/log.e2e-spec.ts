@@ -65,6 +65,20 @@ describeAsRoot('The log that programs collect', () => {
     }
   });
 
+  it('says what a client did wrong', async () => {
+    await using namespace = await NetworkNamespace.create();
+    await namespace.addWire('eth0', 'eth1');
+    await using service = await Service.start();
+    await using client = await CaptureClient.open(service, { netns: namespace.inode });
+    await client.described('eth0');
+    client.send('x'.repeat(2_000));
+    expect((await client.ended()).code).toBe(1009);
+    const end = await eventually('the end', () =>
+      recordsOf(service.log).find(({ message }) => message === 'capture ended'),
+    );
+    expect(end).toMatchObject({ cause: 'client-left', clientError: 'Max payload size exceeded' });
+  });
+
   it('has the same form for all processes of the service', async () => {
     await using service = await RunningService.start();
     const engine = service.inRole('engine');
