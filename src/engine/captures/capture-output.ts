@@ -3,11 +3,10 @@ import { sendAtOnce } from '../native/libc.js';
 import { BlockBuffer } from '../packets/block-buffer.js';
 import type { CaptureLimiter } from './capture-limiter.js';
 
-/**
- * Room for the largest block: a packet of the snapshot length, or a section header with its comments (see order.ts);
- * and about what a unix socket takes at once.
- */
+/** Room for the largest block: a packet of the snapshot length, or a section header with its comments (see order.ts). */
 const BUFFER_BYTES = 320 * 1024;
+/** What a unix socket takes at once, with the kernel's usual limits: more would be cut, and the rest waited for. */
+const USUAL_BYTES = 192 * 1024;
 /** Buffers kept for later; captures that are quiet or flowing hold none. */
 const MOST_SPARES = 4;
 
@@ -30,7 +29,7 @@ export class CaptureOutput {
 
   /** The buffer to put blocks into. */
   get buffer(): BlockBuffer {
-    return (this.current ??= spares.pop() ?? new BlockBuffer(BUFFER_BYTES));
+    return (this.current ??= spares.pop() ?? new BlockBuffer(BUFFER_BYTES, USUAL_BYTES));
   }
 
   /** Whether the other side has not taken yet what it was given. */

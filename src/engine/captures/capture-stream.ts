@@ -3,7 +3,7 @@ import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../../pcapn
 import { MAX_SNAPSHOT_LENGTH, type CaptureTotals } from '../protocol.js';
 import type { CaptureOutput } from './capture-output.js';
 import type { DescribedInterface, InterfaceSource } from './interface-source.js';
-import { Pacing } from './pacing.js';
+import { Pacing, untilTickMs } from './pacing.js';
 import { ringLastsMs } from './ring-budget.js';
 
 /** How often the statistics of an interface are told, at most. */
@@ -12,7 +12,7 @@ const STATISTICS_INTERVAL_MS = 1_000;
  * After so many full buffers it is the turn of other captures; and after so much time: a filter that runs here may leave
  * nothing of batch after batch, and never get to the end of a busy ring.
  */
-const BUFFERS_PER_TURN = 12;
+const BUFFERS_PER_TURN = 20;
 const TURN_MS = 10;
 
 /**
@@ -193,7 +193,7 @@ export class CaptureStream {
         this.ready.add(source);
       }
     }
-    if (pauseMs > 0) this.pause = setTimeout(this.pump, pauseMs);
+    if (pauseMs > 0) this.pause = setTimeout(this.pump, untilTickMs(performance.now(), pauseMs));
   }
 
   private readonly onStatisticsTimer = (): void => {

@@ -40,7 +40,7 @@ export class InterfaceOpener {
   ) {}
 
   /** @throws OpenerError, FilterError */
-  async open({ index, name }: Interface, ring: Ring): Promise<OpenInterface> {
+  async open({ index, name, largestPacketBytes }: Interface, ring: Ring): Promise<OpenInterface> {
     this.underWay++;
     await this.turns.take();
     try {
@@ -48,6 +48,7 @@ export class InterfaceOpener {
       const options = {
         interfaceName: name,
         interfaceIndex: index,
+        largestPacketBytes,
         snapshotLength: MAX_SNAPSHOT_LENGTH,
         promiscuous: this.order.promiscuous,
         ringBytes: ring.bytes,

@@ -1,4 +1,4 @@
-import { Pacing } from './pacing.js';
+import { Pacing, untilTickMs } from './pacing.js';
 
 const RING_BYTES = 16 * 1024 * 1024;
 const RING_LASTS_MS = 192;
@@ -43,4 +43,19 @@ describe('Pacing', () => {
     for (let now = 110; now <= 300; now += 10) pacing.observe(now, 0, 0);
     expect(pacing.pauseMs(RING_BYTES, RING_LASTS_MS)).toBe(0);
   });
+});
+
+describe('The end of a pause', () => {
+  it.each([
+    [1_000, 20, 20],
+    [1_003, 20, 17],
+    [1_004.6, 20, 15],
+    [1_000, 7, 5],
+    [1_003, 4, 4],
+  ])(
+    'at %d ms, for a pause of %d ms, is on the tick after %d ms, or sooner than ticks are',
+    (now, wanted, delay) => {
+      expect(untilTickMs(now, wanted)).toBe(delay);
+    },
+  );
 });

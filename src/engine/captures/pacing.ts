@@ -41,3 +41,17 @@ export class Pacing {
     return Math.max(1, Math.floor(Math.min(wanted, RING_SHARE * untilFull)));
   }
 }
+
+/** Pauses end at multiples of this, so that captures which rest for about as long wake the process up together. */
+const TICK_MS = 5;
+
+/**
+ * How long to rest so that it ends on a tick: not longer than wanted.
+ *
+ * @param now a monotonic clock, in milliseconds
+ */
+export function untilTickMs(now: number, pauseMs: number): number {
+  if (pauseMs < TICK_MS) return pauseMs;
+  const end = Math.floor((now + pauseMs) / TICK_MS) * TICK_MS;
+  return Math.max(1, Math.round(end - now));
+}

@@ -109,7 +109,7 @@ describe('RingBudget', () => {
       allotment?.release();
       for (const ring of rings) if (ring) allotment?.returnRing(ring);
       expect(rings.every((ring) => ring !== undefined)).toBe(true);
-      expect(budget.blockTimeoutMs(16 * MIB)).toBe(3);
+      expect(budget.blockTimeoutMs(16 * MIB)).toBe(4);
     }
     expect(
       budget.extend(
@@ -124,7 +124,7 @@ describe('the block timeout', () => {
     const budget = new RingBudget();
     const allotment = budget.admit();
     const rings = [1, 2, 4, 16].map((sharers) => allotment?.takeRing(sharers));
-    expect(rings.map((ring) => ring?.blockTimeoutMs)).toEqual([3, 3, 10, 10]);
+    expect(rings.map((ring) => ring?.blockTimeoutMs)).toEqual([4, 4, 10, 10]);
     for (const ring of rings) expect(ring && ringLastsMs(ring)).toBeGreaterThanOrEqual(40);
   });
 
@@ -141,6 +141,6 @@ describe('the block timeout', () => {
     const rings = Array.from({ length: 41 }, () => allotment?.takeRing(1));
     expect(rings.at(-1)?.blockTimeoutMs).toBe(50);
     for (const ring of rings) if (ring) allotment?.returnRing(ring);
-    expect(allotment?.takeRing(1)?.blockTimeoutMs).toBe(3);
+    expect(allotment?.takeRing(1)?.blockTimeoutMs).toBe(4);
   });
 });

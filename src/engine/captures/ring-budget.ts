@@ -122,7 +122,7 @@ export class RingBudget {
    */
   blockTimeoutMs(ringBytes: number): number {
     if (this.rings >= MANY_RINGS) return 50;
-    return this.rings >= SOME_RINGS || ringBytes < 8 * MIB ? 10 : 3;
+    return this.rings >= SOME_RINGS || ringBytes < 8 * MIB ? 10 : 4;
   }
 }
 

@@ -18,7 +18,21 @@ function link(index: number, name: string, up: boolean, family = 0): Buffer {
   fixed.writeUInt8(family, 0);
   fixed.writeInt32LE(index, 4);
   fixed.writeUInt32LE(up ? 1 : 0, 8);
-  return Buffer.concat([fixed, attribute(13, 'x'), attribute(3, `${name}\0`)]);
+  return Buffer.concat([
+    fixed,
+    attribute(13, 'x'),
+    attribute(3, `${name}\0`),
+    size(4, 1_500),
+    size(41, 65_536),
+  ]);
+}
+
+function size(type: number, bytes: number): Buffer {
+  const value = Buffer.alloc(8);
+  value.writeUInt16LE(8, 0);
+  value.writeUInt16LE(type, 2);
+  value.writeUInt32LE(bytes, 4);
+  return value;
 }
 
 function attribute(type: number, value: string): Buffer {
@@ -38,8 +52,8 @@ describe('parseLinkMessages', () => {
       message(DONE, Buffer.alloc(4)),
     ]);
     expect([...parseLinkMessages(datagram)]).toEqual([
-      { type: 'present', interface: { index: 1, name: 'lo', up: true } },
-      { type: 'present', interface: { index: 7, name: 'eth0,é', up: false } },
+      { type: 'present', interface: { index: 1, name: 'lo', up: true, largestPacketBytes: 65_536 } },
+      { type: 'present', interface: { index: 7, name: 'eth0,é', up: false, largestPacketBytes: 65_536 } },
       { type: 'gone', index: 9 },
       { type: 'dump-done' },
     ]);

@@ -14,8 +14,17 @@ const NLM_F_DUMP = 0x300;
 const MESSAGE_HEADER_BYTES = 16;
 /** struct ifinfomsg: family, hardware type, index, flags, change mask. */
 const LINK_HEADER_BYTES = 16;
+const ATTRIBUTE_HEADER_BYTES = 4;
 const AF_UNSPEC = 0;
 const IFLA_IFNAME = 3;
+/** Attributes of four bytes that bound how large a packet may be: MTU, and what segmentation offload joins, either way. */
+const IFLA_SIZES: ReadonlySet<number> = new Set([
+  4, // IFLA_MTU
+  41, // IFLA_GSO_MAX_SIZE
+  58, // IFLA_GRO_MAX_SIZE
+  63, // IFLA_GSO_IPV4_MAX_SIZE
+  64, // IFLA_GRO_IPV4_MAX_SIZE
+]);
 const IFF_UP = 1;
 
 /** A network interface as the kernel tells of it. */
@@ -25,6 +34,8 @@ export interface Interface {
   readonly name: string;
   /** Administratively up: packets can be captured. */
   readonly up: boolean;
+  /** About the most that a packet has, in bytes: 64 KiB, or more with "BIG TCP". */
+  readonly largestPacketBytes: number;
 }
 
 export type LinkEvent =
@@ -83,17 +94,29 @@ function ofInterfaceItself(payload: Buffer): boolean {
 function parseLink(payload: Buffer): LinkEvent | undefined {
   const index = payload.readInt32LE(4);
   const up = (payload.readUInt32LE(8) & IFF_UP) !== 0;
-  let offset = LINK_HEADER_BYTES;
-  while (offset + 4 <= payload.length) {
-    const length = payload.readUInt16LE(offset);
-    if (length < 4 || offset + length > payload.length) return undefined;
-    if (payload.readUInt16LE(offset + 2) === IFLA_IFNAME) {
-      const name = payload.toString('utf8', offset + 4, offset + length - 1); // without the NUL at its end
-      return { type: 'present', interface: { index, name, up } };
-    }
+  let name: string | undefined;
+  let largestPacketBytes = 0;
+  for (const { type, value } of attributes(payload.subarray(LINK_HEADER_BYTES))) {
+    if (type === IFLA_IFNAME) name = value.toString('utf8', 0, value.length - 1); // without the NUL at its end
+    if (IFLA_SIZES.has(type)) largestPacketBytes = Math.max(largestPacketBytes, value.readUInt32LE(0));
+  }
+  return name === undefined
+    ? undefined
+    : { type: 'present', interface: { index, name, up, largestPacketBytes } };
+}
+
+/** What follows the fixed part of a message; see rtnetlink(7), struct rtattr. */
+function* attributes(list: Buffer): Generator<{ readonly type: number; readonly value: Buffer }> {
+  let offset = 0;
+  while (offset + ATTRIBUTE_HEADER_BYTES <= list.length) {
+    const length = list.readUInt16LE(offset);
+    if (length < ATTRIBUTE_HEADER_BYTES || offset + length > list.length) return;
+    yield {
+      type: list.readUInt16LE(offset + 2),
+      value: list.subarray(offset + ATTRIBUTE_HEADER_BYTES, offset + length),
+    };
     offset += aligned(length);
   }
-  return undefined;
 }
 
 function aligned(length: number): number {

@@ -18,13 +18,25 @@ export class BlockBuffer {
   /** How much of it is filled, in bytes; always a multiple of four. */
   length = 0;
 
-  constructor(readonly capacity: number) {
+  /**
+   * @param capacity room for the largest block, in bytes
+   * @param usual where it counts as full, once there is something in it
+   */
+  constructor(
+    readonly capacity: number,
+    private readonly usual = capacity,
+  ) {
     this.bytes = Buffer.from(new ArrayBuffer(capacity));
     this.words = new Uint32Array(this.bytes.buffer);
   }
 
   hasRoomFor(bytes: number): boolean {
-    return this.length + bytes <= this.capacity;
+    return this.hasRoomAt(this.length, bytes);
+  }
+
+  /** The same, for who has filled it up to there and not said so yet. */
+  hasRoomAt(length: number, bytes: number): boolean {
+    return length + bytes <= (length === 0 ? this.capacity : this.usual);
   }
 
   append(block: Buffer): void {

@@ -54,7 +54,7 @@ export class RecordReader {
         offset = next;
         continue;
       }
-      if (to + packetBlockBytes(captured) > out.capacity) break;
+      if (!out.hasRoomAt(to, packetBlockBytes(captured))) break;
       if (captured <= SHORT_PACKET_BYTES) {
         const whole = captured & ~3;
         let word = (to + PACKET_OFFSET) >>> 2;

@@ -89,7 +89,7 @@ export class FrameReader {
         whole += VLAN_TAG_BYTES;
         original += VLAN_TAG_BYTES;
       }
-      if (to + packetBlockBytes(whole) > out.capacity) break;
+      if (!out.hasRoomAt(to, packetBlockBytes(whole))) break;
       const at = to + PACKET_OFFSET;
       if (tagged) {
         const behindTag = at + vlanTagOffset + VLAN_TAG_BYTES;

@@ -20,8 +20,18 @@ import {
   openPacketSocket,
 } from './packet-socket.js';
 
+/**
+ * The kernel hands over a block after its time, however little is in it: the shorter the blocks, the more of them, and the
+ * longer the ring lasts while its reader is kept waiting. A block must have room for the largest packet.
+ */
+const SHORT_BLOCK_BYTES = RING_BLOCK_BYTES / 2;
+/** What the kernel notes in a block, and of a packet, and link-layer headers. */
+const NOTES_BYTES = 1024;
+
 export interface PacketRingOptions {
   readonly interfaceIndex: number;
+  /** About the most that a packet of the interface has. */
+  readonly largestPacketBytes: number;
   readonly promiscuous: boolean;
   /** Size of the ring, in bytes: a multiple of `RING_BLOCK_BYTES`. */
   readonly ringBytes: number;
@@ -34,6 +44,7 @@ export interface PacketRing {
   readonly fd: number;
   readonly address: Pointer;
   readonly bytes: number;
+  readonly blockBytes: number;
   readonly interfaceIndex: number;
   readonly type: LinkType;
 }
@@ -58,14 +69,16 @@ export function createPacketRing(options: PacketRingOptions): PacketRing | undef
     }
     // What leaves by the loopback interface comes in again.
     if (kind === ARPHRD_LOOPBACK) ignoreOutgoing(fd);
+    const blockBytes =
+      options.largestPacketBytes + NOTES_BYTES <= SHORT_BLOCK_BYTES ? SHORT_BLOCK_BYTES : RING_BLOCK_BYTES;
     createRing(fd, {
-      blockBytes: RING_BLOCK_BYTES,
-      blocks: bytes / RING_BLOCK_BYTES,
+      blockBytes,
+      blocks: bytes / blockBytes,
       blockTimeoutMs,
       reservedBytes: type.reservedBytes,
     });
     if (promiscuous) makePromiscuous(fd, interfaceIndex);
-    return { fd, address: mapMemory(fd, bytes), bytes, interfaceIndex, type };
+    return { fd, address: mapMemory(fd, bytes), bytes, blockBytes, interfaceIndex, type };
   } catch (error) {
     closeDescriptor(fd);
     throw error;

@@ -3,7 +3,6 @@ import type { PacketFilter } from '../../native/libpcap.js';
 import type { OpenSource } from '../../opening/opener-tasks.js';
 import type { BlockBuffer } from '../block-buffer.js';
 import type { PacketReader } from '../packet-reader.js';
-import { RING_BLOCK_BYTES } from '../ring-block.js';
 import { FrameReader } from './frame-reader.js';
 import type { PacketRing } from './packet-ring.js';
 
@@ -36,7 +35,7 @@ export class RingPacketReader implements PacketReader {
     const memory = viewMemory(ring.address, ring.bytes);
     this.words = new Int32Array(memory);
     this.view = new DataView(memory);
-    this.blocks = ring.bytes / RING_BLOCK_BYTES;
+    this.blocks = ring.bytes / ring.blockBytes;
     this.frames = new FrameReader(memory, {
       vlanTagOffset: ring.type.vlanTagOffset,
       filter: filter && ((packet, original) => filter.matches(packet, original, packet.length)),
@@ -92,7 +91,7 @@ export class RingPacketReader implements PacketReader {
 
   /** Where the block begins, in bytes. */
   private get start(): number {
-    return this.block * RING_BLOCK_BYTES;
+    return this.block * this.ring.blockBytes;
   }
 
   private get statusWord(): number {
