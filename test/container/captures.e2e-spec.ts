@@ -110,7 +110,10 @@ describe.each([
 
       await container.engine.cli('kill', service.containerId);
       await eventually('all its processes to end', () => !processes.some(({ pid }) => isAlive(pid)));
-      expect(await web.exec('cat', '/proc/net/packet')).toMatch(/^sk .*\n$/);
+      // The last thread closes them, when the process counts as ended already.
+      await eventually('its packet sockets to be closed', async () =>
+        /^sk .*\n$/.test(await web.exec('cat', '/proc/net/packet')),
+      );
       await eventually('its own namespaces to end', () => !own.some((link) => heldNamespaces().has(link)));
 
       await service.startAgain();
