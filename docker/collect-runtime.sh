@@ -7,8 +7,9 @@ root=$1
 
 # Debian's merged /usr: /lib is a link to usr/lib, and so on. The path of the loader goes through one of them.
 make_folders() {
-  install -d "$root/usr" "$root/etc" "$root/dev" "$root/proc" "$root/run" "$root/sys"
-  install -d -m 1777 "$root/tmp"
+  install -d "$root/usr" "$root/etc" "$root/dev" "$root/proc" "$root/sys"
+  # runc gives a tmpfs the mode of the folder that it covers, whatever mode has been asked for.
+  install -d -m 1777 "$root/run" "$root/tmp"
   for link in /bin /lib /lib64 /sbin; do
     [ -L "$link" ] || continue
     install -d "$root$(readlink -f "$link")"

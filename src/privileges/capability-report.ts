@@ -1,13 +1,13 @@
 import type { CapabilityName, CapabilitySet } from './capabilities.js';
 
-interface EngineCapability {
+interface UsefulCapability {
   readonly name: CapabilityName;
   readonly optional: boolean;
-  /** What the engine cannot do without it; completes "without it ...". */
+  /** What engines, or the discovery process, cannot do without it; completes "without it ...". */
   readonly consequence: string;
 }
 
-const ENGINE_CAPABILITIES: readonly EngineCapability[] = [
+const CAPABILITIES: readonly UsefulCapability[] = [
   { name: 'SYS_PTRACE', optional: false, consequence: 'network namespaces of processes cannot be found' },
   { name: 'SYS_ADMIN', optional: false, consequence: 'network namespaces cannot be entered' },
   { name: 'NET_RAW', optional: false, consequence: 'packets cannot be captured' },
@@ -17,6 +17,12 @@ const ENGINE_CAPABILITIES: readonly EngineCapability[] = [
     consequence:
       'network namespaces that live only by an open file of another user, or in a folder closed to us, are not found',
   },
+  {
+    name: 'DAC_OVERRIDE',
+    optional: true,
+    consequence:
+      'engines whose sockets are closed to us, as those of Docker and Podman are, tell no names of containers',
+  },
 ];
 
 /**
@@ -24,7 +30,7 @@ const ENGINE_CAPABILITIES: readonly EngineCapability[] = [
  * Empty: nothing is missing.
  */
 export function describeMissingCapabilities(capabilities: CapabilitySet): string[] {
-  const missing = ENGINE_CAPABILITIES.filter(({ name }) => !capabilities.has(name));
+  const missing = CAPABILITIES.filter(({ name }) => !capabilities.has(name));
   if (missing.length === 0) return [];
   const lines = missing.map(({ name, optional, consequence }) =>
     optional
@@ -36,12 +42,12 @@ export function describeMissingCapabilities(capabilities: CapabilitySet): string
 
 /** What a process cannot do that is to capture, one sentence for each capability that it lacks; optional ones left out. */
 export function missingForCaptures(capabilities: CapabilitySet): string[] {
-  return ENGINE_CAPABILITIES.filter(({ name, optional }) => !optional && !capabilities.has(name)).map(
+  return CAPABILITIES.filter(({ name, optional }) => !optional && !capabilities.has(name)).map(
     ({ name, consequence }) => `missing capability CAP_${name}: ${consequence}`,
   );
 }
 
-const NAMES = ENGINE_CAPABILITIES.map(({ name }) => name);
+const NAMES = CAPABILITIES.map(({ name }) => name);
 const AMBIENT = NAMES.map((name) => `+${name.toLowerCase()}`).join(',');
 const HOW_TO_MEND = [
   'to mend it, one of these:',

@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { CaptureClient, type CaptureParameters } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';
-import { isAlive } from '../kit/process-tree.js';
+import { isAlive, processTree } from '../kit/process-tree.js';
 import { listTargets, type ListedTarget } from '../discovery/listed-targets.js';
 import { DeployedService } from './deployed-service.js';
 import { describeWithImage, dockerWithImage, podmanWithImage } from './describe-with-image.js';
@@ -98,6 +98,18 @@ describe.each([
       await client.described('right');
       await sendPackets(namespace, { interface: 'left', count: 10, flow: 6 });
       await client.received(20, 6);
+    });
+
+    it('leaves no zombies when an engine is killed, whose children nobody waits for', async () => {
+      const [engine] = (await service.processes()).filter(({ command }) =>
+        command.includes('packetflix: engine'),
+      );
+      const orphans = processTree(engine?.pid ?? 0);
+      expect(orphans.length).toBeGreaterThan(1);
+      process.kill(engine?.pid ?? 0, 'SIGKILL');
+      // A zombie still has its folder there.
+      await eventually('all to be gone', () => !orphans.some(({ pid }) => existsSync(`/proc/${pid}`)));
+      await expectPackets({ netns: web.inode }, 8);
     });
 
     it('leaves no process behind when its container is killed, and goes on when that is started again', async () => {

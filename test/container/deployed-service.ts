@@ -20,6 +20,8 @@ let counter = 0;
 export interface ComposedService {
   cap_add: string[];
   security_opt: string[];
+  restart: string;
+  user?: string;
 }
 
 /** The service in a container, started by Compose from docker/compose.yaml as it is, or with one thing changed. */
@@ -127,7 +129,8 @@ function changedCopy(changes: readonly ((service: ComposedService) => void)[]): 
     services: { packetflix: ComposedService };
   };
   for (const change of changes) change(document.services.packetflix);
-  writeFileSync(join(folder, BASE), stringify(document));
+  // Compose reads YAML 1.1, where a bare "no" is false.
+  writeFileSync(join(folder, BASE), stringify(document, { version: '1.1' }));
   return folder;
 }
 

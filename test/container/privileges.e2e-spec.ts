@@ -1,0 +1,227 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { CaptureClient, type CaptureParameters, type Closing } from '../kit/capture-client.js';
+import { eventually } from '../kit/eventually.js';
+import { NetworkNamespace } from '../kit/namespace.js';
+import { namespaceOfDescriptor } from '../kit/namespace-holders.js';
+import type { ProcessFacts } from '../kit/process-tree.js';
+import { mask, NO_CAPABILITIES, only, privilegesOf } from '../supervisor/process-status.js';
+import { PROJECT } from './base-images.js';
+import { DeployedService, type ComposedService } from './deployed-service.js';
+import { describeWithImage, dockerWithImage, podmanWithImage } from './describe-with-image.js';
+
+const USER = 51_001;
+const CLOSE_INTERNAL = 1011;
+const CLOSE_NOT_FOUND = 4404;
+const TEST_TIMEOUT_MS = 180_000;
+/** Of capabilities(7), from linux/capability.h. */
+const BITS: Readonly<Record<string, number>> = {
+  DAC_OVERRIDE: 1,
+  DAC_READ_SEARCH: 2,
+  SETGID: 6,
+  SETUID: 7,
+  SETPCAP: 8,
+  NET_RAW: 13,
+  SYS_PTRACE: 19,
+  SYS_ADMIN: 21,
+};
+
+describe.each([
+  ['Docker', dockerWithImage],
+  ['Podman', podmanWithImage],
+])('With %s', (type, withImage) => {
+  describeWithImage('the processes in the container', () => {
+    const container = withImage();
+
+    it(
+      'have the user and the capabilities that docs/container.md tells, and no way to more',
+      async () => {
+        await using service = await DeployedService.up(container.engine);
+        const processes = await allProcesses(service);
+        const found = Object.fromEntries(
+          processes.map((facts) => [roleOf(facts, processes), privilegesOf(facts.pid)]),
+        );
+        expect(found).toEqual(documented());
+        for (const { pid } of processes) expect(seccompModeOf(pid)).toBe('2');
+        expect(listeners(processes)).toEqual(['front']);
+      },
+      TEST_TIMEOUT_MS,
+    );
+
+    // Docker gives an ordinary user no ambient capabilities.
+    if (type === 'Docker') return;
+
+    it(
+      'capture when the container begins as an ordinary user, with ambient capabilities',
+      async () => {
+        await using service = await DeployedService.up(container.engine, {
+          change: (composed) => {
+            composed.user = `${USER}:${USER}`;
+            composed.cap_add = composed.cap_add.filter((name) => !name.startsWith('SET'));
+          },
+        });
+        await using namespace = await NetworkNamespace.create();
+        await namespace.addWire('left', 'right');
+        await using client = await CaptureClient.open(service, { netns: namespace.inode });
+        await client.described('left', 'right');
+        for (const { pid } of await service.processes()) expect(privilegesOf(pid).uids).toEqual(only(USER));
+      },
+      TEST_TIMEOUT_MS,
+    );
+  });
+});
+
+describeWithImage('Without one of its capabilities the container', () => {
+  const docker = dockerWithImage();
+
+  const without = (name: string) => (composed: ComposedService) => {
+    composed.cap_add = composed.cap_add.filter((each) => each !== name);
+    composed.restart = 'no';
+  };
+
+  /** How a capture ends that needs the capability. */
+  async function refusal(service: DeployedService, parameters: CaptureParameters): Promise<Closing> {
+    await using client = await CaptureClient.open(service, parameters);
+    return await client.ended();
+  }
+
+  it.each([
+    ['SYS_PTRACE', CLOSE_NOT_FOUND, /there is no network namespace/],
+    ['SYS_ADMIN', CLOSE_INTERNAL, /lacks a privilege: setns/],
+    ['NET_RAW', CLOSE_INTERNAL, /Operation not permitted/],
+  ])(
+    '%s says so at the start, and captures nothing',
+    async (name, code, reason) => {
+      await using service = await DeployedService.up(docker.engine, { change: without(name) });
+      expect(service.log).toMatch(new RegExp(`missing capability CAP_${name}: .*CAPTURES WILL NOT WORK`));
+      await docker.engine.start(`for-${name.toLowerCase()}`);
+      const namespace = await docker.engine.wiredNamespaceOf(`for-${name.toLowerCase()}`);
+      const closing = await refusal(service, { netns: namespace.inode });
+      expect(closing).toEqual({ code, reason: expect.stringMatching(reason) as string });
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'DAC_READ_SEARCH says so at the start, and does not find what lives by an open file',
+    async () => {
+      await using hidden = await namespaceOfDescriptor();
+      await hidden.addWire('left', 'right');
+      {
+        await using complete = await DeployedService.up(docker.engine);
+        await using client = await CaptureClient.open(complete, { netns: hidden.inode });
+        await client.described('left', 'right');
+      }
+      await using service = await DeployedService.up(docker.engine, { change: without('DAC_READ_SEARCH') });
+      expect(service.log).toMatch(/missing capability CAP_DAC_READ_SEARCH \(optional\)/);
+      expect(await refusal(service, { netns: hidden.inode })).toMatchObject({ code: CLOSE_NOT_FOUND });
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'DAC_OVERRIDE says so at the start, and knows no names from Docker, but captures',
+    async () => {
+      await docker.engine.start('named');
+      const namespace = await docker.engine.wiredNamespaceOf('named');
+      await using service = await DeployedService.up(docker.engine, { change: without('DAC_OVERRIDE') });
+      expect(service.log).toMatch(/missing capability CAP_DAC_OVERRIDE \(optional\)/);
+      expect(await refusal(service, { container: { name: 'named' } })).toMatchObject({
+        code: CLOSE_NOT_FOUND,
+      });
+      await using client = await CaptureClient.open(service, { netns: namespace.inode });
+      await client.described('eth0', 'eth1');
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it.each(['SETUID', 'SETGID', 'SETPCAP'])(
+    '%s refuses to start, instead of staying root',
+    async (name) => {
+      await using service = await DeployedService.up(docker.engine, {
+        change: without(name),
+        answers: false,
+      });
+      await eventually('its end', async () => (await service.state()) === 'exited 1', 30_000);
+      await eventually('its reason', () =>
+        service.log.includes(`without CAP_${name}: root cannot be given up`),
+      );
+    },
+    TEST_TIMEOUT_MS,
+  );
+});
+
+/** All at once: engines start their compilers one after the other. */
+async function allProcesses(service: DeployedService): Promise<ProcessFacts[]> {
+  const roles = Object.keys(documented()).sort().join();
+  return await eventually(
+    'all processes',
+    async () => {
+      const processes = await service.processes();
+      const found = new Set(processes.map((facts) => roleOf(facts, processes)));
+      return [...found].sort().join() === roles && processes;
+    },
+    30_000,
+  );
+}
+
+function roleOf({ pid, command }: ProcessFacts, [supervisor]: readonly ProcessFacts[]): string {
+  if (pid === supervisor?.pid) return 'supervisor';
+  return (
+    /packetflix: (engine|discovery|filter compiler)|main\.js (front)/.exec(command)?.slice(1).join('') ??
+    command
+  );
+}
+
+/** The table of docs/container.md: process, user, capabilities, bounding set. */
+function documented(): Record<string, ReturnType<typeof privilegesOf>> {
+  const text = readFileSync(join(PROJECT, 'docs/container.md'), 'utf8');
+  const rows = [...text.matchAll(/^\| ([\w ]+) \| 51001 \| (.*) \| (.*) \|$/gm)];
+  expect(rows).toHaveLength(5);
+  return Object.fromEntries(
+    rows.map(([, role = '', names = '', limit = '']) => {
+      const set = maskOf(names);
+      const sets = { inheritable: set, permitted: set, effective: set, ambient: set };
+      const bounding = limit === 'the same' ? set : maskOf(limit);
+      return [
+        role,
+        { uids: only(USER), gids: only(USER), groups: [], noNewPrivileges: true, bounding, ...sets },
+      ];
+    }),
+  );
+}
+
+function maskOf(names: string): string {
+  const bits = [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => BITS[name]);
+  if (bits.includes(undefined)) throw new Error(`a capability that this test does not know: ${names}`);
+  return bits.length > 0 ? mask(...bits.map(Number)) : NO_CAPABILITIES;
+}
+
+function seccompModeOf(pid: number): string | undefined {
+  return /^Seccomp:\s*(\d)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+}
+
+/** Who has a socket that listens at a TCP port; field 4 is the state, field 10 the inode: proc_net(5). */
+function listeners(processes: readonly ProcessFacts[]): string[] {
+  const TCP_LISTEN = '0A';
+  return processes
+    .filter(({ pid }) => {
+      const lines = ['tcp', 'tcp6'].flatMap((table) =>
+        readFileSync(`/proc/${pid}/net/${table}`, 'utf8').split('\n'),
+      );
+      const listening = lines
+        .map((line) => line.trim().split(/\s+/))
+        .filter((fields) => fields[3] === TCP_LISTEN)
+        .map((fields) => `socket:[${fields[9]}]`);
+      return readdirSync(`/proc/${pid}/fd`).some((fd) => listening.includes(linkOf(`/proc/${pid}/fd/${fd}`)));
+    })
+    .map((facts) => roleOf(facts, processes));
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ''; // closed meanwhile
+  }
+}
