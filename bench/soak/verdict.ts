@@ -6,8 +6,10 @@ import { certainGrowth, type Slope, slopeOf } from './slope.js';
 const WARM_UP_SHARE = 0.3;
 /** Fewer samples of a process say nothing. */
 const FEWEST_SAMPLES = 5;
-/** A leak of 1 KiB for each capture of this load is about as much. */
+/** A leak of 2 KiB for each capture of this load is about as much. */
 const MOST_MIB_PER_HOUR = 8;
+/** The collector comes when it is due, not when we look: a heap of 100 MiB goes up and down by about as much. */
+const BREATH_MIB = 16;
 const MOST_DESCRIPTORS = 1;
 const MOST_THREADS = 0.5;
 
@@ -24,7 +26,7 @@ interface Quantity {
   readonly limit: (hours: number) => number;
 }
 
-const memoryLimit = (hours: number): number => MOST_MIB_PER_HOUR * Math.max(1, hours);
+const memoryLimit = (hours: number): number => BREATH_MIB + MOST_MIB_PER_HOUR * hours;
 
 const QUANTITIES: readonly Quantity[] = [
   { name: 'descriptors', of: ({ descriptors }) => descriptors, limit: () => MOST_DESCRIPTORS },
