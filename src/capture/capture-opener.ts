@@ -8,7 +8,7 @@ import type { CaptureErrorCode } from './capture-errors.js';
 import { CaptureProvider } from './capture-provider.js';
 import type { Capture, CaptureRequest } from './capture-provider.js';
 import type { ClientCaptureRequest } from './capture-request.parser.js';
-import { effectiveLimits } from './effective-limits.js';
+import { effectiveLimits } from './limits/effective-limits.js';
 import { endpointsFrom } from './excluded-endpoints.js';
 import { NetnsResolver } from './netns-resolver.js';
 import type { ResolvedTarget } from './netns-resolver.js';

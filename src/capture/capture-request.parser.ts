@@ -10,7 +10,7 @@ import {
   type ParameterDescription,
   type RequestParameter,
 } from './request-parameters.js';
-import { parseLimits, type RequestedLimits } from './requested-limits.js';
+import { parseLimits, type RequestedLimits } from './limits/requested-limits.js';
 
 /** What a client asks for, validated; nothing is looked up or opened yet. */
 export interface ClientCaptureRequest {

@@ -8,7 +8,7 @@ import { CaptureError } from './capture-errors.js';
 import type { CaptureMetrics, ObservedSession } from './capture-metrics.js';
 import type { CaptureOpener } from './capture-opener.js';
 import type { Capture, TakePiece } from './capture-provider.js';
-import type { CaptureSlot, CaptureSlots } from './capture-slots.js';
+import type { CaptureSlot, CaptureSlots } from './limits/capture-slots.js';
 import { hasContainerHeader, parseCaptureRequest } from './capture-request.parser.js';
 import type { ClientCaptureRequest } from './capture-request.parser.js';
 import { SHUTTING_DOWN, closeReason, closingForEnd, closingForError } from './close-codes.js';

@@ -10,7 +10,7 @@ import type { UpgradeGatewayOptions } from '../upgrade/upgrade-ws-adapter.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureSession, type SessionServices } from './capture-session.js';
-import { CaptureSlots } from './capture-slots.js';
+import { CaptureSlots } from './limits/capture-slots.js';
 import { Heartbeat } from './heartbeat/heartbeat.js';
 import { originGuard } from './origin-guard.js';
 import { clientOf } from './own-connection.js';

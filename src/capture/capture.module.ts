@@ -20,7 +20,7 @@ import { MetricsModule } from '../metrics/metrics.module.js';
 import { ServiceMetrics } from '../metrics/service-metrics.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureOpener } from './capture-opener.js';
-import { CaptureSlots } from './capture-slots.js';
+import { CaptureSlots } from './limits/capture-slots.js';
 import { CaptureProvider } from './capture-provider.js';
 import { CaptureController } from './capture.controller.js';
 import { CaptureGateway } from './capture.gateway.js';

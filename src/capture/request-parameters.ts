@@ -1,5 +1,5 @@
 import { MAX_FILTER_BYTES } from '../engine/protocol.js';
-import { LIMIT_PARAMETERS, type LimitParameter } from './requested-limits.js';
+import { LIMIT_PARAMETERS, type LimitParameter } from './limits/requested-limits.js';
 
 /** A parameter of a capture request: everything that parsing, the README and docs/api say about it. */
 export interface ParameterDescription {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
-import { ipv6Bytes } from '../ipv6-bytes.js';
+import { ipv6Bytes } from '../limits/ipv6-bytes.js';
 
 /** What the kernel knows of the sending side of a connection. */
 export interface TcpState {

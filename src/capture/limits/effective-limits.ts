@@ -1,6 +1,6 @@
-import type { CaptureConfig } from '../config/capture.config.js';
-import type { CaptureLimit } from '../engine/protocol.js';
-import type { CaptureRequest } from './capture-provider.js';
+import type { CaptureConfig } from '../../config/capture.config.js';
+import type { CaptureLimit } from '../../engine/protocol.js';
+import type { CaptureRequest } from '../capture-provider.js';
 import type { RequestedLimits } from './requested-limits.js';
 
 /** What the service allows a single capture. */
