@@ -135,7 +135,7 @@ describeAsRoot('A capture filter', () => {
     await using client = await CaptureClient.open(service.current, { ...request, filter: 'udp or icmp' });
     await client.until('the interface', () => client.interfaceNames.includes('eth1'), 30_000);
     const stillAtIt = endless.filter(({ closing }) => closing === undefined);
-    expect(stillAtIt.length).toBeGreaterThanOrEqual(10);
+    expect(stillAtIt.length).toBeGreaterThanOrEqual(4);
     for (const each of endless) expect((await each.ended(30_000)).code).toBe(CLOSE_INVALID_REQUEST);
   }, 60_000);
 
