@@ -85,11 +85,11 @@ function statOf(pid: number): Stat | undefined {
   }
 }
 
-/** What a process is for: those of the service have titles like "packetflix: engine"; others go by their name. */
+/** What a process is for: those of the service have titles like "packetflix: engine 0"; others go by their name. */
 function roleOf(pid: number): string {
   try {
     const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    const title = /^packetflix: (.*)/.exec(words[0] ?? '')?.[1];
+    const title = /^packetflix: (.*?)(?: \d+)?$/.exec(words[0] ?? '')?.[1];
     const main = words.findIndex((word) => word.endsWith('dist/main.js'));
     if (title !== undefined) return title;
     if (main < 0) return words[0]?.replace(/^.*\//, '') ?? '';
