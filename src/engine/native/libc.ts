@@ -21,7 +21,6 @@ const c = {
   ),
   setsockopt: libc.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)'),
   getsockname: libc.func('int getsockname(int fd, _Out_ void *address, _Inout_ uint32_t *length)'),
-  close: libc.func('int close(int fd)'),
   mmap: libc.func(
     'void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)',
   ),
@@ -36,6 +35,13 @@ const c = {
 };
 
 const SOCKET_FILTER_PROGRAM_BYTES = 16;
+const INSTRUCTION_BYTES = 8;
+
+/** A `struct sock_fprog` for the call that it is passed to. */
+function classicProgram(instructions: Uint8Array): { len: number; filter: unknown } {
+  return { len: instructions.byteLength / INSTRUCTION_BYTES, filter: koffi.as(instructions, 'void *') };
+}
+
 const attachFilter = libc.func('setsockopt', 'int', [
   'int',
   'int',
@@ -81,11 +87,11 @@ const NETLINK_ROUTE = 0;
 
 /** Opens a blocking rtnetlink(7) socket in the thread's network namespace, subscribed to `groups`. */
 export function openRouteNetlink(groups: number): number {
-  const fd = checked('socket', c.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) as number);
+  const fd = openSocket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
   const address = Buffer.alloc(12); // struct sockaddr_nl: family, padding, port id (0: kernel's choice), groups
   address.writeUInt16LE(AF_NETLINK, 0);
   address.writeUInt32LE(groups, 8);
-  checked('bind', c.bind(fd, address, address.length) as number);
+  bindSocket(fd, address);
   return fd;
 }
 
@@ -146,7 +152,6 @@ export function closeAllOnExec(): void {
 
 const PR_SET_SECCOMP = 22;
 const SECCOMP_MODE_FILTER = 2;
-const INSTRUCTION_BYTES = 8;
 
 /**
  * PR_SET_SECCOMP(2const): from now on each system call of this *thread* is put to the filter. There is no way back.
@@ -154,11 +159,7 @@ const INSTRUCTION_BYTES = 8;
  * @param instructions `struct sock_filter`s, one behind the other
  */
 export function setSystemCallFilter(instructions: Uint8Array): void {
-  const program = {
-    len: instructions.length / INSTRUCTION_BYTES,
-    filter: koffi.as(instructions, 'void *'),
-  };
-  checked('prctl', c.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) as number);
+  checked('prctl', c.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, classicProgram(instructions)) as number);
 }
 
 /** socket(2), closed on exec. */
@@ -204,7 +205,7 @@ export function throwSocketError(fd: number): void {
  * @throws SystemError `EINVAL` and `ENOMEM` when the program is larger than the kernel allows
  */
 export function attachSocketFilter(fd: number, instructions: Uint8Array): void {
-  const program = { len: instructions.byteLength / 8, filter: koffi.as(instructions, 'void *') as unknown };
+  const program = classicProgram(instructions);
   checked(
     'setsockopt',
     attachFilter(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, SOCKET_FILTER_PROGRAM_BYTES) as number,
@@ -230,11 +231,6 @@ export function viewMemory(address: Pointer, bytes: number): ArrayBuffer {
 /** munmap(2). */
 export function unmapMemory(address: Pointer, bytes: number): void {
   checked('munmap', c.munmap(address, bytes) as number);
-}
-
-/** close(2). */
-export function closeDescriptor(fd: number): void {
-  checked('close', c.close(fd) as number);
 }
 
 const SEEK_SET = 0;

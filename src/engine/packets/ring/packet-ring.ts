@@ -1,6 +1,6 @@
+import { closeSync } from 'node:fs';
 import {
   attachSocketFilter,
-  closeDescriptor,
   mapMemory,
   SystemError,
   throwSocketError,
@@ -64,7 +64,7 @@ export function createPacketRing(options: PacketRingOptions): PacketRing | undef
     const kind = hardwareType(fd);
     const type = LINK_TYPES.get(kind);
     if (!type) {
-      closeDescriptor(fd);
+      closeSync(fd);
       return undefined;
     }
     // What leaves by the loopback interface comes in again.
@@ -80,7 +80,7 @@ export function createPacketRing(options: PacketRingOptions): PacketRing | undef
     if (promiscuous) makePromiscuous(fd, interfaceIndex);
     return { fd, address: mapMemory(fd, bytes), bytes, blockBytes, interfaceIndex, type };
   } catch (error) {
-    closeDescriptor(fd);
+    closeSync(fd);
     throw error;
   }
 }
@@ -111,5 +111,5 @@ export function startPacketRing({ fd, interfaceIndex }: PacketRing): void {
 /** Nobody may read from the ring any more. Takes the kernel 10 ms and more, during which the thread stands still. */
 export function closePacketRing({ fd, address, bytes }: PacketRing): void {
   unmapMemory(address, bytes);
-  closeDescriptor(fd);
+  closeSync(fd);
 }
