@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 PATH="$PWD/node_modules/.bin:$PATH"
 export PATH
 node scripts/setup.mjs capture
-exec node dist/client/main.js "$@"
+exec node dist/cli/main.js "$@"

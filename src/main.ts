@@ -1,4 +1,4 @@
-// No compile cache of Node.js: whoever is first in /tmp, or the front where it is the same user, could leave code
+// No compile cache of Node.js: whoever is first in /tmp, or the server where it is the same user, could leave code
 // there that engines then run with their powers. It would save a tenth of a second at the start.
 export {};
 
@@ -12,17 +12,17 @@ assertNodeVersion(process.versions.node);
 await play(process.argv[2], process.argv.slice(3));
 
 /**
- * Plays one role. Each is loaded only when it is played: native code stays out of the front, and Nest out of
+ * Plays one role. Each is loaded only when it is played: native code stays out of the server, and Nest out of
  * the engines, which have the privileges.
  */
 async function play(role: string | undefined, argv: string[]): Promise<void> {
   switch (role) {
-    case 'front':
-      return await (await import('./front/main.js')).runFront(argv);
+    case 'server':
+      return await (await import('./server/main.js')).runServer(argv);
     case 'engine':
       return await (await import('./engine/main.js')).runEngine(argv);
-    case 'discovery':
-      return await (await import('./finder/main.js')).runFinder(argv);
+    case 'discoverer':
+      return await (await import('./discoverer/main.js')).runDiscoverer(argv);
     case 'compile-filter':
       return await (await import('./engine/filter/compiler-main.js')).runCompiler();
     default:

@@ -95,7 +95,7 @@ function tableOf(points: readonly Point[], reference: string): Table {
       'CPU s per M packets',
       'per GB',
       `ratio to ${reference}`,
-      'CPU s: front + engine',
+      'CPU s: server + engine',
       'B/message',
       'latency p50/p99/max ms',
       'memory MiB',
@@ -117,10 +117,10 @@ function perGigabyte(round: Measurement): number {
 }
 
 function shares(rounds: readonly Measurement[]): string {
-  const [front, engine] = ['front', 'engine'].map(
+  const [server, engine] = ['server', 'engine'].map(
     (role) => spreadOf(rounds.map(({ cpuByRole }) => cpuByRole[role] ?? NaN)).median,
   );
-  return front === undefined || Number.isNaN(front) ? '–' : `${figure(front)} + ${figure(engine)}`;
+  return server === undefined || Number.isNaN(server) ? '–' : `${figure(server)} + ${figure(engine)}`;
 }
 
 function latency(rounds: readonly Measurement[]): string {

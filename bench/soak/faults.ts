@@ -3,7 +3,7 @@ import type { Service } from '../../test/kit/service.js';
 import { roleOf } from './samples.js';
 
 /** What is done to a process: ended without a word, or kept from running for a moment that must not matter. */
-export type Fault = 'kill engine' | 'kill discovery' | 'kill front' | 'stop engine';
+export type Fault = 'kill engine' | 'kill discovery' | 'kill server' | 'stop engine';
 
 /** Restart, first connection, and requests that were under way. */
 const AFTERMATH_MS = 15_000;

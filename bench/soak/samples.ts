@@ -25,7 +25,7 @@ const FILTER_COMPILER = 'filter compiler';
 /** What a process of the service is for, from its title or its command line. */
 export function roleOf(command: string): string {
   const title = /^packetflix: ([a-z ]+)/.exec(command)?.[1]?.trim();
-  return title ?? /main\.js (front|engine|discovery)/.exec(command)?.[1] ?? 'supervisor';
+  return title ?? /main\.js (server|engine|discovery)/.exec(command)?.[1] ?? 'supervisor';
 }
 
 function sampleOf({ pid, command, descriptors, threads }: ProcessFacts): Sample {

@@ -16,8 +16,13 @@ const ROUND_MS = 45_000;
 /** How many faults there are, however long it takes; all kinds of them in turn. */
 const FAULTS = 16;
 const SHORTEST_FAULT_INTERVAL_MS = 50_000;
-const FAULTS_OF_FIRST_HALF: readonly Fault[] = ['kill engine', 'kill discovery', 'stop engine', 'kill front'];
-/** Front and discovery process live through the second half, so that their memory can be followed. */
+const FAULTS_OF_FIRST_HALF: readonly Fault[] = [
+  'kill engine',
+  'kill discovery',
+  'stop engine',
+  'kill server',
+];
+/** Server and discoverer live through the second half, so that their memory can be followed. */
 const FAULTS_OF_SECOND_HALF: readonly Fault[] = ['kill engine', 'stop engine'];
 
 export interface SoakResult {

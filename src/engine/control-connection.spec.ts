@@ -1,9 +1,9 @@
 import { jest } from '@jest/globals';
 import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
-import type { Capture } from './captures/capture.js';
-import { CaptureLedger } from './capture-ledger.js';
-import { RingBudget } from './captures/ring-budget.js';
+import type { Capture } from './capture/capture.js';
+import { CaptureLedger } from './capture/capture-totals.js';
+import { RingBudget } from './capture/ring-budget.js';
 import { ControlConnection } from './control-connection.js';
 
 const ORDER = {
@@ -45,7 +45,7 @@ async function openingCapture() {
 }
 
 describe('ControlConnection', () => {
-  it('gives up a capture whose front went while it was being opened', async () => {
+  it('gives up a capture whose server went while it was being opened', async () => {
     const { abort, socket, open } = await openingCapture();
     socket.destroy();
     await turn();
@@ -63,7 +63,7 @@ describe('ControlConnection', () => {
     expect(abort).toHaveBeenCalledTimes(1);
   });
 
-  it('gives up a running capture when its front goes', async () => {
+  it('gives up a running capture when its server goes', async () => {
     const { abort, socket, open } = await openingCapture();
     open();
     await turn();

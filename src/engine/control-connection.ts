@@ -1,21 +1,21 @@
 import type { Socket } from 'node:net';
-import type { CaptureLedger } from './capture-ledger.js';
-import type { Capture, CaptureEnding } from './captures/capture.js';
-import { asRefusal, RefusalError, RING_MEMORY_USED_UP } from './captures/refusal.js';
-import type { RingAllotment, RingBudget } from './captures/ring-budget.js';
-import { LineReader } from './lines.js';
-import { isCaptureId, validateOrder } from './order.js';
+import type { CaptureLedger } from './capture/capture-totals.js';
+import type { Capture, CaptureEnding } from './capture/capture.js';
+import { asRefusal, RefusalError, RING_MEMORY_USED_UP } from './capture/refusal.js';
+import type { RingAllotment, RingBudget } from './capture/ring-budget.js';
+import { LineReader } from '../shared/protocol/lines.js';
+import { isCaptureId, validateCaptureSpec } from '../shared/protocol/capture-spec.js';
 import {
   PROTOCOL_VERSION,
-  type CaptureOrder,
+  type CaptureSpec,
   type EngineEvent,
   type EngineProblem,
   type EngineReport,
-} from './protocol.js';
+} from '../shared/protocol/protocol.js';
 
 /** Opens what an order asks for and begins to capture into the data connection. */
 export type OpenCapture = (
-  order: CaptureOrder,
+  order: CaptureSpec,
   data: Socket,
   rings: RingAllotment,
   onEnd: (ending: CaptureEnding) => void,
@@ -24,10 +24,10 @@ export type OpenCapture = (
 /** Waits for the data connection of a capture; rejects when it does not come. */
 export type DataConnections = (id: string) => Promise<Socket>;
 
-/** Many times of what a front leaves unread that is slow, or stopped for a while: an event has 64 KiB at most. */
+/** Many times of what a server leaves unread that is slow, or stopped for a while: an event has 64 KiB at most. */
 const MOST_UNREAD_BYTES = 16 * 1024 * 1024;
 
-/** Anything that a front sends must fit this; unknown attributes do not matter. */
+/** Anything that a server sends must fit this; unknown attributes do not matter. */
 interface AnyRequest {
   readonly type?: unknown;
   readonly id?: unknown;
@@ -35,7 +35,7 @@ interface AnyRequest {
 }
 
 /**
- * One front's control connection: starts and stops captures on its behalf. When it is gone, for instance since the front
+ * One server's control connection: starts and stops captures on its behalf. When it is gone, for instance since the server
  * has died, so are its captures.
  */
 export class ControlConnection {
@@ -60,7 +60,7 @@ export class ControlConnection {
     try {
       for (const line of this.lines.push(chunk)) this.handle(JSON.parse(line) as AnyRequest | null);
     } catch {
-      // Not our front: there is nothing to be answered to somebody who does not speak the protocol.
+      // Not our server: there is nothing to be answered to somebody who does not speak the protocol.
       this.socket.destroy();
     }
   }
@@ -90,7 +90,7 @@ export class ControlConnection {
     const rings = this.budget.admit();
     try {
       if (!rings) throw new RefusalError('too-many-captures', RING_MEMORY_USED_UP);
-      const valid = validateOrder(order);
+      const valid = validateCaptureSpec(order);
       data = await this.dataConnections(id);
       const capture = await this.openCapture(valid, data, rings, (ending) => {
         this.forget(id);
@@ -107,7 +107,7 @@ export class ControlConnection {
   }
 
   private began(id: string, capture: Capture, data: Socket): void {
-    // The front has gone, or lost interest, while this was being opened: nobody else knows of the capture by now.
+    // The server has gone, or lost interest, while this was being opened: nobody else knows of the capture by now.
     if (data.destroyed || this.socket.destroyed) {
       this.captures.delete(id);
       capture.abort();
@@ -140,7 +140,7 @@ export class ControlConnection {
     return { captures, totals, ...this.budget.memory };
   }
 
-  /** A front that asks and does not read must not fill our memory: it is hung up on. */
+  /** A server that asks and does not read must not fill our memory: it is hung up on. */
   private send(event: EngineEvent): void {
     if (!this.socket.writable) return;
     this.socket.write(`${JSON.stringify(event)}\n`);

@@ -1,11 +1,11 @@
 import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { CaptureLedger } from './capture-ledger.js';
-import type { RingBudget } from './captures/ring-budget.js';
+import { CaptureLedger } from './capture/capture-totals.js';
+import type { RingBudget } from './capture/ring-budget.js';
 import { ControlConnection, type OpenCapture } from './control-connection.js';
-import { PROTOCOL_VERSION, type EngineProblem, type Greeting } from './protocol.js';
-import { LineReader } from './lines.js';
-import { isCaptureId } from './order.js';
+import { PROTOCOL_VERSION, type EngineProblem, type Greeting } from '../shared/protocol/protocol.js';
+import { LineReader } from '../shared/protocol/lines.js';
+import { isCaptureId } from '../shared/protocol/capture-spec.js';
 
 /** The two connections of a capture come within milliseconds of each other. */
 const DATA_CONNECTION_TIMEOUT_MS = 5_000;
@@ -31,7 +31,7 @@ export class EngineServer {
     rmSync(path, { force: true });
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      // The folder decides who may connect: the front may be another user.
+      // The folder decides who may connect: the server may be another user.
       this.server.listen({ path, readableAll: true, writableAll: true }, resolve);
     });
   }
@@ -49,7 +49,7 @@ export class EngineServer {
         socket.setTimeout(0);
         this.dispatch(socket, JSON.parse(line) as Partial<Greeting> | null);
       } catch {
-        socket.destroy(); // not our front
+        socket.destroy(); // not our server
       }
     };
     socket.on('data', onData);

@@ -1,6 +1,6 @@
-import type { LogFormat } from '../logging/log-format.js';
-import type { Facts, LogLevel } from '../logging/log-line.js';
-import { ProcessLog } from '../logging/process-log.js';
+import type { LogFormat } from '../shared/logging/log-format.js';
+import type { Facts, LogLevel } from '../shared/logging/log-line.js';
+import { ProcessLog } from '../shared/logging/process-log.js';
 
 /** The engine's log: lines on standard error, which is the service's. */
 let processLog = new ProcessLog('engine');

@@ -1,18 +1,18 @@
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
-import { tellOfCrashes } from '../logging/last-words.js';
-import { logFormat } from '../logging/log-format.js';
-import { assertPrivileges } from '../privileges/assert-privileges.js';
-import { CapabilitySet } from '../privileges/capabilities.js';
-import { missingForCaptures } from '../privileges/capability-report.js';
-import { onEndOfService, Supervision } from '../supervised/supervision.js';
-import { RefusalError } from './captures/refusal.js';
-import { PACKET_METHODS, type PacketMethod } from './protocol.js';
-import { DEFAULT_RING_LIMITS, RingBudget, ringLimits, shareOf } from './captures/ring-budget.js';
+import { installCrashHandler } from '../shared/logging/crash-handler.js';
+import { logFormat } from '../shared/logging/log-format.js';
+import { assertPrivileges } from '../shared/privileges/assert-privileges.js';
+import { CapabilitySet } from '../shared/privileges/capabilities.js';
+import { missingForCaptures } from '../shared/privileges/capability-report.js';
+import { onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
+import { RefusalError } from './capture/refusal.js';
+import { PACKET_METHODS, type PacketMethod } from '../shared/protocol/protocol.js';
+import { DEFAULT_RING_LIMITS, RingBudget, ringLimits, shareOf } from './capture/ring-budget.js';
 import type { OpenCapture } from './control-connection.js';
 import { EngineServer } from './engine-server.js';
 import { log, setLogFormat } from './log.js';
-import type { EngineProblem } from './protocol.js';
+import type { EngineProblem } from '../shared/protocol/protocol.js';
 
 /**
  * The engine: the process with powers. It has no network listener, only a unix socket, and ends with its standard input,
@@ -38,10 +38,10 @@ export async function runEngine(args: string[]): Promise<void> {
   // Which of them, for whoever looks at the processes of the service.
   process.title = `packetflix: ${basename(values.socket, '.sock').replace('-', ' ')}`;
   setLogFormat(logFormat(values['log-format'], process.stderr.isTTY === true));
-  tellOfCrashes((level, message, facts) => log(message, level, facts));
+  installCrashHandler((level, message, facts) => log(message, level, facts));
   if (process.env['PACKETFLIX_SUPERVISED'] === '1') {
     assertPrivileges('engine');
-    new Supervision();
+    new SupervisorLink();
   }
   onEndOfService(true, () => process.exit(0));
 
@@ -64,7 +64,7 @@ export async function runEngine(args: string[]): Promise<void> {
 /** libpcap is loaded only now: a service that lacks it says so, and serves what does not need it. */
 async function loadCaptures(method: PacketMethod, problems: EngineProblem[]): Promise<OpenCapture> {
   try {
-    const { startCaptureServices } = await import('./captures/capture-services.js');
+    const { startCaptureServices } = await import('./capture/capture-services.js');
     return startCaptureServices(method);
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'LibraryMissingError') throw error;

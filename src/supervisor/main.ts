@@ -1,13 +1,13 @@
-import type { Options } from '../config/options.js';
-import { parseCommandLine } from '../config/parse-command-line.js';
-import { tellOfCrashes } from '../logging/last-words.js';
-import { logFormat } from '../logging/log-format.js';
-import { assertPrivileges } from '../privileges/assert-privileges.js';
-import { CapabilitySet } from '../privileges/capabilities.js';
-import { describeMissingCapabilities } from '../privileges/capability-report.js';
-import { createHousehold } from './household.js';
+import type { Options } from '../server/config/options.js';
+import { parseCommandLine } from '../shared/config/parse-command-line.js';
+import { installCrashHandler } from '../shared/logging/crash-handler.js';
+import { logFormat } from '../shared/logging/log-format.js';
+import { assertPrivileges } from '../shared/privileges/assert-privileges.js';
+import { CapabilitySet } from '../shared/privileges/capabilities.js';
+import { describeMissingCapabilities } from '../shared/privileges/capability-report.js';
+import { createChildSpecs } from './child-specs.js';
 import { supervisorLog, type Log } from './log.js';
-import { findSetpriv, type Means } from './privileges.js';
+import { findSetpriv, type GrantedPrivileges } from './privileges.js';
 import { becomeUser, GIVEN_UP, planGivingUpRoot } from './root.js';
 import { RuntimeDirectory } from './runtime-directory.js';
 import { Supervisor } from './supervisor.js';
@@ -32,29 +32,30 @@ export async function runSupervisor(argv: string[]): Promise<never> {
 }
 
 async function serve(argv: readonly string[], { service, capture }: Options): Promise<number> {
-  // Node.js would listen for a debugger, whom the front must not reach; see roles.ts.
+  // Node.js would listen for a debugger, whom the server must not reach; see roles.ts.
   process.on('SIGUSR1', () => undefined);
   const format = logFormat(service.logFormat, process.stderr.isTTY === true);
   const log = supervisorLog(format);
-  tellOfCrashes((level, message, facts) => log(message, level, facts));
+  installCrashHandler((level, message, facts) => log(message, level, facts));
   const setpriv = findSetpriv(process.env['PATH'] ?? '');
   if (setpriv === undefined) {
     log('setpriv is missing, without which the network side of the service would keep privileges', 'fatal');
     log('to mend it: install the package util-linux (apt-get install util-linux)', 'fatal');
     return 1;
   }
-  let means: Means;
+  let granted: GrantedPrivileges;
   try {
-    means = process.getuid?.() === 0 ? giveUpRoot(service.user, setpriv, argv, log) : meansOfAUser();
+    granted =
+      process.getuid?.() === 0 ? giveUpRoot(service.user, setpriv, argv, log) : privilegesOfAnOrdinaryUser();
   } catch (error) {
     for (const line of (error as Error).message.split('\n')) log(line, 'fatal');
     return 1;
   }
-  for (const line of describeMissingCapabilities(means.capabilities)) log(line, 'warn');
+  for (const line of describeMissingCapabilities(granted.capabilities)) log(line, 'warn');
 
-  const directory = RuntimeDirectory.create(means.closedTo?.gid);
+  const directory = RuntimeDirectory.create(granted.closedTo?.gid);
   try {
-    const supervisor = new Supervisor(createHousehold(argv, { means, directory, format, capture }), log);
+    const supervisor = new Supervisor(createChildSpecs(argv, { granted, directory, format, capture }), log);
     for (const signal of ENDING_SIGNALS) process.on(signal, () => supervisor.shutDown(signal));
     return await supervisor.run();
   } finally {
@@ -63,7 +64,7 @@ async function serve(argv: readonly string[], { service, capture }: Options): Pr
 }
 
 /** @throws ExcessPrivilegesError when root has been given up, but not everything with it */
-function meansOfAUser(): Means {
+function privilegesOfAnOrdinaryUser(): GrantedPrivileges {
   if (process.env[GIVEN_UP] === '1') assertPrivileges('supervisor');
   return { capabilities: CapabilitySet.ofThisProcess('CapAmb') };
 }
@@ -73,7 +74,12 @@ function meansOfAUser(): Means {
  *
  * @throws Error with lines for the operator
  */
-function giveUpRoot(wish: string | undefined, setpriv: string, argv: readonly string[], log: Log): Means {
+function giveUpRoot(
+  wish: string | undefined,
+  setpriv: string,
+  argv: readonly string[],
+  log: Log,
+): GrantedPrivileges {
   // Once only: setpriv can fail without a word.
   if (process.env[GIVEN_UP] === '1') assertPrivileges('supervisor');
   const plan = planGivingUpRoot(wish);

@@ -1,5 +1,5 @@
-import { CapabilitySet } from '../privileges/capabilities.js';
-import { asRole, asUser, findSetpriv, missingForGivingUpRoot, type Means } from './privileges.js';
+import { CapabilitySet } from '../shared/privileges/capabilities.js';
+import { asRole, asUser, findSetpriv, missingForGivingUpRoot, type GrantedPrivileges } from './privileges.js';
 import type { Command } from './roles.js';
 
 const withMask = (mask: string) => CapabilitySet.fromStatus(`CapEff:\t${mask}\n`);
@@ -13,12 +13,12 @@ function optionsOf({ file, args }: Command): string {
   return args.slice(0, args.indexOf('--')).join(' ');
 }
 
-const child = (role: Parameters<typeof asRole>[0], means: Means): string =>
-  optionsOf(asRole(role, command, means));
+const child = (role: Parameters<typeof asRole>[0], granted: GrantedPrivileges): string =>
+  optionsOf(asRole(role, command, granted));
 
 describe('The command that strips a child', () => {
-  it('takes everything from the front', () => {
-    expect(child('front', { capabilities: ALL })).toBe(
+  it('takes everything from the server', () => {
+    expect(child('server', { capabilities: ALL })).toBe(
       '--inh-caps=-all --ambient-caps=-all --bounding-set=-all --pdeathsig KILL --no-new-privs',
     );
   });
@@ -32,13 +32,13 @@ describe('The command that strips a child', () => {
 
   it('asks for nothing that is not there to be had', () => {
     const kept = '-all,+sys_ptrace,+sys_admin,+dac_read_search';
-    expect(child('discovery', { capabilities: ENGINES })).toBe(
+    expect(child('discoverer', { capabilities: ENGINES })).toBe(
       `--inh-caps=${kept} --ambient-caps=${kept} --pdeathsig KILL --no-new-privs`,
     );
   });
 
-  it('lets a front in a closed folder read the code first, and become another user then', () => {
-    expect(child('front', { capabilities: ALL, closedTo: user })).toBe(
+  it('lets a server in a closed folder read the code first, and become another user then', () => {
+    expect(child('server', { capabilities: ALL, closedTo: user })).toBe(
       '--clear-groups --inh-caps=-all --ambient-caps=-all ' +
         '--bounding-set=-all,+setuid,+setgid,+dac_read_search --pdeathsig KILL --no-new-privs',
     );

@@ -1,12 +1,12 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import type { CapabilityName, CapabilitySet } from '../privileges/capabilities.js';
-import { ROLE_CAPABILITIES, type Role } from '../privileges/role-capabilities.js';
+import type { CapabilityName, CapabilitySet } from '../shared/privileges/capabilities.js';
+import { ROLE_CAPABILITIES, type Role } from '../shared/privileges/role-capabilities.js';
 import type { Command } from './roles.js';
 import type { ServiceUser } from './service-user.js';
 
 /** What the supervisor has, of which its children get as little as they need. */
-export interface Means {
+export interface GrantedPrivileges {
   /** What it can hand on: its ambient capabilities, as root what it may do itself; see capabilities(7). */
   readonly capabilities: CapabilitySet;
   /** The supervisor is still root, since the code is in a folder closed to this user; see docs/adr. */
@@ -23,7 +23,7 @@ const DIE_WITH_PARENT = ['--pdeathsig', 'KILL'];
 const NO_NEW_PRIVILEGES = ['--no-new-privs'];
 /** Without them nobody gets rid of root; the last is for the bounding set. */
 const GIVING_UP_ROOT = ['SETUID', 'SETGID', 'SETPCAP'] as const;
-/** In a closed folder the front begins as root without powers but these, to read the code and to become another. */
+/** In a closed folder the server begins as root without powers but these, to read the code and to become another. */
 const UNTIL_LOADED = ['SETUID', 'SETGID', 'DAC_READ_SEARCH'] as const;
 
 /** What root lacks to become somebody else, and completely. */
@@ -44,12 +44,16 @@ export function asUser(role: Role, user: ServiceUser, command: Command, ours: Ca
 }
 
 /** Wraps the command of a child, so that it has what its role needs and nothing else, and shares our end. */
-export function asRole(role: 'front' | 'engine' | 'discovery', command: Command, means: Means): Command {
-  const loading = role === 'front' && means.closedTo !== undefined;
+export function asRole(
+  role: 'server' | 'engine' | 'discoverer',
+  command: Command,
+  granted: GrantedPrivileges,
+): Command {
+  const loading = role === 'server' && granted.closedTo !== undefined;
   return withSetpriv(
     [
-      ...(loading ? ['--clear-groups'] : idOptions(means)),
-      ...capabilityOptions(ROLE_CAPABILITIES[role], loading ? UNTIL_LOADED : [], means.capabilities),
+      ...(loading ? ['--clear-groups'] : idOptions(granted)),
+      ...capabilityOptions(ROLE_CAPABILITIES[role], loading ? UNTIL_LOADED : [], granted.capabilities),
       ...DIE_WITH_PARENT,
     ],
     command,
@@ -60,7 +64,7 @@ export function asRole(role: 'front' | 'engine' | 'discovery', command: Command,
  * Where only root may read the code, those that no stranger talks to stay user 0, made an ordinary user: an exec
  * gives it no capabilities. The group is the one that may use the runtime directory.
  */
-function idOptions({ closedTo }: Means): string[] {
+function idOptions({ closedTo }: GrantedPrivileges): string[] {
   if (!closedTo) return [];
   return ['--regid', String(closedTo.gid), '--clear-groups', '--securebits', '+noroot,+noroot_locked'];
 }

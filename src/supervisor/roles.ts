@@ -10,12 +10,12 @@ const PROGRAM = fileURLToPath(new URL('../main.js', import.meta.url));
 
 /**
  * SIGUSR1 makes Node.js listen for a debugger that may run anything, and whoever is the same user may send it: the
- * front to an engine.
+ * server to an engine.
  */
 export const NO_DEBUGGER = '--disable-sigusr1';
 
 /** The command of this same program in another role. */
-export function inRole(role: 'engine' | 'discovery' | 'front', args: readonly string[]): Command {
+export function inRole(role: 'engine' | 'discoverer' | 'server', args: readonly string[]): Command {
   return { file: process.execPath, args: [NO_DEBUGGER, PROGRAM, role, ...args] };
 }
 

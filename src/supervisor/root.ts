@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { CapabilitySet } from '../privileges/capabilities.js';
-import { asUser, missingForGivingUpRoot, SETPRIV, type Means } from './privileges.js';
+import { CapabilitySet } from '../shared/privileges/capabilities.js';
+import { asUser, missingForGivingUpRoot, SETPRIV, type GrantedPrivileges } from './privileges.js';
 import { asSupervisor, READING_THE_CODE, type Command } from './roles.js';
 import { resolveServiceUser, type ServiceUser } from './service-user.js';
 
@@ -16,7 +16,9 @@ export const GIVEN_UP = 'PACKETFLIX_ROOT_GIVEN_UP';
  * @param wish whom the option names
  * @throws Error with lines for the operator, when root cannot be given up
  */
-export function planGivingUpRoot(wish: string | undefined): Means & { readonly user: ServiceUser } {
+export function planGivingUpRoot(
+  wish: string | undefined,
+): GrantedPrivileges & { readonly user: ServiceUser } {
   const capabilities = CapabilitySet.ofThisProcess('CapPrm');
   const missing = missingForGivingUpRoot(capabilities);
   if (missing.length > 0) throw new Error(cannotGiveUpRoot(missing));

@@ -9,7 +9,7 @@ const MAX_PARENT_BYTES = 55;
 const MODE_OF_A_GROUP = 0o770;
 
 /**
- * The private folder (0700, by mkdtemp(3)) that holds the sockets of engines and discovery process while the service
+ * The private folder (0700, by mkdtemp(3)) that holds the sockets of engines and discoverer while the service
  * runs. Its name tells whose it is, so that the next start can remove what a supervisor left that was killed.
  */
 export class RuntimeDirectory {
@@ -40,8 +40,8 @@ export class RuntimeDirectory {
     return join(this.path, `engine-${index}.sock`);
   }
 
-  get discoverySocket(): string {
-    return join(this.path, 'discovery.sock');
+  get discovererSocket(): string {
+    return join(this.path, 'discoverer.sock');
   }
 
   remove(): void {

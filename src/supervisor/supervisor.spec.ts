@@ -53,9 +53,9 @@ describe('Supervisor', () => {
     return created;
   }
 
-  function supervise(front: Launcher, ...engines: Launcher[]) {
-    const household = { front: front.launch, engines: engines.map(({ launch }) => launch) };
-    const supervisor = new Supervisor(household, (line) => log.push(line));
+  function supervise(server: Launcher, ...engines: Launcher[]) {
+    const specs = { server: server.launch, engines: engines.map(({ launch }) => launch) };
+    const supervisor = new Supervisor(specs, (line) => log.push(line));
     return { supervisor, status: supervisor.run() };
   }
 
@@ -63,10 +63,10 @@ describe('Supervisor', () => {
     expect(launchers.flatMap(({ pids }) => pids).filter(isAlive)).toEqual([]);
   }
 
-  it('ends front and engines, and itself with status 0, on a signal that comes twice', async () => {
-    const front = launcher('obedient');
-    const { supervisor, status } = supervise(front, launcher('obedient'), launcher('obedient'));
-    await front.launched[0]?.becameReady();
+  it('ends server and engines, and itself with status 0, on a signal that comes twice', async () => {
+    const server = launcher('obedient');
+    const { supervisor, status } = supervise(server, launcher('obedient'), launcher('obedient'));
+    await server.launched[0]?.becameReady();
     supervisor.shutDown('SIGTERM');
     supervisor.shutDown('SIGTERM');
     expect(await status).toBe(0);
@@ -81,9 +81,9 @@ describe('Supervisor', () => {
   });
 
   it('kills children that do not want to end, within 5 s', async () => {
-    const front = launcher('stubborn');
-    const { supervisor, status } = supervise(front, launcher('stubborn'));
-    await front.launched[0]?.becameReady();
+    const server = launcher('stubborn');
+    const { supervisor, status } = supervise(server, launcher('stubborn'));
+    await server.launched[0]?.becameReady();
     const begin = performance.now();
     supervisor.shutDown('SIGTERM');
     expect(await status).toBe(0);
@@ -92,9 +92,9 @@ describe('Supervisor', () => {
   }, 10_000);
 
   it('hurries when asked a second time later on', async () => {
-    const front = launcher('stubborn');
-    const { supervisor, status } = supervise(front, launcher('stubborn'));
-    await front.launched[0]?.becameReady();
+    const server = launcher('stubborn');
+    const { supervisor, status } = supervise(server, launcher('stubborn'));
+    await server.launched[0]?.becameReady();
     const begin = performance.now();
     supervisor.shutDown('SIGINT');
     await sleep(1_100);
@@ -105,7 +105,7 @@ describe('Supervisor', () => {
   });
 
   it.each([1, 2])(
-    'passes on status %i of a front that cannot begin, and ends the engines',
+    'passes on status %i of a server that cannot begin, and ends the engines',
     async (failure) => {
       const { status } = supervise(launcher('fails', String(failure)), launcher('obedient'));
       expect(await status).toBe(failure);
@@ -113,20 +113,20 @@ describe('Supervisor', () => {
     },
   );
 
-  it('starts a front again that dies after it was ready', async () => {
-    const front = launcher('obedient');
-    const { supervisor, status } = supervise(front, launcher('obedient'));
-    await front.launched[0]?.becameReady();
-    front.launched[0]?.kill();
-    await eventually(() => front.launched.length === 2, 'another front');
-    expect(await front.launched[1]?.becameReady()).toBe(true);
-    expect(log).toEqual(['front was ended by SIGKILL; starting it again in 100 ms']);
+  it('starts a server again that dies after it was ready', async () => {
+    const server = launcher('obedient');
+    const { supervisor, status } = supervise(server, launcher('obedient'));
+    await server.launched[0]?.becameReady();
+    server.launched[0]?.kill();
+    await eventually(() => server.launched.length === 2, 'another server');
+    expect(await server.launched[1]?.becameReady()).toBe(true);
+    expect(log).toEqual(['server was ended by SIGKILL; starting it again in 100 ms']);
     supervisor.shutDown('SIGTERM');
     expect(await status).toBe(0);
     expectAllGone();
   });
 
-  it('starts an engine again that dies, even before the front is ready', async () => {
+  it('starts an engine again that dies, even before the server is ready', async () => {
     const engine = launcher('dies-once', join(scratch, 'died'));
     const { supervisor, status } = supervise(launcher('obedient'), engine);
     await eventually(() => engine.launched.length === 2, 'another engine');
@@ -152,13 +152,13 @@ describe('Supervisor', () => {
     expectAllGone();
   }, 25_000);
 
-  it('starts the discovery process again that dies, and ends it with the others', async () => {
-    const discovery = launcher('dies-once', join(scratch, 'died'));
-    const household = { front: launcher('obedient').launch, engines: [], discovery: discovery.launch };
-    const supervisor = new Supervisor(household, (line) => log.push(line));
+  it('starts the discoverer again that dies, and ends it with the others', async () => {
+    const discoverer = launcher('dies-once', join(scratch, 'died'));
+    const specs = { server: launcher('obedient').launch, engines: [], discoverer: discoverer.launch };
+    const supervisor = new Supervisor(specs, (line) => log.push(line));
     const status = supervisor.run();
-    await eventually(() => discovery.launched.length === 2, 'another discovery process');
-    expect(log).toEqual(['discovery process ended with status 1; starting it again in 100 ms']);
+    await eventually(() => discoverer.launched.length === 2, 'another discoverer');
+    expect(log).toEqual(['discoverer ended with status 1; starting it again in 100 ms']);
     supervisor.shutDown('SIGTERM');
     expect(await status).toBe(0);
     expectAllGone();
@@ -176,9 +176,9 @@ describe('Supervisor', () => {
     expect(engine.launched).toHaveLength(count);
   });
 
-  it('says so and ends with status 1 when the front cannot be started at all', async () => {
+  it('says so and ends with status 1 when the server cannot be started at all', async () => {
     const missing = () => new ChildProcess({ file: '/nonexistent', args: [] }, process.env);
-    const supervisor = new Supervisor({ front: missing, engines: [] }, (line) => log.push(line));
+    const supervisor = new Supervisor({ server: missing, engines: [] }, (line) => log.push(line));
     expect(await supervisor.run()).toBe(1);
     expect(log.join('\n')).toMatch(/could not be started.*ENOENT/);
   });

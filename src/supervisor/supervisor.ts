@@ -2,54 +2,54 @@ import type { ChildProcess, ProcessEnd } from './child-process.js';
 import type { Log } from './log.js';
 import { RestartedChild } from './restarted-child.js';
 
-/** The front and those behind it have these to end in order; together well under the 5 s that we promise. */
+/** The server and those behind it have these to end in order; together well under the 5 s that we promise. */
 const FRONT_DEADLINE_MS = 3_000;
 const ENGINE_DEADLINE_MS = 1_000;
 /** One SIGTERM often comes as two: to the group, and passed on by npm. Only what comes later is deliberate. */
 const DELIBERATE_AFTER_MS = 1_000;
 
 /** What the supervisor looks after. Each call of a launcher starts a new process. */
-export interface Household {
+export interface ChildSpecs {
   readonly engines: readonly (() => ChildProcess)[];
   /** Knows what there is to capture from; optional, as the service can do without. */
-  readonly discovery?: () => ChildProcess;
-  readonly front: () => ChildProcess;
+  readonly discoverer?: () => ChildProcess;
+  readonly server: () => ChildProcess;
 }
 
-/** Starts front, engines and discovery process, starts again those that die, and ends them all when asked to. */
+/** Starts server, engines and discoverer, starts again those that die, and ends them all when asked to. */
 export class Supervisor {
-  private readonly front: RestartedChild;
+  private readonly server: RestartedChild;
   /** Those with powers. */
   private readonly others: readonly RestartedChild[];
   private shutdownBeganAtMs: number | undefined;
   private readonly outcome = Promise.withResolvers<number>();
 
   constructor(
-    household: Household,
+    specs: ChildSpecs,
     private readonly log: Log,
   ) {
-    this.front = new RestartedChild('front', household.front, log);
-    const { engines, discovery } = household;
+    this.server = new RestartedChild('server', specs.server, log);
+    const { engines, discoverer } = specs;
     this.others = [
       ...engines.map((launch, index) => new RestartedChild(`engine ${index}`, launch, log)),
-      ...(discovery ? [new RestartedChild('discovery process', discovery, log)] : []),
+      ...(discoverer ? [new RestartedChild('discoverer', discoverer, log)] : []),
     ];
   }
 
-  /** Runs until asked to end, or until the front cannot begin; settles with the exit status for all. */
+  /** Runs until asked to end, or until the server cannot begin; settles with the exit status for all. */
   async run(): Promise<number> {
     for (const child of this.others) child.start();
     let ready = false;
-    const firstFront = this.front.start((end) => {
+    const firstServer = this.server.start((end) => {
       if (ready) return 'restart';
       void this.giveUp(end);
       return 'leave';
     });
-    ready = await firstFront.becameReady();
+    ready = await firstServer.becameReady();
     return await this.outcome.promise;
   }
 
-  /** Ends everything in order: captures are closed by the front, so the front goes first. */
+  /** Ends everything in order: captures are closed by the server, so the server goes first. */
   shutDown(reason: string): void {
     if (this.shutdownBeganAtMs !== undefined) return this.hasten();
     this.shutdownBeganAtMs = performance.now();
@@ -59,19 +59,19 @@ export class Supervisor {
 
   private hasten(): void {
     if (performance.now() - (this.shutdownBeganAtMs ?? 0) < DELIBERATE_AFTER_MS) return;
-    for (const child of [this.front, ...this.others]) child.kill();
+    for (const child of [this.server, ...this.others]) child.kill();
   }
 
-  /** The front said itself what is wrong (a port in use, for example); starting it again would not help. */
+  /** The server said itself what is wrong (a port in use, for example); starting it again would not help. */
   private async giveUp(end: ProcessEnd): Promise<void> {
-    if (end.error) this.log(`the front could not be started: ${end.error.message}`, 'fatal');
-    else if (end.signal) this.log(`the front was ended by ${end.signal} before it was ready`, 'fatal');
+    if (end.error) this.log(`the server could not be started: ${end.error.message}`, 'fatal');
+    else if (end.signal) this.log(`the server was ended by ${end.signal} before it was ready`, 'fatal');
     await this.stopAll();
     this.outcome.resolve(end.status === null || end.status === 0 ? 1 : end.status);
   }
 
   private async stopAll(): Promise<void> {
-    await this.front.stop(FRONT_DEADLINE_MS);
+    await this.server.stop(FRONT_DEADLINE_MS);
     await Promise.all(this.others.map((child) => child.stop(ENGINE_DEADLINE_MS)));
   }
 }

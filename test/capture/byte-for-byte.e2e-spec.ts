@@ -1,4 +1,4 @@
-import { PACKET_METHODS } from '../../src/engine/protocol.js';
+import { PACKET_METHODS } from '../../src/shared/protocol/protocol.js';
 import { CaptureClient } from '../kit/capture-client.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';

@@ -161,7 +161,7 @@ describeAsRoot('A capture request', () => {
     await client.described('eth1');
   });
 
-  it('whose interface names are more than fits between front and engine is refused, and ends no other capture', async () => {
+  it('whose interface names are more than fits between server and engine is refused, and ends no other capture', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const { inode: netns } = namespace;

@@ -8,7 +8,7 @@ import { eventually } from '../kit/eventually.js';
 import { TemporaryFile } from '../kit/second-opinion.js';
 
 const PROJECT = new URL('../../', import.meta.url).pathname;
-const CLIENT = `${PROJECT}dist/client/main.js`;
+const CLIENT = `${PROJECT}dist/cli/main.js`;
 
 /** An empty section and an empty packet: enough for a client that only passes it on and counts. */
 const STREAM = Buffer.from(

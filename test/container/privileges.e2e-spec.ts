@@ -43,7 +43,7 @@ describe.each([
         );
         expect(found).toEqual(documented());
         for (const { pid } of processes) expect(seccompModeOf(pid)).toBe('2');
-        expect(listeners(processes)).toEqual(['front']);
+        expect(listeners(processes)).toEqual(['server']);
       },
       TEST_TIMEOUT_MS,
     );
@@ -168,7 +168,7 @@ async function allProcesses(service: DeployedService): Promise<ProcessFacts[]> {
 function roleOf({ pid, command }: ProcessFacts, [supervisor]: readonly ProcessFacts[]): string {
   if (pid === supervisor?.pid) return 'supervisor';
   return (
-    /packetflix: (engine|discovery|filter compiler)|main\.js (front)/.exec(command)?.slice(1).join('') ??
+    /packetflix: (engine|discovery|filter compiler)|main\.js (server)/.exec(command)?.slice(1).join('') ??
     command
   );
 }

@@ -1,12 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CaptureError } from '../../src/capture/capture-errors.js';
-import type {
-  Capture,
-  CaptureEnd,
-  CaptureProvider,
-  CaptureRequest,
-} from '../../src/capture/capture-provider.js';
+import { CaptureError } from '../../src/server/capture/capture-errors.js';
+import type { Capture, CaptureEnd, CaptureProvider } from '../../src/server/capture/capture-provider.js';
+import type { CaptureSpec } from '../../src/shared/protocol/protocol.js';
 import {
   ENHANCED_PACKET_BLOCK,
   INTERFACE_DESCRIPTION_BLOCK,
@@ -19,9 +15,9 @@ import {
 export interface CaptureProviderSubject {
   readonly provider: CaptureProvider;
   /** A request that the provider accepts; the suite sets `sectionComments` itself. */
-  readonly request: CaptureRequest;
+  readonly request: CaptureSpec;
   /** Requests that it must refuse, by title. */
-  readonly refused?: Readonly<Record<string, CaptureRequest>>;
+  readonly refused?: Readonly<Record<string, CaptureSpec>>;
   /** What the provider holds at the moment (descriptors, captures, ...); must end where it began. */
   heldResources?(): number | Promise<number>;
   /** Called after each test. */
@@ -131,7 +127,7 @@ export function describeCaptureProvider(
       );
     });
 
-    it.each<[string, Pick<CaptureRequest, 'limits' | 'snapshotLength'>]>([
+    it.each<[string, Pick<CaptureSpec, 'limits' | 'snapshotLength'>]>([
       ['packets', { limits: { packets: { atMost: 1, setBy: 'request' } } }],
       ['bytes', { limits: { bytes: { atMost: 1, setBy: 'service' } } }],
       ['each packet', { snapshotLength: 1 }],

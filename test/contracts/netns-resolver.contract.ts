@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { CaptureError } from '../../src/capture/capture-errors.js';
-import type { CaptureTarget } from '../../src/capture/capture-target.js';
-import type { NetnsResolver, ResolvedTarget } from '../../src/capture/netns-resolver.js';
-import type { DirectoryEntry } from '../../src/discovery/target-directory.js';
+import { CaptureError } from '../../src/server/capture/capture-errors.js';
+import type { CaptureTarget } from '../../src/server/capture/request/capture-target.js';
+import type { NetnsResolver, ResolvedTarget } from '../../src/server/capture/resolve/netns-resolver.js';
+import type { DirectoryEntry } from '../../src/server/discovery/target-directory.js';
 
 /** A resolver to test. */
 export interface NetnsResolverSubject {

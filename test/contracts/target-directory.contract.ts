@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { DirectoryEntry, TargetDirectory } from '../../src/discovery/target-directory.js';
+import type { DirectoryEntry, TargetDirectory } from '../../src/server/discovery/target-directory.js';
 
 /** A directory to test, and what is in it. */
 export interface TargetDirectorySubject {

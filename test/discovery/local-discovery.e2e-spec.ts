@@ -100,9 +100,9 @@ describeAsRoot('With --local-discovery', () => {
     for (const list of lists) expect(list).toHaveLength(1);
   });
 
-  it('the list is there again after the discovery process was killed', async () => {
+  it('the list is there again after the discoverer was killed', async () => {
     await using namespace = await namespaceOfProcess();
-    const finder = service.current.processes().find(({ command }) => /packetflix: discovery/.test(command));
+    const finder = service.current.processes().find(({ command }) => /packetflix: discoverer/.test(command));
     process.kill(finder?.pid ?? 0, 'SIGKILL');
 
     await eventually('the list', async () => (await targetsOf(namespace.inode)).length === 1);

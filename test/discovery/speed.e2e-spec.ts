@@ -13,7 +13,7 @@ const STARTUP_TIMEOUT_MS = 120_000;
 const LONGEST_PAUSE_MS = 20;
 
 const LOOK_AROUND = new URL('../kit/programs/look-around.ts', import.meta.url).pathname;
-const SCANNER = new URL('../../dist/finder/scanner.js', import.meta.url).href;
+const SCANNER = new URL('../../dist/discoverer/scanner.js', import.meta.url).href;
 interface Result {
   readonly tookMs: number;
   readonly stoodMs: number;
@@ -66,7 +66,7 @@ describeAsRoot(`With ${NAMESPACES} network namespaces and ${PROCESSES} processes
   });
 
   it(`the event loop stands still for less than ${LONGEST_PAUSE_MS} ms`, async () => {
-    // By a shell, since whoever has started the discovery process is taken for its supervisor.
+    // By a shell, since whoever has started the discoverer is taken for its supervisor.
     const command = `${process.execPath} ${LOOK_AROUND} ${SCANNER}; exit $?`;
     await using looking = await Child.start('sh', ['-c', command]);
     const output = await looking.succeeded();

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import {
   CaptureModule,
-  createFront,
+  createApplication,
   DiscoveryConfig,
   isNamed,
   OptionsModule,
@@ -19,7 +19,7 @@ import {
   VersionModule,
 } from '../../src/index.js';
 import type { DirectoryEntry, Options, UpgradeGatewayOptions } from '../../src/index.js';
-import { refusalPcapng } from '../../src/capture/reason-pcapng.js';
+import { refusalPcapng } from '../../src/server/capture/reason-pcapng.js';
 import { readBlocks, sectionCommentsOf } from '../contracts/pcapng-blocks.js';
 import { ReplayCaptureProvider } from '../fixtures/replay-capture-provider.js';
 
@@ -89,13 +89,13 @@ describe("A team's own application", () => {
   const folder = mkdtempSync(join(tmpdir(), 'packetflix-test-'));
   const recording = join(folder, 'recording.pcapng');
   const recorded = refusalPcapng('recorded earlier');
-  let app: Awaited<ReturnType<typeof createFront>>;
+  let app: Awaited<ReturnType<typeof createApplication>>;
   let address: string;
 
   beforeAll(async () => {
     writeFileSync(recording, recorded);
     const options = optionsFrom(['--port', '0', '--host', '127.0.0.1', '--gw-port', '4711']);
-    app = await createFront(TeamModule.register(options, recording), options);
+    app = await createApplication(TeamModule.register(options, recording), options);
     app.useLogger(false);
     await app.listen(options.service.port, options.service.host ?? '');
     address = `127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;

@@ -16,7 +16,7 @@ describeAsRoot('The limit of bytes in flight', () => {
   it.each([
     [[], 16 * 1024, 256 * 1024],
     [['--max-in-flight', '16'], 8 * 1024, 16 * 1024],
-  ])('bounds what the front takes at once, given %j, and loses nothing', async (options, least, most) => {
+  ])('bounds what the server takes at once, given %j, and loses nothing', async (options, least, most) => {
     await using service = await Service.start(options);
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');

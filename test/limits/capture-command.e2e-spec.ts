@@ -7,7 +7,7 @@ import { describeAsRoot } from '../kit/root.js';
 import { TemporaryFile } from '../kit/second-opinion.js';
 import { serviceForAllTests } from '../kit/service.js';
 
-const CLIENT = new URL('../../dist/client/main.js', import.meta.url).pathname;
+const CLIENT = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 
 describeAsRoot('The command "npm run capture"', () => {
   const service = serviceForAllTests();

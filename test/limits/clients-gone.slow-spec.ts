@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { jest } from '@jest/globals';
-import { RemoteMachine } from '../front/remote-client.js';
+import { RemoteMachine } from '../server/remote-client.js';
 import { CaptureClient } from '../kit/capture-client.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { PacketSender } from '../kit/packets.js';

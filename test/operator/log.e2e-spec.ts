@@ -48,14 +48,14 @@ describeAsRoot('The log that programs collect', () => {
       expect(records).toMatchObject([
         {
           message: 'capture started',
-          role: 'front',
+          role: 'server',
           netns: namespace.inode,
           interfaces: 'eth0',
           filter: 'tcp',
         },
         {
           message: 'capture ended',
-          role: 'front',
+          role: 'server',
           code: 1000,
           cause: 'client-left',
           reason: 'the client left',
@@ -85,7 +85,7 @@ describeAsRoot('The log that programs collect', () => {
     process.kill(engine.pid, 'SIGKILL');
     await service.child.saying(/starting it again/);
     const records = recordsOf(service.log);
-    expect(records.map(({ role }) => role)).toEqual(expect.arrayContaining(['front', 'supervisor']));
+    expect(records.map(({ role }) => role)).toEqual(expect.arrayContaining(['server', 'supervisor']));
     expect(records).toContainEqual({
       level: 'warn',
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string,
@@ -97,7 +97,7 @@ describeAsRoot('The log that programs collect', () => {
     });
   });
 
-  it.each(['engine', 'discovery'])('is written by a process that fails, too: %s', async (role) => {
+  it.each(['engine', 'discoverer'])('is written by a process that fails, too: %s', async (role) => {
     const child = await Child.start(process.execPath, [MAIN, role, '--socket', '/nonexistent/x.sock']);
     expect(await child.ended).toBe(1);
     expect(recordsOf(child.stderr)).toMatchObject([
@@ -118,7 +118,7 @@ describeAsRoot('The log that people read', () => {
     await client.ended();
     const line = await eventually('the line', () => /^.* capture refused .*$/m.exec(service.log)?.[0]);
     expect(line).toMatch(
-      /^\S+Z WARN {2}front \d+ Capture: capture refused capture=[a-z]+-[a-z]+-[a-z]+ code=4400 cause=invalid-request reason="netns must .*, not \\"none .*" bytes=0 seconds=[\d.]+ client="127/,
+      /^\S+Z WARN {2}server \d+ Capture: capture refused capture=[a-z]+-[a-z]+-[a-z]+ code=4400 cause=invalid-request reason="netns must .*, not \\"none .*" bytes=0 seconds=[\d.]+ client="127/,
     );
     service.terminate();
     await eventually('the end', () => / supervisor \d+: SIGTERM: ending$/m.test(service.log));

@@ -131,7 +131,7 @@ describeAsRoot('The metrics', () => {
     const names = samples
       .filter(({ name }) => name === 'packetflix_process_resident_memory_bytes')
       .map(({ labels }) => labels['process']);
-    expect(names).toEqual(expect.arrayContaining(['front', 'supervisor', 'engine-0', 'discovery']));
+    expect(names).toEqual(expect.arrayContaining(['server', 'supervisor', 'engine-0', 'discoverer']));
     for (const process of names) {
       const labels = { process: process! };
       expect(sumOf(samples, 'process_resident_memory_bytes', labels)).toBeGreaterThan(10 * 1024 * 1024);

@@ -2,7 +2,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { Child } from '../kit/child.js';
 import { freePort, Service } from '../kit/service.js';
-import { frontBefore } from '../proxy/kit/proxy-under-test.js';
+import { serverBefore } from '../proxy/kit/proxy-under-test.js';
 import { Upstream } from '../proxy/kit/upstream.js';
 import { MAIN } from '../supervisor/running-service.js';
 
@@ -64,18 +64,18 @@ describe('Behind the proxy for GhostWire, the paths for operators', () => {
   afterAll(() => upstream.close());
 
   it('stay ours', async () => {
-    const front = await frontBefore(upstream.port);
+    const server = await serverBefore(upstream.port);
     upstream.forget();
-    for (const path of PATHS) expect(await statusOf(front.port, path)).toBe(200);
+    for (const path of PATHS) expect(await statusOf(server.port, path)).toBe(200);
     expect(upstream.targets.filter((target) => target !== '/')).toEqual([]);
-    await front.close();
+    await server.close();
   });
 
   it.each([['off'], ['0']])('are left to GhostWire with --operator-port %s', async (place) => {
-    const front = await frontBefore(upstream.port, '--operator-port', place);
+    const server = await serverBefore(upstream.port, '--operator-port', place);
     upstream.forget();
-    for (const path of PATHS) await statusOf(front.port, path);
+    for (const path of PATHS) await statusOf(server.port, path);
     expect(upstream.targets).toEqual(PATHS);
-    await front.close();
+    await server.close();
   });
 });

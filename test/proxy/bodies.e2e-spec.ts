@@ -86,7 +86,7 @@ describe('The proxy, and bodies', () => {
       response.once('close', () => source.destroy());
     };
     using connection = await RawConnection.open(
-      proxy.current.front.port,
+      proxy.current.server.port,
       'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
     );
     connection.socket.pause();
@@ -104,7 +104,7 @@ describe('The proxy, and bodies', () => {
       response.addTrailers({ 'x-sum': '2' });
       response.end('two');
     };
-    using connection = await RawConnection.open(proxy.current.front.port, 'GET / HTTP/1.0\r\n\r\n');
+    using connection = await RawConnection.open(proxy.current.server.port, 'GET / HTTP/1.0\r\n\r\n');
     expect(await connection.toItsEnd()).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\none two$/);
     expect(connection.received).not.toMatch(/chunked|trailer/i);
   });
@@ -179,7 +179,7 @@ describe('The proxy, and bodies', () => {
       response.writeHead(413).end('too much');
     };
     using connection = await RawConnection.open(
-      proxy.current.front.port,
+      proxy.current.server.port,
       'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nbeginning',
     );
     await eventually('the answer', () => connection.received.includes('too much'));

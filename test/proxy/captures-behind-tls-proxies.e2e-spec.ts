@@ -19,7 +19,7 @@ import {
   WITH_TOKEN,
 } from './kit/tls-proxy.js';
 
-const COMMAND = new URL('../../dist/client/main.js', import.meta.url).pathname;
+const COMMAND = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 const PACKETS = 5_000;
 const KIB = 1024;
 

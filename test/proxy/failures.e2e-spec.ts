@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../kit/service.js';
 import { eventually } from '../kit/eventually.js';
-import type { FrontUnderTest } from '../front/front-under-test.js';
-import { frontBefore, proxyForAllTests } from './kit/proxy-under-test.js';
+import type { ServerUnderTest } from '../server/server-under-test.js';
+import { serverBefore, proxyForAllTests } from './kit/proxy-under-test.js';
 import { handshake, RawConnection } from './kit/raw-connection.js';
 import { Upstream } from './kit/upstream.js';
 
@@ -34,16 +34,16 @@ const REQUESTS = [
 ] as const;
 
 describe('The proxy, when GhostWire is down', () => {
-  let front: FrontUnderTest;
+  let server: ServerUnderTest;
   let port: number;
   beforeAll(async () => {
     port = await freePort();
-    front = await frontBefore(port);
+    server = await serverBefore(port);
   });
-  afterAll(() => front.close());
+  afterAll(() => server.close());
 
   it.each(REQUESTS)('answers %s with 502 and readable JSON', async (_, request) => {
-    expect(await failureOf(front.port, request)).toEqual({
+    expect(await failureOf(server.port, request)).toEqual({
       status: '502',
       type: 'application/json; charset=utf-8',
       body: {
@@ -56,7 +56,7 @@ describe('The proxy, when GhostWire is down', () => {
 
   it('serves the next request on the same connection, even after an upload', async () => {
     const upload = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n';
-    using connection = await RawConnection.open(front.port, upload);
+    using connection = await RawConnection.open(server.port, upload);
     await eventually('the failure', () => connection.received.includes('}'));
     connection.send('0123456789GET /version HTTP/1.1\r\nHost: x\r\n\r\n');
     await eventually('the version', () => connection.received.includes('"packetflix"'));
@@ -65,18 +65,18 @@ describe('The proxy, when GhostWire is down', () => {
   it('goes on by itself when GhostWire comes, goes and comes back', async () => {
     for (let round = 0; round < 3; round++) {
       const upstream = await Upstream.start(port);
-      expect((await fetch(`http://127.0.0.1:${front.port}/json`)).status).toBe(200);
-      const client = front.connect('/discover/mobydig');
+      expect((await fetch(`http://127.0.0.1:${server.port}/json`)).status).toBe(200);
+      const client = server.connect('/discover/mobydig');
       await client.opened;
       await upstream.close();
       await client.closed;
-      expect((await fetch(`http://127.0.0.1:${front.port}/json`)).status).toBe(502);
-      expect(await front.connect('/discover/mobydig').refused).toBe(502);
+      expect((await fetch(`http://127.0.0.1:${server.port}/json`)).status).toBe(502);
+      expect(await server.connect('/discover/mobydig').refused).toBe(502);
     }
   });
 
   it('says so where the name of its machine is unknown', async () => {
-    const nowhere = await frontBefore(80, '--discovery-service', 'nowhere.invalid');
+    const nowhere = await serverBefore(80, '--discovery-service', 'nowhere.invalid');
     const answer = await fetch(`http://127.0.0.1:${nowhere.port}/`);
     expect(answer.status).toBe(502);
     expect(await answer.text()).toMatch(
@@ -94,19 +94,19 @@ describe('The proxy, when GhostWire talks nonsense', () => {
     ['has control characters in it', 'HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n', /answered nonsense/],
     ['switches protocols unasked', 'HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n', /switch/],
   ])('answers with 502 when it %s', async (_, bytes, message) => {
-    const server = createServer((socket) =>
+    const upstream = createServer((socket) =>
       socket.on('error', () => undefined).once('data', () => socket.end(bytes)),
     );
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const front = await frontBefore((server.address() as AddressInfo).port);
-    const failure = await failureOf(front.port, REQUESTS[0][1]);
+    await once(upstream.listen(0, '127.0.0.1'), 'listening');
+    const server = await serverBefore((upstream.address() as AddressInfo).port);
+    const failure = await failureOf(server.port, REQUESTS[0][1]);
     expect(failure).toMatchObject({
       status: '502',
       body: { message: expect.stringMatching(message) as string },
     });
-    expect((await fetch(`http://127.0.0.1:${front.port}/version`)).status).toBe(200);
-    await front.close();
-    server.close();
+    expect((await fetch(`http://127.0.0.1:${server.port}/version`)).status).toBe(200);
+    await server.close();
+    upstream.close();
   });
 });
 
@@ -115,12 +115,12 @@ describe('The proxy, when GhostWire is slow', () => {
   const idle = () => eventually('all to be over', () => proxy.current.upstream.sockets.size === 0);
 
   it.each(REQUESTS)('answers %s with 504 and readable JSON', async (_, request) => {
-    const { upstream, front } = proxy.current;
+    const { upstream, server } = proxy.current;
     const { onUpgrade } = upstream;
     upstream.answer = () => undefined;
     upstream.onUpgrade = (_request, socket) => void socket.resume().once('end', () => socket.end());
     const begin = performance.now();
-    const failure = await failureOf(front.port, request);
+    const failure = await failureOf(server.port, request);
     expect(performance.now() - begin).toBeLessThan(2_900);
     expect(failure).toEqual({
       status: '504',
@@ -144,11 +144,11 @@ describe('The proxy, when GhostWire is slow', () => {
   });
 
   it('lets an upload take its time, and then counts anew', async () => {
-    const { upstream, front } = proxy.current;
+    const { upstream, server } = proxy.current;
     upstream.answer = (request, response) =>
       request.resume().once('end', () => setTimeout(() => response.end('{}'), 700));
     using connection = await RawConnection.open(
-      front.port,
+      server.port,
       'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n',
     );
     for (const byte of 'bytes') {
@@ -160,7 +160,7 @@ describe('The proxy, when GhostWire is slow', () => {
   });
 
   it('lets websockets be quiet', async () => {
-    const client = proxy.current.front.connect('/mobydig');
+    const client = proxy.current.server.connect('/mobydig');
     await client.opened;
     await delay(2_200);
     client.socket.send('still there?');

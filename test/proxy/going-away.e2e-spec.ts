@@ -28,7 +28,7 @@ describe('The proxy, and those who go away', () => {
     for (const leave of ['destroy', 'resetAndDestroy'] as const) {
       proxy.current.upstream.forget();
       proxy.current.upstream.answer = (_request, response) => answer(response);
-      using connection = await RawConnection.open(proxy.current.front.port, request);
+      using connection = await RawConnection.open(proxy.current.server.port, request);
       await reachedUpstream();
       if (answer === begin)
         await eventually('the beginning', () => connection.received.includes('beginning'));
@@ -46,7 +46,7 @@ describe('The proxy, and those who go away', () => {
       response.writeHead(200, headers);
       response.write('beginning', () => socket[leave]());
     };
-    using connection = await RawConnection.open(proxy.current.front.port, GET);
+    using connection = await RawConnection.open(proxy.current.server.port, GET);
     expect(await connection.toItsEnd()).toMatch(/^HTTP\/1\.1 200 /);
     expect(connection.received).not.toMatch(/\r\n0\r\n\r\n$/);
     await upstreamIsRid();
@@ -55,11 +55,11 @@ describe('The proxy, and those who go away', () => {
   it.each(['end', 'destroy', 'resetAndDestroy'] as const)(
     'a client that goes away (%s) before its websocket is open ends the handshake',
     async (leave) => {
-      const { upstream, front } = proxy.current;
+      const { upstream, server } = proxy.current;
       const { onUpgrade } = upstream;
       upstream.onUpgrade = (_request, socket) => void socket.resume();
       try {
-        using connection = await RawConnection.open(front.port, handshake('/mobydig'));
+        using connection = await RawConnection.open(server.port, handshake('/mobydig'));
         await eventually('the handshake to arrive', () => upstream.handshakes.length > 0);
         connection.socket[leave]();
         await eventually('the upstream to see the end', () =>
@@ -73,12 +73,12 @@ describe('The proxy, and those who go away', () => {
   );
 
   it('survives hundreds of clients that reset at any moment', async () => {
-    const { front, upstream } = proxy.current;
+    const { server, upstream } = proxy.current;
     upstream.answer = (_request, response) => begin(response);
     const requests = [GET, UPLOAD, handshake('/mobydig'), handshake('/discover/mobydig')];
     await Promise.all(
       Array.from({ length: 400 }, async (_, index) => {
-        const connection = await RawConnection.open(front.port, requests[index % 4]);
+        const connection = await RawConnection.open(server.port, requests[index % 4]);
         await delay(index % 20);
         connection.socket.resetAndDestroy();
       }),

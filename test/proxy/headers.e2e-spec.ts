@@ -17,7 +17,7 @@ describe('The proxy, and headers', () => {
     ['GET /discover/', false],
     ['websocket /mobydig', true],
   ])('opens the pod bay doors itself, whatever the client says: %s', async (title, websocket) => {
-    const { front, upstream } = proxy.current;
+    const { server, upstream } = proxy.current;
     const nasty = [
       ...['Enable-Monolith: no', 'ENABLE-MONOLITH: never', 'enable-monolith: Affirmative, HAL'],
       ...['Enable_Monolith: no', 'Connection: Enable-Monolith'],
@@ -27,7 +27,7 @@ describe('The proxy, and headers', () => {
     const request = websocket
       ? handshake(target, ...nasty)
       : [`GET ${target} HTTP/1.1`, 'Host: client.example', ...nasty, '', ''].join('\r\n');
-    using connection = await RawConnection.open(front.port, request);
+    using connection = await RawConnection.open(server.port, request);
     await eventually('the answer', () => connection.received.includes('\r\n\r\n'));
     expect(arrived('enable-monolith', websocket)).toEqual(['Affirmative, Dave']);
     expect(arrived('enable_monolith', websocket)).toEqual([]);
@@ -38,9 +38,9 @@ describe('The proxy, and headers', () => {
   });
 
   it('keeps to itself what is between client and service only', async () => {
-    const { front } = proxy.current;
+    const { server } = proxy.current;
     await rawRequest(
-      front.port,
+      server.port,
       'GET / HTTP/1.1',
       ...['Connection: X-Secret, content-length', 'X-Secret: 1', 'Keep-Alive: 5', 'Proxy-Connection: x'],
       ...['Proxy-Authorization: x', 'Upgrade: h2c', 'TE: gzip, trailers', 'Accept: text/html', 'Trailer: X'],
@@ -61,9 +61,9 @@ describe('The proxy, and headers', () => {
   });
 
   it('does not let a client hide the length of a body', async () => {
-    const { front, upstream } = proxy.current;
+    const { server, upstream } = proxy.current;
     using connection = await RawConnection.open(
-      front.port,
+      server.port,
       'POST /x HTTP/1.1\r\nHost: x\r\nConnection: content-length, transfer-encoding\r\nContent-Length: 35\r\n\r\n' +
         'GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n',
     );
@@ -73,16 +73,16 @@ describe('The proxy, and headers', () => {
   });
 
   it('sends "no body" as no body', async () => {
-    const { front } = proxy.current;
-    await rawRequest(front.port, 'POST /x HTTP/1.1');
+    const { server } = proxy.current;
+    await rawRequest(server.port, 'POST /x HTTP/1.1');
     expect(arrived('transfer-encoding')).toEqual([]);
     expect(arrived('content-length')).toEqual(['0']);
   });
 
   it('answers "Expect: 100-continue" itself', async () => {
-    const { front } = proxy.current;
+    const { server } = proxy.current;
     const answer = await rawRequest(
-      front.port,
+      server.port,
       'POST /x HTTP/1.1',
       'Expect: 100-continue',
       'Content-Length: 0',
@@ -92,7 +92,7 @@ describe('The proxy, and headers', () => {
   });
 
   it('gives headers of the answer back as they came, but for those of the connection', async () => {
-    const { front, upstream } = proxy.current;
+    const { server, upstream } = proxy.current;
     upstream.answer = (_, response) =>
       response
         .writeHead(299, 'Fine', [
@@ -118,7 +118,7 @@ describe('The proxy, and headers', () => {
           ],
         ])
         .end(Buffer.from('ok'));
-    using connection = await RawConnection.open(front.port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    using connection = await RawConnection.open(server.port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await eventually('the answer', () => connection.received.endsWith('ok'));
     const { received } = connection;
     expect(received).toMatch(/^HTTP\/1\.1 299 Fine\r\n/);
@@ -136,17 +136,17 @@ describe('The proxy, and headers', () => {
   });
 
   it('ends the connection when the client asks for it', async () => {
-    const answer = await rawRequest(proxy.current.front.port, 'GET / HTTP/1.1');
+    const answer = await rawRequest(proxy.current.server.port, 'GET / HTTP/1.1');
     expect(answer).toMatch(/\r\nConnection: close\r\n/i);
   });
 
   it('passes 200 kB of headers on', async () => {
-    const { front, upstream } = proxy.current;
+    const { server, upstream } = proxy.current;
     upstream.answer = (request, response) => response.end(String(request.headers['x-long']?.length));
     // The upstream here takes no more than Node's default.
-    const answer = await rawRequest(front.port, 'GET / HTTP/1.1', `X-Long: ${'x'.repeat(10_000)}`);
+    const answer = await rawRequest(server.port, 'GET / HTTP/1.1', `X-Long: ${'x'.repeat(10_000)}`);
     expect(answer).toMatch(/10000/);
-    const tooLong = await rawRequest(front.port, 'GET / HTTP/1.1', `X-Long: ${'x'.repeat(200_000)}`);
+    const tooLong = await rawRequest(server.port, 'GET / HTTP/1.1', `X-Long: ${'x'.repeat(200_000)}`);
     expect(tooLong).toMatch(/^HTTP\/1\.1 (431|502) /);
   });
 });

@@ -17,12 +17,12 @@ describe('The page of GhostWire', () => {
   });
 
   it('gets its websocket where it looks for it, and so do the captures that it offers', async () => {
-    const { front, upstream } = proxy.current;
+    const { server, upstream } = proxy.current;
     for (const base of ['', '/discover']) {
-      const client = front.connect(`${base}/mobydig`);
+      const client = server.connect(`${base}/mobydig`);
       await client.opened;
       client.socket.terminate();
-      expect((await front.connect(`${base}/capture?netns=5`).closed).code).toBe(1000);
+      expect((await server.connect(`${base}/capture?netns=5`).closed).code).toBe(1000);
     }
     expect(upstream.handshakes.map(({ url }) => url)).toEqual(['/mobydig', '/mobydig']);
   });

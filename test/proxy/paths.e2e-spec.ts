@@ -36,8 +36,8 @@ describe('The proxy, and paths', () => {
     ['/version/x', '/version/x'],
     ['/captures', '/captures'],
   ])('GET %s arrives as %s, and at no other host', async (target, expected) => {
-    const { upstream, front } = proxy.current;
-    expect(await rawRequest(front.port, `GET ${target} HTTP/1.1`)).toMatch(/^HTTP\/1\.1 200 /);
+    const { upstream, server } = proxy.current;
+    expect(await rawRequest(server.port, `GET ${target} HTTP/1.1`)).toMatch(/^HTTP\/1\.1 200 /);
     expect(upstream.targets).toEqual([expected]);
     expect(upstream.requests[0]?.headers.host).toBe(`127.0.0.1:${upstream.port}`);
   });
@@ -52,8 +52,8 @@ describe('The proxy, and paths', () => {
     ['http://evil.example/discover/x', '/x'],
     ['ws://evil.example', '/'],
   ])('a websocket to %s arrives as %s, and at no other host', async (target, expected) => {
-    const { upstream, front } = proxy.current;
-    using connection = await RawConnection.open(front.port, handshake(target));
+    const { upstream, server } = proxy.current;
+    using connection = await RawConnection.open(server.port, handshake(target));
     await eventually('the answer', () => connection.received.includes('\r\n\r\n'));
     expect(connection.received).toMatch(/^HTTP\/1\.1 101 /);
     expect(upstream.handshakes.map(({ url }) => url)).toEqual([expected]);
@@ -73,8 +73,8 @@ describe('The proxy, and paths', () => {
     ['GET /caf\xe9', 400],
     ['CONNECT evil.example:80', undefined],
   ])('%s is not for GhostWire', async (start, status) => {
-    const { upstream, front } = proxy.current;
-    const answer = await rawRequest(front.port, `${start} HTTP/1.1`);
+    const { upstream, server } = proxy.current;
+    const answer = await rawRequest(server.port, `${start} HTTP/1.1`);
     expect(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]).toBe(status === undefined ? undefined : String(status));
     expect(upstream.requests).toEqual([]);
   });
@@ -85,23 +85,23 @@ describe('The proxy, and paths', () => {
     ['/capture/', 426],
     ['/discover/capture/', 426],
   ])('a websocket to %s gets the answer of our own', async (target, status) => {
-    const { upstream, front } = proxy.current;
-    expect(await front.connect(target).refused).toBe(status);
+    const { upstream, server } = proxy.current;
+    expect(await server.connect(target).refused).toBe(status);
     expect(upstream.handshakes).toEqual([]);
   });
 
   it.each(['/capture?netns=5', '/discover/capture?netns=5'])('captures stay at %s', async (target) => {
-    const { upstream, front } = proxy.current;
-    const client = front.connect(target);
+    const { upstream, server } = proxy.current;
+    const client = server.connect(target);
     expect(await client.closed).toMatchObject({ code: 1000 });
     expect(client.received.toString()).toBe('captured');
     expect(upstream.handshakes).toEqual([]);
   });
 
   it('captures stay at an absolute URL, too', async () => {
-    const { upstream, front } = proxy.current;
+    const { upstream, server } = proxy.current;
     const request = handshake('http://evil.example/discover/capture?netns=5');
-    using connection = await RawConnection.open(front.port, request);
+    using connection = await RawConnection.open(server.port, request);
     await eventually('the answer', () => connection.received.includes('captured'));
     expect(upstream.handshakes).toEqual([]);
   });

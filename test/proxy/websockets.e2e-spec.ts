@@ -9,7 +9,7 @@ describe('The proxy, and websockets', () => {
   const allOver = () => eventually('all connections to end', () => proxy.current.upstream.sockets.size === 0);
 
   it.each(['/mobydig', '/discover/mobydig'])('carries messages of any kind and size at %s', async (path) => {
-    const client = proxy.current.front.connect(path);
+    const client = proxy.current.server.connect(path);
     await client.opened;
     const messages = [Buffer.from('text'), randomBytes(100_000), randomBytes(20_000_000), Buffer.alloc(0)];
     for (const message of messages) client.socket.send(message);
@@ -22,8 +22,8 @@ describe('The proxy, and websockets', () => {
   });
 
   it('carries the close of the upstream, with what came before it', async () => {
-    const { front, upstream } = proxy.current;
-    const client = front.connect('/mobydig');
+    const { server, upstream } = proxy.current;
+    const client = server.connect('/mobydig');
     await client.opened;
     const last = randomBytes(5_000_000);
     upstream.websockets[0]?.send(last);
@@ -34,8 +34,8 @@ describe('The proxy, and websockets', () => {
   });
 
   it('leaves subprotocols and extensions to the two ends', async () => {
-    const { front } = proxy.current;
-    const client = new WebSocket(`ws://127.0.0.1:${front.port}/mobydig`, ['first', 'second'], {
+    const { server } = proxy.current;
+    const client = new WebSocket(`ws://127.0.0.1:${server.port}/mobydig`, ['first', 'second'], {
       headers: { origin: 'http://page.example' },
     });
     await new Promise((resolve) => client.once('open', resolve));
@@ -51,10 +51,10 @@ describe('The proxy, and websockets', () => {
   });
 
   it('carries what the client sent together with its handshake', async () => {
-    const { front, upstream } = proxy.current;
+    const { server, upstream } = proxy.current;
     // A masked text frame that says "Hello", from RFC 6455, 5.7.
     const hello = '\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58';
-    using connection = await RawConnection.open(front.port, handshake('/mobydig') + hello);
+    using connection = await RawConnection.open(server.port, handshake('/mobydig') + hello);
     await eventually('the echo', () => connection.received.endsWith('\x81\x05Hello'));
     connection.socket.destroy();
     await allOver();
@@ -62,11 +62,11 @@ describe('The proxy, and websockets', () => {
   });
 
   it('carries a refusal of the upstream', async () => {
-    const { front, upstream } = proxy.current;
+    const { server, upstream } = proxy.current;
     const { onUpgrade } = upstream;
     upstream.onUpgrade = (_request, socket) =>
       socket.end('HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nno!');
-    using connection = await RawConnection.open(front.port, handshake('/mobydig'));
+    using connection = await RawConnection.open(server.port, handshake('/mobydig'));
     expect(await connection.toItsEnd()).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n[^]*\r\n\r\nno!$/);
     upstream.onUpgrade = onUpgrade;
     await allOver();
@@ -79,8 +79,8 @@ describe('The proxy, and websockets', () => {
     ['the upstream', 'terminate'],
     ['the upstream', 'reset'],
   ])('ends both sides when %s goes away by %s', async (who, how) => {
-    const { front, upstream } = proxy.current;
-    const client = front.connect('/mobydig');
+    const { server, upstream } = proxy.current;
+    const client = server.connect('/mobydig');
     await client.opened;
     const [ofUpstream] = upstream.sockets;
     const leaver =
@@ -95,8 +95,8 @@ describe('The proxy, and websockets', () => {
   });
 
   it('does not keep the other side waiting for a client that never reads', async () => {
-    const { front, upstream } = proxy.current;
-    using connection = await RawConnection.open(front.port, handshake('/mobydig'));
+    const { server, upstream } = proxy.current;
+    using connection = await RawConnection.open(server.port, handshake('/mobydig'));
     await eventually('the websocket to be open', () => upstream.websockets.length === 1);
     connection.socket.pause();
     upstream.websockets[0]?.send(randomBytes(50_000_000));
@@ -107,9 +107,9 @@ describe('The proxy, and websockets', () => {
   it('ends websockets when the service ends', async () => {
     const { ProxyUnderTest } = await import('./kit/proxy-under-test.js');
     const other = await ProxyUnderTest.start();
-    const client = other.front.connect('/discover/mobydig');
+    const client = other.server.connect('/discover/mobydig');
     await client.opened;
-    await other.front.close();
+    await other.server.close();
     await client.closed;
     await eventually('the upstream to see it', () => other.upstream.sockets.size === 0);
     await other.close();

@@ -9,7 +9,7 @@ import { askedForAllTests } from './directory.js';
 const ANSWER_BYTES = 400 * 1024 * 1024;
 const PIECE = Buffer.alloc(1024 * 1024, ' ');
 const CLIENTS = 10;
-/** What is read before it is too much is 32 MiB, and the front has more to do than to keep them. */
+/** What is read before it is too much is 32 MiB, and the server has more to do than to keep them. */
 const MAX_GROWTH_KIB = 160 * 1024;
 /** See proc_pid_clear_refs(5). */
 const RESET_PEAK = '5';
@@ -17,16 +17,16 @@ const RESET_PEAK = '5';
 describeAsRoot('When GhostWire answers with 400 MB', () => {
   const asked = askedForAllTests();
 
-  it('captures by name are refused, and the front takes little of it', async () => {
+  it('captures by name are refused, and the server takes little of it', async () => {
     const { ghostwire, service } = asked.current;
-    const front = service.processes().find(({ command }) => command.includes('main.js front'))?.pid ?? NaN;
+    const server = service.processes().find(({ command }) => command.includes('main.js server'))?.pid ?? NaN;
     let sentBytes = 0;
     ghostwire.answer = (_, response) => {
       response.writeHead(200, { 'content-length': ANSWER_BYTES });
       send(response, (bytes) => (sentBytes += bytes));
     };
-    writeFileSync(`/proc/${front}/clear_refs`, RESET_PEAK);
-    const before = peakKiBOf(front);
+    writeFileSync(`/proc/${server}/clear_refs`, RESET_PEAK);
+    const before = peakKiBOf(server);
 
     await using clients = new AsyncDisposableStack();
     const opened = await Promise.all(
@@ -40,7 +40,7 @@ describeAsRoot('When GhostWire answers with 400 MB', () => {
       });
     }
 
-    expect(peakKiBOf(front) - before).toBeLessThan(MAX_GROWTH_KIB);
+    expect(peakKiBOf(server) - before).toBeLessThan(MAX_GROWTH_KIB);
     await eventually('the end of the questions', async () => (await ghostwire.connections()) === 0);
     expect(sentBytes).toBeGreaterThan(0);
     expect(sentBytes).toBeLessThan(ANSWER_BYTES);

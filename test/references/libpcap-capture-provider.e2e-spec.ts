@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CaptureRequest } from '../../src/capture/capture-provider.js';
-import { LibpcapCaptureProvider } from '../../src/capture/libpcap/libpcap-capture-provider.js';
+import type { CaptureSpec } from '../../src/shared/protocol/protocol.js';
+import { EngineCaptureProvider } from '../../src/server/engine-client/engine-capture-provider.js';
 import {
   type CaptureProviderSubject,
   describeCaptureProvider,
@@ -24,17 +24,17 @@ describeAsRoot('With a real engine and a real namespace,', () => {
   const folder = mkdtempSync(join(tmpdir(), 'packetflix-test-'));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  describeCaptureProvider('LibpcapCaptureProvider', async (): Promise<CaptureProviderSubject> => {
+  describeCaptureProvider('EngineCaptureProvider', async (): Promise<CaptureProviderSubject> => {
     await using made = new AsyncDisposableStack();
     const namespace = made.use(await namespaceOfProcess());
     await addTellingInterface(namespace, 'first0');
     const engine = made.use(await startEngine(join(folder, 'engine.sock')));
-    const provider = new LibpcapCaptureProvider({ sockets: [engine.socket] });
+    const provider = new EngineCaptureProvider({ sockets: [engine.socket] });
     provider.onModuleInit();
     made.defer(() => provider.onApplicationShutdown());
 
     const { inode: netns, pid } = namespace;
-    const request: CaptureRequest = {
+    const request: CaptureSpec = {
       reference: { netns, pid, startTime: startTimeOf(pid) },
       interfaces: [],
       filter: '',
@@ -83,8 +83,8 @@ async function startEngine(socket: string) {
 
 /** Some descriptors are opened once, with the first capture of a thread. */
 async function warmUp(
-  provider: LibpcapCaptureProvider,
-  request: CaptureRequest,
+  provider: EngineCaptureProvider,
+  request: CaptureSpec,
   heldResources: () => number,
 ): Promise<void> {
   const { signal } = new AbortController();

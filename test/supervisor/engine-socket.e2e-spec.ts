@@ -98,7 +98,7 @@ describeAsRoot('The socket of an engine', () => {
     expect(service.log).not.toMatch(/starting it again/);
   });
 
-  it('is closed to a front that asks and asks, and does not read the answers', async () => {
+  it('is closed to a server that asks and asks, and does not read the answers', async () => {
     await using service = await RunningService.start();
     const socket = await connection(`${runtimeDirectories(service.pid)[0]}/engine-0.sock`);
     socket.write(CONTROL_GREETING);

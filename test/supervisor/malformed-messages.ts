@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { MAX_LINE_BYTES, PROTOCOL_VERSION, type CaptureOrder } from '../../src/engine/protocol.js';
+import { MAX_LINE_BYTES, PROTOCOL_VERSION, type CaptureSpec } from '../../src/shared/protocol/protocol.js';
 
 /** A namespace that cannot be there, so that whatever proves valid opens nothing. */
-const ORDER: CaptureOrder = {
+const ORDER: CaptureSpec = {
   reference: { netns: 1, pid: 1, startTime: 1 },
   interfaces: ['eth0'],
   filter: 'tcp',

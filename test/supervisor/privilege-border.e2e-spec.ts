@@ -8,36 +8,36 @@ import { run } from '../kit/run.js';
 import { privilegesIn, privilegesOf } from './process-status.js';
 import { MAIN, netnsOfThisProcess, RunningService } from './running-service.js';
 
-const PROGRAM = new URL('programs/as-the-front.mjs', import.meta.url).pathname;
+const PROGRAM = new URL('programs/as-the-server.mjs', import.meta.url).pathname;
 /** What the program needs to become the user; it has none of them when it tries. */
 const UNTIL_LOADED = '-all,+setuid,+setgid,+dac_read_search';
 
-describeAsRoot('Whoever takes over the front', () => {
+describeAsRoot('Whoever takes over the server', () => {
   let folder: string;
   beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'border-'))));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('can do nothing that the front could not', async () => {
+  it('can do nothing that the server could not', async () => {
     const secretFile = join(folder, 'secret');
     writeFileSync(secretFile, 'secret', { mode: 0o600 });
     chmodSync(folder, 0o755);
     await using service = await RunningService.start();
     await using client = await CaptureClient.open(service, { netns: netnsOfThisProcess(), nif: 'lo' });
     await client.described('lo');
-    const front = privilegesOf(service.inRole('front').pid);
+    const server = privilegesOf(service.inRole('server').pid);
     const engine = service.inRole('engine');
 
     const stripped = ['--clear-groups', '--inh-caps=-all', '--ambient-caps=-all', '--no-new-privs'];
     const output = await run(
       'setpriv',
       ...[...stripped, `--bounding-set=${UNTIL_LOADED}`, '--', process.execPath, PROGRAM],
-      ...[front.uids[0], front.gids[0], engine.pid].map(String),
+      ...[server.uids[0], server.gids[0], engine.pid].map(String),
       ...[secretFile, MAIN],
     );
     const { outcomes, status } = JSON.parse(output) as { outcomes: Record<string, string>; status: string };
 
     // It was who it should be, or the rest would say nothing.
-    expect({ ...privilegesIn(status), bounding: '' }).toEqual({ ...front, bounding: '' });
+    expect({ ...privilegesIn(status), bounding: '' }).toEqual({ ...server, bounding: '' });
     expect(outcomes).toEqual({
       'enter a network namespace': 'EPERM',
       'open the network namespace of an engine': 'EACCES',
@@ -78,7 +78,7 @@ describeAsRoot('Whoever takes over the front', () => {
 
   it('has no terminal to type into', async () => {
     await using service = await RunningService.start();
-    for (const { pid } of [...service.allInRole('front'), ...service.allInRole('filter compiler')]) {
+    for (const { pid } of [...service.allInRole('server'), ...service.allInRole('filter compiler')]) {
       const [, , session] = readFileSync(`/proc/${pid}/stat`, 'latin1')
         .replace(/^.*\) /s, '')
         .split(' ')

@@ -40,9 +40,9 @@ async function privilegesOfRoles(service: RunningService): Promise<Record<RoleNa
   const ofRole = (role: RoleName): Promise<Privileges> =>
     eventually(role, () => privilegesOf(service.inRole(role).pid));
   return {
-    front: await ofRole('front'),
+    server: await ofRole('server'),
     engine: await ofRole('engine'),
-    discovery: await ofRole('discovery'),
+    discoverer: await ofRole('discoverer'),
     'filter compiler': await ofRole('filter compiler'),
   };
 }
@@ -50,14 +50,14 @@ async function privilegesOfRoles(service: RunningService): Promise<Record<RoleNa
 const SERVICE = { uid: 65533, gid: 65533 };
 
 describeAsRoot('A service that root starts', () => {
-  it('becomes another user, the front and the filter compilers without powers, the others with few', async () => {
+  it('becomes another user, the server and the filter compilers without powers, the others with few', async () => {
     await using service = await RunningService.start();
     await capturesWithFilter(service);
     expect(privilegesOf(service.pid)).toEqual(
       exactly(mask(DAC_OVERRIDE, DAC_READ_SEARCH, SETPCAP, NET_RAW, SYS_PTRACE, SYS_ADMIN), SERVICE),
     );
     expect(await privilegesOfRoles(service)).toEqual({
-      front: exactly(NO_CAPABILITIES, SERVICE),
+      server: exactly(NO_CAPABILITIES, SERVICE),
       engine: exactly(ENGINE, SERVICE),
       discovery: exactly(DISCOVERY, SERVICE),
       // What it may not get, as no program gives it anything any more.
@@ -71,7 +71,7 @@ describeAsRoot('A service that root starts', () => {
     ['--user', 'nobody', { uid: 65534, gid: 65534 }],
   ])('becomes who %s %s names', async (flag, user, ids) => {
     await using service = await RunningService.start([process.execPath, MAIN, flag, user]);
-    expect(privilegesOf(service.inRole('front').pid)).toEqual(exactly(NO_CAPABILITIES, ids));
+    expect(privilegesOf(service.inRole('server').pid)).toEqual(exactly(NO_CAPABILITIES, ids));
     expect(privilegesOf(service.inRole('engine').pid)).toEqual(exactly(ENGINE, ids));
   });
 
@@ -80,10 +80,10 @@ describeAsRoot('A service that root starts', () => {
     const few = ['setpriv', '--inh-caps=-all', `--bounding-set=${caps}`, '--'];
     await using service = await RunningService.start([...few, process.execPath, MAIN]);
     await capturesWithFilter(service);
-    const { front, engine, discovery } = await privilegesOfRoles(service);
-    expect(front).toEqual(exactly(NO_CAPABILITIES, SERVICE));
+    const { server, engine, discoverer } = await privilegesOfRoles(service);
+    expect(server).toEqual(exactly(NO_CAPABILITIES, SERVICE));
     expect(engine).toEqual(exactly(ENGINE, SERVICE));
-    expect(discovery).toEqual(exactly(mask(DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN), SERVICE));
+    expect(discoverer).toEqual(exactly(mask(DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN), SERVICE));
   });
 
   it.each(['setuid', 'setgid', 'setpcap'])(
@@ -120,12 +120,12 @@ describeAsRoot('A service in a folder that only root may enter', () => {
   const start = (...options: string[]): Promise<RunningService> =>
     RunningService.start([process.execPath, `${folder}/dist/main.js`, ...options]);
 
-  it('has a front that is nobody, and engines and filter compilers that root gives no powers', async () => {
+  it('has a server that is nobody, and engines and filter compilers that root gives no powers', async () => {
     await using service = await start();
     await capturesWithFilter(service);
     const closed = { uid: 0, gid: SERVICE.gid };
     expect(await privilegesOfRoles(service)).toEqual({
-      front: { ...exactly(NO_CAPABILITIES, SERVICE), bounding: mask(DAC_READ_SEARCH, SETGID, SETUID) },
+      server: { ...exactly(NO_CAPABILITIES, SERVICE), bounding: mask(DAC_READ_SEARCH, SETGID, SETUID) },
       engine: exactly(ENGINE, closed),
       discovery: exactly(DISCOVERY, closed),
       'filter compiler': { ...exactly(NO_CAPABILITIES, closed), bounding: ENGINE },
@@ -150,7 +150,7 @@ describeAsRoot('A service that another user starts', () => {
   const asUser = ['setpriv', '--reuid=4711', '--regid=4712', '--clear-groups'];
   const program = [process.execPath, MAIN];
 
-  it('shares out the capabilities that it is given, and the front gets none', async () => {
+  it('shares out the capabilities that it is given, and the server gets none', async () => {
     await using service = await RunningService.start([
       ...[...asUser, `--inh-caps=-all,${caps}`, `--ambient-caps=-all,${caps}`, '--', ...program],
     ]);
@@ -158,7 +158,7 @@ describeAsRoot('A service that another user starts', () => {
     // Only CAP_SETPCAP takes something out of the bounding set, which nobody can use without new privileges.
     const { bounding } = privilegesOf(service.pid);
     expect(await privilegesOfRoles(service)).toEqual({
-      front: { ...exactly(NO_CAPABILITIES, ids), bounding },
+      server: { ...exactly(NO_CAPABILITIES, ids), bounding },
       engine: { ...exactly(ENGINE, ids), bounding },
       discovery: { ...exactly(mask(DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN), ids), bounding },
       'filter compiler': { ...exactly(NO_CAPABILITIES, ids), bounding },
@@ -171,7 +171,10 @@ describeAsRoot('A service that another user starts', () => {
       ...[...asUser, `--inh-caps=-all,${more}`, `--ambient-caps=-all,${more}`, '--', ...program],
     ]);
     const { bounding } = privilegesOf(service.pid);
-    expect(privilegesOf(service.inRole('front').pid)).toEqual({ ...exactly(NO_CAPABILITIES, ids), bounding });
+    expect(privilegesOf(service.inRole('server').pid)).toEqual({
+      ...exactly(NO_CAPABILITIES, ids),
+      bounding,
+    });
     expect(privilegesOf(service.inRole('engine').pid)).toEqual({ ...exactly(ENGINE, ids), bounding });
   });
 
@@ -187,9 +190,9 @@ describeAsRoot('A process that still has privileges', () => {
   const supervised = { ...process.env, PACKETFLIX_SUPERVISED: '1' };
 
   it.each([
-    ['front', ['--port', '0']],
+    ['server', ['--port', '0']],
     ['engine', ['--socket', '/nonexistent/engine.sock']],
-    ['discovery', ['--socket', '/nonexistent/discovery.sock']],
+    ['discoverer', ['--socket', '/nonexistent/discoverer.sock']],
     ['compile-filter', []],
   ])('refuses to serve: %s', async (role, args) => {
     const child = await Child.start(process.execPath, [MAIN, role, ...args], supervised);
@@ -201,8 +204,8 @@ describeAsRoot('A process that still has privileges', () => {
 
   it('refuses to serve as user 0 without any capability', async () => {
     const stripped = ['--bounding-set=-all', '--inh-caps=-all', '--no-new-privs', '--'];
-    const front = [process.execPath, MAIN, 'front', '--port', '0'];
-    const child = await Child.start('setpriv', [...stripped, ...front], supervised);
+    const server = [process.execPath, MAIN, 'server', '--port', '0'];
+    const child = await Child.start('setpriv', [...stripped, ...server], supervised);
     expect(await child.ended).toBe(1);
     expect(child.stderr).toMatch(/still has privileges \(it is user 0\)/);
   });

@@ -3,7 +3,7 @@ import { describeAsRoot } from '../kit/root.js';
 import { RunningService } from './running-service.js';
 
 describeAsRoot('a process of the service that dies', () => {
-  it.each(['engine', 'front'] as const)('is started again: %s', async (role) => {
+  it.each(['engine', 'server'] as const)('is started again: %s', async (role) => {
     await using service = await RunningService.start();
     const { pid } = service.inRole(role);
     const count = service.processes().length;

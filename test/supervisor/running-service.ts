@@ -12,7 +12,7 @@ const DISPOSE_TIMEOUT_MS = 6_000;
 export const MAIN = `${PROJECT}dist/main.js`;
 
 /** What a process of the service can be, beside the supervisor. */
-export type RoleName = 'front' | 'engine' | 'discovery' | 'filter compiler';
+export type RoleName = 'server' | 'engine' | 'discoverer' | 'filter compiler';
 
 /** The service as a group of processes, whose every member a test can find and shoot at. */
 export class RunningService implements AsyncDisposable {

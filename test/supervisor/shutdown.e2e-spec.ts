@@ -68,7 +68,7 @@ describeAsRoot('the end of the service', () => {
   it('reaches the service through npm', async () => {
     await using service = await RunningService.start(['npm', '--prefix', PROJECT, 'start', '--']);
     const { closed } = await capture(service);
-    // npm itself, the service in place of its shell, front and engines.
+    // npm itself, the service in place of its shell, server and engines.
     expect(service.processes().length).toBeGreaterThanOrEqual(4);
     service.child.signal('SIGTERM');
     expect(await closed).toBe(1001);

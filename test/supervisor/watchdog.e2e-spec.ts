@@ -42,7 +42,7 @@ describeAsRoot('A process of the service that hangs', () => {
     for (const client of clients) if (!client.closing) await client.close();
   });
 
-  it.each(['discovery', 'front'] as const)('is ended and started again: %s', async (role: RoleName) => {
+  it.each(['discoverer', 'server'] as const)('is ended and started again: %s', async (role: RoleName) => {
     await using service = await RunningService.start();
     const { pid } = service.inRole(role);
     process.kill(pid, 'SIGSTOP');

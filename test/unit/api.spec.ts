@@ -3,11 +3,14 @@ import { Ajv } from 'ajv';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { containerSchema } from '../../src/api/container-schema.js';
-import { describeApi } from '../../src/api/describe-api.js';
-import { parseContainer } from '../../src/capture/container.dto.js';
-import { CLOSINGS } from '../../src/capture/close-codes.js';
-import { markdownParameterTable, REQUEST_PARAMETERS } from '../../src/capture/request-parameters.js';
+import { containerSchema } from '../../tools/api/container-schema.js';
+import { describeApi } from '../../tools/api/describe-api.js';
+import { parseContainer } from '../../src/server/capture/request/container.dto.js';
+import { CLOSINGS } from '../../src/server/capture/close-codes.js';
+import {
+  markdownParameterTable,
+  REQUEST_PARAMETERS,
+} from '../../src/server/capture/request/request-parameters.js';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
 const README = readFileSync(resolve(PROJECT, 'README.md'), 'utf8');

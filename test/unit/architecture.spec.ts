@@ -5,16 +5,16 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { WebSocket } from 'ws';
-import { AppModule } from '../../src/app.module.js';
-import { CaptureModule } from '../../src/capture/capture.module.js';
-import { refusalPcapng } from '../../src/capture/reason-pcapng.js';
-import { OptionsModule } from '../../src/config/options.module.js';
-import type { Options } from '../../src/config/options.js';
-import { parseCommandLine } from '../../src/config/parse-command-line.js';
-import { TargetDirectory } from '../../src/discovery/target-directory.js';
-import type { DirectoryEntry } from '../../src/discovery/target-directory.js';
-import { createFront } from '../../src/front/create-front.js';
-import { UpgradeModule } from '../../src/upgrade/upgrade.module.js';
+import { AppModule } from '../../src/server/app.module.js';
+import { CaptureModule } from '../../src/server/capture/capture.module.js';
+import { refusalPcapng } from '../../src/server/capture/reason-pcapng.js';
+import { OptionsModule } from '../../src/server/config/options.module.js';
+import type { Options } from '../../src/server/config/options.js';
+import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';
+import { TargetDirectory } from '../../src/server/discovery/target-directory.js';
+import type { DirectoryEntry } from '../../src/server/discovery/target-directory.js';
+import { createApplication } from '../../src/server/server.js';
+import { UpgradeModule } from '../../src/server/http/upgrade.module.js';
 import { readBlocks, sectionCommentsOf } from '../contracts/pcapng-blocks.js';
 import { ReplayCaptureProvider } from '../fixtures/replay-capture-provider.js';
 
@@ -153,7 +153,7 @@ function testOptions(): Options {
 }
 
 async function boot(module: DynamicModule, options: Options) {
-  const app = await createFront(module, options);
+  const app = await createApplication(module, options);
   app.useLogger(false);
   await app.listen(0, '127.0.0.1');
   const { port } = app.getHttpServer().address() as AddressInfo;

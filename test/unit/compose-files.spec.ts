@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js';
 import { parse, parseAllDocuments } from 'yaml';
-import { OPTION_TABLE } from '../../src/config/option-table.js';
-import { parseCommandLine } from '../../src/config/parse-command-line.js';
+import { OPTION_TABLE } from '../../src/shared/config/option-table.js';
+import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';
 import { composeService, type ComposeService } from '../kit/compose-file.js';
 
 const FOLDER = resolve(import.meta.dirname, '../../docker');

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { readDashboard, type Dashboard } from '../../bench/dashboard/dashboard.js';
-import { AppModule } from '../../src/app.module.js';
-import { parseCommandLine } from '../../src/config/parse-command-line.js';
-import { createFront } from '../../src/front/create-front.js';
-import { ServiceMetrics } from '../../src/metrics/service-metrics.js';
+import { AppModule } from '../../src/server/app.module.js';
+import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';
+import { createApplication } from '../../src/server/server.js';
+import { ServiceMetrics } from '../../src/server/operations/service-metrics.js';
 
 const DASHBOARD = resolve(import.meta.dirname, '../../docs/grafana/packetflix-dashboard.json');
 
@@ -15,7 +15,7 @@ const OF_PROMETHEUS = ['instance', 'job', 'le'];
 async function labelsOfMetrics(): Promise<ReadonlyMap<string, readonly string[]>> {
   const parsed = parseCommandLine([], {});
   if (parsed.kind !== 'options') throw new Error(`no options: ${parsed.kind}`);
-  const app = await createFront(AppModule.register(parsed.options), parsed.options);
+  const app = await createApplication(AppModule.register(parsed.options), parsed.options);
   await app.init();
   try {
     const metrics = app.get(ServiceMetrics, { strict: false }).registry.getMetricsAsArray() as unknown as {

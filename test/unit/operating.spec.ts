@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { AppModule } from '../../src/app.module.js';
-import { parseCommandLine } from '../../src/config/parse-command-line.js';
-import { createFront } from '../../src/front/create-front.js';
-import { markdownMetricsTable } from '../../src/metrics/markdown-metrics-table.js';
-import { ServiceMetrics } from '../../src/metrics/service-metrics.js';
+import { AppModule } from '../../src/server/app.module.js';
+import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';
+import { createApplication } from '../../src/server/server.js';
+import { markdownMetricsTable } from '../../tools/markdown-metrics-table.js';
+import { ServiceMetrics } from '../../src/server/operations/service-metrics.js';
 
 const OPERATING = readFileSync(resolve(import.meta.dirname, '../../docs/operating.md'), 'utf8');
 
@@ -12,7 +12,7 @@ describe('docs/operating.md', () => {
   it('has all metrics of the service', async () => {
     const parsed = parseCommandLine([], {});
     if (parsed.kind !== 'options') throw new Error(`no options: ${parsed.kind}`);
-    const app = await createFront(AppModule.register(parsed.options), parsed.options);
+    const app = await createApplication(AppModule.register(parsed.options), parsed.options);
     await app.init();
     try {
       const table = /^## Metrics\n[^]*?\n\n(\| metric[^]*?)\n\n/m.exec(OPERATING)?.[1];

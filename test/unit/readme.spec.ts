@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { markdownOptionTable } from '../../src/config/markdown-option-table.js';
-import { OPTION_TABLE } from '../../src/config/option-table.js';
-import { parseFlags } from '../../src/config/parse-flags.js';
+import { markdownOptionTable } from '../../tools/markdown-option-table.js';
+import { OPTION_TABLE } from '../../src/shared/config/option-table.js';
+import { parseFlags } from '../../src/shared/config/parse-flags.js';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
 const README = read('README.md');

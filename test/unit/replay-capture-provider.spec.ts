@@ -1,12 +1,12 @@
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CaptureRequest } from '../../src/capture/capture-provider.js';
-import { refusalPcapng } from '../../src/capture/reason-pcapng.js';
+import type { CaptureSpec } from '../../src/shared/protocol/protocol.js';
+import { refusalPcapng } from '../../src/server/capture/reason-pcapng.js';
 import { describeCaptureProvider } from '../contracts/capture-provider.contract.js';
 import { ReplayCaptureProvider } from '../fixtures/replay-capture-provider.js';
 
-const REQUEST: CaptureRequest = {
+const REQUEST: CaptureSpec = {
   reference: { netns: 4026532270 },
   interfaces: [],
   filter: '',

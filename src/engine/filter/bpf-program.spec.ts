@@ -1,4 +1,4 @@
-import { compileFilter, PacketFilter } from '../native/libpcap.js';
+import { compileFilter, PacketFilter } from '../pcap/libpcap.js';
 import { both, cutting, REJECT_ALL } from './bpf-program.js';
 
 const ETHERNET = 1;

@@ -1,5 +1,5 @@
-import type { CaptureOrder } from '../protocol.js';
-import { PacketFilter } from '../native/libpcap.js';
+import type { CaptureSpec } from '../../shared/protocol/protocol.js';
+import { PacketFilter } from '../pcap/libpcap.js';
 import { REJECT_ALL } from './bpf-program.js';
 import { exclusionFilter } from './exclusion-filter.js';
 import { FilterError, type FilterCompiler } from './filter-compiler.js';
@@ -29,7 +29,7 @@ export class CaptureFilter {
   private readonly byLinkType = new Map<number, Promise<LinkTypeFilter>>();
 
   constructor(
-    { filter, ...excluded }: Pick<CaptureOrder, 'filter' | 'excludedConnections' | 'excludedEndpoints'>,
+    { filter, ...excluded }: Pick<CaptureSpec, 'filter' | 'excludedConnections' | 'excludedEndpoints'>,
     private readonly compiler: FilterCompiler,
   ) {
     this.text = filter;

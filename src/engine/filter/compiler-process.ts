@@ -3,9 +3,9 @@ import { constants, setPriority } from 'node:os';
 import type { Writable } from 'node:stream';
 import { createInterface, type Interface as LineInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { CapabilitySet } from '../../privileges/capabilities.js';
+import { CapabilitySet } from '../../shared/privileges/capabilities.js';
 import { logOnce } from '../log.js';
-import { closeAllOnExec } from '../native/libc.js';
+import { closeAllOnExec } from '../../shared/linux/libc.js';
 import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-protocol.js';
 
 const MAIN = fileURLToPath(new URL('../../main.js', import.meta.url));

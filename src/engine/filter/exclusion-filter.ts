@@ -1,4 +1,4 @@
-import type { CaptureOrder, TcpConnection, TcpEndpoint } from '../protocol.js';
+import type { CaptureSpec, TcpConnection, TcpEndpoint } from '../../shared/protocol/protocol.js';
 
 /**
  * A capture filter that leaves out the packets of some TCP connections and of all those at some endpoints, in either
@@ -8,7 +8,7 @@ import type { CaptureOrder, TcpConnection, TcpEndpoint } from '../protocol.js';
 export function exclusionFilter({
   excludedConnections,
   excludedEndpoints,
-}: Pick<CaptureOrder, 'excludedConnections' | 'excludedEndpoints'>): string {
+}: Pick<CaptureSpec, 'excludedConnections' | 'excludedEndpoints'>): string {
   return [...excludedConnections.map(connectionFilter), ...excludedEndpoints.map(endpointFilter)]
     .map((excluded) => `not (tcp and (${excluded}))`)
     .join(' and ');

@@ -1,5 +1,5 @@
-import { MAX_SNAPSHOT_LENGTH } from '../protocol.js';
-import { Turns } from '../turns.js';
+import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/protocol.js';
+import { Semaphore } from '../semaphore.js';
 import { CompilerProcess, CompileTimeoutError } from './compiler-process.js';
 
 /** More at once would only make each of them slower. */
@@ -30,7 +30,7 @@ export class FilterError extends Error {
  */
 export class FilterCompiler {
   private readonly known = new Map<string, Promise<Uint8Array>>();
-  private readonly turns = new Turns(MOST_AT_ONCE);
+  private readonly turns = new Semaphore(MOST_AT_ONCE);
   private behind = 0;
   private spare?: CompilerProcess;
 

@@ -1,4 +1,4 @@
-import { setSystemCallFilter } from '../native/libc.js';
+import { setSystemCallFilter } from '../../shared/linux/libc.js';
 
 /** How the kernel calls an architecture (linux/audit.h), and its number of socket(2) (asm/unistd.h). */
 const ARCHITECTURES: Partial<Record<NodeJS.Architecture, readonly [audit: number, socketCall: number]>> = {

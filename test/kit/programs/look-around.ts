@@ -5,7 +5,7 @@
  *     node look-around.ts URL-OF-SCANNER
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Scanner } from '../../../src/finder/scanner.ts';
+import type { Scanner } from '../../../src/discoverer/scanner.ts';
 
 const TIMES = 3;
 const NANOSECONDS_PER_MS = 1e6;

@@ -1,31 +1,31 @@
-import { FrontUnderTest, scriptedCapture } from '../../front/front-under-test.js';
+import { ServerUnderTest, scriptedCapture } from '../../server/server-under-test.js';
 import { Upstream } from './upstream.js';
 
 /** The application with `--proxy-discovery`, in this process, and a server in GhostWire's place. */
 export class ProxyUnderTest {
   private constructor(
     readonly upstream: Upstream,
-    readonly front: FrontUnderTest,
+    readonly server: ServerUnderTest,
   ) {}
 
   static async start(...argv: string[]): Promise<ProxyUnderTest> {
     const upstream = await Upstream.start();
-    return new ProxyUnderTest(upstream, await frontBefore(upstream.port, ...argv));
+    return new ProxyUnderTest(upstream, await serverBefore(upstream.port, ...argv));
   }
 
   url(target: string): string {
-    return `http://127.0.0.1:${this.front.port}${target}`;
+    return `http://127.0.0.1:${this.server.port}${target}`;
   }
 
   async close(): Promise<void> {
-    await this.front.close();
+    await this.server.close();
     await this.upstream.close();
   }
 }
 
 /** The application with `--proxy-discovery`, for whatever is at that port. */
-export function frontBefore(port: number, ...argv: string[]): Promise<FrontUnderTest> {
-  return FrontUnderTest.start(
+export function serverBefore(port: number, ...argv: string[]): Promise<ServerUnderTest> {
+  return ServerUnderTest.start(
     () =>
       Promise.resolve(scriptedCapture([Buffer.from('captured')], { code: 'target-ended', message: 'over' })),
     ['--proxy-discovery', '--gw-port', String(port), ...argv],

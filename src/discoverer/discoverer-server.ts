@@ -1,0 +1,62 @@
+import { rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { SingleFlight } from '../shared/single-flight.js';
+
+/** Only our own server connects, and it asks for one thing at a time. */
+const MAX_CONNECTIONS = 64;
+const MAX_HEADER_BYTES = 4096;
+const REQUEST_TIMEOUT_MS = 5_000;
+const PATH = '/mobyshark';
+/** What was found before the request came will not do. */
+const FRESH = '?fresh';
+
+/**
+ * Answers `GET /mobyshark` like GhostWire, on a unix socket. Whoever asks while somebody looks around gets the same
+ * answer.
+ */
+export class DiscovererServer {
+  private readonly server: Server;
+  private readonly findings: SingleFlight<Uint8Array>;
+
+  /** @param scan looks around once */
+  constructor(scan: () => Promise<Uint8Array>) {
+    this.findings = new SingleFlight(scan);
+    this.server = createServer(
+      { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS },
+      (request, response) => void this.answer(request, response),
+    );
+    this.server.maxConnections = MAX_CONNECTIONS;
+  }
+
+  /** @param path of the unix socket; a leftover of an earlier process is replaced */
+  listen(path: string): Promise<void> {
+    rmSync(path, { force: true });
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      // The folder decides who may connect: the server may be another user.
+      this.server.listen({ path, readableAll: true, writableAll: true }, resolve);
+    });
+  }
+
+  close(): void {
+    this.server.close();
+    this.server.closeAllConnections();
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on('error', () => undefined); // the server has gone
+    request.resume();
+    const { method, url } = request;
+    if (method !== 'GET') return void response.writeHead(405, { allow: 'GET' }).end();
+    if (url !== PATH && url !== PATH + FRESH) return void response.writeHead(404).end();
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
+    try {
+      const document = await this.findings.ask(url !== PATH, gone.signal);
+      const headers = { 'content-type': 'application/json', 'content-length': document.byteLength };
+      response.writeHead(200, headers).end(document);
+    } catch {
+      if (!gone.signal.aborted) response.writeHead(500).end(); // the log says why
+    }
+  }
+}

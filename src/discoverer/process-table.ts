@@ -1,0 +1,80 @@
+import {
+  listProcesses,
+  parseNamespaceLink,
+  parseProcessStat,
+  readLink,
+  readText,
+} from '../shared/linux/proc.js';
+
+/** One process at the time it was looked at. */
+export interface ProcessFacts {
+  readonly pid: number;
+  readonly parent: number;
+  /** In clock ticks since boot. */
+  readonly startTime: number;
+  /** The file name of its program, at most 15 bytes of it, or whatever the process calls itself. */
+  readonly command: string;
+  /** Inode number of the network namespace of its first thread; 0: it has ended, or is closed to us. */
+  readonly netns: number;
+  /** What its link `ns/mnt` says; empty: it is closed to us. */
+  readonly mountNamespace: string;
+}
+
+/** Field of /proc/PID/stat, counted from the first behind the command; see proc_pid_stat(5). */
+const STAT_FLAGS_AFTER_COMM = 6;
+/** linux/sched.h */
+const PF_KTHREAD = 0x00200000;
+
+export type ProcessTable = ReadonlyMap<number, ProcessFacts>;
+
+/** All processes but kernel threads, by their ids in ascending order. */
+export function readProcessTable(procRoot: string): ProcessTable {
+  const table = new Map<number, ProcessFacts>();
+  for (const pid of listProcesses(procRoot)) {
+    const facts = readProcess(procRoot, pid);
+    if (facts) table.set(pid, facts);
+  }
+  return table;
+}
+
+/** @returns undefined when it is a kernel thread, or has ended */
+export function readProcess(procRoot: string, pid: number): ProcessFacts | undefined {
+  const stat = readText(`${procRoot}/${pid}/stat`);
+  if (stat === undefined) return undefined;
+  const endOfCommand = stat.lastIndexOf(')');
+  const flags = Number(
+    stat.slice(endOfCommand + 2).split(' ', STAT_FLAGS_AFTER_COMM + 1)[STAT_FLAGS_AFTER_COMM],
+  );
+  if ((flags & PF_KTHREAD) !== 0) return undefined;
+  return {
+    pid,
+    ...parseProcessStat(stat),
+    command: decodeCommand(stat.slice(stat.indexOf('(') + 1, endOfCommand)),
+    netns: parseNamespaceLink(readLink(`${procRoot}/${pid}/ns/net`) ?? '') ?? 0,
+    mountNamespace: readLink(`${procRoot}/${pid}/ns/mnt`) ?? '',
+  };
+}
+
+/** The oldest of some processes: of two that began in the same tick, the one with the lower id. */
+export function oldest(processes: Iterable<ProcessFacts>): ProcessFacts | undefined {
+  let found: ProcessFacts | undefined;
+  for (const each of processes) {
+    const isOlder =
+      !found ||
+      each.startTime < found.startTime ||
+      (each.startTime === found.startTime && each.pid < found.pid);
+    if (isOlder) found = each;
+  }
+  return found;
+}
+
+/** Arguments of a process; none when it has ended. */
+export function readArguments(procRoot: string, pid: number): string[] {
+  return readText(`${procRoot}/${pid}/cmdline`, 'utf8')?.split('\0') ?? [];
+}
+
+/** The kernel writes the bytes that the process has set, but `\n` and `\\` for newline and backslash. */
+function decodeCommand(bytes: string): string {
+  const plain = bytes.replace(/\\([n\\])/g, (_, letter: string) => (letter === 'n' ? '\n' : '\\'));
+  return Buffer.from(plain, 'latin1').toString('utf8');
+}

@@ -1,0 +1,141 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../../shared/pcapng/blocks.js';
+import { BlockBuffer } from './block-buffer.js';
+import { RecordReader } from '../pcap/record-reader.js';
+import type { CaptureSpec } from '../../shared/protocol/protocol.js';
+import { CaptureLimiter } from './capture-limiter.js';
+
+const INTERFACE = interfaceDescriptionBlock('eth0', 1, 96, '');
+const STATISTICS = interfaceStatisticsBlock(0, 1, { received: 1, dropped: 0 });
+/** An enhanced packet block of a packet of 60 bytes. */
+const PACKET_BLOCK_BYTES = 32 + 60;
+
+/** A limiter, and what it gave as reasons. */
+function limiter(order: Pick<CaptureSpec, 'limits' | 'snapshotLength'>) {
+  const reasons: string[] = [];
+  return { limiter: new CaptureLimiter(order, (reason) => reasons.push(reason)), reasons };
+}
+
+/** A buffer with these blocks: packets, by their lengths, and others. */
+function bufferOf(...blocks: (number | Buffer)[]): BlockBuffer {
+  const buffer = new BlockBuffer(64 * 1024);
+  for (const block of blocks) {
+    if (typeof block === 'number') packet(block, buffer);
+    else buffer.append(block);
+  }
+  return buffer;
+}
+
+/** Bytes 1, 2, 3, ... as a record of a savefile, and from there into a block. */
+function packet(length: number, buffer: BlockBuffer): void {
+  const record = Buffer.alloc(16 + length);
+  record.writeUInt32LE(length, 8);
+  record.writeUInt32LE(length, 12);
+  for (let at = 0; at < length; at++) record[16 + at] = at + 1;
+  const reader = new RecordReader();
+  reader.load(record);
+  reader.writeTo(buffer, 0);
+}
+
+describe('CaptureLimiter', () => {
+  it('leaves a stream alone that has no limits', async () => {
+    const { limiter: subject, reasons } = limiter({});
+    const buffer = bufferOf(INTERFACE, 60, 1_500, STATISTICS);
+    const before = Buffer.from(buffer.filled());
+    subject.begin();
+    subject.apply(buffer);
+    await nextTurn();
+    expect(buffer.filled().equals(before)).toBe(true);
+    expect(subject.delivered({ packets: 2, bytes: 1_560, dropped: 3 })).toEqual({
+      packets: 2,
+      bytes: 1_560,
+      dropped: 3,
+    });
+    expect(reasons).toEqual([]);
+  });
+
+  it('lets so many packets out, over all buffers, and everything else ever after', async () => {
+    const { limiter: subject, reasons } = limiter({ limits: { packets: { atMost: 3, setBy: 'request' } } });
+    const buffers = [bufferOf(INTERFACE, 60, 60), bufferOf(60, 60, INTERFACE, 60, STATISTICS), bufferOf(60)];
+    for (const buffer of buffers) subject.apply(buffer);
+    expect(buffers.map((buffer) => [...buffer.filled()])).toEqual([
+      [...bufferOf(INTERFACE, 60, 60).filled()],
+      [...bufferOf(60, INTERFACE, STATISTICS).filled()],
+      [],
+    ]);
+    expect(reasons).toEqual([]); // not in the midst of a write
+    await nextTurn();
+    expect(reasons).toEqual(['the limit of 3 packets was reached: max-packets of the request']);
+    expect(subject.delivered({ packets: 7, bytes: 420, dropped: 1 })).toEqual({
+      packets: 3,
+      bytes: 180,
+      dropped: 1,
+    });
+  });
+
+  it('counts every byte of the stream, and lets no packet out that does not fit', async () => {
+    const atMost = INTERFACE.length + STATISTICS.length + 2 * PACKET_BLOCK_BYTES + 40;
+    const { limiter: subject, reasons } = limiter({ limits: { bytes: { atMost, setBy: 'service' } } });
+    const buffer = bufferOf(INTERFACE, 60, STATISTICS, 60);
+    subject.apply(buffer);
+    await nextTurn();
+    expect(buffer.length).toBe(atMost - 40);
+    expect(reasons).toEqual([]);
+    const rest = bufferOf(60, 4, STATISTICS);
+    subject.apply(rest);
+    await nextTurn();
+    expect(rest.filled()).toEqual(STATISTICS);
+    expect(reasons).toEqual([`the limit of ${atMost} bytes was reached: --max-bytes of the service`]);
+  });
+
+  it('is done with the last byte, without waiting for another packet', async () => {
+    const atMost = INTERFACE.length + PACKET_BLOCK_BYTES;
+    const { limiter: subject, reasons } = limiter({ limits: { bytes: { atMost, setBy: 'request' } } });
+    const buffer = bufferOf(INTERFACE, 60);
+    subject.apply(buffer);
+    await nextTurn();
+    expect(buffer.length).toBe(atMost);
+    expect(reasons).toHaveLength(1);
+  });
+
+  it.each([59, 58, 57, 56, 1])(
+    'cuts packets to %i bytes and keeps their original length',
+    (snapshotLength) => {
+      const { limiter: subject } = limiter({ snapshotLength });
+      const buffer = bufferOf(INTERFACE, 60, 1, STATISTICS, 1_500);
+      subject.apply(buffer);
+      const expected = bufferOf(INTERFACE, snapshotLength, 1, STATISTICS, snapshotLength);
+      const first = INTERFACE.length + 24;
+      const last = expected.length - (32 + ((snapshotLength + 3) & ~3)) + 24;
+      expected.bytes.writeUInt32LE(60, first);
+      expected.bytes.writeUInt32LE(1_500, last);
+      expect(buffer.filled()).toEqual(expected.filled());
+    },
+  );
+
+  it('counts bytes as they are after the cut', async () => {
+    const atMost = 32 + 4;
+    const { limiter: subject, reasons } = limiter({
+      snapshotLength: 3,
+      limits: { bytes: { atMost, setBy: 'request' } },
+    });
+    const buffer = bufferOf(1_500);
+    subject.apply(buffer);
+    await nextTurn();
+    expect(buffer.length).toBe(atMost);
+    expect(reasons).toHaveLength(1);
+    expect(subject.delivered({ packets: 1, bytes: 1_500, dropped: 0 }).bytes).toBe(3);
+  });
+
+  it('ends after its time, which begins when it is told to, and not when it was closed before', async () => {
+    const limits = { duration: { atMost: 1, setBy: 'request' } } as const;
+    const [running, closed, waiting] = [limiter({ limits }), limiter({ limits }), limiter({ limits })];
+    running.limiter.begin();
+    closed.limiter.begin();
+    closed.limiter.close();
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect(running.reasons).toEqual(['the limit of 1 second was reached: duration of the request']);
+    expect(closed.reasons).toEqual([]);
+    expect(waiting.reasons).toEqual([]);
+  });
+});

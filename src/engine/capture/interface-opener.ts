@@ -1,0 +1,128 @@
+import { closeSync } from 'node:fs';
+import type { CaptureFilter, LinkTypeFilter } from '../filter/capture-filter.js';
+import type { Interface } from '../../shared/linux/rtnetlink.js';
+import { PacketFilter } from '../pcap/libpcap.js';
+import type { FilterPlace, InterfaceFilter, InterfaceOpening, OpenSource } from '../opener/opener-tasks.js';
+import type { Opener } from '../opener/opener.js';
+import { PcapPacketReader } from '../pcap/pcap-packet-reader.js';
+import type { PacketReader } from './packet-reader.js';
+import { RingPacketReader } from '../ring/ring-packet-reader.js';
+import { MAX_SNAPSHOT_LENGTH, type CaptureSpec, type PacketMethod } from '../../shared/protocol/protocol.js';
+import { Semaphore } from '../semaphore.js';
+import type { Ring } from './ring-budget.js';
+
+/** DLT_EN10MB: most interfaces are Ethernet, so a filter is compiled for it before any interface is open. */
+export const ETHERNET = 1;
+
+/** More would not be faster, and fill the queue of the opener threads, where other captures wait as well. */
+const MOST_AT_ONCE = 4;
+
+export interface OpenInterface {
+  readonly reader: PacketReader;
+  readonly ring: Ring;
+  /** DLT_ value. */
+  readonly linkType: number;
+}
+
+/** Opens interfaces of one network namespace for one capture. */
+export class InterfaceOpener {
+  private readonly turns = new Semaphore(MOST_AT_ONCE);
+  private underWay = 0;
+  private closed = false;
+
+  /** @param namespaceFd from now on owned by this */
+  constructor(
+    private readonly opener: Opener,
+    private readonly namespaceFd: number,
+    private readonly order: Pick<CaptureSpec, 'promiscuous' | 'snapshotLength'>,
+    private readonly filter: CaptureFilter,
+    private readonly method: PacketMethod,
+  ) {}
+
+  /** @throws OpenerError, FilterError */
+  async open({ index, name, largestPacketBytes }: Interface, ring: Ring): Promise<OpenInterface> {
+    this.underWay++;
+    await this.turns.take();
+    try {
+      if (this.closed) throw new Error('the capture is over');
+      const options = {
+        interfaceName: name,
+        interfaceIndex: index,
+        largestPacketBytes,
+        snapshotLength: MAX_SNAPSHOT_LENGTH,
+        promiscuous: this.order.promiscuous,
+        ringBytes: ring.bytes,
+        blockTimeoutMs: ring.blockTimeoutMs,
+      };
+      return { ring, ...(await this.openWithFilter(options)) };
+    } finally {
+      this.turns.done();
+      this.underWay--;
+      this.closeIfUnused();
+    }
+  }
+
+  /** Closing takes the kernel as long as opening. */
+  closeSource(source: OpenSource): void {
+    this.opener.run('closeInterfaces', [source]).catch(() => undefined);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.closeIfUnused();
+  }
+
+  private async openWithFilter(options: InterfaceOpening['options']): Promise<Omit<OpenInterface, 'ring'>> {
+    let filter = await this.filter.forLinkType(ETHERNET);
+    const opened = await this.opener.run('openInterface', {
+      namespaceFd: this.namespaceFd,
+      method: this.method,
+      options,
+      filter: this.forKernel(ETHERNET, filter),
+    });
+    const { source, linkType } = opened;
+    let { filterPlace } = opened;
+    try {
+      if (linkType !== ETHERNET) {
+        filter = await this.filter.forLinkType(linkType);
+        filterPlace = await this.opener.run('setFilter', {
+          source,
+          filter: this.forKernel(linkType, filter),
+        });
+      }
+      return {
+        linkType,
+        reader: readerOf(source, leftToReader(filter, filterPlace)),
+      };
+    } catch (error) {
+      this.closeSource(source);
+      throw error;
+    }
+  }
+
+  private forKernel(linkType: number, { program, afterwards }: LinkTypeFilter): InterfaceFilter {
+    const { snapshotLength = MAX_SNAPSHOT_LENGTH } = this.order;
+    return {
+      exclusion: this.filter.exclusion,
+      linkType,
+      program,
+      // A filter that runs on what the kernel let pass must see all of it; it is cut later then, see capture-limiter.ts.
+      snapshotLength: afterwards ? MAX_SNAPSHOT_LENGTH : snapshotLength,
+    };
+  }
+
+  /** Not while a thread may still want to visit the namespace: the number could stand for another one by then. */
+  private closeIfUnused(): void {
+    if (this.closed && this.underWay === 0) closeSync(this.namespaceFd);
+  }
+}
+
+function readerOf(source: OpenSource, filter: PacketFilter | undefined): PacketReader {
+  return source.kind === 'ring'
+    ? new RingPacketReader(source.ring, filter)
+    : new PcapPacketReader(source.handle, filter);
+}
+
+function leftToReader({ program, afterwards }: LinkTypeFilter, place: FilterPlace): PacketFilter | undefined {
+  return afterwards ?? (place === 'reader' && program ? new PacketFilter(program) : undefined);
+}

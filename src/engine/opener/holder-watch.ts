@@ -1,0 +1,56 @@
+import type { HeldNamespace } from './opener-tasks.js';
+import type { Opener } from './opener.js';
+import type { NamespaceHolder } from '../../shared/linux/holder.js';
+
+const INTERVAL_MS = 1_000;
+
+interface Watched {
+  readonly netns: number;
+  holder: NamespaceHolder;
+  readonly onEnd: () => void;
+}
+
+/**
+ * Notices when a network namespace has come to its end. The kernel tells nobody, and while we have it open it even
+ * goes on to exist: so look once a second whether what held it is still there, and only when that has gone,
+ * for another holder.
+ */
+export class HolderWatch {
+  private readonly watched = new Set<Watched>();
+  private timer?: NodeJS.Timeout;
+
+  constructor(private readonly opener: Pick<Opener, 'run'>) {}
+
+  /**
+   * @param onEnd called once when nothing holds the namespace any more
+   * @returns to be called when nobody wants to know any more
+   */
+  watch({ netns, holder }: HeldNamespace, onEnd: () => void): () => void {
+    const entry: Watched = { netns, holder, onEnd };
+    this.watched.add(entry);
+    this.schedule();
+    return () => this.watched.delete(entry);
+  }
+
+  private schedule(): void {
+    if (this.watched.size > 0) this.timer ??= setTimeout(() => void this.check(), INTERVAL_MS);
+  }
+
+  private async check(): Promise<void> {
+    const entries = [...this.watched];
+    try {
+      const holders = await this.opener.run(
+        'checkHolders',
+        entries.map(({ netns, holder }) => ({ netns, holder })),
+      );
+      for (const [index, entry] of entries.entries()) {
+        const holder = holders[index];
+        if (holder) entry.holder = holder;
+        else if (this.watched.delete(entry)) entry.onEnd();
+      }
+    } finally {
+      this.timer = undefined;
+      this.schedule();
+    }
+  }
+}

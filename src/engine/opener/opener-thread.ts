@@ -1,0 +1,150 @@
+/**
+ * A thread that may stand still: opening a ring takes the kernel up to 50 ms, closing it 30 ms, and looking through
+ * all of /proc may take 100 ms. It is also the thread that visits other network namespaces: setns(2)
+ * moves a thread, not a process.
+ */
+import type { Pointer } from '../../shared/linux/libc.js';
+import { closeSync } from 'node:fs';
+import { parentPort } from 'node:worker_threads';
+import { both, cutting, REJECT_ALL } from '../filter/bpf-program.js';
+import { listInterfaces } from '../capture/interface-watch.js';
+import {
+  activatePcap,
+  closePcap,
+  compileFilter,
+  PcapError,
+  pcapDatalink,
+  setPcapFilter,
+  type PcapOptions,
+} from '../pcap/libpcap.js';
+import { findAnotherHolder, openNamespace, stillHolds } from '../../shared/linux/open-namespace.js';
+import { inNamespace } from '../../shared/linux/visit.js';
+import {
+  closePacketRing,
+  createPacketRing,
+  filterPacketRing,
+  startPacketRing,
+  type PacketRing,
+} from '../ring/packet-ring.js';
+import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/protocol.js';
+import type {
+  FilterPlace,
+  InterfaceFilter,
+  OpenedInterface,
+  OpenerCall,
+  OpenerReply,
+  OpenerTaskName,
+  OpenerTasks,
+} from './opener-tasks.js';
+
+const PROC = '/proc';
+
+type Implementation<Name extends OpenerTaskName> = (
+  argument: OpenerTasks[Name]['argument'],
+) => OpenerTasks[Name]['result'];
+
+const implementations: { [Name in OpenerTaskName]: Implementation<Name> } = {
+  openNamespace(reference) {
+    const { fd, holder } = openNamespace(PROC, reference);
+    try {
+      const { fd: watchFd, interfaces } = inNamespace(fd, listInterfaces);
+      return { fd, holder, watchFd, interfaces };
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  },
+
+  openInterface({ namespaceFd, method, options, filter }) {
+    return inNamespace(namespaceFd, () => {
+      const ring = method === 'ring' ? createPacketRing(options) : undefined;
+      if (!ring) return openByLibpcap(options, filter);
+      try {
+        const linkType = ring.type.dlt;
+        const filterPlace = filterRing(ring, fitting(filter, linkType));
+        startPacketRing(ring);
+        return { source: { kind: 'ring', ring }, linkType, filterPlace };
+      } catch (error) {
+        closePacketRing(ring);
+        throw error;
+      }
+    });
+  },
+
+  setFilter({ source, filter }) {
+    return source.kind === 'ring' ? filterRing(source.ring, filter) : filterPcap(source.handle, filter);
+  },
+
+  closeInterfaces(sources) {
+    for (const source of sources) {
+      if (source.kind === 'ring') closePacketRing(source.ring);
+      else closePcap(source.handle);
+    }
+  },
+
+  checkHolders(namespaces) {
+    return namespaces.map(({ netns, holder }) =>
+      stillHolds(PROC, holder, netns) ? holder : findAnotherHolder(PROC, netns),
+    );
+  },
+};
+
+function openByLibpcap(options: PcapOptions, filter: InterfaceFilter): OpenedInterface {
+  const handle = activatePcap(options);
+  try {
+    const linkType = pcapDatalink(handle);
+    const filterPlace = filterPcap(handle, fitting(filter, linkType));
+    return { source: { kind: 'libpcap', handle }, linkType, filterPlace };
+  } catch (error) {
+    closePcap(handle);
+    throw error;
+  }
+}
+
+/** Nothing passes a filter that was compiled for another link type. */
+function fitting(filter: InterfaceFilter, linkType: number): InterfaceFilter {
+  return linkType === filter.linkType ? filter : { ...filter, linkType, program: REJECT_ALL };
+}
+
+function filterRing(
+  ring: PacketRing,
+  { exclusion, linkType, program, snapshotLength }: InterfaceFilter,
+): FilterPlace {
+  const excluding = compileExclusion(exclusion, linkType);
+  const whole = cutting(both(excluding, program), snapshotLength);
+  if (!whole || filterPacketRing(ring, whole)) return 'kernel';
+  if (excluding) filterPacketRing(ring, excluding);
+  return 'reader';
+}
+
+/** Where the kernel does not take a program, libpcap runs it itself. */
+function filterPcap(
+  handle: Pointer,
+  { exclusion, linkType, program, snapshotLength }: InterfaceFilter,
+): FilterPlace {
+  const whole = cutting(both(compileExclusion(exclusion, linkType), program), snapshotLength);
+  if (whole) setPcapFilter(handle, whole);
+  return 'kernel';
+}
+
+/** A link type that knows no TCP, such as a CAN bus, does not carry our connections either. */
+function compileExclusion(exclusion: string, linkType: number): Uint8Array | undefined {
+  if (!exclusion) return undefined;
+  try {
+    return compileFilter(exclusion, linkType, MAX_SNAPSHOT_LENGTH);
+  } catch (error) {
+    if (error instanceof PcapError) return undefined;
+    throw error;
+  }
+}
+
+parentPort?.on('message', ({ id, task, argument }: OpenerCall) => {
+  let reply: OpenerReply;
+  try {
+    reply = { id, result: (implementations[task] as (argument: unknown) => unknown)(argument) };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    reply = { id, error: { code: code ?? 'internal', message } };
+  }
+  parentPort?.postMessage(reply);
+});

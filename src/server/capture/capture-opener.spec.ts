@@ -1,0 +1,113 @@
+import { ServiceConfig } from '../config/service.config.js';
+import { CaptureConfig } from '../config/capture.config.js';
+import { CaptureError } from './capture-errors.js';
+import type { CaptureErrorCode } from './capture-errors.js';
+import { CaptureOpener } from './capture-opener.js';
+import type { Capture } from './capture-provider.js';
+import type { CaptureSpec } from '../../shared/protocol/protocol.js';
+import { CaptureProvider } from './capture-provider.js';
+import type { CaptureTarget } from './request/capture-target.js';
+import { NetnsResolver } from './resolve/netns-resolver.js';
+import type { ResolvedTarget } from './resolve/netns-resolver.js';
+
+const TARGET: CaptureTarget = { netns: 1, prefix: '', type: '', nodeName: '', interfaces: [] };
+const WISH = { target: TARGET, interfaces: ['eth0'], filter: 'tcp', promiscuous: false, limits: {} };
+const CAPTURE = {} as Capture;
+
+/** Yields the given namespaces, then fails or is done; remembers how far it was asked. */
+class ListResolver extends NetnsResolver {
+  asked = 0;
+  constructor(
+    private readonly namespaces: number[],
+    private readonly failure?: Error,
+  ) {
+    super();
+  }
+  // eslint-disable-next-line @typescript-eslint/require-await -- the port is asynchronous
+  override async *candidates(target: CaptureTarget): AsyncGenerator<ResolvedTarget> {
+    for (const netns of this.namespaces) {
+      this.asked++;
+      yield { target, reference: { netns } };
+    }
+    if (this.failure) throw this.failure;
+  }
+}
+
+class PickyProvider extends CaptureProvider {
+  readonly requests: CaptureSpec[] = [];
+  constructor(private readonly answers: Record<number, CaptureErrorCode>) {
+    super();
+  }
+  override open(request: CaptureSpec): Promise<Capture> {
+    this.requests.push(request);
+    const code = this.answers[request.reference.netns];
+    return code === undefined ? Promise.resolve(CAPTURE) : Promise.reject(new CaptureError(code, code));
+  }
+}
+
+function open(resolver: NetnsResolver, provider: CaptureProvider) {
+  const excluded = [{ address: '::1', port: 5001, peerAddress: '::1', peerPort: 4 }];
+  const config = Object.assign(new ServiceConfig(), { excludedEndpoints: ['443', '192.0.2.1:8443'] });
+  const opener = new CaptureOpener(resolver, provider, config, new CaptureConfig());
+  return opener.open(WISH, excluded, new AbortController().signal, 'brave-amber-otter');
+}
+
+describe('Opening a capture', () => {
+  it('takes the first reference that holds, and asks for no more', async () => {
+    const resolver = new ListResolver([1, 2]);
+    const provider = new PickyProvider({});
+    expect(await open(resolver, provider)).toEqual({ capture: CAPTURE, reference: { netns: 1 } });
+    expect(resolver.asked).toBe(1);
+    expect(provider.requests[0]).toMatchObject({
+      captureId: 'brave-amber-otter',
+      interfaces: ['eth0'],
+      filter: 'tcp',
+      promiscuous: false,
+      excludedConnections: [{ port: 5001 }],
+      excludedEndpoints: [{ port: 443 }, { address: '192.0.2.1', port: 8443 }],
+      sectionComments: [
+        expect.stringMatching(/^---\n# capture target information\n/),
+        expect.stringMatching(
+          /^capture: brave-amber-otter$[^]*^excluded-endpoints:\n {4}- "443"\n {4}- 192.0.2.1:8443$/m,
+        ),
+      ],
+    });
+  });
+
+  it.each<CaptureErrorCode>(['stale-reference', 'no-such-namespace', 'not-permitted'])(
+    'goes on after %s',
+    async (code) => {
+      const opened = await open(new ListResolver([1, 2]), new PickyProvider({ 1: code }));
+      expect(opened.reference).toEqual({ netns: 2 });
+    },
+  );
+
+  it.each<CaptureErrorCode>(['no-such-interface', 'invalid-filter', 'too-many-captures', 'internal'])(
+    'gives up at %s',
+    async (code) => {
+      const resolver = new ListResolver([1, 2]);
+      await expect(open(resolver, new PickyProvider({ 1: code }))).rejects.toMatchObject({ code });
+      expect(resolver.asked).toBe(1);
+    },
+  );
+
+  it('fails as the last reference did when there are no more', async () => {
+    const provider = new PickyProvider({ 1: 'stale-reference', 2: 'no-such-namespace' });
+    await expect(open(new ListResolver([1, 2]), provider)).rejects.toMatchObject({
+      code: 'no-such-namespace',
+    });
+  });
+
+  it('fails as the resolver does when the look-up fails', async () => {
+    const resolver = new ListResolver([1], new CaptureError('ambiguous-reference', 'two of them'));
+    await expect(open(resolver, new PickyProvider({ 1: 'stale-reference' }))).rejects.toMatchObject({
+      code: 'ambiguous-reference',
+    });
+  });
+
+  it('fails where a resolver has no idea at all', async () => {
+    await expect(open(new ListResolver([]), new PickyProvider({}))).rejects.toMatchObject({
+      code: 'no-such-target',
+    });
+  });
+});

@@ -1,0 +1,182 @@
+import {
+  IsArray,
+  IsInstance,
+  IsInt,
+  IsOptional,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+  validateSync,
+  type ValidationError,
+  type ValidationOptions,
+} from 'class-validator';
+import { CaptureError } from '../capture-errors.js';
+import type { CaptureTarget } from './capture-target.js';
+
+/*
+ * Lengths in characters. They are such that everything which ends up in the section comment still fits a pcapng
+ * option (65,535 bytes) when each character of it has to be escaped.
+ */
+const MAX_NAME_LENGTH = 4096;
+const MAX_LABEL_LENGTH = 1024;
+
+/** Null counts as absent everywhere: that is how Go and JavaScript clients spell "none". */
+function WholeNumber(meaning: string): PropertyDecorator {
+  const message = 'must be a whole number, 0 or more, below 2^53';
+  return allOf(
+    IsOptional(meant(meaning)),
+    IsInt({ message }),
+    Min(0, { message }),
+    Max(Number.MAX_SAFE_INTEGER, { message }),
+  );
+}
+
+function Text(maxLength: number, meaning: string): PropertyDecorator {
+  return allOf(
+    IsOptional(meant(meaning)),
+    IsString({ message: 'must be a string' }),
+    MaxLength(maxLength, { message: `must have at most ${maxLength} characters` }),
+  );
+}
+
+/** Told in docs/api. */
+function meant(meaning: string): ValidationOptions {
+  return { context: { meaning } };
+}
+
+function allOf(...decorators: PropertyDecorator[]): PropertyDecorator {
+  return (prototype, property) => {
+    for (const decorate of decorators) decorate(prototype, property);
+  };
+}
+
+class ClusterDto {
+  @Text(MAX_LABEL_LENGTH, 'name of the cluster')
+  context?: string | null = undefined;
+
+  @Text(MAX_LABEL_LENGTH, 'told in the stream')
+  uid?: string | null = undefined;
+}
+
+/**
+ * The `container` object as it is on the wire; attributes in the order in which errors are reported. Every
+ * attribute must be initialised: the own keys of a new instance are the list of attributes that are read.
+ */
+export class ContainerDto {
+  @WholeNumber('inode number of the network namespace; 0: unknown')
+  netns?: number | null = undefined;
+
+  @WholeNumber('a process in it; 0: unknown')
+  pid?: number | null = undefined;
+
+  @WholeNumber('start time of that process, field 22 of /proc/PID/stat; 0: unknown')
+  starttime?: number | null = undefined;
+
+  @Text(MAX_NAME_LENGTH, 'name of the target in the directory')
+  name?: string | null = undefined;
+
+  @Text(MAX_NAME_LENGTH, 'tells apart same names of several engines')
+  prefix?: string | null = undefined;
+
+  @IsOptional(meant('names of interfaces, used where nif is absent'))
+  @IsArray({ message: 'must be an array of strings' })
+  @IsString({ each: true, message: 'must be an array of strings' })
+  'network-interfaces'?: string[] | null = undefined;
+
+  @Text(MAX_LABEL_LENGTH, 'docker, pod, proc, ...; chooses among several targets of that name')
+  type?: string | null = undefined;
+
+  @Text(MAX_LABEL_LENGTH, 'told in the stream')
+  'node-name'?: string | null = undefined;
+
+  /** Part of the API, of no use to this service. */
+  @Text(MAX_LABEL_LENGTH, 'of no use to this service')
+  'capture-service'?: string | null = undefined;
+
+  @IsOptional(meant('where the node belongs to'))
+  @IsInstance(ClusterDto, { message: 'must be an object' })
+  @ValidateNested()
+  cluster?: ClusterDto | null = undefined;
+
+  /** Part of the API, of no use to this service. */
+  @WholeNumber('of no use to this service')
+  captureport?: number | null = undefined;
+}
+
+/**
+ * Reads the `container` object of a capture request: what its query parameter or header says.
+ *
+ * @param json as the client sent it, UTF-8 already decoded; nothing about it is trusted
+ * @throws CaptureError `invalid-request` naming the attribute and what is wrong with it, never quoting the text
+ */
+export function parseContainer(json: string): CaptureTarget {
+  const parsed = parseObject(json);
+  const dto = readAttributes(new ContainerDto(), parsed);
+  if (isObject(dto.cluster)) dto.cluster = readAttributes(new ClusterDto(), dto.cluster);
+
+  const [error] = validateSync(dto, { stopAtFirstError: true });
+  if (error) throw invalid(describe(error));
+  if (!dto.netns && !dto.name) throw invalid('netns or name must be given');
+  return toTarget(dto);
+}
+
+function parseObject(json: string): object {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(json);
+  } catch (cause) {
+    // The parser's own message quotes the client's text.
+    throw invalid('not valid JSON', cause);
+  }
+  if (!isObject(parsed)) throw invalid('must be a JSON object');
+  return parsed;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Copies what `dto` knows and nothing else, so that `__proto__` and its like never reach an object of ours, and
+ * without a conversion. Not recursive: JSON may be nested deeper than the stack.
+ */
+function readAttributes<Dto extends object>(dto: Dto, json: object): Dto {
+  for (const attribute of Object.keys(dto)) {
+    if (Object.hasOwn(json, attribute)) Reflect.set(dto, attribute, Reflect.get(json, attribute));
+  }
+  return dto;
+}
+
+function describe(error: ValidationError): string {
+  const [nested] = error.children ?? [];
+  if (nested) return `${error.property}.${describe(nested)}`;
+  return `${error.property} ${Object.values(error.constraints ?? {})[0] ?? 'is not valid'}`;
+}
+
+function invalid(reason: string, cause?: unknown): CaptureError {
+  return new CaptureError('invalid-request', `container: ${reason}`, { cause });
+}
+
+/** Go clients send zero values or leave them out, as they please: both mean "unknown". */
+function toTarget(dto: ContainerDto): CaptureTarget {
+  const cluster = { context: text(dto.cluster?.context), uid: text(dto.cluster?.uid) };
+  const name = text(dto.name);
+  return {
+    ...(dto.netns && { netns: dto.netns }),
+    ...(dto.pid && { pid: dto.pid }),
+    ...(dto.starttime && { startTime: dto.starttime }),
+    ...(name && { name }),
+    prefix: text(dto.prefix),
+    type: text(dto.type),
+    nodeName: text(dto['node-name']),
+    ...((cluster.context || cluster.uid) && { cluster }),
+    interfaces: (dto['network-interfaces'] ?? []).map(text),
+  };
+}
+
+/** JSON can spell half of a surrogate pair, UTF-8 cannot. */
+function text(value: string | null | undefined): string {
+  return value?.toWellFormed() ?? '';
+}

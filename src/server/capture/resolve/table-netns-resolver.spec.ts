@@ -1,0 +1,203 @@
+import { describe, expect, it } from '@jest/globals';
+import { describeNetnsResolver } from '../../../../test/contracts/netns-resolver.contract.js';
+import {
+  isNamed,
+  TargetDirectory,
+  TargetDirectoryError,
+  type DirectoryEntry,
+  type FindOptions,
+} from '../../discovery/target-directory.js';
+import type { NetnsReference } from '../../../shared/protocol/protocol.js';
+import { CaptureError } from '../capture-errors.js';
+import type { CaptureTarget } from '../request/capture-target.js';
+import { TableNetnsResolver } from './table-netns-resolver.js';
+
+/** Answers from memory: the first list at first, the second one from the second question on, and so on. */
+class MemoryDirectory extends TargetDirectory {
+  readonly questions: (FindOptions & { name: string; prefix: string })[] = [];
+  readonly #lists: DirectoryEntry[][];
+
+  constructor(...lists: DirectoryEntry[][]) {
+    super();
+    this.#lists = lists;
+  }
+
+  override async find(name: string, prefix: string, signal?: AbortSignal, options?: FindOptions) {
+    signal?.throwIfAborted();
+    this.questions.push({ name, prefix, ...options });
+    const entries = this.#lists[Math.min(this.questions.length, this.#lists.length) - 1] ?? [];
+    return Promise.resolve(entries.filter((entry) => isNamed(entry, name, prefix)));
+  }
+
+  override list() {
+    return Promise.resolve(this.#lists.flat());
+  }
+}
+
+class BrokenDirectory extends TargetDirectory {
+  constructor(private readonly error: Error) {
+    super();
+  }
+
+  override find = () => Promise.reject(this.error);
+  override list = () => Promise.reject(this.error);
+}
+
+const NEVER = new AbortController().signal;
+const CLIENT: CaptureTarget = { prefix: '', type: '', nodeName: 'node-1', interfaces: ['eth7'] };
+
+function entry(facts: Partial<DirectoryEntry>): DirectoryEntry {
+  const defaults = { name: 'web', prefix: '', type: 'docker', pid: 0, startTime: 0, interfaces: ['lo'] };
+  return { netns: 100, ...defaults, ...facts };
+}
+
+/** All candidates, as if each proved stale, and the error at the end if there was one. */
+async function walk(directory: TargetDirectory, target: Partial<CaptureTarget>) {
+  const references: NetnsReference[] = [];
+  const targets: CaptureTarget[] = [];
+  let error: unknown;
+  try {
+    for await (const candidate of new TableNetnsResolver(directory).candidates(
+      { ...CLIENT, ...target },
+      NEVER,
+    )) {
+      references.push(candidate.reference);
+      targets.push(candidate.target);
+    }
+  } catch (reason) {
+    error = reason;
+  }
+  return { references, targets, error: error as CaptureError | undefined };
+}
+
+describeNetnsResolver('TableNetnsResolver', (known) => ({
+  resolver: new TableNetnsResolver(new MemoryDirectory([known])),
+}));
+
+describe('TableNetnsResolver', () => {
+  const found = entry({ netns: 200, pid: 20, startTime: 2000 });
+  const looked = { netns: 200, pid: 20, startTime: 2000 };
+
+  it.each<[title: string, given: Partial<CaptureTarget>, tried: NetnsReference[]]>([
+    ['netns alone', { netns: 1 }, [{ netns: 1 }]],
+    ['netns and a start time of nothing', { netns: 1, startTime: 3 }, [{ netns: 1 }]],
+    ['netns and pid', { netns: 1, pid: 2 }, [{ netns: 1, pid: 2 }]],
+    ['netns, pid and starttime', { netns: 1, pid: 2, startTime: 3 }, [{ netns: 1, pid: 2, startTime: 3 }]],
+    [
+      'netns, pid, starttime and name',
+      { netns: 1, pid: 2, startTime: 3, name: 'web' },
+      [{ netns: 1, pid: 2, startTime: 3 }, looked, looked],
+    ],
+    ['netns, pid and name', { netns: 1, pid: 2, name: 'web' }, [{ netns: 1, pid: 2 }, looked, looked]],
+    ['netns and name', { netns: 1, name: 'web' }, [looked, looked]],
+    ['name alone', { name: 'web' }, [looked, looked]],
+    ['name and a process of an unknown namespace', { name: 'web', pid: 2, startTime: 3 }, [looked, looked]],
+  ])('given %s, tries what the table says until it ends as stale', async (_title, given, tried) => {
+    const { references, error } = await walk(new MemoryDirectory([found]), given);
+    expect(references).toEqual(tried);
+    expect(error).toBeUndefined();
+  });
+
+  it('costs no look-up where the own reference holds', async () => {
+    const directory = new MemoryDirectory([found]);
+    const own = { ...CLIENT, netns: 1, pid: 2, startTime: 3, name: 'web' };
+    for await (const candidate of new TableNetnsResolver(directory).candidates(own, NEVER)) {
+      expect(candidate.target).toBe(own);
+      break;
+    }
+    expect(directory.questions).toEqual([]);
+  });
+
+  it('insists on a fresh answer when the first one has gone stale', async () => {
+    const directory = new MemoryDirectory([found], [entry({ netns: 300, pid: 30, startTime: 3000 })]);
+    const { references } = await walk(directory, { name: 'web', prefix: '' });
+    expect(references).toEqual([looked, { netns: 300, pid: 30, startTime: 3000 }]);
+    expect(directory.questions).toEqual([
+      { name: 'web', prefix: '', fresh: false },
+      { name: 'web', prefix: '', fresh: true },
+    ]);
+  });
+
+  it('says so when the target has gone altogether in between', async () => {
+    const { references, error } = await walk(new MemoryDirectory([found], []), { name: 'web' });
+    expect(references).toEqual([looked]);
+    expect(error).toMatchObject({ code: 'no-such-target' });
+  });
+
+  it('takes the namespace from the directory and everything else from the client', async () => {
+    const cluster = { context: 'kind', uid: 'abc' };
+    const { targets } = await walk(new MemoryDirectory([found]), { name: 'web', type: 'container', cluster });
+    expect(targets[0]).toEqual({ ...CLIENT, ...looked, name: 'web', type: 'docker', cluster });
+  });
+
+  it('verifies a bind mount by its namespace alone, whatever process the client knew', async () => {
+    const mount = entry({ name: '/run/netns/a', type: 'bindmount', netns: 400 });
+    const given = { name: mount.name, netns: 1, pid: 2, startTime: 3 };
+    const { references, targets } = await walk(new MemoryDirectory([mount]), given);
+    expect(references[1]).toEqual({ netns: 400 });
+    expect(targets[1]).not.toHaveProperty('pid');
+    expect(targets[1]).not.toHaveProperty('startTime');
+  });
+
+  it.each<[title: string, given: Partial<CaptureTarget>, netns: number]>([
+    ['the namespace', { netns: 101, type: 'docker' }, 101],
+    ['the type, where the namespace is none of them', { netns: 999, type: 'podman' }, 101],
+    ['the type, where no namespace is given', { type: 'containerd' }, 102],
+  ])('of several targets of that name, prefers %s', async (_title, given, netns) => {
+    const twins = [
+      entry({ netns: 100 }),
+      entry({ netns: 101, type: 'podman' }),
+      entry({ netns: 102, type: 'containerd' }),
+    ];
+    const { references } = await walk(new MemoryDirectory(twins), { name: 'web', ...given });
+    expect(references[0]).toEqual({ netns });
+  });
+
+  it('does not mind several targets that share one namespace, and verifies by process', async () => {
+    const shared = [entry({ netns: 100 }), entry({ netns: 100, type: 'containerd', pid: 5, startTime: 50 })];
+    const { references } = await walk(new MemoryDirectory(shared), { name: 'web' });
+    expect(references[0]).toEqual({ netns: 100, pid: 5, startTime: 50 });
+  });
+
+  it('refuses to guess, and lists what there is', async () => {
+    const many = Array.from({ length: 1000 }, (_, index) => entry({ netns: 4026530000 + index }));
+    const { references, error } = await walk(new MemoryDirectory(many), { name: 'web', type: 'podman' });
+    expect(references).toEqual([]);
+    expect(error).toBeInstanceOf(CaptureError);
+    expect(error).toMatchObject({
+      code: 'ambiguous-reference',
+      message: '"web" is ambiguous: docker in 4026530000, docker in 4026530001 and 998 more',
+    });
+  });
+
+  it.each<[given: Partial<CaptureTarget>, message: string]>([
+    [{ name: 'db' }, 'no target named "db"'],
+    [{ name: 'web', prefix: 'dind' }, 'no target named "web" with prefix "dind"'],
+    [{ name: 'a\nb' }, 'no target named "a\ufffdb"'],
+    [{ name: '😀'.repeat(4096) }, `no target named "${'😀'.repeat(39)}…"`],
+  ])('names what it looked for: %j', async (given, message) => {
+    const { error } = await walk(new MemoryDirectory([found]), given);
+    expect(error).toMatchObject({ code: 'no-such-target', message });
+  });
+
+  it('passes on why the directory failed, with the cause', async () => {
+    const cause = new TargetDirectoryError('GhostWire cannot be reached', { reason: 'unreachable' });
+    const { error } = await walk(new BrokenDirectory(cause), { name: 'web' });
+    expect(error).toMatchObject({ code: 'discovery-failed', message: cause.message, cause });
+  });
+
+  it('does not pass a defect of the directory off as an answer', async () => {
+    const defect = new TypeError('undefined is not a function');
+    expect((await walk(new BrokenDirectory(defect), { name: 'web' })).error).toBe(defect);
+  });
+
+  it('refuses a target without namespace and name', async () => {
+    expect((await walk(new MemoryDirectory(), {})).error).toMatchObject({ code: 'invalid-request' });
+  });
+
+  it('stops when the client has gone', async () => {
+    const resolver = new TableNetnsResolver(new MemoryDirectory([found]));
+    const candidates = resolver.candidates({ ...CLIENT, name: 'web' }, AbortSignal.abort(new Error('gone')));
+    await expect(candidates.next()).rejects.toThrow('gone');
+  });
+});

@@ -1,0 +1,136 @@
+/**
+ * The pcapng blocks that are written now and then, by engine and server. Packets, of which there are many, have
+ * src/engine/capture/block-buffer.ts.
+ * Format: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html. Little endian, always.
+ */
+
+export const SECTION_HEADER_BLOCK = 0x0a0d0d0a;
+export const INTERFACE_DESCRIPTION_BLOCK = 1;
+export const INTERFACE_STATISTICS_BLOCK = 5;
+export const ENHANCED_PACKET_BLOCK = 6;
+
+const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
+const OPT_COMMENT = 1;
+const SHB_USERAPPL = 4;
+const IF_NAME = 2;
+const IF_TSRESOL = 9;
+const IF_FILTER = 11;
+const ISB_IFRECV = 4;
+const ISB_OSDROP = 7;
+
+/** if_tsresol 9: timestamps count units of 10^-9 seconds. */
+const NANOSECONDS = 9;
+/** First byte of if_filter: the filter is a text in the syntax of pcap-filter(7). */
+const FILTER_IS_TEXT = 0;
+/** An option's length field has 16 bits; and a multiple of four keeps even a cut text aligned. */
+const MAX_OPTION_BYTES = 0xfffc;
+
+/**
+ * Opens the stream. Its length is unknown (-1), since packets are still to come.
+ *
+ * @param application what captures, empty: not told
+ */
+export function sectionHeaderBlock(comments: readonly string[], application: string): Buffer {
+  const fixed = Buffer.alloc(16);
+  fixed.writeUInt32LE(BYTE_ORDER_MAGIC, 0);
+  fixed.writeUInt16LE(1, 4); // version 1.0
+  fixed.writeBigInt64LE(-1n, 8);
+  const options = comments.map((comment) => option(OPT_COMMENT, Buffer.from(comment)));
+  if (application) options.push(option(SHB_USERAPPL, Buffer.from(application)));
+  return block(SECTION_HEADER_BLOCK, fixed, options);
+}
+
+/**
+ * Introduces an interface; the first one has id 0, and so on.
+ *
+ * @param linkType a LINKTYPE_ value
+ * @param snapshotLength in bytes
+ * @param filter capture filter, empty: none
+ */
+export function interfaceDescriptionBlock(
+  name: string,
+  linkType: number,
+  snapshotLength: number,
+  filter: string,
+): Buffer {
+  const fixed = Buffer.alloc(8);
+  fixed.writeUInt16LE(linkType, 0);
+  fixed.writeUInt32LE(snapshotLength, 4);
+  const options = [option(IF_NAME, Buffer.from(name)), option(IF_TSRESOL, Buffer.of(NANOSECONDS))];
+  if (filter) {
+    options.push(option(IF_FILTER, Buffer.concat([Buffer.of(FILTER_IS_TEXT), Buffer.from(filter)])));
+  }
+  return block(INTERFACE_DESCRIPTION_BLOCK, fixed, options);
+}
+
+/** What an interface has counted since its capture began. */
+export interface InterfaceCounters {
+  /** Packets that passed the filter, dropped ones included. */
+  readonly received: number;
+  /** Of these, packets that the kernel dropped because the ring was full. */
+  readonly dropped: number;
+}
+
+/** @param at milliseconds since 1970 */
+export function interfaceStatisticsBlock(
+  interfaceId: number,
+  at: number,
+  { received, dropped }: InterfaceCounters,
+): Buffer {
+  return block(INTERFACE_STATISTICS_BLOCK, onInterface(12, interfaceId, at), [
+    option(ISB_IFRECV, uint64(received)),
+    option(ISB_OSDROP, uint64(dropped)),
+  ]);
+}
+
+/**
+ * A packet of no bytes, to carry a comment.
+ *
+ * @param at milliseconds since 1970
+ */
+export function emptyPacketBlock(interfaceId: number, at: number, comment: string): Buffer {
+  return block(ENHANCED_PACKET_BLOCK, onInterface(20, interfaceId, at), [
+    option(OPT_COMMENT, Buffer.from(comment)),
+  ]);
+}
+
+/** What statistics and packets begin with: the interface, and the time in nanoseconds. The rest is zero. */
+function onInterface(fixedBytes: number, interfaceId: number, at: number): Buffer {
+  const fixed = Buffer.alloc(fixedBytes);
+  const nanoseconds = BigInt(at) * 1_000_000n;
+  fixed.writeUInt32LE(interfaceId, 0);
+  fixed.writeUInt32LE(Number(nanoseconds >> 32n), 4);
+  fixed.writeUInt32LE(Number(nanoseconds & 0xffff_ffffn), 8);
+  return fixed;
+}
+
+function block(type: number, fixed: Buffer, options: Buffer[]): Buffer {
+  const body = Buffer.concat([fixed, ...options, END_OF_OPTIONS]);
+  const whole = Buffer.alloc(12 + body.length);
+  whole.writeUInt32LE(type, 0);
+  whole.writeUInt32LE(whole.length, 4);
+  body.copy(whole, 8);
+  whole.writeUInt32LE(whole.length, whole.length - 4);
+  return whole;
+}
+
+const END_OF_OPTIONS = Buffer.alloc(4);
+
+function option(code: number, value: Buffer): Buffer {
+  const kept = value.subarray(0, MAX_OPTION_BYTES);
+  const whole = Buffer.alloc(4 + padded(kept.length));
+  whole.writeUInt16LE(code, 0);
+  whole.writeUInt16LE(kept.length, 2);
+  kept.copy(whole, 4);
+  return whole;
+}
+
+function uint64(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(value));
+  return bytes;
+}
+
+function padded(length: number): number {
+  return (length + 3) & ~3;
+}

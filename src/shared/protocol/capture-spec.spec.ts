@@ -1,0 +1,113 @@
+import type { RefusalError } from '../../engine/capture/refusal.js';
+import { validateCaptureSpec } from './capture-spec.js';
+
+const GOOD = {
+  captureId: 'brave-amber-otter',
+  reference: { netns: 4026532177, pid: 17, startTime: 4711 },
+  interfaces: ['eth0', 'lo', 'eth0'],
+  filter: 'tcp port 80',
+  promiscuous: true,
+  sectionComments: ['---\n'],
+  excludedConnections: [{ address: '::1', port: 1, peerAddress: '10.0.0.1', peerPort: 65_535 }],
+  excludedEndpoints: [{ port: 443 }, { address: '10.0.0.1' }, { address: '::1', port: 65_535 }],
+};
+
+describe('validateCaptureSpec', () => {
+  it('takes what a server sends, each interface once', () => {
+    expect(validateCaptureSpec(GOOD)).toEqual({ ...GOOD, interfaces: ['eth0', 'lo'] });
+  });
+
+  it('takes limits where a server sends some', () => {
+    const order = {
+      ...GOOD,
+      interfaces: ['lo'],
+      snapshotLength: 262_144,
+      limits: {
+        duration: { atMost: 2_000_000, setBy: 'service' },
+        bytes: { atMost: Number.MAX_SAFE_INTEGER, setBy: 'request' },
+        packets: { atMost: 1, setBy: 'request' },
+      },
+    };
+    expect(validateCaptureSpec(order)).toEqual(order);
+    expect(validateCaptureSpec({ ...order, limits: {} })).toEqual({ ...order, limits: {} });
+  });
+
+  it.each([
+    ['a snapshot length of 0', { ...GOOD, snapshotLength: 0 }],
+    ['a snapshot length beyond libpcap’s', { ...GOOD, snapshotLength: 262_145 }],
+    ['limits that are none', { ...GOOD, limits: 5 }],
+    ['a limit without an origin', { ...GOOD, limits: { packets: { atMost: 5 } } }],
+    ['a limit of 0', { ...GOOD, limits: { bytes: { atMost: 0, setBy: 'request' } } }],
+    ['a limit as a text', { ...GOOD, limits: { packets: { atMost: '5', setBy: 'service' } } }],
+    [
+      'a timer that Node does not have',
+      { ...GOOD, limits: { duration: { atMost: 2_000_001, setBy: 'request' } } },
+    ],
+    ['nothing', undefined],
+    ['a text', 'order'],
+    ['a list', []],
+    ['an id with a line break', { ...GOOD, captureId: 'brave\notter' }],
+    ['an id without end', { ...GOOD, captureId: 'a'.repeat(65) }],
+    ['no reference', { ...GOOD, reference: undefined }],
+    ['netns as a text', { ...GOOD, reference: { netns: '4026532177' } }],
+    ['netns 0', { ...GOOD, reference: { netns: 0 } }],
+    ['a fraction', { ...GOOD, reference: { netns: 1.5 } }],
+    ['a negative pid', { ...GOOD, reference: { netns: 1, pid: -1 } }],
+    ['an unsafe start time', { ...GOOD, reference: { netns: 1, pid: 1, startTime: 2 ** 53 } }],
+    ['no list of interfaces', { ...GOOD, interfaces: 'eth0' }],
+    ['an interface that is none', { ...GOOD, interfaces: [17] }],
+    ['promiscuous as a text', { ...GOOD, promiscuous: 'false' }],
+    ['comments that are none', { ...GOOD, sectionComments: [{}] }],
+    [
+      'a host name in a connection',
+      { ...GOOD, excludedConnections: [{ ...GOOD.excludedConnections[0], address: 'a) or (tcp' }] },
+    ],
+    [
+      'a zone in an address',
+      { ...GOOD, excludedConnections: [{ ...GOOD.excludedConnections[0], address: 'fe80::1%eth0' }] },
+    ],
+    [
+      'more connections to leave out than can be compiled',
+      { ...GOOD, excludedConnections: Array.from({ length: 33 }, () => GOOD.excludedConnections[0]) },
+    ],
+    ['no list of endpoints', { ...GOOD, excludedEndpoints: undefined }],
+    ['an endpoint of nothing', { ...GOOD, excludedEndpoints: [{}] }],
+    ['a host name as an endpoint', { ...GOOD, excludedEndpoints: [{ address: 'a) or (tcp' }] }],
+    ['text as the port of an endpoint', { ...GOOD, excludedEndpoints: [{ port: '443) or (tcp' }] }],
+    ['port 0 of an endpoint', { ...GOOD, excludedEndpoints: [{ address: '10.0.0.1', port: 0 }] }],
+    [
+      'more endpoints to leave out than can be compiled',
+      { ...GOOD, excludedEndpoints: Array.from({ length: 33 }, () => GOOD.excludedEndpoints[0]) },
+    ],
+    ['a port as a text', { ...GOOD, excludedConnections: [{ ...GOOD.excludedConnections[0], port: '80' }] }],
+  ])('refuses %s', (_, order) => {
+    expect(() => validateCaptureSpec(order)).toThrow(
+      expect.objectContaining({ code: 'invalid-request' }) as RefusalError,
+    );
+  });
+
+  it.each([
+    'any',
+    'nflog',
+    'nfqueue:1',
+    'usbmon0',
+    'TCP@127.0.0.1',
+    'rpcap',
+    '-',
+    '../x',
+    '17',
+    '',
+    'a b',
+    'abcdefghijklmnop',
+  ])('refuses the interface name %j', (name) => {
+    expect(() => validateCaptureSpec({ ...GOOD, interfaces: [name] })).toThrow(
+      expect.objectContaining({ code: 'invalid-interface' }) as RefusalError,
+    );
+  });
+
+  it.each([['x'.repeat(4097)], ['tcp\0'], [17], [undefined]])('refuses filter %#', (filter) => {
+    expect(() => validateCaptureSpec({ ...GOOD, filter })).toThrow(
+      expect.objectContaining({ code: 'invalid-filter' }) as RefusalError,
+    );
+  });
+});

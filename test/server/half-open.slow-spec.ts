@@ -1,0 +1,43 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { jest } from '@jest/globals';
+import { describeAsRoot } from '../kit/root.js';
+import { RemoteMachine } from './remote-client.js';
+import { WatchedServer } from './watched-server.js';
+
+const MINUTE_MS = 60_000;
+
+describeAsRoot('The server, when clients go without a word, in real time', () => {
+  jest.setTimeout(10 * MINUTE_MS);
+
+  it('notices within 40 s when the capture is quiet', async () => {
+    await using server = await WatchedServer.start();
+    await using machine = await RemoteMachine.create();
+    await using client = await machine.client(server.port, 'well');
+    // The worst moment: just after a ping was answered.
+    await client.saying(/ping/, 30_000);
+    await machine.unplug();
+    expect(await server.untilStopped(40_000)).toBeLessThan(40_000);
+  });
+
+  it('notices within 2 minutes when it is busy', async () => {
+    await using server = await WatchedServer.start();
+    server.busy = true;
+    await using machine = await RemoteMachine.create();
+    await using client = await machine.client(server.port, 'well');
+    await delay(30_000);
+    await machine.unplug();
+    expect(await server.untilStopped(2 * MINUTE_MS)).toBeLessThan(2 * MINUTE_MS);
+    expect(client.alive).toBe(true);
+  });
+
+  it('leaves alone who reads 64 KiB per second, and who does not read for a while', async () => {
+    await using server = await WatchedServer.start();
+    server.busy = true;
+    await using machine = await RemoteMachine.create();
+    await using slow = await machine.client(server.port, 'slow');
+    await using stalled = await machine.client(server.port, 'stalled');
+    await delay(6 * MINUTE_MS);
+    expect(server.stops).toHaveLength(0);
+    expect(slow.stdout + stalled.stdout).not.toContain('closed');
+  });
+});

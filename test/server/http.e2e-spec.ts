@@ -1,0 +1,102 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import request from 'supertest';
+import { SERVICE_VERSION } from '../../src/shared/service-version.js';
+import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
+
+describe('The server, asked by HTTP', () => {
+  let server: ServerUnderTest;
+  beforeAll(async () => {
+    server = await ServerUnderTest.start(() => Promise.resolve(scriptedCapture([])));
+  });
+  afterAll(() => server.close());
+
+  const http = () => request(server.app.getHttpServer());
+
+  /** Sends bytes as they are, and gives back all that comes until the connection ends. */
+  async function raw(bytes: string): Promise<string> {
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(bytes);
+    return await text(socket);
+  }
+
+  it('tells name and version', async () => {
+    const response = await http()
+      .get('/version')
+      .expect(200)
+      .expect('Content-Type', /^application\/json/);
+    expect(response.body).toEqual({ name: 'packetflix', version: SERVICE_VERSION });
+    expect(response.headers).not.toHaveProperty('x-powered-by');
+  });
+
+  it.each(['/capture', '/discover/capture', '/capture?netns=5'])(
+    'explains courteously at %s that captures need a websocket',
+    async (path) => {
+      const response = await http().get(path).expect(426);
+      expect(response.headers).toMatchObject({
+        upgrade: 'websocket',
+        connection: expect.stringMatching(/upgrade/i) as string,
+        'content-type': 'text/plain; charset=utf-8',
+      });
+      expect(response.text).toMatch(/please/i);
+      expect(response.text).toContain('ws://');
+    },
+  );
+
+  it.each(['/', '/json', '/discover/', '/mobyshark', '/version/x', '/captures'])(
+    'has nothing at %s',
+    async (path) => {
+      const response = await http()
+        .get(path)
+        .expect(404)
+        .expect('Content-Type', /^application\/json/);
+      expect(response.body).toMatchObject({ statusCode: 404 });
+    },
+  );
+
+  it('answers other methods, with a body, as not found', async () => {
+    await http().post('/version').send({ some: 'json' }).expect(404);
+  });
+
+  it('treats an upgrade to another protocol as an ordinary request', async () => {
+    const answer = await raw(
+      'GET /version HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n',
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it.each([
+    ['/capture', /^HTTP\/1\.1 426 /],
+    ['/discover/capture', /^HTTP\/1\.1 426 /],
+    ['/elsewhere', /^HTTP\/1\.1 404 /],
+  ])('answers an h2c upgrade at %s as if there were none', async (path, expected) => {
+    expect(
+      await raw(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n`),
+    ).toMatch(expected);
+  });
+
+  it('answers a websocket for a path that has none as not found', async () => {
+    expect(await server.connect('/mobydig').refused).toBe(404);
+  });
+
+  it('answers a websocket handshake without its key as a bad request', async () => {
+    expect(
+      await raw(
+        'GET /capture?netns=5 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      ),
+    ).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  it('survives connections that are reset in the middle of a handshake', async () => {
+    for (let count = 0; count < 20; count++) {
+      const socket = connect(server.port, '127.0.0.1');
+      await new Promise((resolve) => socket.once('connect', resolve));
+      socket.write(
+        'GET /capture?netns=5 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+          'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+      );
+      socket.resetAndDestroy();
+    }
+    await http().get('/version').expect(200);
+  });
+});

@@ -1,0 +1,87 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
+
+const OVER = { code: 'target-ended', message: 'over' } as const;
+
+describe('The server, asked by web pages', () => {
+  let server: ServerUnderTest;
+  beforeAll(async () => {
+    server = await ServerUnderTest.start(
+      () => Promise.resolve(scriptedCapture([], OVER)),
+      ['--allowed-origin', 'https://tools.example,vscode-webview://0ab'],
+    );
+  });
+  afterAll(() => server.close());
+
+  /** The first line of the answer to a handshake with these headers. */
+  async function statusFor(path: string, ...headers: string[]): Promise<string> {
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(
+      [
+        `GET ${path} HTTP/1.1`,
+        'Connection: Upgrade',
+        'Upgrade: websocket',
+        'Sec-WebSocket-Version: 13',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+        ...headers,
+        '\r\n',
+      ].join('\r\n'),
+    );
+    // Those who are upgraded get their close, and do not answer it.
+    socket.once('data', () => socket.end());
+    const [statusLine = ''] = (await text(socket)).split('\r\n', 1);
+    return statusLine;
+  }
+
+  it.each(['/capture?netns=5', '/discover/capture?netns=5'])(
+    'refuses at %s a page from elsewhere, before the upgrade and in words',
+    async (path) => {
+      expect(await server.connect(path, { origin: 'http://evil.example' }).refused).toBe(403);
+      expect(await server.connect(path, { origin: 'null' }).refused).toBe(403);
+    },
+  );
+
+  it('refuses a page whose name was made to lead to us', async () => {
+    const rebound = ['Host: evil.example:5001', 'Origin: http://evil.example:5001'];
+    expect(await statusFor('/capture?netns=5', ...rebound)).toBe('HTTP/1.1 403 Forbidden');
+  });
+
+  it('refuses two origins, even if one of them might capture', async () => {
+    const origins = ['Host: localhost', 'Origin: https://tools.example', 'Origin: http://evil.example'];
+    expect(await statusFor('/capture?netns=5', ...origins)).toBe('HTTP/1.1 403 Forbidden');
+  });
+
+  it('does not believe forwarding headers', async () => {
+    const forwarded = [
+      'X-Forwarded-Host: evil.example',
+      'X-Forwarded-Proto: http',
+      'Forwarded: host=evil.example',
+    ];
+    expect(
+      await statusFor('/capture?netns=5', 'Host: 192.0.2.1', 'Origin: http://evil.example', ...forwarded),
+    ).toBe('HTTP/1.1 403 Forbidden');
+  });
+
+  it.each([
+    ['a page of ours', ({ port }: ServerUnderTest) => `http://127.0.0.1:${port}`],
+    ['an allowed page', () => 'https://tools.example'],
+    ['an allowed editor', () => 'vscode-webview://0ab'],
+  ])('lets %s capture', async (_, origin) => {
+    const client = server.connect('/capture?netns=5', { origin: origin(server) });
+    expect(await client.closed).toEqual({ code: 1000, reason: 'over' });
+  });
+
+  it('lets those capture who are no browsers, whatever they call us', async () => {
+    expect(await statusFor('/capture?netns=5', 'Host: capture.example')).toBe(
+      'HTTP/1.1 101 Switching Protocols',
+    );
+  });
+
+  it('does not look at the origin of ordinary requests', async () => {
+    const { status } = await fetch(`http://127.0.0.1:${server.port}/capture`, {
+      headers: { Origin: 'http://evil.example' },
+    });
+    expect(status).toBe(426);
+  });
+});

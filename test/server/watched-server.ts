@@ -1,0 +1,57 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { HeartbeatTiming } from '../../src/server/capture/liveness/heartbeat-timing.js';
+import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
+
+/** A server on all addresses whose captures tell when they were stopped. */
+export class WatchedServer implements AsyncDisposable {
+  /** Whether captures from now on have endlessly much to deliver, or nothing after their first piece. */
+  busy = false;
+  /** When each capture was stopped that was. */
+  readonly stops: number[] = [];
+  private server!: ServerUnderTest;
+
+  /** @param speedUp of everything that the heartbeat waits for */
+  static async start(speedUp = 1): Promise<WatchedServer> {
+    const watched = new WatchedServer();
+    watched.server = await ServerUnderTest.start(
+      () => Promise.resolve(watched.capture()),
+      ['--host', '0.0.0.0'],
+    );
+    const timing = watched.server.app.get(HeartbeatTiming);
+    for (const [name, value] of Object.entries(timing)) {
+      Object.assign(timing, { [name]: (value as number) / speedUp });
+    }
+    return watched;
+  }
+
+  get port(): number {
+    return this.server.port;
+  }
+
+  /** How long it takes from now until a capture is stopped; Infinity when it takes much longer than that. */
+  async untilStopped(expectedMs: number): Promise<number> {
+    const begin = performance.now();
+    while (this.stops.length === 0 && performance.now() - begin < expectedMs + 20_000) await delay(20);
+    return (this.stops[0] ?? Infinity) - begin;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.close();
+  }
+
+  private capture(): ReturnType<typeof scriptedCapture> {
+    const capture = scriptedCapture(this.busy ? endless() : [Buffer.alloc(24)]);
+    const stop = capture.stop.bind(capture);
+    return Object.assign(capture, {
+      stop: () => {
+        this.stops.push(performance.now());
+        stop();
+      },
+    });
+  }
+}
+
+function* endless(): Generator<Buffer> {
+  const piece = Buffer.alloc(64 * 1024);
+  for (;;) yield piece;
+}

@@ -1,0 +1,233 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
+import { RawConnection } from './raw-connection.js';
+
+/** Opcodes: RFC 6455, 5.2. */
+const CONTINUATION = 0x0;
+const TEXT = 0x1;
+const BINARY = 0x2;
+const CLOSE = 0x8;
+const PING = 0x9;
+const PONG = 0xa;
+
+const FIN = 0x80;
+const RSV1 = 0x40;
+const RSV2 = 0x20;
+const RSV3 = 0x10;
+const MASKED = 0x80;
+const MASK = [0x12, 0x34, 0x56, 0x78];
+
+interface FrameOptions {
+  /** The bits beside the opcode. */
+  readonly flags?: number;
+  readonly masked?: boolean;
+  /** The length that it claims, and in how many bytes; where left out: the right one, as short as it can be. */
+  readonly claims?: readonly [length: number, bytes: 1 | 2 | 8];
+}
+
+/** One frame as a client sends it, or as none should. */
+function frame(opcode: number, payload: string | readonly number[] = '', options: FrameOptions = {}): Buffer {
+  const { flags = FIN, masked = true } = options;
+  const data = typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload);
+  const shortest = data.length < 126 ? 1 : data.length < 65_536 ? 2 : 8;
+  const [length, lengthBytes] = options.claims ?? [data.length, shortest];
+  const head = Buffer.alloc(1 + lengthBytes + (lengthBytes === 1 ? 0 : 1));
+  head[0] = flags | opcode;
+  head[1] = (masked ? MASKED : 0) | (lengthBytes === 1 ? length : lengthBytes === 2 ? 126 : 127);
+  if (lengthBytes === 2) head.writeUInt16BE(length, 2);
+  if (lengthBytes === 8) head.writeBigUInt64BE(BigInt(length), 2);
+  const body = masked ? data.map((byte, at) => byte ^ (MASK[at % 4] ?? 0)) : data;
+  return Buffer.concat([head, ...(masked ? [Buffer.from(MASK)] : []), body]);
+}
+
+function close(code?: number, reason: string | readonly number[] = ''): Buffer {
+  const text = Buffer.from(typeof reason === 'string' ? Buffer.from(reason) : reason);
+  return frame(CLOSE, code === undefined ? [...text] : [code >> 8, code & 0xff, ...text]);
+}
+
+const A_KIB = 'x'.repeat(1024);
+const NOT_UTF8 = [0xc3, 0x28];
+
+/** What the service sends back: its frames, unmasked, as `pong:data` or `close:code`. */
+function answers(received: Buffer): string[] {
+  const frames: string[] = [];
+  for (let at = 0; at + 2 <= received.length;) {
+    const opcode = (received[at] ?? 0) & 0x0f;
+    const length = received[at + 1] ?? 0;
+    const payload = received.subarray(at + 2, at + 2 + length);
+    if (opcode === PONG) frames.push(`pong:${payload.toString()}`);
+    else if (opcode === CLOSE) frames.push(length >= 2 ? `close:${payload.readUInt16BE(0)}` : 'close');
+    else frames.push(`opcode ${opcode}`);
+    at += 2 + length;
+  }
+  return frames;
+}
+
+describe('The server, spoken to in websocket frames', () => {
+  let server: ServerUnderTest;
+  let stops = 0;
+  beforeAll(async () => {
+    server = await ServerUnderTest.start(() => {
+      const capture = scriptedCapture([]);
+      const stop = capture.stop.bind(capture);
+      return Promise.resolve(Object.assign(capture, { stop: () => (stops++, stop()) }));
+    });
+  });
+  afterAll(() => server.close());
+  beforeEach(() => (stops = 0));
+
+  /** Sends frames, and a ping behind them to see whether the service still listens then. */
+  async function answersTo(...frames: readonly Buffer[]): Promise<string[]> {
+    using connection = await RawConnection.upgraded(server.port);
+    connection.send(...frames, frame(PING, 'still there?'));
+    await connection.until((received) => answers(received).some((each) => /^close|still there/.test(each)));
+    return answers(connection.received);
+  }
+
+  const goesOn = 'pong:still there?';
+  const tooBig = 'close:1009';
+  const badFrame = 'close:1002';
+  const badText = 'close:1007';
+
+  it.each<[string, Buffer[], string[]]>([
+    // What clients may say, and what is ignored.
+    ['text', [frame(TEXT, 'hello')], [goesOn]],
+    ['binary data', [frame(BINARY, [0, 255])], [goesOn]],
+    ['an empty message', [frame(TEXT)], [goesOn]],
+    ['1 KiB', [frame(BINARY, A_KIB)], [goesOn]],
+    ['many messages at once', Array.from({ length: 100 }, () => frame(TEXT, A_KIB)), [goesOn]],
+    ['a message in pieces', [frame(TEXT, 'a', { flags: 0 }), frame(CONTINUATION, 'b')], [goesOn]],
+    [
+      'a message in empty pieces',
+      [frame(TEXT, '', { flags: 0 }), frame(CONTINUATION, '', { flags: 0 }), frame(CONTINUATION)],
+      [goesOn],
+    ],
+    ['a character in two pieces', [frame(TEXT, [0xc3], { flags: 0 }), frame(CONTINUATION, [0xa4])], [goesOn]],
+    ['a ping', [frame(PING)], ['pong:', goesOn]],
+    ['a ping with 125 bytes', [frame(PING, 'p'.repeat(125))], [`pong:${'p'.repeat(125)}`, goesOn]],
+    ['a pong that nobody asked for', [frame(PONG, 'well')], [goesOn]],
+    [
+      'a ping within a message',
+      [frame(TEXT, 'a', { flags: 0 }), frame(PING, 'in between'), frame(CONTINUATION, 'b')],
+      ['pong:in between', goesOn],
+    ],
+    ['lengths in more bytes than needed', [frame(TEXT, 'ab', { claims: [2, 2] })], [goesOn]],
+    ['the same in eight', [frame(TEXT, 'ab', { claims: [2, 8] })], [goesOn]],
+
+    // Too much.
+    ['1 KiB and a byte', [frame(BINARY, `${A_KIB}x`)], [tooBig]],
+    [
+      'a message whose pieces are too big together',
+      [frame(TEXT, A_KIB, { flags: 0 }), frame(CONTINUATION, 'x')],
+      [tooBig],
+    ],
+    ['the announcement of 4 GiB', [frame(BINARY, '', { claims: [2 ** 32, 8] })], [tooBig]],
+    [
+      'the announcement of 2⁶³ bytes',
+      [frame(BINARY, '', { claims: [Number.MAX_SAFE_INTEGER + 1, 8] })],
+      [tooBig],
+    ],
+
+    // What breaks the protocol.
+    [
+      'the first reserved bit, as there is no compression',
+      [frame(TEXT, 'a', { flags: FIN | RSV1 })],
+      [badFrame],
+    ],
+    ['the second reserved bit', [frame(TEXT, 'a', { flags: FIN | RSV2 })], [badFrame]],
+    ['the third reserved bit', [frame(TEXT, 'a', { flags: FIN | RSV3 })], [badFrame]],
+    ['a reserved bit in a ping', [frame(PING, '', { flags: FIN | RSV1 })], [badFrame]],
+    ...[0x3, 0x4, 0x5, 0x6, 0x7].map((opcode): [string, Buffer[], string[]] => [
+      `the reserved data opcode ${opcode}`,
+      [frame(opcode, 'a')],
+      [badFrame],
+    ]),
+    ...[0xb, 0xc, 0xd, 0xe, 0xf].map((opcode): [string, Buffer[], string[]] => [
+      `the reserved control opcode ${opcode}`,
+      [frame(opcode)],
+      [badFrame],
+    ]),
+    ['text without a mask', [frame(TEXT, 'a', { masked: false })], [badFrame]],
+    ['a ping without a mask', [frame(PING, '', { masked: false })], [badFrame]],
+    ['a close without a mask', [frame(CLOSE, [3, 232], { masked: false })], [badFrame]],
+    ['a ping in pieces', [frame(PING, 'a', { flags: 0 })], [badFrame]],
+    ['a pong in pieces', [frame(PONG, 'a', { flags: 0 })], [badFrame]],
+    ['a close in pieces', [frame(CLOSE, [3, 232], { flags: 0 })], [badFrame]],
+    ['a ping with 126 bytes', [frame(PING, 'p'.repeat(126))], [badFrame]],
+    ['a close with 126 bytes', [close(1000, 'r'.repeat(124))], [badFrame]],
+    ['a continuation of nothing', [frame(CONTINUATION, 'a')], [badFrame]],
+    ['the end of nothing', [frame(CONTINUATION, 'a', { flags: 0 })], [badFrame]],
+    ['a message within a message', [frame(TEXT, 'a', { flags: 0 }), frame(TEXT, 'b')], [badFrame]],
+    ['text that is not UTF-8', [frame(TEXT, NOT_UTF8)], [badText]],
+    [
+      'text in pieces that is not UTF-8',
+      [frame(TEXT, NOT_UTF8, { flags: 0 }), frame(CONTINUATION)],
+      [badText],
+    ],
+
+    // Closes.
+    ['a close without a code', [close()], ['close']],
+    ...[1000, 1001, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999].map(
+      (code): [string, Buffer[], string[]] => [
+        `a close with ${code}`,
+        [close(code, 'ciao')],
+        [`close:${code}`],
+      ],
+    ),
+    ['a close with 123 bytes of reason', [close(1000, 'r'.repeat(123))], ['close:1000']],
+    ['a close within a message', [frame(TEXT, 'a', { flags: 0 }), close(1000)], ['close:1000']],
+    ['data after a close', [close(1000), frame(TEXT, 'a'), frame(PING)], ['close:1000']],
+    ['two closes', [close(1000), close(1001)], ['close:1000']],
+    ...[0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535].map(
+      (code): [string, Buffer[], string[]] => [
+        `a close with ${code}, which must not travel`,
+        [close(code)],
+        [badFrame],
+      ],
+    ),
+    ['a close with half a code', [frame(CLOSE, [3])], [badFrame]],
+    ['a close whose reason is not UTF-8', [close(1000, NOT_UTF8)], [badText]],
+  ])('answers %s', async (_, frames, expected) => {
+    expect(await answersTo(...frames)).toEqual(expected);
+    if (expected.at(-1) !== goesOn) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(stops).toBeGreaterThan(0);
+    }
+    // The service goes on.
+    expect(await answersTo()).toEqual([goesOn]);
+  });
+
+  it('takes frames that come byte by byte', async () => {
+    using connection = await RawConnection.upgraded(server.port);
+    for (const byte of Buffer.concat([frame(TEXT, 'hello'), frame(PING, 'slowly')])) {
+      connection.send(Buffer.of(byte));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await connection.until((received) => received.length > 0);
+    expect(answers(connection.received)).toEqual(['pong:slowly']);
+  });
+
+  it('ends when a connection is cut within a frame', async () => {
+    const connection = await RawConnection.upgraded(server.port);
+    connection.send(frame(TEXT, 'hello').subarray(0, 4));
+    connection.socket.end();
+    await connection.ended;
+    expect(stops).toBeGreaterThan(0);
+  });
+
+  it('keeps no endless answers for a client that pings and pings and does not read', async () => {
+    const accepted = once(server.app.getHttpServer(), 'connection') as Promise<[Socket]>;
+    using connection = await RawConnection.upgraded(server.port);
+    const [served] = await accepted;
+    connection.socket.pause();
+    const pings = Buffer.concat(Array.from({ length: 1000 }, () => frame(PING, 'p'.repeat(125))));
+    let most = 0;
+    for (let sent = 0; sent < 100 << 20; sent += pings.length) {
+      await new Promise((resolve) => connection.socket.write(pings, resolve));
+      most = Math.max(most, served.writableLength);
+    }
+    expect(most).toBeGreaterThan(100 << 10);
+    expect(most).toBeLessThan(1 << 20);
+  }, 60_000);
+});
