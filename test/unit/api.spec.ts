@@ -13,7 +13,7 @@ import {
 } from '../../src/server/capture/request/request-parameters.js';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
-const README = readFileSync(resolve(PROJECT, 'README.md'), 'utf8');
+const API = readFileSync(resolve(PROJECT, 'docs/api.md'), 'utf8');
 const ASYNC_API_SCHEMA = createRequire(import.meta.url)('@asyncapi/specs/schemas/3.0.0.json') as object;
 
 function described(name: string): Record<string, unknown> {
@@ -53,15 +53,15 @@ describe('The descriptions of the API', () => {
   });
 });
 
-describe('README.md', () => {
+describe('docs/api.md', () => {
   it('has the parameters as requests are read', () => {
-    const table = /^(\| query \| header[^]*?)\n\n/m.exec(README)?.[1];
+    const table = /^<!-- parameters -->\n\n([^]*?)\n\n<!-- \/parameters -->$/m.exec(API)?.[1];
     // When this fails: copy what was expected.
     expect(table).toBe(markdownParameterTable());
   });
 
   it('has the close codes that there are', () => {
-    const table = /^\| code \| when \|\n\|---\|---\|\n([^]*?)\n\n/m.exec(README)?.[1] ?? '';
+    const table = /^<!-- close-codes -->\n\n([^]*?)\n\n<!-- \/close-codes -->$/m.exec(API)?.[1] ?? '';
     const codes = [...table.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
     expect(codes).toEqual([...new Set(CLOSINGS.map(([, code]) => code))].sort((one, other) => one - other));
   });
