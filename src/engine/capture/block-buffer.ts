@@ -1,5 +1,5 @@
 import type { PacketTimestamp } from './packet-timestamp.js';
-import { ENHANCED_PACKET_BLOCK } from '../../shared/pcapng/blocks.js';
+import { ENHANCED_PACKET_BLOCK } from '../../shared/pcapng/format.js';
 
 /** Fixed part of an enhanced packet block before the packet itself, in bytes. */
 export const PACKET_OFFSET = 28;

@@ -1,4 +1,4 @@
-import { ENHANCED_PACKET_BLOCK } from '../../shared/pcapng/blocks.js';
+import { ENHANCED_PACKET_BLOCK } from '../../shared/pcapng/format.js';
 import { packetBlockBytes, type BlockBuffer } from './block-buffer.js';
 import {
   MAX_SNAPSHOT_LENGTH,

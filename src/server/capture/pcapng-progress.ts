@@ -2,7 +2,7 @@ import {
   ENHANCED_PACKET_BLOCK,
   INTERFACE_DESCRIPTION_BLOCK,
   SECTION_HEADER_BLOCK,
-} from '../../shared/pcapng/blocks.js';
+} from '../../shared/pcapng/format.js';
 
 /** Type and total length, 32 bits each. */
 const BLOCK_HEADER_BYTES = 8;

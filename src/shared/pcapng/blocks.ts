@@ -4,12 +4,16 @@
  * Format: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html. Little endian, always.
  */
 
-export const SECTION_HEADER_BLOCK = 0x0a0d0d0a;
-export const INTERFACE_DESCRIPTION_BLOCK = 1;
-export const INTERFACE_STATISTICS_BLOCK = 5;
-export const ENHANCED_PACKET_BLOCK = 6;
+import {
+  BYTE_ORDER_MAGIC,
+  ENHANCED_PACKET_BLOCK,
+  INTERFACE_DESCRIPTION_BLOCK,
+  INTERFACE_STATISTICS_BLOCK,
+  MIN_BLOCK_BYTES,
+  paddedLength,
+  SECTION_HEADER_BLOCK,
+} from './format.js';
 
-const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 const OPT_COMMENT = 1;
 const SHB_USERAPPL = 4;
 const IF_NAME = 2;
@@ -106,7 +110,7 @@ function onInterface(fixedBytes: number, interfaceId: number, at: number): Buffe
 
 function block(type: number, fixed: Buffer, options: Buffer[]): Buffer {
   const body = Buffer.concat([fixed, ...options, END_OF_OPTIONS]);
-  const whole = Buffer.alloc(12 + body.length);
+  const whole = Buffer.alloc(MIN_BLOCK_BYTES + body.length);
   whole.writeUInt32LE(type, 0);
   whole.writeUInt32LE(whole.length, 4);
   body.copy(whole, 8);
@@ -118,7 +122,7 @@ const END_OF_OPTIONS = Buffer.alloc(4);
 
 function option(code: number, value: Buffer): Buffer {
   const kept = value.subarray(0, MAX_OPTION_BYTES);
-  const whole = Buffer.alloc(4 + padded(kept.length));
+  const whole = Buffer.alloc(4 + paddedLength(kept.length));
   whole.writeUInt16LE(code, 0);
   whole.writeUInt16LE(kept.length, 2);
   kept.copy(whole, 4);
@@ -129,8 +133,4 @@ function uint64(value: number): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(BigInt(value));
   return bytes;
-}
-
-function padded(length: number): number {
-  return (length + 3) & ~3;
 }
