@@ -10,7 +10,7 @@ import type { Capture } from './capture-provider.js';
 import type { CaptureSpec } from '../../shared/protocol/protocol.js';
 import type { CaptureRequest } from './request/capture-request.parser.js';
 import { effectiveLimits } from './request/effective-limits.js';
-import { endpointsFrom } from './request/excluded-endpoints.js';
+import { endpointsFrom } from '../../shared/protocol/tcp-endpoint.js';
 import { NetnsResolver } from './resolve/netns-resolver.js';
 import type { ResolvedTarget } from './resolve/netns-resolver.js';
 import { sectionComment, serviceComment } from './section-comment.js';

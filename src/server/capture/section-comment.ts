@@ -1,6 +1,6 @@
 import type { NetnsReference, TcpConnection, TcpEndpoint } from '../../shared/protocol/protocol.js';
 import type { CaptureTarget } from './request/capture-target.js';
-import { endpointText } from './request/excluded-endpoints.js';
+import { endpointText } from '../../shared/protocol/tcp-endpoint.js';
 import { toYaml, yamlText } from './yaml-text.js';
 
 /** The lines by which clients (csharg, cshargextcap) find this comment, in order to rewrite it. */

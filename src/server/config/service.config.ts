@@ -1,8 +1,8 @@
 import { IsBoolean, IsIn, IsInt, IsOptional, Matches, Max, Min, ValidateBy } from 'class-validator';
-import { isListOfEndpoints } from '../capture/request/excluded-endpoints.js';
+import { isListOfEndpoints } from '../../shared/protocol/tcp-endpoint.js';
 import { MAX_EXCLUSIONS } from '../../shared/protocol/protocol.js';
 import { LOG_FORMATS } from '../../shared/logging/log-format.js';
-import { canonicalOrigin } from '../http/web-origin.js';
+import { canonicalOrigin } from '../../shared/config/web-origin.js';
 
 const PORT = { message: 'must be a whole number from 0 to 65535' };
 const OPERATOR_PORT = { message: 'must be "same", "off" or a port, a whole number from 0 to 65535' };

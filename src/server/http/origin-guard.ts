@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import { canonicalOrigin } from './web-origin.js';
+import { canonicalOrigin } from '../../shared/config/web-origin.js';
 
 /** What the guard looks at. Forwarding headers are not among it: anybody can send them. */
 export type GuardedRequest = Pick<IncomingMessage, 'headersDistinct'>;

@@ -1,6 +1,6 @@
-import { isIPv6 } from 'node:net';
 import type { Socket } from 'node:net';
 import type { TcpConnection } from '../../shared/protocol/protocol.js';
+import { addressLiteral } from '../../shared/protocol/tcp-endpoint.js';
 
 /** The connection that carries a capture and so must not be in it; undefined once it is gone. */
 export function ownConnection(
@@ -22,11 +22,4 @@ export function clientOf({
   remotePort,
 }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
   return `${addressLiteral(remoteAddress ?? 'nobody')} port ${remotePort}`;
-}
-
-/** An address as it stands in packets: a dual-stack socket shows IPv4 as `::ffff:192.0.2.1`, a link-local one has `%eth0`. */
-export function addressLiteral(address: string): string {
-  const [withoutZone = ''] = address.split('%', 1);
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(withoutZone)?.[1];
-  return mapped !== undefined && isIPv6(withoutZone) ? mapped : withoutZone;
 }

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { ipv6Bytes } from './ipv6-bytes.js';
-import { addressLiteral } from '../../http/own-connection.js';
+import { addressLiteral } from '../../../shared/protocol/tcp-endpoint.js';
 
 const SUBNET_BYTES = 8;
 

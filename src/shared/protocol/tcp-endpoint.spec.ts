@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { endpointsFrom, endpointText, parseEndpoint } from './excluded-endpoints.js';
+import { endpointsFrom, endpointText, parseEndpoint } from './tcp-endpoint.js';
 
-describe('An endpoint to leave out', () => {
+describe('An endpoint to exclude', () => {
   it.each([
     ['8443', { port: 8443 }],
     ['65535', { port: 65_535 }],
