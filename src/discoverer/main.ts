@@ -1,7 +1,5 @@
 import { parseArgs } from 'node:util';
-import { installCrashHandler } from '../shared/logging/crash-handler.js';
-import { logFormat } from '../shared/logging/log-format.js';
-import { ProcessLog } from '../shared/logging/process-log.js';
+import { installCrashHandler, logFormat, ProcessLog } from '../shared/logging/process-log.js';
 import { assertPrivileges } from '../shared/privileges/assert-privileges.js';
 import { onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
 import { DiscovererServer } from './discoverer-server.js';
@@ -28,7 +26,7 @@ export async function runDiscoverer(args: string[]): Promise<void> {
   onEndOfService(true, () => process.exit(0));
 
   const log = new ProcessLog('discoverer', logFormat(values['log-format'], process.stderr.isTTY === true));
-  installCrashHandler((level, message, facts) => log.write(level, message, facts));
+  installCrashHandler((level, message, fields) => log.write(level, message, fields));
   const scanner = new Scanner((message) => log.write('warn', message));
   await new DiscovererServer(() => scanner.scan()).listen(values.socket);
 }

@@ -1,7 +1,6 @@
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
-import { installCrashHandler } from '../shared/logging/crash-handler.js';
-import { logFormat } from '../shared/logging/log-format.js';
+import { installCrashHandler, logFormat } from '../shared/logging/process-log.js';
 import { assertPrivileges } from '../shared/privileges/assert-privileges.js';
 import { CapabilitySet } from '../shared/privileges/capabilities.js';
 import { missingForCaptures } from '../shared/privileges/capability-report.js';
@@ -38,7 +37,7 @@ export async function runEngine(args: string[]): Promise<void> {
   // Which of them, for whoever looks at the processes of the service.
   process.title = `packetflix: ${basename(values.socket, '.sock').replace('-', ' ')}`;
   setLogFormat(logFormat(values['log-format'], process.stderr.isTTY === true));
-  installCrashHandler((level, message, facts) => log(message, level, facts));
+  installCrashHandler((level, message, fields) => log(message, level, fields));
   if (process.env['PACKETFLIX_SUPERVISED'] === '1') {
     assertPrivileges('engine');
     new SupervisorLink();

@@ -3,9 +3,7 @@ import { Logger } from '@nestjs/common';
 import { AppModule } from './app.module.js';
 import type { Options } from './config/options.js';
 import { parseCommandLine } from '../shared/config/parse-command-line.js';
-import { installCrashHandler } from '../shared/logging/crash-handler.js';
-import { logFormat } from '../shared/logging/log-format.js';
-import { ProcessLog } from '../shared/logging/process-log.js';
+import { installCrashHandler, logFormat, ProcessLog } from '../shared/logging/process-log.js';
 import { ExcessPrivilegesError } from '../shared/privileges/assert-privileges.js';
 import { SERVICE_NAME, SERVICE_VERSION } from '../shared/service-version.js';
 import { createApplication } from './server.js';
@@ -35,7 +33,7 @@ export async function runServer(argv: readonly string[]): Promise<void> {
 
 async function serve(options: Options): Promise<void> {
   const log = new ProcessLog('server', logFormat(options.service.logFormat, process.stderr.isTTY === true));
-  installCrashHandler((level, message, facts) => log.write(level, message, facts));
+  installCrashHandler((level, message, fields) => log.write(level, message, fields));
   const giveUp = (message: string): never => {
     log.write('fatal', message);
     return process.exit(1);

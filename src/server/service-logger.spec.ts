@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import type { LogFormat } from '../shared/logging/log-format.js';
+import type { LogFormat } from '../shared/logging/log-line.js';
 import type { LogRecord } from '../shared/logging/log-line.js';
 import { ServiceLogger } from './service-logger.js';
 
@@ -20,7 +20,7 @@ describe('The log of the server', () => {
   const records = () => lines().map((line) => JSON.parse(line) as LogRecord);
   const loggerFor = (format: LogFormat, debug = false) => new ServiceLogger({ format, debug });
 
-  it('is a line of JSON per event, with who said it and all facts', () => {
+  it('writes a line of JSON per event, with its source and all fields', () => {
     loggerFor('json').log({ message: 'capture started', capture: 'brave-amber-otter', netns: 5 }, 'Capture');
     expect(records()).toEqual([
       {
@@ -36,7 +36,7 @@ describe('The log of the server', () => {
     ]);
   });
 
-  it('is a line of text per event, for people', () => {
+  it('writes a line of text per event, for people', () => {
     loggerFor('text').warn({ message: 'capture refused', code: 4400, reason: 'no "netns"' }, 'Capture');
     expect(text).toBe(
       `2026-11-23T00:00:00.000Z WARN  server ${process.pid} Capture: capture refused code=4400 reason="no \\"netns\\""\n`,
@@ -44,7 +44,7 @@ describe('The log of the server', () => {
   });
 
   it.each<LogFormat>(['text', 'json'])(
-    'in %s shows nothing that a terminal obeys or that forges a line',
+    'in %s escapes what would control a terminal or forge a line',
     (format) => {
       const hostile = 'x\n2026-11-23 \u001b[31m\u009b\u202e\u2028\0';
       const logger = loggerFor(format);
@@ -56,12 +56,12 @@ describe('The log of the server', () => {
     },
   );
 
-  it.each<LogFormat>(['text', 'json'])('in %s cuts what is endless', (format) => {
+  it.each<LogFormat>(['text', 'json'])('in %s cuts long text', (format) => {
     loggerFor(format).log({ message: 'm'.repeat(100_000), filter: 'f'.repeat(100_000) });
     expect(text.length).toBeLessThan(5_000);
   });
 
-  it('has errors with their stacks, in one line', () => {
+  it('writes errors with their stacks in one line', () => {
     loggerFor('json').error(new Error('failure'), 'Capture');
     expect(records()).toMatchObject([
       {
@@ -72,23 +72,23 @@ describe('The log of the server', () => {
     ]);
   });
 
-  it('tells a failure that comes a thousand times a second a few times, and how often it was', () => {
+  it('limits a failure that occurs a thousand times a second, and reports how often it occurred', () => {
     const logger = loggerFor('json');
     for (let count = 0; count < 1000; count++) {
-      const facts = {
+      const fields = {
         capture: `capture-${count}`,
         code: 4400,
         reason: `no "x${count}"`,
         client: `10.0.0.${count}`,
       };
-      logger.warn({ message: 'capture refused', ...facts }, 'Capture');
+      logger.warn({ message: 'capture refused', ...fields }, 'Capture');
     }
     expect(lines()).toHaveLength(20);
     jest.advanceTimersByTime(10_000);
     expect(records().at(-1)?.message).toContain('980 more in 10 s like: Capture: capture refused code=4400');
   });
 
-  it('tells failures that have other reasons apart', () => {
+  it('counts failures with different reasons separately', () => {
     const logger = loggerFor('json');
     const refuse = (reason: string) =>
       logger.warn({ message: 'capture refused', code: 4400, reason }, 'Capture');
@@ -98,20 +98,20 @@ describe('The log of the server', () => {
     expect(records().at(-1)).toMatchObject({ reason: 'nif is empty' });
   });
 
-  it('holds back errors with their stacks, too', () => {
+  it('limits errors with stacks, too', () => {
     const logger = loggerFor('text');
     for (let count = 0; count < 1000; count++) logger.error(new Error(`failure ${count}`), 'Capture');
     expect(lines().length).toBeLessThan(50);
   });
 
-  it('lets hundreds of captures begin at once', () => {
+  it('does not limit hundreds of captures that start at once', () => {
     const logger = loggerFor('text');
     for (let count = 0; count < 256; count++)
       logger.log({ message: 'capture started', netns: count }, 'Capture');
     expect(lines()).toHaveLength(256);
   });
 
-  it('gives a line per request to who wants that', () => {
+  it('does not limit the lines of requests', () => {
     const logger = loggerFor('text');
     for (let count = 0; count < 1000; count++) logger.log({ message: 'request', client: count }, 'Request');
     expect(lines()).toHaveLength(1000);

@@ -1,18 +1,10 @@
 import type { LoggerService } from '@nestjs/common';
-import { pino } from 'pino';
 import { FloodGate } from '../shared/logging/flood-gate.js';
-import type { LogFormat } from '../shared/logging/log-format.js';
-import {
-  boundedText,
-  logLine,
-  plainFacts,
-  type Facts,
-  type LogLevel,
-  type LogRecord,
-} from '../shared/logging/log-line.js';
+import type { LogFields, LogFormat, LogLevel } from '../shared/logging/log-line.js';
+import { ProcessLog } from '../shared/logging/process-log.js';
 import { REQUEST_CONTEXT } from './http/request-log.js';
 
-/** Nest tells there about every module and route that it finds: of interest to developers only. */
+/** Nest logs every module and route that it finds in these contexts: of interest to developers only. */
 const FRAMEWORK_CONTEXTS: readonly unknown[] = [
   'InstanceLoader',
   'NestFactory',
@@ -21,37 +13,29 @@ const FRAMEWORK_CONTEXTS: readonly unknown[] = [
   'NestApplication',
 ];
 
+const DEBUG_LEVELS: readonly LogLevel[] = ['trace', 'debug'];
+
 const PERIOD_MS = 10_000;
 
-/** Of one kind in one period. Hundreds of captures may well start at once; as many failures are one. */
+/** Events of one kind in one period. Hundreds of captures may start at once; failures repeat themselves. */
 const MAX_EVENTS = 300;
 const MAX_FAILURES = 20;
 
 /**
- * Nest's log on pino, a line per event. Quiet about the framework unless debugging, and about what it has said often
- * already. Events have facts when what is logged is an object with a `message`, see `LogRecord`; `capture` is
- * the id of the capture that an event belongs to.
- *
- * pino writes through us and in this thread: its transports are threads that load code while the service runs.
+ * Nest's logger: writes one line per event, in the format of all processes of the service. Messages of the framework
+ * appear at level `debug`, and repeated events are suppressed and counted. A logged object with a `message` is an event
+ * with fields: `logger.log({ message: 'capture started', netns: 5 })`.
  */
 export class ServiceLogger implements LoggerService {
-  private readonly pino;
-  private readonly gate = new FloodGate(PERIOD_MS, (line) => this.pino.warn({ context: 'Log' }, line));
+  private readonly output: ProcessLog;
+  private readonly withDebug: boolean;
+  private readonly gate = new FloodGate(PERIOD_MS, (summary) =>
+    this.output.write('warn', summary, { context: 'Log' }),
+  );
 
   constructor({ debug, format }: { readonly debug: boolean; readonly format: LogFormat }) {
-    const write = (line: string): void => {
-      process.stderr.write(logLine(JSON.parse(line) as LogRecord, format));
-    };
-    this.pino = pino(
-      {
-        level: debug ? 'trace' : 'info',
-        base: { role: 'server', pid: process.pid },
-        messageKey: 'message',
-        timestamp: () => `,"time":"${new Date().toISOString()}"`,
-        formatters: { level: (level) => ({ level }) },
-      },
-      { write },
-    );
+    this.output = new ProcessLog('server', format);
+    this.withDebug = debug;
   }
 
   verbose(message: unknown, ...rest: unknown[]): void {
@@ -71,7 +55,7 @@ export class ServiceLogger implements LoggerService {
   }
 
   error(message: unknown, ...rest: unknown[]): void {
-    // What keeps Nest from listening reaches us, too, and main.ts tells it readably.
+    // Nest logs a failure to listen here; main.ts reports it in a readable form.
     this.write(rest.at(-1) === 'NestApplication' ? 'debug' : 'error', message, rest);
   }
 
@@ -79,34 +63,35 @@ export class ServiceLogger implements LoggerService {
     this.write('fatal', message, rest);
   }
 
-  /** Nest's loggers put the context last, and before it further messages or the stack of an error. */
-  private write(level: LogLevel, said: unknown, rest: readonly unknown[]): void {
-    if (!this.pino.isLevelEnabled(level)) return;
+  /** @param rest further messages or the stack of an error, and the context last: that is how Nest's loggers call */
+  private write(level: LogLevel, logged: unknown, rest: readonly unknown[]): void {
+    if (!this.withDebug && DEBUG_LEVELS.includes(level)) return;
     const context = rest.at(-1);
     const further = rest.slice(0, -1).filter((each) => each !== undefined);
-    const { message, ...given } = eventOf(said);
-    const facts = plainFacts(
-      further.length > 0 ? { ...given, further: further.map(String).join('\n') } : given,
-    );
-    if (!this.admits(level, context, message, facts)) return;
-    this.pino[level]({ ...(typeof context === 'string' && { context }), ...facts }, boundedText(message));
+    const { message, ...fields } = eventOf(logged);
+    if (!this.admits(level, context, message, fields)) return;
+    this.output.write(level, message, {
+      ...(typeof context === 'string' && { context }),
+      ...fields,
+      ...(further.length > 0 && { further: further.map(String).join('\n') }),
+    });
   }
 
-  private admits(level: LogLevel, context: unknown, message: string, facts: Facts): boolean {
-    // Who asks for a line per request gets it.
+  private admits(level: LogLevel, context: unknown, message: string, fields: LogFields): boolean {
+    // Who switched on a line per request wants every one of them.
     if (context === REQUEST_CONTEXT) return true;
-    // Of the facts, these make it another kind of event. The others differ each time.
-    const { code, reason } = facts;
-    const what = typeof code === 'number' ? `${message} code=${code}` : message;
-    const kind = `${String(context)}: ${what}${typeof reason === 'string' ? ` ${reason}` : ''}`;
+    // Code and reason make it another kind of event. The other fields differ each time.
+    const { code, reason } = fields;
+    const event = typeof code === 'number' ? `${message} code=${code}` : message;
+    const kind = `${String(context)}: ${event}${typeof reason === 'string' ? ` ${reason}` : ''}`;
     return this.gate.admits(kind, level === 'info' ? MAX_EVENTS : MAX_FAILURES);
   }
 }
 
-function eventOf(said: unknown): Facts & { readonly message: string } {
-  if (said instanceof Error) return { message: said.message, error: said };
-  if (typeof said === 'object' && said !== null && 'message' in said) {
-    return { ...said, message: String(said.message) };
+function eventOf(logged: unknown): LogFields & { readonly message: string } {
+  if (logged instanceof Error) return { message: logged.message, error: logged };
+  if (typeof logged === 'object' && logged !== null && 'message' in logged) {
+    return { ...logged, message: String(logged.message) };
   }
-  return { message: typeof said === 'string' ? said : (JSON.stringify(said) ?? String(said)) };
+  return { message: typeof logged === 'string' ? logged : (JSON.stringify(logged) ?? String(logged)) };
 }

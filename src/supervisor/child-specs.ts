@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { delimiter } from 'node:path';
 import type { CaptureConfig } from '../server/config/capture.config.js';
-import type { LogFormat } from '../shared/logging/log-format.js';
+import type { LogFormat } from '../shared/logging/log-line.js';
 import { ChildProcess } from './child-process.js';
 import { asRole, type GrantedPrivileges } from './privileges.js';
 import { inRole } from './roles.js';

@@ -1,7 +1,6 @@
 import type { Options } from '../server/config/options.js';
 import { parseCommandLine } from '../shared/config/parse-command-line.js';
-import { installCrashHandler } from '../shared/logging/crash-handler.js';
-import { logFormat } from '../shared/logging/log-format.js';
+import { installCrashHandler, logFormat } from '../shared/logging/process-log.js';
 import { assertPrivileges } from '../shared/privileges/assert-privileges.js';
 import { CapabilitySet } from '../shared/privileges/capabilities.js';
 import { describeMissingCapabilities } from '../shared/privileges/capability-report.js';
@@ -36,7 +35,7 @@ async function serve(argv: readonly string[], { service, capture }: Options): Pr
   process.on('SIGUSR1', () => undefined);
   const format = logFormat(service.logFormat, process.stderr.isTTY === true);
   const log = supervisorLog(format);
-  installCrashHandler((level, message, facts) => log(message, level, facts));
+  installCrashHandler((level, message, fields) => log(message, level, fields));
   const setpriv = findSetpriv(process.env['PATH'] ?? '');
   if (setpriv === undefined) {
     log('setpriv is missing, without which the network side of the service would keep privileges', 'fatal');

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { NetnsReference } from '../../shared/protocol/protocol.js';
-import type { Facts } from '../../shared/logging/log-line.js';
+import type { LogFields } from '../../shared/logging/log-line.js';
 import { CaptureError } from './capture-errors.js';
 import type { CaptureMetrics, ObservedSession } from './capture-metrics.js';
 import type { CaptureOpener } from './capture-opener.js';
@@ -220,7 +220,7 @@ export class CaptureSession implements ObservedSession {
     this.services.logger.error(this.about(error instanceof Error ? error.message : String(error), { error }));
   }
 
-  private about(message: string, facts: Facts): Facts {
+  private about(message: string, facts: LogFields): LogFields {
     return { message, capture: this.id, ...facts };
   }
 
@@ -229,7 +229,7 @@ export class CaptureSession implements ObservedSession {
   }
 }
 
-function description({ target, interfaces, filter }: CaptureRequest, { netns }: NetnsReference): Facts {
+function description({ target, interfaces, filter }: CaptureRequest, { netns }: NetnsReference): LogFields {
   return {
     netns,
     target: target.name,

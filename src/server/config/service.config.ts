@@ -1,7 +1,7 @@
 import { IsBoolean, IsIn, IsInt, IsOptional, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { isListOfEndpoints } from '../../shared/protocol/tcp-endpoint.js';
 import { MAX_EXCLUSIONS } from '../../shared/protocol/protocol.js';
-import { LOG_FORMATS } from '../../shared/logging/log-format.js';
+import { LOG_FORMATS } from '../../shared/logging/log-line.js';
 import { canonicalOrigin } from '../../shared/config/web-origin.js';
 
 const PORT = { message: 'must be a whole number from 0 to 65535' };

@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { FloodGate } from './flood-gate.js';
 
-describe('The gate that holds back floods of log lines', () => {
+describe('The limit on repeated log lines', () => {
   const reports: string[] = [];
   let gate: FloodGate;
   beforeEach(() => {
@@ -11,11 +11,11 @@ describe('The gate that holds back floods of log lines', () => {
   });
   afterEach(() => jest.useRealTimers());
 
-  /** How many of these pass. */
+  /** The number of lines that are admitted. */
   const passing = (count: number, line: (index: number) => string) =>
     Array.from({ length: count }, (_, index) => gate.admits(line(index), 20)).filter(Boolean).length;
 
-  it('lets a few of a kind pass, and tells how many others there were', () => {
+  it('admits a few lines of a kind and reports the number of the others', () => {
     expect(
       passing(1000, (index) => `capture ${index} for ::${index.toString(16)} ended: 4400 "no \\" ${index}"`),
     ).toBe(20);
@@ -24,7 +24,7 @@ describe('The gate that holds back floods of log lines', () => {
     expect(reports).toEqual(['980 more in 10 s like: capture 0 for ::0 ended: 4400 "no \\" 0"']);
   });
 
-  it('begins again with the next period', () => {
+  it('starts again with the next period', () => {
     passing(1000, () => 'failed');
     jest.advanceTimersByTime(10_000);
     expect(passing(1000, () => 'failed')).toBe(20);
@@ -32,19 +32,19 @@ describe('The gate that holds back floods of log lines', () => {
     expect(reports).toHaveLength(2);
   });
 
-  it('is silent where nothing was held back, and keeps no timer then', () => {
+  it('reports nothing and keeps no timer if nothing was suppressed', () => {
     passing(20, () => 'fine');
     jest.advanceTimersByTime(60_000);
     expect(reports).toEqual([]);
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('does not let one kind hold back another', () => {
+  it('counts each kind separately', () => {
     passing(1000, () => 'GhostWire does not answer');
     expect(passing(5, () => 'GhostWire answers again')).toBe(5);
   });
 
-  it('bounds the number of kinds, so that nobody fills the memory with them', () => {
+  it('bounds the number of kinds it remembers', () => {
     const letters = (index: number) =>
       index.toString(26).replace(/\d/g, (digit) => 'qrstuvwxyz'[Number(digit)] ?? '');
     expect(passing(100_000, (index) => `failed at ${letters(index)} ${'x'.repeat(index % 50)}`)).toBeLessThan(

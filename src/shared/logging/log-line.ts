@@ -1,58 +1,93 @@
-import type { LogFormat } from './log-format.js';
-import { escapeInvisible, quotedText } from './quoted-text.js';
+/** How log lines look: for people, or for programs that collect them. */
+export const LOG_FORMATS = ['text', 'json'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
 
-/** From what only developers want to know to what ends a process. */
+/** In order of importance, from what only developers need to what ends a process. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
-/** Facts about an event beside its message, by name: text, numbers, or what JSON can say. */
-export type Facts = Readonly<Record<string, unknown>>;
+/** Further information about an event, by name. `capture` is the id of the capture that the event belongs to. */
+export type LogFields = Readonly<Record<string, unknown>>;
 
-/** One event, as every process of the service logs it. */
-export interface LogRecord extends Facts {
+/** One event, in the form in which every process of the service logs it. */
+export interface LogRecord extends LogFields {
+  readonly level: LogLevel;
   /** ISO 8601, UTC. */
   readonly time: string;
-  readonly level: LogLevel;
-  /** Which process of the service: `supervisor`, `server`, `engine`, `discoverer`. */
+  /** The process of the service: `supervisor`, `server`, `engine`, `discoverer`. */
   readonly role: string;
   readonly pid: number;
-  /** The part of the server that says it. */
+  /** The part of the server that logs the event. */
   readonly context?: string;
   readonly message: string;
 }
 
-/** Interface lists and hostile requests can be 256 KiB. */
+/** Interface lists and hostile requests can be 256 KiB long. */
 const MAX_TEXT_LENGTH = 2_000;
+
+/** Text that needs no quotation marks. */
 const PLAIN = /^[\w./:@%+-]+$/;
 
-/** One line, with its newline, whatever the facts hold: nothing in it breaks the line or is obeyed by a terminal. */
-export function logLine(record: LogRecord, format: LogFormat): string {
-  return `${format === 'json' ? escapeInvisible(JSON.stringify(record)) : textLine(record)}\n`;
-}
+/** Control, format and unassigned characters, line and paragraph separators. JSON escapes only the first 32 of them. */
+const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
-function textLine({ time, level, role, pid, context, message, ...facts }: LogRecord): string {
-  const source = `${role} ${pid}${context === undefined ? '' : ` ${context}`}`;
-  const pairs = Object.entries(facts)
+/**
+ * Formats one event as one line of bounded length, with its newline. Untrusted text in it cannot start a new line,
+ * send escape sequences to a terminal or change the direction of the text.
+ */
+export function logLine(
+  { level, time, role, pid, context, message, ...fields }: LogRecord,
+  format: LogFormat,
+): string {
+  const text = bounded(message);
+  if (format === 'json') {
+    const record = { level, time, role, pid, context, message: text, ...fields };
+    return `${json(record)}\n`;
+  }
+  const source = context === undefined ? `${role} ${pid}` : `${role} ${pid} ${context}`;
+  const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => ` ${name}=${factInText(value)}`);
-  return `${time} ${level.toUpperCase().padEnd(5)} ${source}: ${escapeInvisible(message)}${pairs.join('')}`;
+    .map(([name, value]) => ` ${name}=${fieldInText(plain(value))}`);
+  return `${time} ${level.toUpperCase().padEnd(5)} ${source}: ${escapeInvisible(text)}${pairs.join('')}\n`;
 }
 
-function factInText(value: unknown): string {
-  if (typeof value === 'string') return PLAIN.test(value) ? value : quotedText(value, Infinity);
-  return escapeInvisible(JSON.stringify(value));
+function fieldInText(value: unknown): string {
+  if (typeof value === 'string') return PLAIN.test(value) ? value : quotedText(value);
+  return json(value);
 }
 
-/** Facts in a form that JSON can say, and not too long. */
-export function plainFacts(facts: Facts): Facts {
-  return Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, plainFact(value)]));
+function json(value: unknown): string {
+  try {
+    return escapeInvisible(
+      JSON.stringify(value, (_, nested: unknown) => plain(nested)) ?? quotedText(String(value)),
+    );
+  } catch (error) {
+    // A structure that contains itself. Logging must not fail: the events that matter most are failures themselves.
+    return quotedText(`cannot be logged: ${String(error)}`);
+  }
 }
 
-function plainFact(value: unknown): unknown {
-  if (typeof value === 'string') return boundedText(value);
-  return value instanceof Error ? boundedText(value.stack ?? `${value.name}: ${value.message}`) : value;
+/** A value as JSON can represent it: errors with their stacks, and long text cut. */
+function plain(value: unknown): unknown {
+  if (typeof value === 'string') return bounded(value);
+  if (value instanceof Error) return bounded(value.stack ?? `${value.name}: ${value.message}`);
+  return typeof value === 'bigint' ? String(value) : value;
 }
 
-/** As much of a text as belongs into a log. */
-export function boundedText(text: string): string {
+function bounded(text: string): string {
   return text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH)}…` : text;
+}
+
+/** Untrusted text as a JSON string literal in which every invisible character is escaped. */
+export function quotedText(text: string): string {
+  return escapeInvisible(JSON.stringify(text));
+}
+
+function escapeInvisible(json: string): string {
+  return json.replace(INVISIBLE, (character) =>
+    Array.from({ length: character.length }, (_, at) => unicodeEscape(character.charCodeAt(at))).join(''),
+  );
+}
+
+function unicodeEscape(codeUnit: number): string {
+  return `\\u${codeUnit.toString(16).padStart(4, '0')}`;
 }
