@@ -19,15 +19,15 @@ export { SERVICE_NAME, SERVICE_VERSION } from './shared/service-version.js';
 // Port: what captures.
 export { CaptureProvider, HEADER_ROOM_BYTES } from './server/capture/capture-provider.js';
 export type { Capture, CaptureEnd, TakePiece } from './server/capture/capture-provider.js';
+export type { CaptureTotals } from './shared/protocol/protocol.js';
 export type {
   CaptureLimit,
   CaptureLimits,
   CaptureSpec,
-  CaptureTotals,
   NetnsReference,
   TcpConnection,
   TcpEndpoint,
-} from './shared/protocol/protocol.js';
+} from './shared/protocol/capture-spec.js';
 
 // Port: from what a client means to the network namespaces that it may mean.
 export { NetnsResolver } from './server/capture/resolve/netns-resolver.js';
@@ -48,8 +48,8 @@ export { TableNetnsResolver } from './server/capture/resolve/table-netns-resolve
 export { GhostwireTargetDirectory } from './server/discovery/ghostwire/ghostwire-target-directory.js';
 
 // The only errors that a provider or a resolver throws.
-export { CaptureError } from './server/capture/capture-errors.js';
-export type { CaptureErrorCode } from './server/capture/capture-errors.js';
+export { CaptureError } from './shared/protocol/capture-error.js';
+export type { CaptureErrorCode } from './shared/protocol/capture-error.js';
 
 // Whether the service can do what it is there for: add what your own parts need.
 export { HealthModule } from './server/operations/health.module.js';

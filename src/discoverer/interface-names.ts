@@ -3,7 +3,7 @@ import { listInterfaces } from '../engine/capture/interface-watch.js';
 import type { NamespaceHolder } from '../shared/linux/holder.js';
 import { openHolder } from '../shared/linux/open-namespace.js';
 import { inNamespace } from '../shared/linux/visit.js';
-import { whyNotAnInterfaceName } from '../shared/protocol/protocol.js';
+import { whyNotAnInterfaceName } from '../shared/protocol/capture-spec.js';
 import { readText } from '../shared/linux/proc.js';
 
 /**

@@ -7,6 +7,7 @@ import { RingBudget } from './capture/ring-budget.js';
 import { ControlConnection } from './control-connection.js';
 
 const ORDER = {
+  captureId: 'a',
   reference: { netns: 1 },
   interfaces: [],
   filter: '',

@@ -1,17 +1,13 @@
 import type { Socket } from 'node:net';
 import type { CaptureLedger } from './capture/capture-totals.js';
 import type { Capture, CaptureEnding } from './capture/capture.js';
-import { asRefusal, RefusalError, RING_MEMORY_USED_UP } from './capture/refusal.js';
+import { CaptureError } from '../shared/protocol/capture-error.js';
+import { asCaptureError, RING_MEMORY_USED_UP } from './capture/as-capture-error.js';
 import type { RingAllotment, RingBudget } from './capture/ring-budget.js';
 import { LineReader } from '../shared/protocol/lines.js';
 import { isCaptureId, validateCaptureSpec } from '../shared/protocol/capture-spec.js';
-import {
-  PROTOCOL_VERSION,
-  type CaptureSpec,
-  type EngineEvent,
-  type EngineProblem,
-  type EngineReport,
-} from '../shared/protocol/protocol.js';
+import { PROTOCOL_VERSION, type EngineEvent, type EngineProblem, type EngineReport } from '../shared/protocol/protocol.js';
+import type { CaptureSpec } from '../shared/protocol/capture-spec.js';
 
 /** Opens what an order asks for and begins to capture into the data connection. */
 export type OpenCapture = (
@@ -89,7 +85,7 @@ export class ControlConnection {
     let data: Socket | undefined;
     const rings = this.budget.admit();
     try {
-      if (!rings) throw new RefusalError('too-many-captures', RING_MEMORY_USED_UP);
+      if (!rings) throw new CaptureError('too-many-captures', RING_MEMORY_USED_UP);
       const valid = validateCaptureSpec(order);
       data = await this.dataConnections(id);
       const capture = await this.openCapture(valid, data, rings, (ending) => {
@@ -100,7 +96,7 @@ export class ControlConnection {
     } catch (error) {
       this.captures.delete(id);
       rings?.release();
-      const { code, message } = asRefusal(error);
+      const { code, message } = asCaptureError(error);
       this.send({ type: 'refused', id, code, message });
       data?.destroy();
     }

@@ -5,7 +5,7 @@ import { assertPrivileges } from '../shared/privileges/assert-privileges.js';
 import { CapabilitySet } from '../shared/privileges/capabilities.js';
 import { missingForCaptures } from '../shared/privileges/capability-report.js';
 import { onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
-import { RefusalError } from './capture/refusal.js';
+import { CaptureError } from '../shared/protocol/capture-error.js';
 import { PACKET_METHODS, type PacketMethod } from '../shared/protocol/protocol.js';
 import { DEFAULT_RING_LIMITS, RingBudget, ringLimits, shareOf } from './capture/ring-budget.js';
 import type { OpenCapture } from './control-connection.js';
@@ -69,7 +69,7 @@ async function loadCaptures(method: PacketMethod, problems: EngineProblem[]): Pr
     if (!(error instanceof Error) || error.name !== 'LibraryMissingError') throw error;
     const message = `no captures: ${error.message}; on Debian: apt-get install libpcap0.8`;
     problems.push({ part: 'libpcap', message });
-    return () => Promise.reject(new RefusalError('internal', message));
+    return () => Promise.reject(new CaptureError('internal', message));
   }
 }
 

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CaptureError } from '../../src/server/capture/capture-errors.js';
+import { CaptureError } from '../../src/shared/protocol/capture-error.js';
 import type { Capture, CaptureEnd, CaptureProvider } from '../../src/server/capture/capture-provider.js';
-import type { CaptureSpec } from '../../src/shared/protocol/protocol.js';
+import type { CaptureSpec } from '../../src/shared/protocol/capture-spec.js';
 import {
   ENHANCED_PACKET_BLOCK,
   INTERFACE_DESCRIPTION_BLOCK,

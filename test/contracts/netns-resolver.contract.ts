@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { CaptureError } from '../../src/server/capture/capture-errors.js';
+import { CaptureError } from '../../src/shared/protocol/capture-error.js';
 import type { CaptureTarget } from '../../src/server/capture/request/capture-target.js';
 import type { NetnsResolver, ResolvedTarget } from '../../src/server/capture/resolve/netns-resolver.js';
 import type { DirectoryEntry } from '../../src/server/discovery/target-directory.js';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CaptureSpec } from '../../src/shared/protocol/protocol.js';
+import type { CaptureSpec } from '../../src/shared/protocol/capture-spec.js';
 import { EngineCaptureProvider } from '../../src/server/engine-client/engine-capture-provider.js';
 import {
   type CaptureProviderSubject,
@@ -35,6 +35,7 @@ describeAsRoot('With a real engine and a real namespace,', () => {
 
     const { inode: netns, pid } = namespace;
     const request: CaptureSpec = {
+      captureId: 'brave-amber-otter',
       reference: { netns, pid, startTime: startTimeOf(pid) },
       interfaces: [],
       filter: '',

@@ -1,5 +1,5 @@
-import { CaptureError } from '../../src/server/capture/capture-errors.js';
-import type { CaptureSpec } from '../../src/shared/protocol/protocol.js';
+import { CaptureError } from '../../src/shared/protocol/capture-error.js';
+import type { CaptureSpec } from '../../src/shared/protocol/capture-spec.js';
 import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
 
 describe('The server, asked for captures', () => {

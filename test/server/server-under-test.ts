@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 import type { ClientOptions } from 'ws';
 import { AppModule } from '../../src/server/app.module.js';
 import { CaptureProvider } from '../../src/server/capture/capture-provider.js';
-import type { CaptureSpec } from '../../src/shared/protocol/protocol.js';
+import type { CaptureSpec } from '../../src/shared/protocol/capture-spec.js';
 import type { Capture, CaptureEnd } from '../../src/server/capture/capture-provider.js';
 import type { Options } from '../../src/server/config/options.js';
 import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
-import { MAX_LINE_BYTES, PROTOCOL_VERSION, type CaptureSpec } from '../../src/shared/protocol/protocol.js';
+import { MAX_LINE_BYTES, PROTOCOL_VERSION } from '../../src/shared/protocol/protocol.js';
+import type { CaptureSpec } from '../../src/shared/protocol/capture-spec.js';
 
 /** A namespace that cannot be there, so that whatever proves valid opens nothing. */
 const ORDER: CaptureSpec = {
+  captureId: 'brave-amber-otter',
   reference: { netns: 1, pid: 1, startTime: 1 },
   interfaces: ['eth0'],
   filter: 'tcp',

@@ -1,12 +1,13 @@
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CaptureSpec } from '../../src/shared/protocol/protocol.js';
+import type { CaptureSpec } from '../../src/shared/protocol/capture-spec.js';
 import { refusalPcapng } from '../../src/server/capture/reason-pcapng.js';
 import { describeCaptureProvider } from '../contracts/capture-provider.contract.js';
 import { ReplayCaptureProvider } from '../fixtures/replay-capture-provider.js';
 
 const REQUEST: CaptureSpec = {
+  captureId: 'brave-amber-otter',
   reference: { netns: 4026532270 },
   interfaces: [],
   filter: '',

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../../shared/pcapng/blocks.js';
 import { BlockBuffer } from './block-buffer.js';
 import { RecordReader } from '../pcap/record-reader.js';
-import type { CaptureSpec } from '../../shared/protocol/protocol.js';
+import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { CaptureLimiter } from './capture-limiter.js';
 
 const INTERFACE = interfaceDescriptionBlock('eth0', 1, 96, '');

@@ -1,12 +1,12 @@
 import { ENHANCED_PACKET_BLOCK } from '../../shared/pcapng/format.js';
 import { packetBlockBytes, type BlockBuffer } from './block-buffer.js';
+import type { CaptureTotals } from '../../shared/protocol/protocol.js';
 import {
   MAX_SNAPSHOT_LENGTH,
   type CaptureLimit,
   type CaptureLimits,
   type CaptureSpec,
-  type CaptureTotals,
-} from '../../shared/protocol/protocol.js';
+} from '../../shared/protocol/capture-spec.js';
 
 /** Where an enhanced packet block has what, in words of 32 bits from its begin. */
 const TOTAL_LENGTH_WORD = 1;

@@ -3,7 +3,7 @@ import { sendAtOnce } from '../../shared/linux/libc.js';
 import { BlockBuffer } from './block-buffer.js';
 import type { CaptureLimiter } from './capture-limiter.js';
 
-/** Room for the largest block: a packet of the snapshot length, or a section header with its comments (see order.ts). */
+/** Room for the largest block: a packet of the snapshot length, or a section header with its comments (see capture-spec.ts). */
 const BUFFER_BYTES = 320 * 1024;
 /** What a unix socket takes at once, with the kernel's usual limits: more would be cut, and the rest waited for. */
 const USUAL_BYTES = 192 * 1024;

@@ -1,6 +1,7 @@
 import type { Interface } from '../../shared/linux/rtnetlink.js';
 import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../../shared/pcapng/blocks.js';
-import { MAX_SNAPSHOT_LENGTH, type CaptureTotals } from '../../shared/protocol/protocol.js';
+import type { CaptureTotals } from '../../shared/protocol/protocol.js';
+import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
 import type { CaptureOutput } from './capture-output.js';
 import type { DescribedInterface, InterfaceSource } from './interface-source.js';
 import { Pacing, untilTickMs } from './pacing.js';

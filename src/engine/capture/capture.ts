@@ -9,19 +9,15 @@ import type { HolderWatch } from '../opener/holder-watch.js';
 import type { OpenedNamespace, OpenSource } from '../opener/opener-tasks.js';
 import type { Opener } from '../opener/opener.js';
 import { sectionHeaderBlock } from '../../shared/pcapng/blocks.js';
-import {
-  whyNotAnInterfaceName,
-  type CaptureSpec,
-  type CaptureTotals,
-  type EndCode,
-  type PacketMethod,
-} from '../../shared/protocol/protocol.js';
+import type { CaptureTotals, EndCode, PacketMethod } from '../../shared/protocol/protocol.js';
+import { whyNotAnInterfaceName, type CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { CaptureLimiter } from './capture-limiter.js';
 import { CaptureOutput } from './capture-output.js';
 import { CaptureStream } from './capture-stream.js';
 import { ETHERNET, InterfaceOpener, type OpenInterface } from './interface-opener.js';
 import { InterfaceSource } from './interface-source.js';
-import { RefusalError, RING_MEMORY_USED_UP } from './refusal.js';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
+import { RING_MEMORY_USED_UP } from './as-capture-error.js';
 import type { Ring, RingAllotment } from './ring-budget.js';
 
 /** When an interface that is there and up could not be opened, it is tried again after this. */
@@ -73,7 +69,7 @@ export class Capture {
   private begun = false;
   private over = false;
 
-  /** Opens the namespace and all interfaces that are wanted and up. @throws anything, see `asRefusal` */
+  /** Opens the namespace and all interfaces that are wanted and up. @throws anything, see `asCaptureError` */
   static async open(
     order: CaptureSpec,
     data: Socket,
@@ -157,7 +153,7 @@ export class Capture {
       .map((each) => each.reason as Error);
     for (const each of attempts) if (each.status === 'fulfilled') this.admit(each.value);
     // Where there is no room for all of them, nobody would notice which ones are missing.
-    const noRoom = failures.find((each) => each instanceof RefusalError);
+    const noRoom = failures.find((each) => each instanceof CaptureError);
     if (noRoom) throw noRoom;
     if (failures[0] && failures.length === attempts.length) throw failures[0];
     await this.refuseUselessFilter();
@@ -172,7 +168,7 @@ export class Capture {
     if (interfaces.length === 0) return;
     const there = new Set(this.namespace.interfaces.map(({ name }) => name));
     if (interfaces.some((name) => there.has(name))) return;
-    throw new RefusalError(
+    throw new CaptureError(
       'no-such-interface',
       `network namespace ${this.order.reference.netns} has no interface ${interfaces.join(', ')}`,
     );
@@ -233,7 +229,7 @@ export class Capture {
   /** @throws OpenerError, FilterError */
   private async open(device: Interface): Promise<OpenMember> {
     const ring = this.rings.takeRing(this.sharers);
-    if (!ring) throw new RefusalError('too-many-captures', RING_MEMORY_USED_UP);
+    if (!ring) throw new CaptureError('too-many-captures', RING_MEMORY_USED_UP);
     const member: Member = { device };
     this.joined.set(device.index, member);
     try {

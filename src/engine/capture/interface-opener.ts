@@ -7,7 +7,8 @@ import type { Opener } from '../opener/opener.js';
 import { PcapPacketReader } from '../pcap/pcap-packet-reader.js';
 import type { PacketReader } from './packet-reader.js';
 import { RingPacketReader } from '../ring/ring-packet-reader.js';
-import { MAX_SNAPSHOT_LENGTH, type CaptureSpec, type PacketMethod } from '../../shared/protocol/protocol.js';
+import type { PacketMethod } from '../../shared/protocol/protocol.js';
+import { MAX_SNAPSHOT_LENGTH, type CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { Semaphore } from '../semaphore.js';
 import type { Ring } from './ring-budget.js';
 

@@ -1,4 +1,4 @@
-import type { CaptureSpec } from '../../shared/protocol/protocol.js';
+import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { PacketFilter } from '../pcap/libpcap.js';
 import { REJECT_ALL } from './bpf-program.js';
 import { exclusionFilter } from './exclusion-filter.js';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { compileFilter, PacketFilter } from '../pcap/libpcap.js';
-import { MAX_EXCLUSIONS, type TcpConnection, type TcpEndpoint } from '../../shared/protocol/protocol.js';
+import { MAX_EXCLUSIONS, type TcpConnection, type TcpEndpoint } from '../../shared/protocol/capture-spec.js';
 import { exclusionFilter } from './exclusion-filter.js';
 
 const ETHERNET = 1;

@@ -1,4 +1,4 @@
-import type { CaptureSpec, TcpConnection, TcpEndpoint } from '../../shared/protocol/protocol.js';
+import type { CaptureSpec, TcpConnection, TcpEndpoint } from '../../shared/protocol/capture-spec.js';
 
 /**
  * A capture filter that leaves out the packets of some TCP connections and of all those at some endpoints, in either

@@ -1,4 +1,4 @@
-import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/protocol.js';
+import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
 import { Semaphore } from '../semaphore.js';
 import { CompilerProcess, CompileTimeoutError } from './compiler-process.js';
 

@@ -3,7 +3,8 @@ import type { Pointer } from '../../shared/linux/libc.js';
 import type { PcapOptions } from '../pcap/libpcap.js';
 import type { NamespaceHolder } from '../../shared/linux/holder.js';
 import type { PacketRing, PacketRingOptions } from '../ring/packet-ring.js';
-import type { NetnsReference, PacketMethod } from '../../shared/protocol/protocol.js';
+import type { PacketMethod } from '../../shared/protocol/protocol.js';
+import type { NetnsReference } from '../../shared/protocol/capture-spec.js';
 
 /** What is left to the opener threads, since it makes a thread wait for the kernel, or visits a namespace. */
 export interface OpenerTasks {

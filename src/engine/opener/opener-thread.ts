@@ -26,7 +26,7 @@ import {
   startPacketRing,
   type PacketRing,
 } from '../ring/packet-ring.js';
-import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/protocol.js';
+import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
 import type {
   FilterPlace,
   InterfaceFilter,

@@ -1,10 +1,10 @@
 import { ServiceConfig } from '../config/service.config.js';
 import { CaptureConfig } from '../config/capture.config.js';
-import { CaptureError } from './capture-errors.js';
-import type { CaptureErrorCode } from './capture-errors.js';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
+import type { CaptureErrorCode } from '../../shared/protocol/capture-error.js';
 import { CaptureOpener } from './capture-opener.js';
 import type { Capture } from './capture-provider.js';
-import type { CaptureSpec } from '../../shared/protocol/protocol.js';
+import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { CaptureProvider } from './capture-provider.js';
 import type { CaptureTarget } from './request/capture-target.js';
 import { NetnsResolver } from './resolve/netns-resolver.js';

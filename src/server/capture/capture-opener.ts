@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { CaptureConfig } from '../config/capture.config.js';
 import { ServiceConfig } from '../config/service.config.js';
-import type { NetnsReference, TcpConnection, TcpEndpoint } from '../../shared/protocol/protocol.js';
+import type { NetnsReference, TcpConnection, TcpEndpoint } from '../../shared/protocol/capture-spec.js';
 import { SERVICE_VERSION } from '../../shared/service-version.js';
-import { CaptureError } from './capture-errors.js';
-import type { CaptureErrorCode } from './capture-errors.js';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
+import type { CaptureErrorCode } from '../../shared/protocol/capture-error.js';
 import { CaptureProvider } from './capture-provider.js';
 import type { Capture } from './capture-provider.js';
-import type { CaptureSpec } from '../../shared/protocol/protocol.js';
+import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import type { CaptureRequest } from './request/capture-request.parser.js';
 import { effectiveLimits } from './request/effective-limits.js';
 import { endpointsFrom } from '../../shared/protocol/tcp-endpoint.js';

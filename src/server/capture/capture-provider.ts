@@ -1,4 +1,5 @@
-import type { CaptureSpec, CaptureTotals } from '../../shared/protocol/protocol.js';
+import type { CaptureTotals } from '../../shared/protocol/protocol.js';
+import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 
 /**
  * Why a capture is over. `code` is stable, `message` is for people.

@@ -1,4 +1,4 @@
-import { CaptureError } from './capture-errors.js';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
 import { closeReason, closingForEnd, closingForError } from './close-codes.js';
 
 describe('The close of a websocket', () => {

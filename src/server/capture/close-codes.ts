@@ -1,5 +1,5 @@
-import { CaptureError } from './capture-errors.js';
-import type { CaptureErrorCode } from './capture-errors.js';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
+import type { CaptureErrorCode } from '../../shared/protocol/capture-error.js';
 import type { CaptureEnd } from './capture-provider.js';
 
 /** How we end a websocket. The message may be long: it is cut only for the close frame. */

@@ -1,4 +1,4 @@
-import type { NetnsReference, TcpConnection, TcpEndpoint } from '../../shared/protocol/protocol.js';
+import type { NetnsReference, TcpConnection, TcpEndpoint } from '../../shared/protocol/capture-spec.js';
 import type { CaptureTarget } from './request/capture-target.js';
 import { endpointText } from '../../shared/protocol/tcp-endpoint.js';
 import { toYaml, yamlText } from './yaml-text.js';

@@ -1,11 +1,6 @@
 import { IsIn, IsInt, IsOptional, Max, Min, ValidateBy, type ValidationArguments } from 'class-validator';
-import {
-  LEAST_CAPTURE_MEBIBYTES,
-  MAX_DURATION_SECONDS,
-  MAX_SNAPSHOT_LENGTH,
-  PACKET_METHODS,
-  type PacketMethod,
-} from '../../shared/protocol/protocol.js';
+import { LEAST_CAPTURE_MEBIBYTES, PACKET_METHODS, type PacketMethod } from '../../shared/protocol/protocol.js';
+import { MAX_DURATION_SECONDS, MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
 
 /** More packets or bytes than this nobody waits for; and it is told exactly by a double. */
 export const MOST_PACKETS_OR_BYTES = 10 ** 15 - 1;

@@ -1,6 +1,6 @@
 import { IsBoolean, IsIn, IsInt, IsOptional, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { isListOfEndpoints } from '../../shared/protocol/tcp-endpoint.js';
-import { MAX_EXCLUSIONS } from '../../shared/protocol/protocol.js';
+import { MAX_EXCLUSIONS } from '../../shared/protocol/capture-spec.js';
 import { LOG_FORMATS } from '../../shared/logging/log-line.js';
 import { canonicalOrigin } from '../../shared/config/web-origin.js';
 

@@ -1,8 +1,8 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { ServerEnvironment } from '../config/server-environment.js';
-import { CaptureError } from '../capture/capture-errors.js';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
 import { CaptureProvider, type Capture } from '../capture/capture-provider.js';
-import type { CaptureSpec } from '../../shared/protocol/protocol.js';
+import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import type { Readiness } from '../operations/readiness.js';
 import type { ServiceMetrics } from '../operations/service-metrics.js';
 import { EngineLink } from './engine-link.js';

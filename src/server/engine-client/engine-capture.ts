@@ -1,4 +1,4 @@
-import { CaptureError } from '../capture/capture-errors.js';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
 import type { Capture, CaptureEnd, TakePiece } from '../capture/capture-provider.js';
 import { AskedPieces } from './asked-pieces.js';
 import { EngineData, type DataSource } from './engine-data.js';

@@ -3,18 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { LineReader } from '../../shared/protocol/lines.js';
-import {
-  MAX_LINE_BYTES,
-  PROTOCOL_VERSION,
-  type EngineEvent,
-  type EngineProblem,
-  type EngineReport,
-  type EngineRequest,
-  type Greeting,
-} from '../../shared/protocol/protocol.js';
-import { CaptureError } from '../capture/capture-errors.js';
+import { MAX_LINE_BYTES, PROTOCOL_VERSION, type EngineEvent, type EngineProblem, type EngineReport, type EngineRequest, type Greeting } from '../../shared/protocol/protocol.js';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
 import type { Capture } from '../capture/capture-provider.js';
-import type { CaptureSpec } from '../../shared/protocol/protocol.js';
+import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { EngineCapture } from './engine-capture.js';
 
 const RECONNECT_MS = 100;

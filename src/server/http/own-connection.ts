@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { TcpConnection } from '../../shared/protocol/protocol.js';
+import type { TcpConnection } from '../../shared/protocol/capture-spec.js';
 import { addressLiteral } from '../../shared/protocol/tcp-endpoint.js';
 
 /** The connection that carries a capture and so must not be in it; undefined once it is gone. */

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
-import type { NetnsReference, RefusalCode } from '../protocol/protocol.js';
+import type { NetnsReference } from '../protocol/capture-spec.js';
+import type { CaptureErrorCode } from '../protocol/capture-error.js';
 import { findHolders } from './find-holders.js';
 import { holderPath, type NamespaceHolder } from './holder.js';
 import { readProcessStat } from './proc.js';
@@ -7,7 +8,7 @@ import { readProcessStat } from './proc.js';
 /** The namespace cannot be had, or is not what the reference says. */
 export class NamespaceError extends Error {
   constructor(
-    readonly code: Extract<RefusalCode, 'no-such-namespace' | 'stale-reference' | 'not-permitted'>,
+    readonly code: Extract<CaptureErrorCode, 'no-such-namespace' | 'stale-reference' | 'not-permitted'>,
     message: string,
   ) {
     super(message);

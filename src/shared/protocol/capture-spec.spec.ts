@@ -1,4 +1,4 @@
-import type { RefusalError } from '../../engine/capture/refusal.js';
+import type { CaptureError } from './capture-error.js';
 import { validateCaptureSpec } from './capture-spec.js';
 
 const GOOD = {
@@ -13,12 +13,12 @@ const GOOD = {
 };
 
 describe('validateCaptureSpec', () => {
-  it('takes what a server sends, each interface once', () => {
+  it('accepts a valid spec and removes duplicate interfaces', () => {
     expect(validateCaptureSpec(GOOD)).toEqual({ ...GOOD, interfaces: ['eth0', 'lo'] });
   });
 
-  it('takes limits where a server sends some', () => {
-    const order = {
+  it('accepts limits', () => {
+    const spec = {
       ...GOOD,
       interfaces: ['lo'],
       snapshotLength: 262_144,
@@ -28,36 +28,37 @@ describe('validateCaptureSpec', () => {
         packets: { atMost: 1, setBy: 'request' },
       },
     };
-    expect(validateCaptureSpec(order)).toEqual(order);
-    expect(validateCaptureSpec({ ...order, limits: {} })).toEqual({ ...order, limits: {} });
+    expect(validateCaptureSpec(spec)).toEqual(spec);
+    expect(validateCaptureSpec({ ...spec, limits: {} })).toEqual({ ...spec, limits: {} });
   });
 
   it.each([
     ['a snapshot length of 0', { ...GOOD, snapshotLength: 0 }],
     ['a snapshot length beyond libpcap’s', { ...GOOD, snapshotLength: 262_145 }],
-    ['limits that are none', { ...GOOD, limits: 5 }],
-    ['a limit without an origin', { ...GOOD, limits: { packets: { atMost: 5 } } }],
+    ['limits that are not an object', { ...GOOD, limits: 5 }],
+    ['a limit that does not say who set it', { ...GOOD, limits: { packets: { atMost: 5 } } }],
     ['a limit of 0', { ...GOOD, limits: { bytes: { atMost: 0, setBy: 'request' } } }],
-    ['a limit as a text', { ...GOOD, limits: { packets: { atMost: '5', setBy: 'service' } } }],
+    ['a limit that is a string', { ...GOOD, limits: { packets: { atMost: '5', setBy: 'service' } } }],
     [
-      'a timer that Node does not have',
+      'a duration longer than a Node.js timer',
       { ...GOOD, limits: { duration: { atMost: 2_000_001, setBy: 'request' } } },
     ],
     ['nothing', undefined],
-    ['a text', 'order'],
-    ['a list', []],
+    ['a string', 'spec'],
+    ['an array', []],
     ['an id with a line break', { ...GOOD, captureId: 'brave\notter' }],
-    ['an id without end', { ...GOOD, captureId: 'a'.repeat(65) }],
+    ['an id of 65 characters', { ...GOOD, captureId: 'a'.repeat(65) }],
+    ['no id', { ...GOOD, captureId: undefined }],
     ['no reference', { ...GOOD, reference: undefined }],
-    ['netns as a text', { ...GOOD, reference: { netns: '4026532177' } }],
+    ['netns as a string', { ...GOOD, reference: { netns: '4026532177' } }],
     ['netns 0', { ...GOOD, reference: { netns: 0 } }],
     ['a fraction', { ...GOOD, reference: { netns: 1.5 } }],
     ['a negative pid', { ...GOOD, reference: { netns: 1, pid: -1 } }],
     ['an unsafe start time', { ...GOOD, reference: { netns: 1, pid: 1, startTime: 2 ** 53 } }],
-    ['no list of interfaces', { ...GOOD, interfaces: 'eth0' }],
-    ['an interface that is none', { ...GOOD, interfaces: [17] }],
-    ['promiscuous as a text', { ...GOOD, promiscuous: 'false' }],
-    ['comments that are none', { ...GOOD, sectionComments: [{}] }],
+    ['interfaces that are not an array', { ...GOOD, interfaces: 'eth0' }],
+    ['an interface that is not a string', { ...GOOD, interfaces: [17] }],
+    ['promiscuous as a string', { ...GOOD, promiscuous: 'false' }],
+    ['comments that are not strings', { ...GOOD, sectionComments: [{}] }],
     [
       'a host name in a connection',
       { ...GOOD, excludedConnections: [{ ...GOOD.excludedConnections[0], address: 'a) or (tcp' }] },
@@ -67,22 +68,25 @@ describe('validateCaptureSpec', () => {
       { ...GOOD, excludedConnections: [{ ...GOOD.excludedConnections[0], address: 'fe80::1%eth0' }] },
     ],
     [
-      'more connections to leave out than can be compiled',
+      'more excluded connections than can be compiled',
       { ...GOOD, excludedConnections: Array.from({ length: 33 }, () => GOOD.excludedConnections[0]) },
     ],
-    ['no list of endpoints', { ...GOOD, excludedEndpoints: undefined }],
-    ['an endpoint of nothing', { ...GOOD, excludedEndpoints: [{}] }],
+    ['endpoints that are not an array', { ...GOOD, excludedEndpoints: undefined }],
+    ['an endpoint without address and port', { ...GOOD, excludedEndpoints: [{}] }],
     ['a host name as an endpoint', { ...GOOD, excludedEndpoints: [{ address: 'a) or (tcp' }] }],
-    ['text as the port of an endpoint', { ...GOOD, excludedEndpoints: [{ port: '443) or (tcp' }] }],
+    ['a string as the port of an endpoint', { ...GOOD, excludedEndpoints: [{ port: '443) or (tcp' }] }],
     ['port 0 of an endpoint', { ...GOOD, excludedEndpoints: [{ address: '10.0.0.1', port: 0 }] }],
     [
-      'more endpoints to leave out than can be compiled',
+      'more excluded endpoints than can be compiled',
       { ...GOOD, excludedEndpoints: Array.from({ length: 33 }, () => GOOD.excludedEndpoints[0]) },
     ],
-    ['a port as a text', { ...GOOD, excludedConnections: [{ ...GOOD.excludedConnections[0], port: '80' }] }],
-  ])('refuses %s', (_, order) => {
-    expect(() => validateCaptureSpec(order)).toThrow(
-      expect.objectContaining({ code: 'invalid-request' }) as RefusalError,
+    [
+      'a port as a string',
+      { ...GOOD, excludedConnections: [{ ...GOOD.excludedConnections[0], port: '80' }] },
+    ],
+  ])('refuses %s', (_, spec) => {
+    expect(() => validateCaptureSpec(spec)).toThrow(
+      expect.objectContaining({ code: 'invalid-request' }) as CaptureError,
     );
   });
 
@@ -101,13 +105,13 @@ describe('validateCaptureSpec', () => {
     'abcdefghijklmnop',
   ])('refuses the interface name %j', (name) => {
     expect(() => validateCaptureSpec({ ...GOOD, interfaces: [name] })).toThrow(
-      expect.objectContaining({ code: 'invalid-interface' }) as RefusalError,
+      expect.objectContaining({ code: 'invalid-interface' }) as CaptureError,
     );
   });
 
   it.each([['x'.repeat(4097)], ['tcp\0'], [17], [undefined]])('refuses filter %#', (filter) => {
     expect(() => validateCaptureSpec({ ...GOOD, filter })).toThrow(
-      expect.objectContaining({ code: 'invalid-filter' }) as RefusalError,
+      expect.objectContaining({ code: 'invalid-filter' }) as CaptureError,
     );
   });
 });

@@ -1,104 +1,176 @@
 import { isIP } from 'node:net';
-import { RefusalError } from '../../engine/capture/refusal.js';
-import {
-  MAX_EXCLUSIONS,
-  MAX_DURATION_SECONDS,
-  MAX_FILTER_BYTES,
-  MAX_SNAPSHOT_LENGTH,
-  whyNotAnInterfaceName,
-  type CaptureLimit,
-  type CaptureLimits,
-  type CaptureSpec,
-  type NetnsReference,
-  type TcpConnection,
-  type TcpEndpoint,
-} from './protocol.js';
+import { CaptureError, excerpt } from './capture-error.js';
 
-/** Each may take 64 KiB, and all must fit into the one block that opens the stream. */
+/** Longest pcap-filter(7) text, in bytes. Compiling a longer one can take minutes: see docs/adr. */
+export const MAX_FILTER_BYTES = 4096;
+
+/**
+ * Maximum number of excluded connections, and of excluded endpoints. The time to compile the filter grows with the
+ * square of their number, and 1,000 of them overflow the stack of libpcap's compiler.
+ */
+export const MAX_EXCLUSIONS = 32;
+
+/** Largest snapshot length, in bytes: MAXIMUM_SNAPLEN of libpcap, which no packet of an interface exceeds. */
+export const MAX_SNAPSHOT_LENGTH = 262_144;
+
+/** Longest duration, in seconds: a timer of Node.js lasts at most 2^31 - 1 ms, which is 24 days. */
+export const MAX_DURATION_SECONDS = 2_000_000;
+
+/** Each comment may have 64 KiB, and all of them must fit into the section header block. */
 const MAX_COMMENTS = 4;
 
-/** Servers take UUIDs; what is longer only fills memory. */
-const MAX_ID_LENGTH = 64;
+/** IFNAMSIZ - 1, see netdevice(7). */
+const MAX_INTERFACE_NAME_BYTES = 15;
 
-/** Whether this can be the name of a capture in the talk with a server. */
-export function isCaptureId(id: unknown): id is string {
-  return typeof id === 'string' && id.length <= MAX_ID_LENGTH;
+/** Names for which libpcap opens something other than the network interface of that name. */
+const RESERVED_BY_LIBPCAP = /^(any$|nflog|nfqueue|usbmon|bluetooth|dbus-|rpcap|tcp@)/i;
+
+/** A network namespace, and the conditions that are verified after it was opened. */
+export interface NetnsReference {
+  /** Inode number of the network namespace, as in `ls -L -i /proc/PID/ns/net`; > 0. */
+  readonly netns: number;
+  /** A process that must be in that namespace; absent: the namespace is searched for in all of /proc. */
+  readonly pid?: number;
+  /** Start time that the process must have: field 22 of proc_pid_stat(5), in clock ticks since boot. */
+  readonly startTime?: number;
+}
+
+/** One TCP connection. Addresses are IPv4 or IPv6 literals, never IPv4-mapped and without a zone. */
+export interface TcpConnection {
+  readonly address: string;
+  readonly port: number;
+  readonly peerAddress: string;
+  readonly peerPort: number;
+}
+
+/** One side of TCP connections: an address (as in {@link TcpConnection}), a port, or both. */
+export type TcpEndpoint =
+  | { readonly address: string; readonly port?: number }
+  | { readonly address?: undefined; readonly port: number };
+
+/** A limit, and who set it: the reason of the end names the latter. */
+export interface CaptureLimit {
+  /** A positive integer. */
+  readonly atMost: number;
+  readonly setBy: 'request' | 'service';
+}
+
+/** Limits that end a capture with the code `limit-reached`; absent: unlimited. */
+export interface CaptureLimits {
+  /** Seconds since the capture began; at most {@link MAX_DURATION_SECONDS}. */
+  readonly duration?: CaptureLimit;
+  /** Bytes of the stream up to its last packet; only final statistics may follow. */
+  readonly bytes?: CaptureLimit;
+  /** Packets of the stream, over all interfaces. */
+  readonly packets?: CaptureLimit;
+}
+
+/** Everything that is needed to run one capture. The server builds it, the engine validates it. */
+export interface CaptureSpec {
+  /** Name of the capture, in logs too: 1 to 64 lower case letters and hyphens; unique among running captures. */
+  readonly captureId: string;
+  readonly reference: NetnsReference;
+  /** Names of the interfaces; empty: all of the namespace, including those that are created later. */
+  readonly interfaces: readonly string[];
+  /** Capture filter in pcap-filter(7) syntax, applied to every interface; empty: none. */
+  readonly filter: string;
+  readonly promiscuous: boolean;
+  /** Comment options of the section header block, in this order. */
+  readonly sectionComments: readonly string[];
+  /** Connections whose packets are not recorded: those that carry this very capture. */
+  readonly excludedConnections: readonly TcpConnection[];
+  /** Endpoints whose TCP packets are not recorded: where the capture is relayed, see `--exclude`. */
+  readonly excludedEndpoints: readonly TcpEndpoint[];
+  /** Maximum number of bytes kept of each packet; absent: {@link MAX_SNAPSHOT_LENGTH}. */
+  readonly snapshotLength?: number;
+  readonly limits?: CaptureLimits;
 }
 
 /**
- * Checks an order that came across the privilege border. The server has checked what the client sent already; this
- * side does not trust the server either.
+ * Validates a capture spec that came across the boundary. The server has validated the client's input by the same
+ * rules, but the engine does not trust the server.
  *
- * @throws RefusalError
+ * @throws CaptureError `invalid-request`, `invalid-interface`, `invalid-filter`
  */
-export function validateCaptureSpec(order: unknown): CaptureSpec {
-  const {
-    captureId,
-    reference,
-    interfaces,
-    filter,
-    promiscuous,
-    sectionComments,
-    excludedConnections,
-    excludedEndpoints,
-    snapshotLength,
-    limits,
-  } = asRecord(order, 'order');
-  if (typeof filter !== 'string' || Buffer.byteLength(filter) > MAX_FILTER_BYTES || filter.includes('\0')) {
-    throw new RefusalError(
-      'invalid-filter',
-      `capture filter: must be text of at most ${MAX_FILTER_BYTES} bytes`,
-    );
-  }
-  if (typeof promiscuous !== 'boolean') throw invalid('promiscuous', 'is not a boolean');
+export function validateCaptureSpec(value: unknown): CaptureSpec {
+  const spec = asRecord(value, 'spec');
+  if (!isCaptureId(spec['captureId'])) throw invalid('captureId', 'is not a capture id');
+  if (typeof spec['promiscuous'] !== 'boolean') throw invalid('promiscuous', 'is not a boolean');
   return {
-    ...(captureId !== undefined && { captureId: validateCaptureId(captureId) }),
-    reference: validateReference(reference),
-    interfaces: [...new Set(asList(interfaces, 'interfaces').map(validateInterfaceName))],
-    filter,
-    promiscuous,
-    sectionComments: validateComments(sectionComments),
-    excludedConnections: exclusions(excludedConnections, 'excludedConnections').map(validateConnection),
-    excludedEndpoints: exclusions(excludedEndpoints, 'excludedEndpoints').map(validateEndpoint),
-    ...(snapshotLength === undefined
-      ? {}
-      : { snapshotLength: positiveInteger(snapshotLength, 'snapshotLength', MAX_SNAPSHOT_LENGTH) }),
-    ...(limits === undefined ? {} : { limits: validateLimits(limits) }),
+    captureId: spec['captureId'],
+    reference: validateReference(spec['reference']),
+    interfaces: [...new Set(asList(spec['interfaces'], 'interfaces').map(validateInterfaceName))],
+    filter: validateFilter(spec['filter']),
+    promiscuous: spec['promiscuous'],
+    sectionComments: asList(spec['sectionComments'], 'sectionComments', MAX_COMMENTS).map(asText),
+    excludedConnections: asList(spec['excludedConnections'], 'excludedConnections', MAX_EXCLUSIONS).map(
+      validateConnection,
+    ),
+    excludedEndpoints: asList(spec['excludedEndpoints'], 'excludedEndpoints', MAX_EXCLUSIONS).map(
+      validateEndpoint,
+    ),
+    ...optional('snapshotLength', spec['snapshotLength'], (length) =>
+      positiveInteger(length, 'snapshotLength', MAX_SNAPSHOT_LENGTH),
+    ),
+    ...optional('limits', spec['limits'], validateLimits),
   };
 }
 
-function validateCaptureId(value: unknown): string {
-  if (typeof value !== 'string' || !/^[a-z-]{1,64}$/.test(value)) throw invalid('captureId', 'is not one');
-  return value;
+/** Whether this can be the name of a capture. */
+export function isCaptureId(value: unknown): value is string {
+  return typeof value === 'string' && /^[a-z-]{1,64}$/.test(value);
+}
+
+/**
+ * @returns the filter as it was given
+ * @throws CaptureError `invalid-filter`
+ */
+export function validateFilter(filter: unknown): string {
+  if (typeof filter !== 'string') throw new CaptureError('invalid-filter', 'filter is not a string');
+  if (Buffer.byteLength(filter) > MAX_FILTER_BYTES) {
+    throw new CaptureError('invalid-filter', `filter is longer than ${MAX_FILTER_BYTES} bytes`);
+  }
+  // A C string ends there, so libpcap would compile less than the user wrote.
+  if (filter.includes('\0')) throw new CaptureError('invalid-filter', 'filter contains a zero character');
+  return filter;
+}
+
+/**
+ * @returns the name as it was given
+ * @throws CaptureError `invalid-interface`
+ */
+export function validateInterfaceName(name: unknown): string {
+  const text = asText(name);
+  const problem = whyNotAnInterfaceName(text);
+  if (problem === undefined) return text;
+  throw new CaptureError('invalid-interface', `nif: "${excerpt(text)}" ${problem}`);
+}
+
+/**
+ * Why a text cannot be the name of an interface to capture from; undefined: it can. Names reach libpcap, which opens
+ * other things than interfaces as well: programs, and sockets of other hosts.
+ */
+export function whyNotAnInterfaceName(name: string): string | undefined {
+  if (name === '') return 'is empty';
+  if (Buffer.byteLength(name) > MAX_INTERFACE_NAME_BYTES) {
+    return `is longer than ${MAX_INTERFACE_NAME_BYTES} bytes`;
+  }
+  if (name === '.' || name === '..') return 'is not a name';
+  if (/^[0-9]+$/.test(name)) return 'is a number';
+  if (name.startsWith('-')) return 'begins with a hyphen';
+  // eslint-disable-next-line no-control-regex -- control characters are what is rejected
+  if (/[/:\s\u0000-\u001f\u007f]/.test(name)) return 'contains a character that interface names cannot have';
+  if (RESERVED_BY_LIBPCAP.test(name)) return 'is not a network interface to libpcap';
+  return undefined;
 }
 
 function validateReference(value: unknown): NetnsReference {
   const { netns, pid, startTime } = asRecord(value, 'reference');
   return {
     netns: positiveInteger(netns, 'netns'),
-    ...(pid === undefined ? {} : { pid: positiveInteger(pid, 'pid') }),
-    ...(startTime === undefined ? {} : { startTime: positiveInteger(startTime, 'startTime') }),
+    ...optional('pid', pid, positiveInteger),
+    ...optional('startTime', startTime, positiveInteger),
   };
-}
-
-function validateInterfaceName(name: unknown): string {
-  const text = validateText(name);
-  const why = whyNotAnInterfaceName(text);
-  if (why)
-    throw new RefusalError('invalid-interface', `interface ${JSON.stringify(text.slice(0, 32))} ${why}`);
-  return text;
-}
-
-function validateComments(value: unknown): string[] {
-  const comments = asList(value, 'sectionComments').map(validateText);
-  if (comments.length > MAX_COMMENTS) throw invalid('sectionComments', `are more than ${MAX_COMMENTS}`);
-  return comments;
-}
-
-function exclusions(value: unknown, name: string): unknown[] {
-  const list = asList(value, name);
-  if (list.length > MAX_EXCLUSIONS) throw invalid(name, `are more than ${MAX_EXCLUSIONS}`);
-  return list;
 }
 
 function validateConnection(value: unknown): TcpConnection {
@@ -107,31 +179,29 @@ function validateConnection(value: unknown): TcpConnection {
     address: ipAddress(address),
     port: positiveInteger(port, 'port'),
     peerAddress: ipAddress(peerAddress),
-    peerPort: positiveInteger(peerPort, 'port'),
+    peerPort: positiveInteger(peerPort, 'peerPort'),
   };
 }
 
 function validateEndpoint(value: unknown): TcpEndpoint {
   const { address, port } = asRecord(value, 'endpoint');
   if (address === undefined) return { port: positiveInteger(port, 'port') };
-  return { address: ipAddress(address), ...(port !== undefined && { port: positiveInteger(port, 'port') }) };
+  return { address: ipAddress(address), ...optional('port', port, positiveInteger) };
 }
 
 function validateLimits(value: unknown): CaptureLimits {
   const { duration, bytes, packets } = asRecord(value, 'limits');
   return {
-    ...(duration === undefined
-      ? {}
-      : { duration: validateLimit(duration, 'duration', MAX_DURATION_SECONDS) }),
-    ...(bytes === undefined ? {} : { bytes: validateLimit(bytes, 'bytes') }),
-    ...(packets === undefined ? {} : { packets: validateLimit(packets, 'packets') }),
+    ...optional('duration', duration, (limit, name) => validateLimit(limit, name, MAX_DURATION_SECONDS)),
+    ...optional('bytes', bytes, validateLimit),
+    ...optional('packets', packets, validateLimit),
   };
 }
 
-function validateLimit(value: unknown, name: string, most?: number): CaptureLimit {
+function validateLimit(value: unknown, name: string, max?: number): CaptureLimit {
   const { atMost, setBy } = asRecord(value, name);
-  if (setBy !== 'request' && setBy !== 'service') throw invalid(name, 'is set by nobody');
-  return { atMost: positiveInteger(atMost, name, most), setBy };
+  if (setBy !== 'request' && setBy !== 'service') throw invalid(name, 'does not say who set it');
+  return { atMost: positiveInteger(atMost, name, max), setBy };
 }
 
 function ipAddress(value: unknown): string {
@@ -141,30 +211,41 @@ function ipAddress(value: unknown): string {
   return value;
 }
 
-function positiveInteger(value: unknown, name: string, most = Number.MAX_SAFE_INTEGER): number {
+function positiveInteger(value: unknown, name: string, max = Number.MAX_SAFE_INTEGER): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value <= 0) {
     throw invalid(name, 'is not a positive integer');
   }
-  if (value > most) throw invalid(name, `is more than ${most}`);
+  if (value > max) throw invalid(name, `is greater than ${max}`);
   return value;
 }
 
-function validateText(value: unknown): string {
+/** An object with one attribute, or with none where the value is absent. */
+function optional<Name extends string, Value>(
+  name: Name,
+  value: unknown,
+  validate: (value: unknown, name: string) => Value,
+): Partial<Record<Name, Value>> {
+  return value === undefined ? {} : ({ [name]: validate(value, name) } as Record<Name, Value>);
+}
+
+function asText(value: unknown): string {
   if (typeof value !== 'string') throw invalid('text', 'is not a string');
   return value;
 }
 
 function asRecord(value: unknown, name: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid(name, 'is not an object');
+  }
   return value as Record<string, unknown>;
 }
 
-function asList(value: unknown, name: string): unknown[] {
-  if (!Array.isArray(value)) throw invalid(name, 'is not a list');
+function asList(value: unknown, name: string, max = Infinity): unknown[] {
+  if (!Array.isArray(value)) throw invalid(name, 'is not an array');
+  if (value.length > max) throw invalid(name, `has more than ${max} elements`);
   return value;
 }
 
-function invalid(name: string, what: string): RefusalError {
-  return new RefusalError('invalid-request', `${name} ${what}`);
+function invalid(name: string, problem: string): CaptureError {
+  return new CaptureError('invalid-request', `${name} ${problem}`);
 }

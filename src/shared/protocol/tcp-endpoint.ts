@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { MAX_EXCLUSIONS, type TcpEndpoint } from './protocol.js';
+import { MAX_EXCLUSIONS, type TcpEndpoint } from './capture-spec.js';
 
 /** `192.0.2.1`, `192.0.2.1:443`, `[2001:db8::1]` or `[2001:db8::1]:443`; whether the address is valid is checked later. */
 const ADDRESS = /^(?:\[(?<v6>[\da-f:.]+)\]|(?<v4>[\d.]+))(?::(?<port>\d+))?$/i;

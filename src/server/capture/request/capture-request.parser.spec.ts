@@ -1,4 +1,4 @@
-import { CaptureError } from '../capture-errors.js';
+import { CaptureError } from '../../../shared/protocol/capture-error.js';
 import { hasContainerHeader, parseCaptureRequest } from './capture-request.parser.js';
 import type { CaptureRequest } from './capture-request.parser.js';
 

@@ -1,9 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { MAX_FILTER_BYTES } from '../../../shared/protocol/protocol.js';
-import { CaptureError } from '../capture-errors.js';
+import { validateFilter } from '../../../shared/protocol/capture-spec.js';
+import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
 import type { CaptureTarget } from './capture-target.js';
 import { parseContainer } from './container.dto.js';
-import { excerpt } from './excerpt.js';
 import { parseInterfaceNames } from './interface-names.js';
 import {
   REQUEST_PARAMETERS,
@@ -46,7 +45,7 @@ export function parseCaptureRequest(request: RequestHead): CaptureRequest {
   return {
     target,
     interfaces: parseInterfaceNames(value('nif')?.split('/') ?? target.interfaces),
-    filter: parseFilter(value('filter') ?? ''),
+    filter: validateFilter(value('filter') ?? ''),
     // Its presence alone counts: clients send it empty.
     promiscuous: value('chaste') === undefined,
     limits: parseLimits(value),
@@ -74,15 +73,6 @@ function parseNetns(text: string): number {
     'invalid-request',
     `netns must be the inode number of a network namespace, not "${excerpt(text)}"`,
   );
-}
-
-function parseFilter(filter: string): string {
-  if (Buffer.byteLength(filter) > MAX_FILTER_BYTES) {
-    throw new CaptureError('invalid-filter', `filter is longer than ${MAX_FILTER_BYTES} bytes`);
-  }
-  // C strings end there, so that the filter compiler would see less than the user wrote.
-  if (filter.includes('\0')) throw new CaptureError('invalid-filter', 'filter holds a zero character');
-  return filter;
 }
 
 /** Where a parameter has no header, no header can be it. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { CaptureConfig } from '../../config/capture.config.js';
-import { CaptureError } from '../capture-errors.js';
+import { CaptureError } from '../../../shared/protocol/capture-error.js';
 import { clientNetwork } from './client-network.js';
 
 /** The right to one capture; whoever has it gives it back, once or more often. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { CaptureError } from '../capture-errors.js';
+import { CaptureError } from '../../../shared/protocol/capture-error.js';
 import { parseContainer } from './container.dto.js';
 
 const NETNS = 4026532270;

@@ -12,7 +12,7 @@ import {
   type ValidationError,
   type ValidationOptions,
 } from 'class-validator';
-import { CaptureError } from '../capture-errors.js';
+import { CaptureError } from '../../../shared/protocol/capture-error.js';
 import type { CaptureTarget } from './capture-target.js';
 
 /*

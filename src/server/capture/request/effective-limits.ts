@@ -1,6 +1,6 @@
 import type { CaptureConfig } from '../../config/capture.config.js';
-import type { CaptureLimit } from '../../../shared/protocol/protocol.js';
-import type { CaptureSpec } from '../../../shared/protocol/protocol.js';
+import type { CaptureLimit } from '../../../shared/protocol/capture-spec.js';
+import type { CaptureSpec } from '../../../shared/protocol/capture-spec.js';
 import type { RequestedLimits } from './requested-limits.js';
 
 /** What the service allows a single capture. */

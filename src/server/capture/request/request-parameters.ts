@@ -1,4 +1,4 @@
-import { MAX_FILTER_BYTES } from '../../../shared/protocol/protocol.js';
+import { MAX_FILTER_BYTES } from '../../../shared/protocol/capture-spec.js';
 import { LIMIT_PARAMETERS, type LimitParameter } from './requested-limits.js';
 
 /** A parameter of a capture request: everything that parsing, the README and docs/api say about it. */

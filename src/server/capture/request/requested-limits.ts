@@ -1,7 +1,6 @@
 import { MOST_PACKETS_OR_BYTES } from '../../config/capture.config.js';
-import { MAX_DURATION_SECONDS, MAX_SNAPSHOT_LENGTH } from '../../../shared/protocol/protocol.js';
-import { CaptureError } from '../capture-errors.js';
-import { excerpt } from './excerpt.js';
+import { MAX_DURATION_SECONDS, MAX_SNAPSHOT_LENGTH } from '../../../shared/protocol/capture-spec.js';
+import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
 
 /** How much of everything a client wants at the most; absent: as much as there is. */
 export interface RequestedLimits {

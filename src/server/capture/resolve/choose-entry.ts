@@ -1,7 +1,6 @@
 import type { DirectoryEntry } from '../../discovery/target-directory.js';
-import { CaptureError } from '../capture-errors.js';
+import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
 import type { CaptureTarget } from '../request/capture-target.js';
-import { excerpt } from '../request/excerpt.js';
 
 /** More would not fit a close reason (123 bytes). */
 const MAX_LISTED = 2;

@@ -1,4 +1,4 @@
-import type { NetnsReference } from '../../../shared/protocol/protocol.js';
+import type { NetnsReference } from '../../../shared/protocol/capture-spec.js';
 import type { CaptureTarget } from '../request/capture-target.js';
 
 /**

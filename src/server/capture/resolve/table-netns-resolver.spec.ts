@@ -7,8 +7,8 @@ import {
   type DirectoryEntry,
   type FindOptions,
 } from '../../discovery/target-directory.js';
-import type { NetnsReference } from '../../../shared/protocol/protocol.js';
-import { CaptureError } from '../capture-errors.js';
+import type { NetnsReference } from '../../../shared/protocol/capture-spec.js';
+import { CaptureError } from '../../../shared/protocol/capture-error.js';
 import type { CaptureTarget } from '../request/capture-target.js';
 import { TableNetnsResolver } from './table-netns-resolver.js';
 

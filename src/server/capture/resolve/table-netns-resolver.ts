@@ -4,12 +4,11 @@ import {
   TargetDirectoryError,
   type DirectoryEntry,
 } from '../../discovery/target-directory.js';
-import type { NetnsReference } from '../../../shared/protocol/protocol.js';
-import { CaptureError } from '../capture-errors.js';
+import type { NetnsReference } from '../../../shared/protocol/capture-spec.js';
+import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
 import { CaptureMetrics } from '../capture-metrics.js';
 import type { CaptureTarget } from '../request/capture-target.js';
 import { chooseEntry } from './choose-entry.js';
-import { excerpt } from '../request/excerpt.js';
 import { NetnsResolver, type ResolvedTarget } from './netns-resolver.js';
 
 /**
