@@ -1,8 +1,7 @@
 import { closeSync } from 'node:fs';
-import { listInterfaces } from '../engine/capture/interface-watch.js';
-import type { NamespaceHolder } from '../shared/linux/holder.js';
-import { openHolder } from '../shared/linux/open-namespace.js';
-import { inNamespace } from '../shared/linux/visit.js';
+import type { NamespaceHolder } from '../shared/linux/namespace-holders.js';
+import { inNamespace, openHolder } from '../shared/linux/namespaces.js';
+import { listInterfaces } from '../shared/linux/rtnetlink.js';
 import { whyNotAnInterfaceName } from '../shared/protocol/capture-spec.js';
 import { readText } from '../shared/linux/proc.js';
 

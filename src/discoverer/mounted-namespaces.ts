@@ -1,4 +1,4 @@
-import { namespaceMounts, type HoldingMount } from '../shared/linux/namespace-mounts.js';
+import { namespaceMounts, type HoldingMount } from '../shared/linux/namespace-holders.js';
 import type { ProcessTable } from './process-table.js';
 
 /** A network namespace that bind mounts hold. */

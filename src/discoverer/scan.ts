@@ -1,4 +1,4 @@
-import type { NamespaceHolder } from '../shared/linux/holder.js';
+import type { NamespaceHolder } from '../shared/linux/namespace-holders.js';
 import { ContainerMembership } from './runtimes/container-membership.js';
 import { containerTargets, type TargetFacts } from './container-targets.js';
 import { findContainers } from './runtimes/containers.js';

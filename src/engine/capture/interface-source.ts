@@ -1,5 +1,5 @@
 import type { Interface } from '../../shared/linux/rtnetlink.js';
-import { ReadinessWatch } from '../../shared/linux/readiness.js';
+import { ReadinessWatch } from '../../shared/linux/native.js';
 import type { OpenSource } from '../opener/opener-tasks.js';
 import type { BlockBuffer } from './block-buffer.js';
 import type { PacketReader } from './packet-reader.js';

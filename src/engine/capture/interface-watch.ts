@@ -1,75 +1,29 @@
 import { closeSync } from 'node:fs';
-import { openRouteNetlink, receive, send, SystemError } from '../../shared/linux/libc.js';
-import { ReadinessWatch } from '../../shared/linux/readiness.js';
+import { ReadinessWatch } from '../../shared/linux/native.js';
 import {
-  linkDumpRequest,
-  parseLinkMessages,
-  RTMGRP_LINK,
+  receiveLinkEvents,
+  requestLinkDump,
   type Interface,
+  type InterfaceList,
   type LinkEvent,
 } from '../../shared/linux/rtnetlink.js';
 
-/** So many changes are taken note of before anybody acts on them. */
-const MOST_DATAGRAMS_AT_ONCE = 256;
+/** Datagrams that are read before `onChange` is called. */
+const MAX_DATAGRAMS_PER_READ = 256;
 
-const MOST_ATTEMPTS = 5;
-
-/** The kernel's datagrams are at most 32 KiB (NLMSG_GOODSIZE), whatever the number of interfaces. */
-const datagram = Buffer.alloc(64 * 1024);
-
-/** A descriptor that tells of all changes since `interfaces` was read. */
-export interface InterfaceList {
-  readonly fd: number;
-  readonly interfaces: readonly Interface[];
-}
-
-/**
- * Lists the interfaces of the calling thread's network namespace and subscribes to their changes. Subscribing comes
- * first, so no change is missed in between.
- *
- * @throws SystemError
- */
-export function listInterfaces(): InterfaceList {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return listAtOnce();
-    } catch (error) {
-      // Changes came faster than they could be read.
-      const overrun = error instanceof SystemError && error.code === 'ENOBUFS';
-      if (!overrun || attempt === MOST_ATTEMPTS) throw error;
-    }
-  }
-}
-
-function listAtOnce(): InterfaceList {
-  const fd = openRouteNetlink(RTMGRP_LINK);
-  try {
-    send(fd, linkDumpRequest());
-    const known = new Map<number, Interface>();
-    for (;;) {
-      for (const event of parseDatagram(receive(fd, datagram, true))) {
-        if (event.type === 'dump-done') return { fd, interfaces: [...known.values()] };
-        if (event.type === 'failed') throw new SystemError('rtnetlink', event.errno);
-        if (event.type === 'gone') known.delete(event.index);
-        else known.set(event.interface.index, event.interface);
-      }
-    }
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-}
-
-/** Tells which interfaces a network namespace has from now on. Works from any thread and any namespace. */
+/** Keeps track of the interfaces of a network namespace, in which the calling thread need not be. */
 export class InterfaceWatch {
   private readonly readiness: ReadinessWatch;
   private known = new Map<number, Interface>();
-  /** Messages were lost since the last dump was asked for. */
+  /** Messages were lost since the last dump was requested. */
   private lost = false;
-  /** While a new dump is read after messages were lost: those seen in it. */
+  /** While a new dump is read after messages were lost: the interfaces seen in it. */
   private resync?: Map<number, Interface>;
 
-  /** @param onChange called after every change with all interfaces that there are now */
+  /**
+   * @param list from now on owned by this
+   * @param onChange called after every change with the interfaces that exist now
+   */
   constructor(
     private readonly list: InterfaceList,
     private readonly onChange: (interfaces: readonly Interface[]) => void,
@@ -89,28 +43,28 @@ export class InterfaceWatch {
 
   private read(): void {
     let drained = false;
-    for (let datagrams = 0; datagrams < MOST_DATAGRAMS_AT_ONCE && !drained; datagrams++) {
+    for (let datagrams = 0; datagrams < MAX_DATAGRAMS_PER_READ && !drained; datagrams++) {
       try {
-        const length = receive(this.list.fd, datagram, false);
-        drained = length < 0;
-        for (const event of parseDatagram(length)) this.apply(event);
+        const events = receiveLinkEvents(this.list.fd, false);
+        drained = events === undefined;
+        for (const event of events ?? []) this.apply(event);
       } catch {
-        this.lost = true; // ENOBUFS: the kernel had more to tell than its buffer holds
+        this.lost = true; // ENOBUFS: there were more messages than the socket's buffer holds
       }
     }
-    // The kernel makes one dump at a time; and what was lost while it was made may be missing in it.
-    if (this.lost && drained && !this.resync) this.askAnew();
-    this.readiness.resume(); // the kernel told of the loss as an error
+    // The kernel makes one dump at a time, and what was lost while it was made may be missing in it.
+    if (this.lost && drained && !this.resync) this.requestAgain();
+    this.readiness.resume(); // the kernel reported the loss as an error of the socket
     this.onChange(this.interfaces);
   }
 
-  private askAnew(): void {
+  private requestAgain(): void {
     try {
-      send(this.list.fd, linkDumpRequest());
+      requestLinkDump(this.list.fd);
       this.resync = new Map();
       this.lost = false;
     } catch {
-      // No memory for the request: with the next change.
+      // ENOBUFS or ENOMEM: no memory for the request. The next change tries again.
     }
   }
 
@@ -129,15 +83,10 @@ export class InterfaceWatch {
         this.resync = undefined;
         break;
       case 'failed':
-        this.resync = undefined; // a dump that was interrupted: what we know stays as it was
+        this.resync = undefined; // the dump was interrupted: keep what is known
         break;
       default:
         event satisfies never;
     }
   }
-}
-
-/** @param length what `receive` said: -1 for nothing */
-function parseDatagram(length: number): Iterable<LinkEvent> {
-  return parseLinkMessages(datagram.subarray(0, Math.max(0, Math.min(length, datagram.length))));
 }

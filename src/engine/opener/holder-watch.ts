@@ -1,6 +1,6 @@
 import type { HeldNamespace } from './opener-tasks.js';
 import type { Opener } from './opener.js';
-import type { NamespaceHolder } from '../../shared/linux/holder.js';
+import type { NamespaceHolder } from '../../shared/linux/namespace-holders.js';
 
 const INTERVAL_MS = 1_000;
 

@@ -1,7 +1,7 @@
 import type { Interface } from '../../shared/linux/rtnetlink.js';
-import type { Pointer } from '../../shared/linux/libc.js';
+import type { Pointer } from '../../shared/linux/native.js';
 import type { PcapOptions } from '../pcap/libpcap.js';
-import type { NamespaceHolder } from '../../shared/linux/holder.js';
+import type { NamespaceHolder } from '../../shared/linux/namespace-holders.js';
 import type { PacketRing, PacketRingOptions } from '../ring/packet-ring.js';
 import type { PacketMethod } from '../../shared/protocol/protocol.js';
 import type { NetnsReference } from '../../shared/protocol/capture-spec.js';

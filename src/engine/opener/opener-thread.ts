@@ -3,11 +3,9 @@
  * all of /proc may take 100 ms. It is also the thread that visits other network namespaces: setns(2)
  * moves a thread, not a process.
  */
-import type { Pointer } from '../../shared/linux/libc.js';
 import { closeSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { both, cutting, REJECT_ALL } from '../filter/bpf-program.js';
-import { listInterfaces } from '../capture/interface-watch.js';
 import {
   activatePcap,
   closePcap,
@@ -17,8 +15,9 @@ import {
   setPcapFilter,
   type PcapOptions,
 } from '../pcap/libpcap.js';
-import { findAnotherHolder, openNamespace, stillHolds } from '../../shared/linux/open-namespace.js';
-import { inNamespace } from '../../shared/linux/visit.js';
+import { currentHolder, inNamespace, openNamespace } from '../../shared/linux/namespaces.js';
+import type { Pointer } from '../../shared/linux/native.js';
+import { listInterfaces } from '../../shared/linux/rtnetlink.js';
 import {
   closePacketRing,
   createPacketRing,
@@ -83,9 +82,7 @@ const implementations: { [Name in OpenerTaskName]: Implementation<Name> } = {
   },
 
   checkHolders(namespaces) {
-    return namespaces.map(({ netns, holder }) =>
-      stillHolds(PROC, holder, netns) ? holder : findAnotherHolder(PROC, netns),
-    );
+    return namespaces.map(({ netns, holder }) => currentHolder(PROC, netns, holder));
   },
 };
 

@@ -2,8 +2,16 @@
  * The functions of libpcap that the engine uses, named as in their manual pages (pcap(3PCAP)). Loading this file
  * loads the library: `LibraryMissingError` when the machine has none.
  */
-import koffi from 'koffi';
-import { MemoryStream, type Pointer } from '../../shared/linux/libc.js';
+import { MemoryStream } from '../../shared/linux/libc.js';
+import {
+  bytesAsPointer,
+  declareStruct,
+  loadLibrary,
+  outParameter,
+  pointerTo,
+  viewMemory,
+  type Pointer,
+} from '../../shared/linux/native.js';
 
 /** libpcap is not installed, or too old. */
 export class LibraryMissingError extends Error {
@@ -25,11 +33,11 @@ export class PcapError extends Error {
 /** Debian and Ubuntu keep the historic name, everyone else has the one with the major version. */
 const LIBRARY_NAMES = ['libpcap.so.0.8', 'libpcap.so.1', 'libpcap.so'];
 
-function load(): ReturnType<typeof koffi.load> {
+function load(): ReturnType<typeof loadLibrary> {
   const failures: string[] = [];
   for (const name of LIBRARY_NAMES) {
     try {
-      return koffi.load(name);
+      return loadLibrary(name);
     } catch (error) {
       failures.push((error as Error).message);
     }
@@ -42,8 +50,7 @@ const library = load();
 const ERROR_BUFFER_BYTES = 256; // PCAP_ERRBUF_SIZE
 export const BPF_INSTRUCTION_BYTES = 8;
 
-/** Without a name: names of koffi types are one for the process, whoever loads this file again. */
-const bpfProgram = koffi.struct({ bf_len: 'uint', bf_insns: 'void *' });
+const bpfProgram = declareStruct({ bf_len: 'uint', bf_insns: 'void *' });
 
 const pcap = {
   lib_version: library.func('const char *pcap_lib_version()'),
@@ -62,13 +69,13 @@ const pcap = {
   get_selectable_fd: library.func('int pcap_get_selectable_fd(void *p)'),
   compile: library.func('pcap_compile', 'int', [
     'void *',
-    koffi.out(koffi.pointer(bpfProgram)),
+    outParameter(pointerTo(bpfProgram)),
     'const char *',
     'int',
     'uint32_t',
   ]),
-  setfilter: library.func('pcap_setfilter', 'int', ['void *', koffi.pointer(bpfProgram)]),
-  freecode: library.func('pcap_freecode', 'void', [koffi.pointer(bpfProgram)]),
+  setfilter: library.func('pcap_setfilter', 'int', ['void *', pointerTo(bpfProgram)]),
+  freecode: library.func('pcap_freecode', 'void', [pointerTo(bpfProgram)]),
   dump_fopen: library.func('void *pcap_dump_fopen(void *p, void *file)'),
   dump_close: library.func('void pcap_dump_close(void *d)'),
   dispatch: library.func('int pcap_dispatch(void *p, int cnt, void *callback, void *user)'),
@@ -111,7 +118,7 @@ export function compileFilter(text: string, linkType: number, snapshotLength: nu
     const status = pcap.compile(handle, program, text, 1, NETMASK_UNKNOWN) as number;
     if (status !== 0) throw new PcapError('pcap_compile', pcap.geterr(handle) as string, status);
     const bytes = new Uint8Array(program.bf_len * BPF_INSTRUCTION_BYTES);
-    bytes.set(new Uint8Array(koffi.view(program.bf_insns, bytes.length)));
+    bytes.set(new Uint8Array(viewMemory(program.bf_insns, bytes.length)));
     pcap.freecode(program);
     return bytes;
   } finally {
@@ -190,7 +197,7 @@ export function activatePcap(options: PcapOptions): Pointer {
 export function setPcapFilter(handle: Pointer, instructions: Uint8Array): void {
   const program = {
     bf_len: instructions.length / BPF_INSTRUCTION_BYTES,
-    bf_insns: koffi.as(instructions, 'void *'),
+    bf_insns: bytesAsPointer(instructions),
   };
   const status = pcap.setfilter(handle, program) as number;
   if (status !== 0) throw new PcapError('pcap_setfilter', pcap.geterr(handle) as string, status);

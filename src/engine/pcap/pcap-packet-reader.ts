@@ -1,5 +1,5 @@
 import { LivePcap, type PacketFilter } from './libpcap.js';
-import type { Pointer } from '../../shared/linux/libc.js';
+import type { Pointer } from '../../shared/linux/native.js';
 import type { OpenSource } from '../opener/opener-tasks.js';
 import type { BlockBuffer } from '../capture/block-buffer.js';
 import type { PacketReader } from '../capture/packet-reader.js';

@@ -5,8 +5,8 @@ import {
   SystemError,
   throwSocketError,
   unmapMemory,
-  type Pointer,
 } from '../../shared/linux/libc.js';
+import type { Pointer } from '../../shared/linux/native.js';
 import { RING_BLOCK_BYTES } from '../capture/ring-block.js';
 import { ARPHRD_LOOPBACK, LINK_TYPES, type LinkType } from './link-types.js';
 import {

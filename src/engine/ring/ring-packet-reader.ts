@@ -1,4 +1,5 @@
-import { throwSocketError, viewMemory } from '../../shared/linux/libc.js';
+import { throwSocketError } from '../../shared/linux/libc.js';
+import { viewMemory } from '../../shared/linux/native.js';
 import type { PacketFilter } from '../pcap/libpcap.js';
 import type { OpenSource } from '../opener/opener-tasks.js';
 import type { BlockBuffer } from '../capture/block-buffer.js';

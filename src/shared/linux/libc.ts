@@ -1,14 +1,27 @@
 /**
- * The functions of the C library that the engine needs and Node does not offer. Names and parameters are those
- * of the manual pages; each throws a SystemError that names the call, so no return code goes unseen.
+ * Functions of the C library that the service needs and Node does not offer. Names and parameters are those of the
+ * manual pages; each function throws a SystemError that names the call, so no return code is ignored.
+ *
+ * The oldest supported kernel is Linux 5.4: whatever came later needs a fallback here, proven by
+ * test/engine/linux-floor.e2e-spec.ts. The constants are valid for x64 and arm64.
  */
-import koffi from 'koffi';
+import { readdirSync } from 'node:fs';
+import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
+import {
+  bytesAsPointer,
+  declareStruct,
+  lastErrno,
+  loadLibrary,
+  pointerTo,
+  viewMemory,
+  type Pointer,
+} from './native.js';
 
-const libc = koffi.load(null);
+const libc = loadLibrary(null);
 
-/** struct sock_fprog, a classic BPF program. Without a name: names of koffi types are one for the process. */
-const sockFprog = koffi.struct({ len: 'unsigned short', filter: 'void *' });
+/** struct sock_fprog, a classic BPF program. */
+const sockFprog = declareStruct({ len: 'unsigned short', filter: 'void *' });
 
 const c = {
   setns: libc.func('int setns(int fd, int nstype)'),
@@ -26,7 +39,8 @@ const c = {
   ),
   munmap: libc.func('int munmap(void *address, size_t length)'),
   syscall: libc.func('long syscall(long number, ...)'),
-  prctl: libc.func('prctl', 'int', ['int', 'ulong', koffi.pointer(sockFprog)]),
+  fcntl: libc.func('int fcntl(int fd, int command, ...)'),
+  prctl: libc.func('prctl', 'int', ['int', 'ulong', pointerTo(sockFprog)]),
   calloc: libc.func('void *calloc(size_t count, size_t size)'),
   free: libc.func('void free(void *pointer)'),
   open_memstream: libc.func('void *open_memstream(void *buffer, void *size)'),
@@ -39,19 +53,10 @@ const INSTRUCTION_BYTES = 8;
 
 /** A `struct sock_fprog` for the call that it is passed to. */
 function classicProgram(instructions: Uint8Array): { len: number; filter: unknown } {
-  return { len: instructions.byteLength / INSTRUCTION_BYTES, filter: koffi.as(instructions, 'void *') };
+  return { len: instructions.byteLength / INSTRUCTION_BYTES, filter: bytesAsPointer(instructions) };
 }
 
-const attachFilter = libc.func('setsockopt', 'int', [
-  'int',
-  'int',
-  'int',
-  koffi.pointer(sockFprog),
-  'uint32_t',
-]);
-
-/** An address in this process' memory; valid only as long as what it points to. */
-export type Pointer = bigint;
+const attachFilter = libc.func('setsockopt', 'int', ['int', 'int', 'int', pointerTo(sockFprog), 'uint32_t']);
 
 /** A system call that failed. `code` is the errno's name, such as `EPERM`. */
 export class SystemError extends Error {
@@ -69,7 +74,7 @@ export class SystemError extends Error {
 }
 
 function checked(syscall: string, result: number): number {
-  if (result < 0) throw new SystemError(syscall, koffi.errno());
+  if (result < 0) throw new SystemError(syscall, lastErrno());
   return result;
 }
 
@@ -85,7 +90,7 @@ const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const NETLINK_ROUTE = 0;
 
-/** Opens a blocking rtnetlink(7) socket in the thread's network namespace, subscribed to `groups`. */
+/** Opens a blocking rtnetlink(7) socket in the network namespace of the thread, subscribed to `groups`. */
 export function openRouteNetlink(groups: number): number {
   const fd = openSocket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
   const address = Buffer.alloc(12); // struct sockaddr_nl: family, padding, port id (0: kernel's choice), groups
@@ -105,9 +110,9 @@ const MSG_TRUNC = 0x20;
 const MSG_NOSIGNAL = 0x4000;
 
 /**
- * send(2) of as much as the socket takes at once.
+ * send(2) of as much as the socket accepts without blocking.
  *
- * @returns how many bytes it took; 0 when it has no room, or is broken: whoever waits for room gets to know
+ * @returns how many bytes it took; 0 when it has no room or is broken: waiting for room reports the error
  */
 export function sendAtOnce(fd: number, bytes: Uint8Array, length: number): number {
   return Math.max(0, Number(c.send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL)));
@@ -117,46 +122,54 @@ export function sendAtOnce(fd: number, bytes: Uint8Array, length: number): numbe
  * recv(2) of one message.
  *
  * @param wait whether to block until there is one
- * @returns its length in bytes, more than fits in `buffer` when it was cut; -1 when there is none now
+ * @returns its length in bytes, which is more than `buffer` holds when it was truncated; -1 when there is none now
  */
 export function receive(fd: number, buffer: Uint8Array, wait: boolean): number {
   const length = Number(c.recv(fd, buffer, buffer.byteLength, MSG_TRUNC | (wait ? 0 : MSG_DONTWAIT)));
   if (length >= 0) return length;
-  const { errno } = koffi.os;
-  const failure = koffi.errno();
-  if (failure === errno.EAGAIN || failure === errno.EINTR) return -1;
+  const failure = lastErrno();
+  if (failure === constants.errno.EAGAIN || failure === constants.errno.EINTR) return -1;
   throw new SystemError('recv', failure);
 }
 
-/** The same number on every architecture. Not called by its name: musl has no function for it. */
+/** The number is the same on every architecture. Called by number because musl has no function for it. */
 const SYS_CLOSE_RANGE = 436;
 const CLOSE_RANGE_CLOEXEC = 4;
 const FIRST_AFTER_STANDARD_STREAMS = 3;
 const LAST_DESCRIPTOR = 0xffff_ffff;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
 
 /**
- * close_range(2) with CLOSE_RANGE_CLOEXEC: no descriptor but the standard streams outlives an exec. libpcap's sockets
- * would, and a process started meanwhile would keep rings and namespaces of captures long over.
+ * Has the kernel close all descriptors except the standard streams when this process executes another program. libpcap's
+ * sockets would stay open otherwise, and a child process would keep rings and namespaces of captures that ended long ago.
  */
 export function closeAllOnExec(): void {
-  const range = [
-    'uint',
-    FIRST_AFTER_STANDARD_STREAMS,
-    'uint',
-    LAST_DESCRIPTOR,
-    'int',
-    CLOSE_RANGE_CLOEXEC,
-  ] as const;
-  checked('close_range', Number(c.syscall(SYS_CLOSE_RANGE, ...range)));
+  if (closeRangeOnExec()) return;
+  for (const fd of readdirSync('/proc/self/fd').map(Number)) {
+    // EBADF is expected for the descriptor with which the directory was read.
+    if (fd >= FIRST_AFTER_STANDARD_STREAMS) c.fcntl(fd, F_SETFD, 'int', FD_CLOEXEC);
+  }
+}
+
+/**
+ * close_range(2) with CLOSE_RANGE_CLOEXEC.
+ *
+ * @returns false before Linux 5.9 (ENOSYS), before 5.11 (EINVAL), and under seccomp profiles that do not know the call (EPERM)
+ */
+function closeRangeOnExec(): boolean {
+  const range = ['uint', FIRST_AFTER_STANDARD_STREAMS, 'uint', LAST_DESCRIPTOR] as const;
+  return Number(c.syscall(SYS_CLOSE_RANGE, ...range, 'int', CLOSE_RANGE_CLOEXEC)) === 0;
 }
 
 const PR_SET_SECCOMP = 22;
 const SECCOMP_MODE_FILTER = 2;
 
 /**
- * PR_SET_SECCOMP(2const): from now on each system call of this *thread* is put to the filter. There is no way back.
+ * PR_SET_SECCOMP(2const): filters each further system call of this *thread* and of whatever it starts. A filter cannot
+ * be removed.
  *
- * @param instructions `struct sock_filter`s, one behind the other
+ * @param instructions `struct sock_filter`s, one after the other
  */
 export function setSystemCallFilter(instructions: Uint8Array): void {
   checked('prctl', c.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, classicProgram(instructions)) as number);
@@ -192,14 +205,14 @@ const SO_ERROR = 4;
 const SO_ATTACH_FILTER = 26;
 const pendingError = new Uint32Array(1);
 
-/** Takes the error that waits at a socket, SO_ERROR of socket(7). @throws SystemError when there is one */
+/** Clears the pending error of a socket, SO_ERROR of socket(7). @throws SystemError when there is one */
 export function throwSocketError(fd: number): void {
   socketOption(fd, SOL_SOCKET, SO_ERROR, pendingError);
   if (pendingError[0]) throw new SystemError('recv', pendingError[0]);
 }
 
 /**
- * SO_ATTACH_FILTER of socket(7): takes the place of the filter before, at once.
+ * SO_ATTACH_FILTER of socket(7): atomically replaces the filter that was attached before.
  *
  * @param instructions classic BPF, 8 bytes each
  * @throws SystemError `EINVAL` and `ENOMEM` when the program is larger than the kernel allows
@@ -216,16 +229,11 @@ const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
-/** mmap(2) of what a descriptor stands for, shared, to read and write. */
+/** mmap(2) of a descriptor's memory, shared, readable and writable. */
 export function mapMemory(fd: number, bytes: number): Pointer {
   const address = c.mmap(null, bytes, PROT_READ_WRITE, MAP_SHARED, fd, 0) as Pointer;
-  if (address === MAP_FAILED) throw new SystemError('mmap', koffi.errno());
+  if (address === MAP_FAILED) throw new SystemError('mmap', lastErrno());
   return address;
-}
-
-/** The memory at an address without a copy. Whoever has it must not touch it after the memory is gone. */
-export function viewMemory(address: Pointer, bytes: number): ArrayBuffer {
-  return koffi.view(address, bytes);
 }
 
 /** munmap(2). */
@@ -237,11 +245,11 @@ const SEEK_SET = 0;
 const POINTER_BYTES = 8;
 
 /**
- * open_memstream(3): a C `FILE` that collects what C code writes to it in memory which we can read without a
- * copy. Rewound and filled again it stays at its largest size, so `bytes()` costs no allocation in C.
+ * open_memstream(3): a C `FILE` in memory. C code writes to it, and we read the memory without a copy. When it is rewound
+ * and filled again it keeps its largest size, so that no memory is allocated for each batch.
  */
 export class MemoryStream {
-  /** For C functions that want a `FILE *`. Whoever closes that file must call `released()`. */
+  /** For C functions that take a `FILE *`. After it has been closed, `released()` must be called. */
   readonly file: Pointer;
   private readonly cells: Pointer;
   private readonly cellView: BigUint64Array;
@@ -250,34 +258,34 @@ export class MemoryStream {
 
   constructor() {
     this.cells = c.calloc(2, POINTER_BYTES) as Pointer;
-    if (!this.cells) throw new SystemError('calloc', koffi.errno());
-    this.cellView = new BigUint64Array(koffi.view(this.cells, 2 * POINTER_BYTES));
+    if (!this.cells) throw new SystemError('calloc', lastErrno());
+    this.cellView = new BigUint64Array(viewMemory(this.cells, 2 * POINTER_BYTES));
     this.file = c.open_memstream(this.cells, this.cells + BigInt(POINTER_BYTES)) as Pointer;
     if (!this.file) {
-      const failure = koffi.errno();
+      const failure = lastErrno();
       c.free(this.cells);
       throw new SystemError('open_memstream', failure);
     }
   }
 
-  /** What was written since the last `rewind`; the view is void as soon as anything is written again. */
+  /** What was written since the last `rewind`; the view is invalid as soon as anything is written again. */
   bytes(): Uint8Array {
     checked('fflush', c.fflush(this.file) as number);
     const address = this.cellView[0] ?? 0n;
     const size = Number(this.cellView[1]);
     if (address !== this.address || size > this.view.byteLength) {
       this.address = address;
-      this.view = new Uint8Array(size > 0 ? koffi.view(address, size) : new ArrayBuffer(0));
+      this.view = new Uint8Array(size > 0 ? viewMemory(address, size) : new ArrayBuffer(0));
     }
     return this.view.subarray(0, size);
   }
 
-  /** The most that was in it so far, in bytes. */
+  /** The largest size so far, in bytes. */
   get capacity(): number {
     return this.view.byteLength;
   }
 
-  /** Where `bytes()` begins, for C functions that read it. */
+  /** Address of the first byte of `bytes()`, for C functions that read it. */
   get start(): Pointer {
     return this.address;
   }
@@ -286,7 +294,7 @@ export class MemoryStream {
     checked('fseeko', c.fseeko(this.file, 0, SEEK_SET) as number);
   }
 
-  /** After the file was closed by C: its buffer is ours to free. */
+  /** Frees the buffer, after C code has closed the file. */
   released(): void {
     const address = this.cellView[0] ?? 0n;
     this.view = new Uint8Array(0);

@@ -1,6 +1,12 @@
 /** Reading /proc, see proc(5). The root is a parameter, so that a checked-in tree can test it. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
+/**
+ * Flag of open(2) that Node does not export: a descriptor of a path, whatever is there, without opening it. The same number on
+ * x64 and arm64; O_DIRECTORY and O_NOFOLLOW differ, so take those from `fs.constants`.
+ */
+export const O_PATH = 0o10000000;
+
 /** Field numbers of /proc/PID/stat, see proc_pid_stat(5); counted from 1. */
 const STAT_PPID = 4;
 const STAT_STARTTIME = 22;
@@ -28,7 +34,7 @@ export function readProcessStat(procRoot: string, pid: number): ProcessStat | un
   return stat === undefined ? undefined : parseProcessStat(stat);
 }
 
-/** All process ids, in ascending order: the long-lived come first. */
+/** All process ids in ascending order, so long-lived processes come first. */
 export function listProcesses(procRoot: string): number[] {
   return listNumbers(procRoot);
 }
@@ -38,26 +44,26 @@ export function listOtherThreads(procRoot: string, pid: number): number[] {
   return listNumbers(`${procRoot}/${pid}/task`).filter((tid) => tid !== pid);
 }
 
-/** Open descriptors of a process; none when we may not look. */
+/** Open descriptors of a process; none when we may not read them. */
 export function listDescriptors(procRoot: string, pid: number): number[] {
   return listNumbers(`${procRoot}/${pid}/fd`);
 }
 
-/** @returns undefined when the file has gone, or is closed to us */
+/** @returns undefined when the file has gone or we may not read it */
 export function readText(path: string, encoding: 'latin1' | 'utf8' = 'latin1'): string | undefined {
   try {
     return readFileSync(path, encoding);
   } catch {
-    return undefined;
+    return undefined; // ENOENT or ESRCH: the process has ended; EACCES: see above
   }
 }
 
-/** @returns undefined when the link has gone, or is closed to us */
+/** @returns undefined when the link has gone or we may not read it */
 export function readLink(path: string): string | undefined {
   try {
     return readlinkSync(path);
   } catch {
-    return undefined;
+    return undefined; // as in `readText`
   }
 }
 
@@ -66,7 +72,7 @@ function listNumbers(folder: string): number[] {
   try {
     names = readdirSync(folder);
   } catch {
-    return []; // gone meanwhile, or not ours to look at: either way it holds nothing that we could open
+    return []; // the process has ended, or we may not read it: then we could not open what it holds either
   }
   const numbers: number[] = [];
   for (const name of names) {
@@ -80,7 +86,7 @@ function listNumbers(folder: string): number[] {
 export interface NamespaceMount {
   /** Inode number of the network namespace. */
   readonly netns: number;
-  /** Where it is mounted, as seen from the root of the process whose mountinfo it is. */
+  /** Mount point, as seen from the root of the process whose mountinfo it is. */
   readonly path: string;
 }
 

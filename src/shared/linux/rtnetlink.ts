@@ -1,7 +1,11 @@
-/** The few messages of rtnetlink(7) that tell which network interfaces there are. All in host byte order: little. */
+/**
+ * Lists the network interfaces of a namespace and reads the messages of rtnetlink(7) that report their changes. Messages are
+ * in host byte order, which is little-endian on all supported machines.
+ */
+import { closeSync } from 'node:fs';
+import { openRouteNetlink, receive, send, SystemError } from './libc.js';
 
-export const RTMGRP_LINK = 1;
-
+const RTMGRP_LINK = 1;
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
@@ -17,7 +21,7 @@ const LINK_HEADER_BYTES = 16;
 const ATTRIBUTE_HEADER_BYTES = 4;
 const AF_UNSPEC = 0;
 const IFLA_IFNAME = 3;
-/** Attributes of four bytes that bound how large a packet may be: MTU, and what segmentation offload joins, either way. */
+/** Attributes of four bytes that limit the size of a packet: MTU, and what segmentation offload joins, in either direction. */
 const IFLA_SIZES: ReadonlySet<number> = new Set([
   4, // IFLA_MTU
   41, // IFLA_GSO_MAX_SIZE
@@ -27,14 +31,14 @@ const IFLA_SIZES: ReadonlySet<number> = new Set([
 ]);
 const IFF_UP = 1;
 
-/** A network interface as the kernel tells of it. */
+/** A network interface as the kernel reports it. */
 export interface Interface {
-  /** Unique in its namespace, and never used twice there while it lives. */
+  /** Unique in its namespace, and not reused for another interface there. */
   readonly index: number;
   readonly name: string;
   /** Administratively up: packets can be captured. */
   readonly up: boolean;
-  /** About the most that a packet has, in bytes: 64 KiB, or more with "BIG TCP". */
+  /** Approximate maximum size of a packet, in bytes: 64 KiB, or more with "BIG TCP". */
   readonly largestPacketBytes: number;
 }
 
@@ -45,24 +49,85 @@ export type LinkEvent =
   | { readonly type: 'dump-done' }
   | { readonly type: 'failed'; readonly errno: number };
 
-/** Asks for all interfaces of the namespace. */
-export function linkDumpRequest(): Buffer {
+/** The kernel's datagrams are at most 32 KiB (NLMSG_GOODSIZE), whatever the number of interfaces. */
+const datagram = Buffer.alloc(64 * 1024);
+
+const MAX_ATTEMPTS = 5;
+
+/** The interfaces of a namespace, and a socket that reports all changes since they were listed. */
+export interface InterfaceList {
+  /** A blocking rtnetlink(7) socket, for `receiveLinkEvents`; the caller closes it. */
+  readonly fd: number;
+  readonly interfaces: readonly Interface[];
+}
+
+/**
+ * Lists the interfaces of the calling thread's network namespace and subscribes to their changes. Subscribing comes
+ * first, so no change is missed in between.
+ *
+ * @throws SystemError
+ */
+export function listInterfaces(): InterfaceList {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return tryToList();
+    } catch (error) {
+      // Changes came faster than they could be read.
+      const overrun = error instanceof SystemError && error.code === 'ENOBUFS';
+      if (!overrun || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+function tryToList(): InterfaceList {
+  const fd = openRouteNetlink(RTMGRP_LINK);
+  try {
+    requestLinkDump(fd);
+    const known = new Map<number, Interface>();
+    for (;;) {
+      for (const event of receiveLinkEvents(fd, true) ?? []) {
+        if (event.type === 'dump-done') return { fd, interfaces: [...known.values()] };
+        if (event.type === 'failed') throw new SystemError('rtnetlink', event.errno);
+        if (event.type === 'gone') known.delete(event.index);
+        else known.set(event.interface.index, event.interface);
+      }
+    }
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** Requests a list of all interfaces; it ends with a `dump-done` event. @throws SystemError */
+export function requestLinkDump(fd: number): void {
   const message = Buffer.alloc(MESSAGE_HEADER_BYTES + LINK_HEADER_BYTES);
   message.writeUInt32LE(message.length, 0);
   message.writeUInt16LE(RTM_GETLINK, 4);
   message.writeUInt16LE(NLM_F_REQUEST | NLM_F_DUMP, 6);
-  return message;
+  send(fd, message);
 }
 
-/** @param datagram what one recv(2) returned: one or several messages */
-export function* parseLinkMessages(datagram: Buffer): Generator<LinkEvent> {
+/**
+ * Reads one datagram from an rtnetlink socket. Iterate over the events before the next call, which reuses their memory.
+ *
+ * @param wait whether to block until there is one
+ * @returns undefined when there is none now
+ * @throws SystemError `ENOBUFS`: messages were lost
+ */
+export function receiveLinkEvents(fd: number, wait: boolean): Iterable<LinkEvent> | undefined {
+  const length = receive(fd, datagram, wait);
+  return length < 0 ? undefined : parseLinkMessages(datagram.subarray(0, Math.min(length, datagram.length)));
+}
+
+/** @param bytes one datagram, which holds one or several messages */
+export function* parseLinkMessages(bytes: Buffer): Generator<LinkEvent> {
   let offset = 0;
-  while (offset + MESSAGE_HEADER_BYTES <= datagram.length) {
-    const length = datagram.readUInt32LE(offset);
-    if (length < MESSAGE_HEADER_BYTES || offset + length > datagram.length) return;
+  while (offset + MESSAGE_HEADER_BYTES <= bytes.length) {
+    const length = bytes.readUInt32LE(offset);
+    if (length < MESSAGE_HEADER_BYTES || offset + length > bytes.length) return;
     const event = parseMessage(
-      datagram.readUInt16LE(offset + 4),
-      datagram.subarray(offset + MESSAGE_HEADER_BYTES, offset + length),
+      bytes.readUInt16LE(offset + 4),
+      bytes.subarray(offset + MESSAGE_HEADER_BYTES, offset + length),
     );
     if (event) yield event;
     offset += aligned(length);
@@ -86,7 +151,7 @@ function parseMessage(type: number, payload: Buffer): LinkEvent | undefined {
   }
 }
 
-/** Messages of family AF_BRIDGE tell of an interface as a bridge's port: to leave the bridge is not to be gone. */
+/** Messages of family AF_BRIDGE are about a port of a bridge: an interface that leaves its bridge still exists. */
 function ofInterfaceItself(payload: Buffer): boolean {
   return payload.length >= LINK_HEADER_BYTES && payload.readUInt8(0) === AF_UNSPEC;
 }
@@ -105,7 +170,7 @@ function parseLink(payload: Buffer): LinkEvent | undefined {
     : { type: 'present', interface: { index, name, up, largestPacketBytes } };
 }
 
-/** What follows the fixed part of a message; see rtnetlink(7), struct rtattr. */
+/** The attributes after the fixed part of a message; see rtnetlink(7), struct rtattr. */
 function* attributes(list: Buffer): Generator<{ readonly type: number; readonly value: Buffer }> {
   let offset = 0;
   while (offset + ATTRIBUTE_HEADER_BYTES <= list.length) {

@@ -19,7 +19,7 @@ fs.readdirSync = ((...args: Parameters<typeof readdirSync>) => {
 }) as typeof readdirSync;
 syncBuiltinESMExports();
 
-const path = new URL('../../../dist/shared/linux/open-namespace.js', import.meta.url);
+const path = new URL('../../../dist/shared/linux/namespaces.js', import.meta.url);
 const { openNamespace } = (await import(path.href)) as OpenNamespace;
 const reference = JSON.parse(process.argv[2] ?? '{}') as object;
 
