@@ -9,7 +9,13 @@
 // The application, whole or in parts.
 export { AppModule } from './server/app.module.js';
 export { CaptureModule } from './server/capture/capture.module.js';
-export type { CaptureModuleOptions, Implementation } from './server/capture/capture.module.js';
+export type { CaptureModuleOptions } from './server/capture/capture.module.js';
+export { DiscoveryModule } from './server/discovery/discovery.module.js';
+export type {
+  DiscoveryModuleAsyncOptions,
+  DiscoveryModuleOptions,
+} from './server/discovery/discovery.module.js';
+export type { Implementation } from './server/implementation.js';
 export { createApplication } from './server/server.js';
 export { OperatorModule } from './server/operations/operator.module.js';
 export { UpgradeModule } from './server/http/upgrade.module.js';
@@ -34,7 +40,7 @@ export { NetnsResolver } from './server/capture/resolve/netns-resolver.js';
 export type { ResolvedTarget } from './server/capture/resolve/netns-resolver.js';
 export type { CaptureTarget } from './server/capture/request/capture-target.js';
 
-// Port: what there is to capture from.
+// Port: the list of capture targets.
 export { isNamed, TargetDirectory, TargetDirectoryError } from './server/discovery/target-directory.js';
 export type {
   DirectoryEntry,
@@ -45,7 +51,9 @@ export type {
 // The implementations that come along, for those who wrap one.
 export { EngineCaptureProvider } from './server/engine-client/engine-capture-provider.js';
 export { TableNetnsResolver } from './server/capture/resolve/table-netns-resolver.js';
-export { GhostwireTargetDirectory } from './server/discovery/ghostwire/ghostwire-target-directory.js';
+export { DiscovererTargetDirectory } from './server/discovery/discoverer-target-directory.js';
+export { FallbackTargetDirectory } from './server/discovery/fallback-target-directory.js';
+export { GhostwireTargetDirectory } from './server/discovery/ghostwire-target-directory.js';
 
 // The only errors that a provider or a resolver throws.
 export { CaptureError } from './shared/protocol/capture-error.js';

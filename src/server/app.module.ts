@@ -4,17 +4,21 @@ import { CaptureModule } from './capture/capture.module.js';
 import type { CaptureModuleOptions } from './capture/capture.module.js';
 import type { Options } from './config/options.js';
 import { OptionsModule } from './config/options.module.js';
-import { LocalDiscoveryModule } from './discovery/local/local-discovery.module.js';
-import { GhostwireProxyModule } from './discovery/proxy/ghostwire-proxy.module.js';
+import { DiscoveryModule } from './discovery/discovery.module.js';
+import type { DiscoveryModuleOptions } from './discovery/discovery.module.js';
 import { OperatorModule } from './operations/operator.module.js';
 import { BorderModule } from './border.module.js';
 import { UpgradeModule } from './http/upgrade.module.js';
 import { VersionModule } from './version/version.module.js';
 
+/** The ports that a team may replace. */
+type Ports = CaptureModuleOptions & Pick<DiscoveryModuleOptions, 'targetDirectory'>;
+
 /** The whole application. Modules of your own go here, too. */
 @Module({})
 export class AppModule {
-  static register(options: Options, capture?: CaptureModuleOptions): DynamicModule {
+  static register(options: Options, ports: Ports = {}): DynamicModule {
+    const { local, proxy } = options.discovery;
     return {
       module: AppModule,
       imports: [
@@ -23,9 +27,8 @@ export class AppModule {
         UpgradeModule,
         VersionModule,
         OperatorModule.register(options),
-        CaptureModule.register(capture),
-        ...(options.discovery.local ? [LocalDiscoveryModule] : []),
-        ...(options.discovery.proxy ? [GhostwireProxyModule] : []),
+        DiscoveryModule.forRoot({ local, proxy, ...ports }),
+        CaptureModule.register(ports),
       ],
     };
   }

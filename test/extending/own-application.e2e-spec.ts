@@ -11,6 +11,7 @@ import {
   CaptureModule,
   createApplication,
   DiscoveryConfig,
+  DiscoveryModule,
   isNamed,
   OptionsModule,
   parseCommandLine,
@@ -60,26 +61,21 @@ class InventoryGateway {
 }
 
 @Module({ controllers: [InventoryController], providers: [InventoryGateway] })
-class InventoryModule {
-  static register(captures: DynamicModule): DynamicModule {
-    return { module: InventoryModule, imports: [captures] };
-  }
-}
+class InventoryModule {}
 
 class TeamModule {
   static register(options: Options, recording: string): DynamicModule {
-    const captures = CaptureModule.register({
-      captureProvider: { useFactory: () => new ReplayCaptureProvider(recording) },
-      targetDirectory: InventoryTargetDirectory,
-    });
     return {
       module: TeamModule,
       imports: [
         OptionsModule.register(options),
         UpgradeModule,
         VersionModule,
-        captures,
-        InventoryModule.register(captures),
+        DiscoveryModule.forRoot({ targetDirectory: InventoryTargetDirectory }),
+        CaptureModule.register({
+          captureProvider: { useFactory: () => new ReplayCaptureProvider(recording) },
+        }),
+        InventoryModule,
       ],
     };
   }

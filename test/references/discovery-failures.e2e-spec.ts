@@ -9,7 +9,7 @@ import { askedForAllTests, serviceAsking } from './directory.js';
 import { factsOf, Targets } from './targets.js';
 
 const BODY_LIMIT_BYTES = 32 * 1024 * 1024;
-/** Found by nobody, whatever runs on this machine: the built-in directory looks as well. */
+/** No target has this name, whatever runs on this machine: the discoverer looks it up, too. */
 const NOBODY = 'known to nobody';
 const PIECE = Buffer.alloc(1024 * 1024, ' ');
 

@@ -11,6 +11,7 @@ import { refusalPcapng } from '../../src/server/capture/reason-pcapng.js';
 import { OptionsModule } from '../../src/server/config/options.module.js';
 import type { Options } from '../../src/server/config/options.js';
 import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';
+import { DiscoveryModule } from '../../src/server/discovery/discovery.module.js';
 import { TargetDirectory } from '../../src/server/discovery/target-directory.js';
 import type { DirectoryEntry } from '../../src/server/discovery/target-directory.js';
 import { createApplication } from '../../src/server/server.js';
@@ -65,15 +66,15 @@ describe('What docs/architecture.md tells teams to do', () => {
 
   it('adds a module that uses a port', async () => {
     const options = testOptions();
-    const captures = CaptureModule.register({ targetDirectory: { useValue: new OneEntry() } });
     const app = await boot(
       {
         module: class TeamModule {},
         imports: [
           OptionsModule.register(options),
           UpgradeModule,
-          captures,
-          InventoryModule.register(captures),
+          DiscoveryModule.forRoot({ targetDirectory: { useValue: new OneEntry() } }),
+          CaptureModule.register(),
+          InventoryModule,
         ],
       },
       options,
@@ -117,11 +118,7 @@ class InventoryController {
 }
 
 @Module({ controllers: [InventoryController] })
-class InventoryModule {
-  static register(capture: DynamicModule): DynamicModule {
-    return { module: InventoryModule, imports: [capture] };
-  }
-}
+class InventoryModule {}
 
 /**
  * The paths of a drawn tree: two spaces of indentation per level, several names on a line separated by commas. What

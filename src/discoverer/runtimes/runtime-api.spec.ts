@@ -83,9 +83,9 @@ describe('The programming interface of an engine', () => {
     [
       'breaks off',
       (_request, response) => void response.write('[', () => response.destroy()),
-      /not answer properly/,
+      /broke off its answer/,
     ],
-    ['is no HTTP', (request) => void request.socket.end('SSH-2.0-OpenSSH_9.2\r\n'), /not answer properly/],
+    ['is no HTTP', (request) => void request.socket.end('SSH-2.0-OpenSSH_9.2\r\n'), /broke off its answer/],
     [
       'never ends',
       (_request, response) => {
@@ -93,7 +93,7 @@ describe('The programming interface of an engine', () => {
         const more = (): void => void (response.destroyed || response.write(piece, more));
         more();
       },
-      /far too much/,
+      /more than 64 MiB/,
     ],
   ])('is refused when its answer %s', async (_, answer, message) => {
     await expect(listFrom(answer)).rejects.toThrow(message);

@@ -1,5 +1,5 @@
-import { request, type Agent, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import { BodyTooLargeError, readBody } from '../../shared/http/bounded-body.js';
+import type { Agent } from 'node:http';
+import { DocumentError, getDocument, type HttpDocument } from '../../shared/http/get-document.js';
 
 /** 10,000 containers with long labels are 20 MB. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -12,11 +12,6 @@ export class EngineError extends Error {
   }
 }
 
-export interface EngineAnswer {
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
 /**
  * Asks an engine's programming interface, which is HTTP over a unix socket.
  *
@@ -27,45 +22,40 @@ export async function getFromEngine(
   path: string,
   signal: AbortSignal,
   agent?: Agent,
-): Promise<EngineAnswer> {
+): Promise<HttpDocument> {
   try {
-    const response = await respond(socketPath, path, signal, agent);
-    if (response.statusCode !== 200) {
-      response.destroy();
-      throw new EngineError(`answered with HTTP status ${response.statusCode}`);
-    }
-    return { headers: response.headers, body: await readBody(response, MAX_BODY_BYTES) };
+    const address = { socketPath };
+    return await getDocument({
+      address,
+      path,
+      maxBodyBytes: MAX_BODY_BYTES,
+      signal,
+      ...(agent && { agent }),
+    });
   } catch (cause) {
-    if (signal.aborted) throw signal.reason;
-    throw cause instanceof EngineError ? cause : asEngineError(cause as NodeJS.ErrnoException);
+    if (!(cause instanceof DocumentError)) throw cause;
+    if (cause.reason === 'aborted') throw cause.cause;
+    throw new EngineError(messageOf(cause), { cause });
   }
 }
 
-function respond(
-  socketPath: string,
-  path: string,
-  signal: AbortSignal,
-  agent: Agent | undefined,
-): Promise<IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  request({ socketPath, path, agent: agent ?? false, signal, headers: { host: 'localhost' } })
-    .on('response', resolve)
-    // Stays for good: a reset may come after the response, too.
-    .on('error', reject)
-    .end();
-  return promise;
-}
-
-function asEngineError(cause: NodeJS.ErrnoException): EngineError {
-  if (cause instanceof BodyTooLargeError) return new EngineError('answered with far too much', { cause });
-  switch (cause.code) {
-    case 'EACCES':
-    case 'EPERM':
-      return new EngineError('denies access', { cause });
-    case 'ECONNREFUSED':
-    case 'ENOENT':
-      return new EngineError('does not run', { cause });
+/** The predicate of a sentence about the runtime. */
+function messageOf({ reason, status, code = 'unknown error' }: DocumentError): string {
+  switch (reason) {
+    case 'unreachable':
+      if (code === 'EACCES' || code === 'EPERM') return 'denies access';
+      return code === 'ECONNREFUSED' || code === 'ENOENT' ? 'does not run' : `cannot be reached (${code})`;
+    case 'status':
+      return `answered with HTTP status ${status}`;
+    case 'too-large':
+      return `sent more than ${MAX_BODY_BYTES / 1024 / 1024} MiB`;
+    case 'broken':
+      return `broke off its answer, or did not speak HTTP (${code})`;
+    case 'timeout':
+      return 'did not answer in time';
+    case 'aborted':
+      return 'was not asked to the end';
     default:
-      return new EngineError(`did not answer properly (${cause.code ?? cause.message})`, { cause });
+      return reason satisfies never;
   }
 }

@@ -1,19 +1,9 @@
 import { Module } from '@nestjs/common';
-import type {
-  DynamicModule,
-  FactoryProvider,
-  ModuleMetadata,
-  Provider,
-  Type,
-  ValueProvider,
-} from '@nestjs/common';
+import type { DynamicModule, ModuleMetadata } from '@nestjs/common';
 import { CaptureConfig } from '../config/capture.config.js';
-import { DiscoveryConfig } from '../config/discovery.config.js';
 import { ServerEnvironment } from '../config/server-environment.js';
-import { FallbackTargetDirectory } from '../discovery/fallback-target-directory.js';
-import { GhostwireTargetDirectory } from '../discovery/ghostwire/ghostwire-target-directory.js';
-import { LocalTargetDirectory } from '../discovery/local/local-target-directory.js';
-import { TargetDirectory } from '../discovery/target-directory.js';
+import { provide } from '../implementation.js';
+import type { Implementation } from '../implementation.js';
 import { HealthModule } from '../operations/health.module.js';
 import { Readiness } from '../operations/readiness.js';
 import { MetricsModule } from '../operations/metrics.module.js';
@@ -31,14 +21,6 @@ import { NetnsResolver } from './resolve/netns-resolver.js';
 import { TableNetnsResolver } from './resolve/table-netns-resolver.js';
 
 /**
- * A class, or what Nest takes to make an instance, without saying what for.
- *
- * @publicApi
- */
-export type Implementation<Port> =
-  Type<Port> | Omit<FactoryProvider<Port>, 'provide'> | Omit<ValueProvider<Port>, 'provide'>;
-
-/**
  * What a team may swap; whatever is left out stays as it is.
  *
  * @publicApi
@@ -46,25 +28,19 @@ export type Implementation<Port> =
 export interface CaptureModuleOptions {
   readonly captureProvider?: Implementation<CaptureProvider>;
   readonly netnsResolver?: Implementation<NetnsResolver>;
-  readonly targetDirectory?: Implementation<TargetDirectory>;
   /** Modules with what those need. */
   readonly imports?: ModuleMetadata['imports'];
 }
 
 /**
- * Captures by websocket, `/capture`. What it needs of the outside are the options.
+ * Captures by websocket, `/capture`. It needs the options, `UpgradeModule` and `DiscoveryModule`.
  *
  * @publicApi
  */
 @Module({})
 export class CaptureModule {
   static register(options: CaptureModuleOptions = {}): DynamicModule {
-    const {
-      captureProvider = LIBPCAP,
-      netnsResolver = TableNetnsResolver,
-      targetDirectory = GHOSTWIRE_OR_LOCAL,
-      imports = [],
-    } = options;
+    const { captureProvider = LIBPCAP, netnsResolver = TableNetnsResolver, imports = [] } = options;
     return {
       module: CaptureModule,
       imports: [HealthModule, MetricsModule, ...imports],
@@ -78,9 +54,8 @@ export class CaptureModule {
         HeartbeatTiming,
         provide(CaptureProvider, captureProvider),
         provide(NetnsResolver, netnsResolver),
-        provide(TargetDirectory, targetDirectory),
       ],
-      exports: [CaptureProvider, NetnsResolver, TargetDirectory],
+      exports: [CaptureProvider, NetnsResolver],
     };
   }
 }
@@ -94,22 +69,3 @@ const LIBPCAP: Implementation<CaptureProvider> = {
   ) => new EngineCaptureProvider(config, readiness, metrics, maxInFlightKibibytes * 1024),
   inject: [ServerEnvironment, Readiness, ServiceMetrics, CaptureConfig],
 };
-
-const GHOSTWIRE_OR_LOCAL: Implementation<TargetDirectory> = {
-  useFactory: ({ service, gwPort, configured }: DiscoveryConfig, { discovererSocket }: ServerEnvironment) => {
-    const ghostwire = new GhostwireTargetDirectory({ service, gwPort });
-    if (discovererSocket === undefined) return ghostwire;
-    return new FallbackTargetDirectory(ghostwire, new LocalTargetDirectory(discovererSocket), configured);
-  },
-  inject: [DiscoveryConfig, ServerEnvironment],
-};
-
-/** Ports are abstract classes and so their own injection tokens. */
-function provide<Port>(
-  port: abstract new (...args: never[]) => Port,
-  implementation: Implementation<Port>,
-): Provider<Port> {
-  return typeof implementation === 'function'
-    ? { provide: port, useClass: implementation }
-    : { provide: port, ...implementation };
-}

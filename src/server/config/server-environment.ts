@@ -3,7 +3,7 @@ export class ServerEnvironment {
   /** Paths of the engines' unix sockets; empty: there is no engine, and no capture can begin. */
   readonly sockets!: readonly string[];
 
-  /** Path of the discoverer' unix socket; absent: there is no built-in directory. */
+  /** Path of the discoverer's unix socket; absent: there is no discoverer. */
   readonly discovererSocket?: string;
 
   /** Whether a supervisor runs us: then it alone decides when we end, and we must have no privileges. */

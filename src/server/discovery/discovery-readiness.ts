@@ -1,37 +1,50 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { DocumentError, getDocument, type HttpAddress } from '../../shared/http/get-document.js';
 import { DiscoveryConfig } from '../config/discovery.config.js';
 import { ServerEnvironment } from '../config/server-environment.js';
 import { Readiness, type PartReadiness } from '../operations/readiness.js';
-import { ghostwireAddress } from './ghostwire/ghostwire-request.js';
-import { whyNoAnswer, type HttpAddress } from './http-answer.js';
-import { DISCOVERER_NAME } from './local/discoverer-request.js';
+import { DISCOVERER_NAME } from './discoverer-target-directory.js';
+import { GHOSTWIRE_NAME, ghostwireAddress } from './ghostwire-target-directory.js';
+
+/** Less than the second that a Kubernetes probe waits by default. */
+const TIMEOUT_MS = 800;
 
 /**
- * Adds what finds capture targets to the readiness of the service, as far as the user has asked for it: GhostWire where
- * he has named it or lets us proxy it, the discoverer with `--local-discovery`. Both are asked for as little
- * as possible, since probes come every few seconds: any answer will do.
+ * Adds the discovery of targets to the readiness of the service, as far as the user has configured it: GhostWire where
+ * its address or the proxy is configured, the discoverer with `--local-discovery`. Both get the cheapest possible
+ * request, since probes come every few seconds; any HTTP answer will do.
  */
 @Injectable()
 export class DiscoveryReadiness implements OnModuleInit {
   constructor(
     private readonly discovery: DiscoveryConfig,
-    private readonly engine: ServerEnvironment,
+    private readonly environment: ServerEnvironment,
     private readonly readiness: Readiness,
   ) {}
 
   onModuleInit(): void {
     const { configured, proxy, local } = this.discovery;
-    const { discovererSocket: socketPath } = this.engine;
-    if (configured || proxy) this.add('ghostwire', 'GhostWire', ghostwireAddress(this.discovery));
+    const { discovererSocket: socketPath } = this.environment;
+    if (configured || proxy) this.add('ghostwire', GHOSTWIRE_NAME, ghostwireAddress(this.discovery));
     if (local && socketPath !== undefined) this.add('local-discovery', DISCOVERER_NAME, { socketPath });
   }
 
-  private add(part: string, who: string, address: HttpAddress): void {
-    this.readiness.add(part, async (): Promise<PartReadiness> => {
-      const why = await whyNoAnswer(address);
-      return why === undefined
-        ? { ready: true, message: `${who} answers` }
-        : { ready: false, message: `${who} ${why}` };
-    });
+  private add(part: string, name: string, address: HttpAddress): void {
+    this.readiness.add(part, () => probe(name, address));
   }
+}
+
+async function probe(name: string, address: HttpAddress): Promise<PartReadiness> {
+  try {
+    await getDocument({ address, path: '/', method: 'HEAD', timeoutMs: TIMEOUT_MS, maxBodyBytes: 0 });
+  } catch (error) {
+    if (!(error instanceof DocumentError)) throw error;
+    const { reason, code = 'unknown error' } = error;
+    if (reason === 'timeout') {
+      return { ready: false, message: `${name} does not answer within ${TIMEOUT_MS} ms` };
+    }
+    // Another status than 200 is an answer, too.
+    if (reason !== 'status') return { ready: false, message: `${name} cannot be reached (${code})` };
+  }
+  return { ready: true, message: `${name} answers` };
 }

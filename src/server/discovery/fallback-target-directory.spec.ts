@@ -23,7 +23,7 @@ class MemoryDirectory extends TargetDirectory {
 
 const UNREACHABLE = new TargetDirectoryError('GhostWire cannot be reached', { reason: 'unreachable' });
 const NONSENSE = new TargetDirectoryError("GhostWire's answer is not JSON");
-const LOST = new TargetDirectoryError('the built-in directory cannot be reached', { reason: 'unreachable' });
+const LOST = new TargetDirectoryError('the discoverer cannot be reached', { reason: 'unreachable' });
 
 const entry = (name: string, netns: number): DirectoryEntry => ({
   name,
@@ -37,7 +37,7 @@ const entry = (name: string, netns: number): DirectoryEntry => ({
 const WEB = entry('web', 1);
 const OTHER_WEB = entry('web', 2);
 
-describeTargetDirectory('FallbackTargetDirectory, the first one gone', (entries) => ({
+describeTargetDirectory('FallbackTargetDirectory whose first directory is unreachable', (entries) => ({
   directory: new FallbackTargetDirectory(
     new MemoryDirectory(UNREACHABLE),
     new MemoryDirectory(entries),
@@ -55,16 +55,52 @@ describe('FallbackTargetDirectory', () => {
       outcome: DirectoryEntry[] | Error,
     ]
   >([
-    ['takes what the first one knows', [WEB], [OTHER_WEB], false, [WEB]],
-    ['believes the first one that there is none', [], [OTHER_WEB], false, []],
-    ['asks the second one when the first cannot be reached', UNREACHABLE, [OTHER_WEB], false, [OTHER_WEB]],
-    ['also when that was configured', UNREACHABLE, [OTHER_WEB], true, [OTHER_WEB]],
-    ['tells nothing of a first one that nobody spoke of', UNREACHABLE, [], false, []],
-    ['tells that a configured one failed if the second finds none', UNREACHABLE, [], true, UNREACHABLE],
-    ['takes nonsense at the default address for nobody', NONSENSE, [OTHER_WEB], false, [OTHER_WEB]],
-    ['tells of nonsense of a configured one', NONSENSE, [OTHER_WEB], true, NONSENSE],
-    ['tells of the second when nobody has answered', UNREACHABLE, LOST, false, LOST],
-    ['tells of the configured one when nobody has answered', UNREACHABLE, LOST, true, UNREACHABLE],
+    ['returns the entries of the first directory', [WEB], [OTHER_WEB], false, [WEB]],
+    ['returns an empty list when the first directory finds none', [], [OTHER_WEB], false, []],
+    [
+      'asks the second directory when the first cannot be reached',
+      UNREACHABLE,
+      [OTHER_WEB],
+      false,
+      [OTHER_WEB],
+    ],
+    [
+      'asks the second directory when a configured first one cannot be reached',
+      UNREACHABLE,
+      [OTHER_WEB],
+      true,
+      [OTHER_WEB],
+    ],
+    [
+      'does not report that a first directory that is not configured is unreachable',
+      UNREACHABLE,
+      [],
+      false,
+      [],
+    ],
+    [
+      'reports that a configured first directory is unreachable if the second finds none',
+      UNREACHABLE,
+      [],
+      true,
+      UNREACHABLE,
+    ],
+    [
+      'treats an unusable answer at the default address as no directory',
+      NONSENSE,
+      [OTHER_WEB],
+      false,
+      [OTHER_WEB],
+    ],
+    ['reports an unusable answer of a configured first directory', NONSENSE, [OTHER_WEB], true, NONSENSE],
+    ['reports the failure of the second directory when both fail', UNREACHABLE, LOST, false, LOST],
+    [
+      'reports the failure of a configured first directory when both fail',
+      UNREACHABLE,
+      LOST,
+      true,
+      UNREACHABLE,
+    ],
   ])('%s', async (_, first, second, configured, outcome) => {
     const directory = new FallbackTargetDirectory(
       new MemoryDirectory(first),
@@ -78,7 +114,7 @@ describe('FallbackTargetDirectory', () => {
     }
   });
 
-  it('does not ask the second one when the asker has gone', async () => {
+  it('does not ask the second directory when the caller has aborted', async () => {
     const second = new MemoryDirectory([]);
     const directory = new FallbackTargetDirectory(new MemoryDirectory([]), second, false);
     const reason = new Error('gone');

@@ -5,13 +5,15 @@ import {
   type FindOptions,
 } from './target-directory.js';
 
+type Query = (directory: TargetDirectory) => Promise<DirectoryEntry[]>;
+
 /**
- * Asks one directory, and another one when the first cannot be reached. Where the user has not said that there is a
- * first one, any failure of what happens to be at its default address is as good as nobody being there; where he
- * has, that it failed is told unless the second one finds what is looked for.
+ * Asks a first directory, and a second one when the first cannot be reached. If the user has configured the first
+ * one, its other failures are reported, and so is that it cannot be reached, unless the second one finds entries. If
+ * not, any failure of what happens to listen at the default address means that there is no first directory.
  */
 export class FallbackTargetDirectory extends TargetDirectory {
-  /** @param firstIsConfigured whether the user has said that there is the first one */
+  /** @param firstIsConfigured whether the user has configured the first directory */
   constructor(
     private readonly first: TargetDirectory,
     private readonly second: TargetDirectory,
@@ -33,28 +35,23 @@ export class FallbackTargetDirectory extends TargetDirectory {
     return this.ask((directory) => directory.list(signal));
   }
 
-  private async ask(
-    question: (directory: TargetDirectory) => Promise<DirectoryEntry[]>,
-  ): Promise<DirectoryEntry[]> {
+  private async ask(query: Query): Promise<DirectoryEntry[]> {
     try {
-      return await question(this.first);
+      return await query(this.first);
     } catch (error) {
       if (!(error instanceof TargetDirectoryError)) throw error;
       if (this.firstIsConfigured && error.reason !== 'unreachable') throw error;
-      return await this.askSecond(question, error);
+      return await this.askSecond(query, error);
     }
   }
 
-  private async askSecond(
-    question: (directory: TargetDirectory) => Promise<DirectoryEntry[]>,
-    failure: TargetDirectoryError,
-  ): Promise<DirectoryEntry[]> {
+  private async askSecond(query: Query, failure: TargetDirectoryError): Promise<DirectoryEntry[]> {
     try {
-      const entries = await question(this.second);
+      const entries = await query(this.second);
       if (entries.length === 0 && this.firstIsConfigured) throw failure;
       return entries;
     } catch (error) {
-      // Nobody has answered: the user wants to hear of the one that he knows of.
+      // Both have failed: the user knows the one that he has configured.
       if (error instanceof TargetDirectoryError && this.firstIsConfigured) throw failure;
       throw error;
     }

@@ -1,11 +1,11 @@
 import { SingleFlight } from '../../shared/single-flight.js';
 import { isNamed, TargetDirectory, type DirectoryEntry, type FindOptions } from './target-directory.js';
 
-/** A directory whose source gives all entries or none: a look-up picks its own from the list. */
+/** A directory whose source can only list all entries: `find` selects from that list. */
 export class ListingTargetDirectory extends TargetDirectory {
   readonly #entries: SingleFlight<DirectoryEntry[]>;
 
-  /** @param listAll asks the source anew; its answer is shared by those who ask at the same time, and never kept */
+  /** @param listAll requests the list; concurrent calls share its answer, which is never cached */
   constructor(listAll: (signal: AbortSignal) => Promise<DirectoryEntry[]>) {
     super();
     this.#entries = new SingleFlight(listAll);
@@ -22,7 +22,7 @@ export class ListingTargetDirectory extends TargetDirectory {
   }
 
   override async list(signal?: AbortSignal): Promise<DirectoryEntry[]> {
-    // A copy: the answer may be shared with others.
+    // Copied, since other callers may have the same array.
     return [...(await this.#entries.ask(false, signal))];
   }
 }

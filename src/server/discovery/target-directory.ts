@@ -1,45 +1,45 @@
 /**
- * One thing that can be captured from, as a directory lists it.
+ * A capture target, as a directory lists it.
  *
  * @publicApi
  */
 export interface DirectoryEntry {
-  /** Container name, `namespace/name` of a pod, `comm(pid)` of a process, or a bind mount's paths joined by `:`. */
+  /** Container name, `namespace/name` of a pod, `comm(pid)` of a process, or paths of bind mounts joined by `:`. */
   readonly name: string;
-  /** Tells apart same names of several engines, as in Docker-in-Docker; usually empty. */
+  /** Distinguishes equal names of several runtimes, as in Docker-in-Docker; usually empty. */
   readonly prefix: string;
   /** `docker`, `containerd`, `podman`, `pod`, `proc`, `bindmount`, ... */
   readonly type: string;
   /** Inode number of the network namespace. */
   readonly netns: number;
-  /** A process in that namespace; 0: none. */
+  /** Process in that namespace; 0: none. */
   readonly pid: number;
   /** Its start time, field 22 of proc_pid_stat(5), in clock ticks; 0: unknown. */
   readonly startTime: number;
   readonly interfaces: readonly string[];
 }
 
-/** How a directory is to be asked. */
+/** How to look up a name. */
 export interface FindOptions {
   /**
-   * The answer must have been gathered after this call: the last one has proved stale. Neither a cache will do nor
-   * an answer that is already under way to somebody else.
+   * The directory must gather its answer after this call, because the previous answer was stale: neither a cached
+   * answer is acceptable nor one that is being gathered for another call.
    */
   readonly fresh?: boolean;
 }
 
 /**
- * Port: knows what there is to capture from. Swap it with `CaptureModule.register({ targetDirectory })`; run
- * `test/contracts/target-directory.contract.ts` on your own.
+ * Port: lists the capture targets of this host. Replace it with `DiscoveryModule.forRoot({ targetDirectory })`, and run
+ * `test/contracts/target-directory.contract.ts` on your implementation.
  *
  * @publicApi
  */
 export abstract class TargetDirectory {
   /**
-   * All entries of that name and prefix, as `isNamed` has it; none: an empty list.
+   * Finds all entries with that name and prefix, as `isNamed` compares them; perhaps none.
    *
-   * @param signal aborted when the asker has gone; the call then rejects with the signal's reason
-   * @throws TargetDirectoryError when the directory cannot be asked, or its answer makes no sense
+   * @param signal aborted when the caller no longer needs the answer; the promise then rejects with its reason
+   * @throws TargetDirectoryError when the directory cannot be reached, or its answer cannot be used
    */
   abstract find(
     name: string,
@@ -49,27 +49,27 @@ export abstract class TargetDirectory {
   ): Promise<DirectoryEntry[]>;
 
   /**
-   * All that there is.
+   * Lists all entries.
    *
-   * @param signal aborted when the asker has gone; the call then rejects with the signal's reason
-   * @throws TargetDirectoryError when the directory cannot be asked, or its answer makes no sense
+   * @param signal aborted when the caller no longer needs the answer; the promise then rejects with its reason
+   * @throws TargetDirectoryError when the directory cannot be reached, or its answer cannot be used
    */
   abstract list(signal?: AbortSignal): Promise<DirectoryEntry[]>;
 }
 
-/** Pods go by their name alone: GhostWire lists them without the prefix that its own page sends for them. */
+/** Pods are compared by name alone: GhostWire lists them without the prefix that its own page sends for them. */
 export function isNamed(entry: DirectoryEntry, name: string, prefix: string): boolean {
   return entry.name === name && (entry.prefix === prefix || entry.type === 'pod');
 }
 
 /**
- * `unreachable`: there is nobody to ask, so that another directory may answer instead. `failed`: there is, but
- * the answer is late or nonsense.
+ * `unreachable`: no connection to the directory could be established, so another directory may answer instead.
+ * `failed`: its answer is late or cannot be used.
  */
 export type TargetDirectoryFailure = 'unreachable' | 'failed';
 
 /**
- * The directory could not be asked, or answered nonsense; the message says which, for the client's user.
+ * The directory cannot be reached, or its answer cannot be used. The message is for the user of the client.
  *
  * @publicApi
  */

@@ -1,7 +1,6 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import type { Options } from '../config/options.js';
-import { DiscoveryReadiness } from '../discovery/discovery-readiness.js';
 import { HealthModule } from './health.module.js';
 import { MetricsModule } from './metrics.module.js';
 import { OperatorListener } from './operator-listener.js';
@@ -13,7 +12,7 @@ import { operatorPlace } from './operator-place.js';
  *
  * @publicApi
  */
-@Module({ imports: [HealthModule, MetricsModule], providers: [DiscoveryReadiness] })
+@Module({ imports: [HealthModule, MetricsModule] })
 export class OperatorModule {
   static register({ service }: Options): DynamicModule {
     const place = operatorPlace(service);

@@ -3,11 +3,10 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { describeTargetDirectory } from '../../../../test/contracts/target-directory.contract.js';
-import { GhostwireServer, mobyshark } from '../../../../test/fixtures/ghostwire-server.js';
-import { TargetDirectoryError } from '../target-directory.js';
-import type { GhostwireOptions } from './ghostwire-request.js';
-import { GhostwireTargetDirectory } from './ghostwire-target-directory.js';
+import { describeTargetDirectory } from '../../../test/contracts/target-directory.contract.js';
+import { GhostwireServer, mobyshark } from '../../../test/fixtures/ghostwire-server.js';
+import { TargetDirectoryError } from './target-directory.js';
+import { GhostwireTargetDirectory, type GhostwireOptions } from './ghostwire-target-directory.js';
 
 const WEB = { name: 'web', type: 'docker', netns: 4026532270, pid: 1234, starttime: 56789, prefix: '' };
 
@@ -43,14 +42,14 @@ describe('GhostwireTargetDirectory', () => {
     return server;
   }
 
-  it('asks for /mobyshark, without the header that is for proxied requests', async () => {
+  it('requests /mobyshark, without the header of proxied requests', async () => {
     const { port, requests } = await listen(mobyshark([WEB]));
     await directoryOf(port).list();
     expect(requests[0]).toMatchObject({ method: 'GET', url: '/mobyshark' });
     expect(requests[0]!.headers).not.toHaveProperty('enable-monolith');
   });
 
-  it('makes one request for all who ask at the same time, and another one afterwards', async () => {
+  it('shares one request among concurrent calls, and makes a new one afterwards', async () => {
     const { port, requests } = await listen(mobyshark([WEB]));
     const directory = directoryOf(port);
     await Promise.all(Array.from({ length: 50 }, () => directory.find('web', '')));
@@ -59,7 +58,7 @@ describe('GhostwireTargetDirectory', () => {
     expect(requests).toHaveLength(2);
   });
 
-  it('never gives an answer that was under way already to those who need a fresh one', async () => {
+  it('makes a new request for calls that need a fresh answer while one is running', async () => {
     const { port, requests } = await listen((_request, response) => {
       const containers = [{ ...WEB, pid: requests.length }];
       setTimeout(() => response.end(JSON.stringify({ containers })), 50);
@@ -72,7 +71,7 @@ describe('GhostwireTargetDirectory', () => {
     expect(requests).toHaveLength(2);
   });
 
-  it('ends the request when all who asked have given up, and asks anew for the next one', async () => {
+  it('ends the request when all callers have aborted, and makes a new one for the next call', async () => {
     const ghostwire = await listen(() => undefined);
     const directory = directoryOf(ghostwire.port);
     const abort = new AbortController();
@@ -87,12 +86,12 @@ describe('GhostwireTargetDirectory', () => {
     while ((await ghostwire.connections()) > 0) await delay(5);
   });
 
-  it('takes null for no containers at all', async () => {
+  it('treats null as an empty list', async () => {
     const { port } = await listen(mobyshark(null));
     expect(await directoryOf(port).list()).toEqual([]);
   });
 
-  it('skips entries that it cannot use, and ignores attributes that it does not know', async () => {
+  it('skips unusable entries and ignores unknown attributes', async () => {
     const bad = [
       null,
       5,
@@ -136,13 +135,13 @@ describe('GhostwireTargetDirectory', () => {
     ['{"containers":{}}', "GhostWire's answer is not of the expected shape"],
     ['{"containers":[null]}', "GhostWire's answer is not of the expected shape"],
     ['{"containers":[{"name":"web"}]}', "GhostWire's answer is not of the expected shape"],
-  ])('refuses nonsense: %.40j', async (body, message) => {
+  ])('refuses an unusable answer: %.40j', async (body, message) => {
     const { port } = await listen((_request, response) => response.end(body));
     expect(await failureOf(directoryOf(port).list())).toMatchObject({ message, reason: 'failed' });
   });
 
   it.each([204, 301, 302, 404, 500, 503])(
-    'refuses HTTP status %i, and follows no redirect',
+    'refuses HTTP status %i and follows no redirect',
     async (status) => {
       const ghostwire = await listen((_request, response) => {
         response.writeHead(status, { location: '/elsewhere' }).end();
@@ -155,7 +154,7 @@ describe('GhostwireTargetDirectory', () => {
     },
   );
 
-  it('reads no more than it may of an endless answer', async () => {
+  it('reads no more than the limit of an endless answer', async () => {
     let sent = 0;
     const { port } = await listen((_request, response) => {
       const send = () => {
@@ -168,11 +167,11 @@ describe('GhostwireTargetDirectory', () => {
       message: "GhostWire's answer is too large: over 1048576 bytes",
       reason: 'failed',
     });
-    // What the two sockets hold comes on top.
+    // The buffers of the two sockets come on top.
     expect(sent).toBeLessThan(16 * 1024 * 1024);
   });
 
-  it('gives up on an answer that only drips', async () => {
+  it('times out while an answer arrives byte by byte', async () => {
     const { port } = await listen((_request, response) => {
       const drip = setInterval(() => response.write(' '), 20);
       response.on('close', () => clearInterval(drip));
@@ -184,13 +183,13 @@ describe('GhostwireTargetDirectory', () => {
     });
   });
 
-  it('gives up on an answer that never begins', async () => {
+  it('times out when no answer begins', async () => {
     const { port } = await listen(() => undefined);
     const failure = await failureOf(directoryOf(port, { timeoutMs: 100 }).list());
     expect(failure).toMatchObject({ message: expect.stringContaining('timed out'), reason: 'failed' });
   });
 
-  it('tells an answer that breaks off', async () => {
+  it('reports an answer that breaks off', async () => {
     const { port } = await listen((_request, response) => {
       response.write('{"containers":', () => response.destroy());
     });
@@ -200,7 +199,7 @@ describe('GhostwireTargetDirectory', () => {
     });
   });
 
-  it('tells that there is nobody to ask', async () => {
+  it('reports that the service cannot be reached', async () => {
     const { port } = await listen(mobyshark([]));
     await server!.close();
     expect(await failureOf(directoryOf(port).list())).toMatchObject({
@@ -213,7 +212,7 @@ describe('GhostwireTargetDirectory', () => {
     });
   });
 
-  it('tells when something else than HTTP answers', async () => {
+  it('reports an answer that is not HTTP', async () => {
     const other: Server = createServer((socket) => socket.end('SSH-2.0-OpenSSH\r\n'));
     other.listen(0, '127.0.0.1');
     await once(other, 'listening');
@@ -223,7 +222,7 @@ describe('GhostwireTargetDirectory', () => {
     expect(failure).toMatchObject({ message: expect.stringContaining('HPE_INVALID'), reason: 'failed' });
   });
 
-  it('finds a service at an IPv6 address, in brackets or without', async () => {
+  it('accepts an IPv6 address with or without brackets', async () => {
     const failures = await Promise.all(
       ['::1', '[::1]'].map((service) => failureOf(directoryOf(1, { service }).list())),
     );

@@ -1,10 +1,10 @@
 import { Controller, Get, Header, Res, ServiceUnavailableException } from '@nestjs/common';
 import type { Response } from 'express';
-import { Described } from '../../http/described.js';
-import { ServerEnvironment } from '../../config/server-environment.js';
-import { SingleFlight } from '../../../shared/single-flight.js';
-import { TargetDirectoryError } from '../target-directory.js';
-import { getFindings } from './discoverer-request.js';
+import { Described } from '../http/described.js';
+import { ServerEnvironment } from '../config/server-environment.js';
+import { SingleFlight } from '../../shared/single-flight.js';
+import { getDiscoveredTargets } from './discoverer-target-directory.js';
+import { TargetDirectoryError } from './target-directory.js';
 
 const TARGET = {
   type: 'object',
@@ -25,21 +25,25 @@ const LIST = {
   required: ['containers'],
 };
 
-/** What GhostWire serves behind our proxy, served by ourselves: clients need not know the difference. */
+/** Serves the discoverer's list of targets where and as GhostWire's would be with `--proxy-discovery`. */
 @Controller('discover')
-export class LocalDiscoveryController {
-  private readonly findings: SingleFlight<string>;
+export class MobysharkController {
+  private readonly targets: SingleFlight<string>;
 
   constructor({ discovererSocket = '' }: ServerEnvironment) {
-    this.findings = new SingleFlight((signal) => getFindings(discovererSocket, false, signal));
+    this.targets = new SingleFlight((signal) => getDiscoveredTargets(discovererSocket, false, signal));
   }
 
-  /** The discoverer' answer as it is: it comes from our own, and may be megabytes. */
+  /** Passes the discoverer's answer on without parsing it: it is trusted, and may have megabytes. */
   @Get('mobyshark')
   @Described({
-    summary: 'What there is to capture from, as GhostWire lists it; only with --local-discovery',
+    summary: 'The capture targets as GhostWire lists them; only with --local-discovery',
     answers: {
-      200: { when: 'it could be found out', contentType: 'application/json; charset=utf-8', schema: LIST },
+      200: {
+        when: 'the discoverer has scanned the host',
+        contentType: 'application/json; charset=utf-8',
+        schema: LIST,
+      },
       503: {
         when: 'the discoverer does not answer',
         contentType: 'application/json; charset=utf-8',
@@ -53,7 +57,7 @@ export class LocalDiscoveryController {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     try {
-      return await this.findings.ask(false, gone.signal);
+      return await this.targets.ask(false, gone.signal);
     } catch (cause) {
       if (gone.signal.aborted || cause instanceof TargetDirectoryError) {
         throw new ServiceUnavailableException(cause instanceof Error ? cause.message : undefined, { cause });

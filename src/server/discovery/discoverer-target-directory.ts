@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ListingTargetDirectory } from './listing-target-directory.js';
+import { getMobyshark, parseMobyshark } from './mobyshark.js';
+import { TargetDirectoryError } from './target-directory.js';
+
+/** Name of the discoverer in messages. */
+export const DISCOVERER_NAME = 'the discoverer';
+
+/** The discoverer starts at the same time as the server, and is restarted when it dies. */
+const DEFAULT_START_TIMEOUT_MS = 5_000;
+const RETRY_INTERVAL_MS = 50;
+
+/**
+ * Gets the list of targets from the discoverer, as the JSON text of GhostWire's `/mobyshark`.
+ *
+ * @param socketPath unix socket of the discoverer, see src/discoverer/
+ * @param fresh whether the scan must begin after this call
+ * @param startTimeoutMs how long to wait for the discoverer to listen
+ * @throws TargetDirectoryError, or the signal's reason when it is aborted
+ */
+export async function getDiscoveredTargets(
+  socketPath: string,
+  fresh: boolean,
+  signal: AbortSignal,
+  startTimeoutMs = DEFAULT_START_TIMEOUT_MS,
+): Promise<string> {
+  const deadline = performance.now() + startTimeoutMs;
+  const path = fresh ? '/mobyshark?fresh' : '/mobyshark';
+  for (;;) {
+    try {
+      return await getMobyshark({ name: DISCOVERER_NAME, address: { socketPath } }, path, signal);
+    } catch (error) {
+      const isStarting = error instanceof TargetDirectoryError && error.reason === 'unreachable';
+      if (!isStarting || performance.now() > deadline) throw error;
+    }
+    await sleep(RETRY_INTERVAL_MS);
+    signal.throwIfAborted();
+  }
+}
+
+/**
+ * Asks the discoverer, which scans the host for each request. Its answer is never cached, only shared by concurrent
+ * requests.
+ */
+export class DiscovererTargetDirectory extends ListingTargetDirectory {
+  /** @param socketPath unix socket of the discoverer */
+  constructor(socketPath: string, startTimeoutMs?: number) {
+    // Always fresh: a scan that runs already may have been started for the list at /discover/mobyshark.
+    super(async (signal) =>
+      parseMobyshark(await getDiscoveredTargets(socketPath, true, signal, startTimeoutMs), DISCOVERER_NAME),
+    );
+  }
+}

@@ -1,0 +1,65 @@
+import { Module, type DynamicModule, type FactoryProvider, type ModuleMetadata } from '@nestjs/common';
+import { DiscoveryConfig } from '../config/discovery.config.js';
+import { ServerEnvironment } from '../config/server-environment.js';
+import { provide, type Implementation } from '../implementation.js';
+import { HealthModule } from '../operations/health.module.js';
+import { DiscovererTargetDirectory } from './discoverer-target-directory.js';
+import { DiscoveryReadiness } from './discovery-readiness.js';
+import { FallbackTargetDirectory } from './fallback-target-directory.js';
+import { GhostwireTargetDirectory } from './ghostwire-target-directory.js';
+import { MobysharkController } from './mobyshark.controller.js';
+import { GhostwireProxyModule } from './proxy/ghostwire-proxy.module.js';
+import { TargetDirectory } from './target-directory.js';
+
+/** @publicApi */
+export interface DiscoveryModuleOptions {
+  /** Whether to serve the discoverer's list of targets at `/discover/mobyshark`; default: no. */
+  readonly local?: boolean;
+  /** Whether to proxy GhostWire; default: no. Excludes `local`, since both serve `/discover/mobyshark`. */
+  readonly proxy?: boolean;
+  /** Replaces the directory. Default: GhostWire, with the discoverer as fallback. */
+  readonly targetDirectory?: Implementation<TargetDirectory>;
+  /** Modules that export what `targetDirectory` injects. */
+  readonly imports?: ModuleMetadata['imports'];
+}
+
+/** @publicApi */
+export interface DiscoveryModuleAsyncOptions extends Omit<DiscoveryModuleOptions, 'targetDirectory'> {
+  readonly useFactory: FactoryProvider<TargetDirectory>['useFactory'];
+  readonly inject?: FactoryProvider<TargetDirectory>['inject'];
+}
+
+/**
+ * Finds capture targets: provides `TargetDirectory` to all modules, and serves `/discover/...` if configured.
+ *
+ * @publicApi
+ */
+@Module({})
+export class DiscoveryModule {
+  static forRoot(options: DiscoveryModuleOptions = {}): DynamicModule {
+    const { local = false, proxy = false, targetDirectory = GHOSTWIRE_OR_DISCOVERER, imports = [] } = options;
+    return {
+      module: DiscoveryModule,
+      global: true,
+      imports: [HealthModule, ...(proxy ? [GhostwireProxyModule] : []), ...imports],
+      controllers: local ? [MobysharkController] : [],
+      providers: [DiscoveryReadiness, provide(TargetDirectory, targetDirectory)],
+      exports: [TargetDirectory],
+    };
+  }
+
+  /** Like `forRoot` with a `targetDirectory` that a factory makes, perhaps asynchronously. */
+  static forRootAsync({ useFactory, inject = [], ...options }: DiscoveryModuleAsyncOptions): DynamicModule {
+    return DiscoveryModule.forRoot({ ...options, targetDirectory: { useFactory, inject } });
+  }
+}
+
+const GHOSTWIRE_OR_DISCOVERER: Implementation<TargetDirectory> = {
+  useFactory: ({ service, gwPort, configured }: DiscoveryConfig, { discovererSocket }: ServerEnvironment) => {
+    const ghostwire = new GhostwireTargetDirectory({ service, gwPort });
+    if (discovererSocket === undefined) return ghostwire;
+    const discoverer = new DiscovererTargetDirectory(discovererSocket);
+    return new FallbackTargetDirectory(ghostwire, discoverer, configured);
+  },
+  inject: [DiscoveryConfig, ServerEnvironment],
+};
