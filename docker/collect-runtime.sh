@@ -1,14 +1,14 @@
 #!/bin/sh
-# collect-runtime.sh FOLDER: makes FOLDER the root of a file system with what the service needs of Debian and nothing
-# else: programs and libraries with their licences, and what scanners for vulnerabilities read to know their versions.
+# collect-runtime.sh FOLDER: makes FOLDER a root file system with the Debian files that the service needs: programs and
+# libraries with their licences, and the package records from which vulnerability scanners learn the versions.
 set -eu
 
 root=$1
 
-# Debian's merged /usr: /lib is a link to usr/lib, and so on. The path of the loader goes through one of them.
+# Debian's merged /usr: /lib is a link to usr/lib, and so on. The path of the dynamic loader contains one of these links.
 make_folders() {
   install -d "$root/usr" "$root/etc" "$root/dev" "$root/proc" "$root/sys"
-  # runc gives a tmpfs the mode of the folder that it covers, whatever mode has been asked for.
+  # runc gives a tmpfs the mode of the directory that it covers and ignores the requested mode.
   install -d -m 1777 "$root/run" "$root/tmp"
   for link in /bin /lib /lib64 /sbin; do
     [ -L "$link" ] || continue
@@ -17,22 +17,22 @@ make_folders() {
   done
 }
 
-# One unprivileged user, and how to look up the name of a host.
+# One unprivileged user, and the configuration of host name look-ups.
 make_settings() {
   printf '%s\n' 'root:x:0:0::/:/' 'packetflix:x:51001:51001::/:/' > "$root/etc/passwd"
   printf '%s\n' 'root:x:0:' 'packetflix:x:51001:' > "$root/etc/group"
   echo 'hosts: files dns' > "$root/etc/nsswitch.conf"
 }
 
-# ldd prints "name => path (address)", and the loader as "path (address)".
+# ldd prints "name => path (address)", and the dynamic loader as "path (address)".
 libraries_of() {
   ldd "$@" | sed -n 's|^[^/]*\(/[^ :]*\) (0x.*|\1|p' | sort -u
 }
 
-# The folder status.d is what scanners know from other images without dpkg.
+# Scanners look for the directory status.d in images without dpkg.
 record_package() {
   file=$(realpath "$1")
-  # Packages from before the merge say /lib for /usr/lib. Node is of none: its licence comes with it.
+  # Packages built before the merge list /lib instead of /usr/lib. Node is in no package and has its own licence file.
   owner=$(dpkg -S "$file" 2> /dev/null || dpkg -S "${file#/usr}" 2> /dev/null) || return 0
   package=${owner%%:*}
   install -d "$root/var/lib/dpkg/status.d"

@@ -1,5 +1,5 @@
-// The image's HEALTHCHECK: asks the service whether it is alive, where its variables say that it is. It knows nothing
-// of flags: who moves the service by them gives this check the same variables.
+// The image's HEALTHCHECK: requests the service's health at the address that its environment variables give. It does
+// not know the service's flags; to change host or port, use the variables.
 /* global fetch, AbortSignal */
 const {
   PACKETFLIX_HOST: host = 'localhost',
@@ -8,11 +8,11 @@ const {
   PACKETFLIX_OPERATOR_PORT: operatorPort = 'same',
 } = process.env;
 
-/** Less than what the Dockerfile allows, so that there is a message. */
+/** Less than the timeout in the Dockerfile, so that there is a message. */
 const TIMEOUT_MS = 8_000;
 
 function healthUrl() {
-  // Not served at all: then any answer has to do.
+  // /healthz is not served, so any answer has to suffice.
   if (operatorPort === 'off') return urlOf(host, port, '/version');
   if (operatorPort === 'same') return urlOf(host, port, '/healthz');
   return urlOf(operatorHost, operatorPort, '/healthz');
