@@ -1,13 +1,14 @@
 import { jest } from '@jest/globals';
 import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
+import { CaptureError } from '../shared/protocol/capture-error.js';
 import type { Capture } from './capture/capture.js';
 import { CaptureLedger } from './capture/capture-totals.js';
 import { RingBudget } from './capture/ring-budget.js';
 import { ControlConnection } from './control-connection.js';
 
-const ORDER = {
-  captureId: 'a',
+const SPEC = {
+  captureId: 'brave-amber-otter',
   reference: { netns: 1 },
   interfaces: [],
   filter: '',
@@ -21,65 +22,107 @@ const TOTALS = { packets: 3, bytes: 300, dropped: 1 };
 
 /** A control connection with one capture that is being opened, and everything that a test wants to do to it. */
 async function openingCapture() {
-  const data = connection();
+  const output = connection();
   const abort = jest.fn();
   const opened = Promise.withResolvers<Capture>();
-  const said: string[] = [];
-  const socket = connection((text) => said.push(text));
-  new ControlConnection(
-    socket as unknown as Socket,
-    () => opened.promise,
-    new RingBudget(),
-    new CaptureLedger(),
-    () => Promise.resolve(data as unknown as Socket),
-    [],
-  );
-  socket.push(`${JSON.stringify({ type: 'start', id: 'a', order: ORDER })}\n`);
+  const events: unknown[] = [];
+  const socket = connection((text) => events.push(JSON.parse(text)));
+  const control = new ControlConnection(socket as unknown as Socket, {
+    name: 'c',
+    openCapture: () => opened.promise,
+    budget: new RingBudget(),
+    ledger: new CaptureLedger(),
+    problems: [],
+  });
+  control.start(output as unknown as Socket, SPEC);
   await turn();
   return {
     abort,
-    data,
+    control,
+    output,
     socket,
-    said,
+    events,
     open: () => opened.resolve({ abort, interfaceNames: [], totals: TOTALS } as unknown as Capture),
+    fail: (error: Error) => opened.reject(error),
   };
 }
 
 describe('ControlConnection', () => {
-  it('gives up a capture whose server went while it was being opened', async () => {
-    const { abort, socket, open } = await openingCapture();
+  it('aborts a capture whose server disconnects while it is being opened', async () => {
+    const { abort, output, socket, open } = await openingCapture();
     socket.destroy();
     await turn();
     open();
     await turn();
     expect(abort).toHaveBeenCalledTimes(1);
+    expect(output.destroyed).toBe(true);
   });
 
-  it('gives up a capture whose client went while it was being opened', async () => {
-    const { abort, data, open } = await openingCapture();
-    data.destroy();
+  it('aborts a capture whose own connection closes while it is being opened', async () => {
+    const { abort, output, events, open } = await openingCapture();
+    output.destroy();
     await turn();
     open();
     await turn();
     expect(abort).toHaveBeenCalledTimes(1);
+    expect(events).toEqual([expect.objectContaining({ type: 'hello', connection: 'c' })]);
   });
 
-  it('gives up a running capture when its server goes', async () => {
-    const { abort, socket, open } = await openingCapture();
+  it('aborts a running capture when its server disconnects', async () => {
+    const { abort, output, socket, open } = await openingCapture();
     open();
     await turn();
     expect(abort).not.toHaveBeenCalled();
     socket.destroy();
     await turn();
     expect(abort).toHaveBeenCalledTimes(1);
+    expect(output.destroyed).toBe(true);
   });
 
-  it('reports what running captures have delivered, and those that are over', async () => {
-    const { socket, data, open, said } = await openingCapture();
+  it('sends why a capture cannot begin, and closes its connection', async () => {
+    const { output, events, fail } = await openingCapture();
+    fail(new CaptureError('stale-reference', 'process 1 has ended'));
+    await turn();
+    expect(events.at(-1)).toEqual({
+      type: 'refused',
+      captureId: SPEC.captureId,
+      code: 'stale-reference',
+      message: 'process 1 has ended',
+    });
+    expect(output.destroyed).toBe(true);
+  });
+
+  it('refuses an invalid spec by the id of its capture', async () => {
+    const { control, events } = await openingCapture();
+    control.start(connection() as unknown as Socket, { captureId: 'calm-blue-owl' });
+    await turn();
+    expect(events.at(-1)).toMatchObject({
+      type: 'refused',
+      captureId: 'calm-blue-owl',
+      code: 'invalid-request',
+    });
+  });
+
+  it.each([
+    ['the id of a capture that exists', SPEC],
+    ['no id', { ...SPEC, captureId: undefined }],
+    ['an id that is not a word', { ...SPEC, captureId: 'A\n' }],
+    ['no spec', undefined],
+  ])('does not start a capture with %s', async (_, spec) => {
+    const { control, abort, events, open } = await openingCapture();
+    expect(() => control.start(connection() as unknown as Socket, spec)).toThrow(TypeError);
+    open();
+    await turn();
+    expect(abort).not.toHaveBeenCalled();
+    expect(events.at(-1)).toMatchObject({ type: 'started', captureId: SPEC.captureId });
+  });
+
+  it('reports the totals of running captures and of those that have ended', async () => {
+    const { socket, output, open, events } = await openingCapture();
     const report = async () => {
       socket.push('{"type":"report","id":"r"}\n');
       await turn();
-      return JSON.parse(said.at(-1) ?? '') as unknown;
+      return events.at(-1);
     };
     open();
     await turn();
@@ -88,15 +131,15 @@ describe('ControlConnection', () => {
       id: 'r',
       report: { captures: 1, totals: TOTALS },
     });
-    data.destroy();
+    output.destroy();
     await turn();
     expect(await report()).toMatchObject({ report: { captures: 0, totals: TOTALS } });
   });
 });
 
-function connection(onSaid: (text: string) => void = () => undefined): Duplex {
+function connection(onWritten: (text: string) => void = () => undefined): Duplex {
   const write = (chunk: Buffer, _encoding: string, done: () => void): void => {
-    onSaid(chunk.toString());
+    onWritten(chunk.toString());
     done();
   };
   return new Duplex({ read: () => undefined, write });

@@ -1,145 +1,172 @@
 import type { Socket } from 'node:net';
+import { CaptureError } from '../shared/protocol/capture-error.js';
+import { isCaptureId, validateCaptureSpec, type CaptureSpec } from '../shared/protocol/capture-spec.js';
+import { LineReader } from '../shared/protocol/lines.js';
+import {
+  PROTOCOL_VERSION,
+  type EngineEvent,
+  type EngineProblem,
+  type EngineReport,
+} from '../shared/protocol/protocol.js';
+import { asCaptureError, RING_MEMORY_USED_UP } from './capture/as-capture-error.js';
 import type { CaptureLedger } from './capture/capture-totals.js';
 import type { Capture, CaptureEnding } from './capture/capture.js';
-import { CaptureError } from '../shared/protocol/capture-error.js';
-import { asCaptureError, RING_MEMORY_USED_UP } from './capture/as-capture-error.js';
 import type { RingAllotment, RingBudget } from './capture/ring-budget.js';
-import { LineReader } from '../shared/protocol/lines.js';
-import { isCaptureId, validateCaptureSpec } from '../shared/protocol/capture-spec.js';
-import { PROTOCOL_VERSION, type EngineEvent, type EngineProblem, type EngineReport } from '../shared/protocol/protocol.js';
-import type { CaptureSpec } from '../shared/protocol/capture-spec.js';
 
-/** Opens what an order asks for and begins to capture into the data connection. */
+/** Opens what the spec describes and begins to write the capture to the socket. */
 export type OpenCapture = (
-  order: CaptureSpec,
-  data: Socket,
+  spec: CaptureSpec,
+  output: Socket,
   rings: RingAllotment,
   onEnd: (ending: CaptureEnding) => void,
 ) => Promise<Capture>;
 
-/** Waits for the data connection of a capture; rejects when it does not come. */
-export type DataConnections = (id: string) => Promise<Socket>;
+/** What a control connection needs from the engine. */
+export interface ControlContext {
+  /** Name of the connection, for the greetings of its captures. */
+  readonly name: string;
+  readonly openCapture: OpenCapture;
+  readonly budget: RingBudget;
+  readonly ledger: CaptureLedger;
+  readonly problems: readonly EngineProblem[];
+}
 
-/** Many times of what a server leaves unread that is slow, or stopped for a while: an event has 64 KiB at most. */
-const MOST_UNREAD_BYTES = 16 * 1024 * 1024;
+/** Maximum bytes that wait for a server that does not read. A slow one leaves far less: an event has at most 64 KiB. */
+const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 
-/** Anything that a server sends must fit this; unknown attributes do not matter. */
-interface AnyRequest {
+/** Maximum length of the id of a report request. */
+const MAX_REPORT_ID_LENGTH = 64;
+
+/** A request as it arrives, before it is checked. */
+interface UncheckedRequest {
   readonly type?: unknown;
   readonly id?: unknown;
-  readonly order?: unknown;
+  readonly captureId?: unknown;
+}
+
+/** A capture of this connection. */
+interface Entry {
+  readonly output: Socket;
+  /** Absent while it is being opened. */
+  capture?: Capture;
+  ended?: boolean;
 }
 
 /**
- * One server's control connection: starts and stops captures on its behalf. When it is gone, for instance since the server
- * has died, so are its captures.
+ * The control connection of one server. Its captures end with it, for instance when the server has crashed.
  */
 export class ControlConnection {
-  /** Running ones, and those being opened (undefined). */
-  private readonly captures = new Map<string, Capture | undefined>();
+  private readonly entries = new Map<string, Entry>();
   private readonly lines = new LineReader();
 
   constructor(
     private readonly socket: Socket,
-    private readonly openCapture: OpenCapture,
-    private readonly budget: RingBudget,
-    private readonly ledger: CaptureLedger,
-    private readonly dataConnections: DataConnections,
-    problems: readonly EngineProblem[],
+    private readonly context: ControlContext,
   ) {
     socket.on('data', (chunk: Buffer) => this.read(chunk));
     socket.on('close', () => this.abortAll());
-    this.send({ type: 'hello', version: PROTOCOL_VERSION, problems });
+    const { name, problems } = context;
+    this.send({ type: 'hello', version: PROTOCOL_VERSION, connection: name, problems });
+  }
+
+  /**
+   * Starts a capture. Its outcome is sent to the server as an event, and the capture ends when `output` closes.
+   *
+   * @param spec as it arrived, not validated yet
+   * @throws TypeError when the spec has no usable id, so that no event could refer to it
+   */
+  start(output: Socket, spec: unknown): void {
+    const captureId = (spec as { captureId?: unknown } | null | undefined)?.captureId;
+    if (!isCaptureId(captureId)) throw new TypeError('a capture without an id');
+    if (this.entries.has(captureId)) throw new TypeError('a second capture with the same id');
+    const entry: Entry = { output };
+    this.entries.set(captureId, entry);
+    output.once('close', () => this.abort(captureId, entry));
+    void this.open(captureId, entry, spec);
+  }
+
+  private async open(captureId: string, entry: Entry, spec: unknown): Promise<void> {
+    const { budget, ledger, openCapture } = this.context;
+    const rings = budget.admit();
+    try {
+      if (!rings) throw new CaptureError('too-many-captures', RING_MEMORY_USED_UP);
+      const capture = await openCapture(validateCaptureSpec(spec), entry.output, rings, (ending) => {
+        entry.ended = true;
+        if (this.remove(captureId, entry)) this.send({ type: 'ended', captureId, ...ending });
+      });
+      if (entry.ended) return; // the target ended while it was being opened
+      if (this.entries.get(captureId) !== entry) {
+        capture.abort(); // one of the two connections was closed while it was being opened
+        return;
+      }
+      entry.capture = capture;
+      ledger.begin(capture);
+      this.send({ type: 'started', captureId, interfaces: capture.interfaceNames });
+    } catch (error) {
+      rings?.release();
+      if (this.remove(captureId, entry)) {
+        const { code, message } = asCaptureError(error);
+        this.send({ type: 'refused', captureId, code, message });
+      }
+      entry.output.destroy();
+    }
   }
 
   private read(chunk: Buffer): void {
     try {
-      for (const line of this.lines.push(chunk)) this.handle(JSON.parse(line) as AnyRequest | null);
+      for (const line of this.lines.push(chunk)) this.handle(JSON.parse(line) as UncheckedRequest | null);
     } catch {
-      // Not our server: there is nothing to be answered to somebody who does not speak the protocol.
+      // A RangeError, SyntaxError or TypeError: the peer does not speak the protocol, so it gets no answer.
       this.socket.destroy();
     }
   }
 
-  private handle(request: AnyRequest | null): void {
-    const id = request?.id;
-    if (!isCaptureId(id)) throw new TypeError('a request without an id');
+  private handle(request: UncheckedRequest | null): void {
     switch (request?.type) {
-      case 'start':
-        void this.start(id, request.order);
-        return;
       case 'stop':
-        this.captures.get(id)?.end('stopped', 'stopped');
+        if (!isCaptureId(request.captureId)) throw new TypeError('a stop request without a capture id');
+        this.entries.get(request.captureId)?.capture?.end('stopped', 'stopped');
         return;
-      case 'report':
+      case 'report': {
+        const { id } = request;
+        if (typeof id !== 'string' || id.length > MAX_REPORT_ID_LENGTH) {
+          throw new TypeError('a report request without an id');
+        }
         this.send({ type: 'report', id, report: this.report });
         return;
+      }
       default:
         throw new TypeError('a request of unknown type');
     }
   }
 
-  private async start(id: string, order: unknown): Promise<void> {
-    if (this.captures.has(id)) return;
-    this.captures.set(id, undefined);
-    let data: Socket | undefined;
-    const rings = this.budget.admit();
-    try {
-      if (!rings) throw new CaptureError('too-many-captures', RING_MEMORY_USED_UP);
-      const valid = validateCaptureSpec(order);
-      data = await this.dataConnections(id);
-      const capture = await this.openCapture(valid, data, rings, (ending) => {
-        this.forget(id);
-        this.send({ type: 'ended', id, ...ending });
-      });
-      this.began(id, capture, data);
-    } catch (error) {
-      this.captures.delete(id);
-      rings?.release();
-      const { code, message } = asCaptureError(error);
-      this.send({ type: 'refused', id, code, message });
-      data?.destroy();
-    }
-  }
-
-  private began(id: string, capture: Capture, data: Socket): void {
-    // The server has gone, or lost interest, while this was being opened: nobody else knows of the capture by now.
-    if (data.destroyed || this.socket.destroyed) {
-      this.captures.delete(id);
-      capture.abort();
-      return;
-    }
-    data.once('close', () => {
-      if (this.forget(id)) capture.abort();
-    });
-    this.captures.set(id, capture);
-    this.ledger.begin(capture);
-    this.send({ type: 'started', id, interfaces: capture.interfaceNames });
-  }
-
   private abortAll(): void {
-    for (const [id, capture] of this.captures) {
-      this.forget(id);
-      capture?.abort();
+    for (const [captureId, entry] of this.entries) {
+      this.abort(captureId, entry);
+      entry.output.destroy();
     }
   }
 
-  /** @returns whether it was known */
-  private forget(id: string): boolean {
-    const capture = this.captures.get(id);
-    if (capture) this.ledger.end(capture);
-    return this.captures.delete(id);
+  private abort(captureId: string, entry: Entry): void {
+    if (this.remove(captureId, entry)) entry.capture?.abort();
+  }
+
+  /** @returns whether the entry was still there */
+  private remove(captureId: string, entry: Entry): boolean {
+    if (this.entries.get(captureId) !== entry) return false;
+    if (entry.capture) this.context.ledger.end(entry.capture);
+    return this.entries.delete(captureId);
   }
 
   private get report(): EngineReport {
-    const { captures, totals } = this.ledger;
-    return { captures, totals, ...this.budget.memory };
+    const { ledger, budget } = this.context;
+    return { captures: ledger.captures, totals: ledger.totals, ...budget.memory };
   }
 
-  /** A server that asks and does not read must not fill our memory: it is hung up on. */
+  /** Closes the connection to a server that sends requests and does not read the answers, so memory stays bounded. */
   private send(event: EngineEvent): void {
     if (!this.socket.writable) return;
     this.socket.write(`${JSON.stringify(event)}\n`);
-    if (this.socket.writableLength > MOST_UNREAD_BYTES) this.socket.destroy();
+    if (this.socket.writableLength > MAX_UNREAD_BYTES) this.socket.destroy();
   }
 }

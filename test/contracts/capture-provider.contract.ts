@@ -14,17 +14,25 @@ import {
 /** A provider to test. */
 export interface CaptureProviderSubject {
   readonly provider: CaptureProvider;
-  /** A request that the provider accepts; the suite sets `sectionComments` itself. */
+  /** A spec that the provider accepts; the suite sets `captureId` and `sectionComments` itself. */
   readonly request: CaptureSpec;
-  /** Requests that it must refuse, by title. */
+  /** Specs that it must refuse, by title. */
   readonly refused?: Readonly<Record<string, CaptureSpec>>;
-  /** What the provider holds at the moment (descriptors, captures, ...); must end where it began. */
+  /** Number of resources in use (descriptors, captures, ...); after a test it must be what it was before. */
   heldResources?(): number | Promise<number>;
   /** Called after each test. */
   dispose?(): void | Promise<void>;
 }
 
-/** What every CaptureProvider has to hold to, from the docstrings of the port. */
+let captures = 0;
+
+/** A new capture id for each call. */
+export function newCaptureId(): string {
+  const letters = [...String(captures++)].map((digit) => 'abcdefghij'[Number(digit)]);
+  return `capture-${letters.join('')}`;
+}
+
+/** The contract of every CaptureProvider, from the docstrings of the port. */
 export function describeCaptureProvider(
   title: string,
   makeSubject: () => CaptureProviderSubject | Promise<CaptureProviderSubject>,
@@ -47,7 +55,10 @@ export function describeCaptureProvider(
     });
 
     function open(comments: readonly string[] = [], signal = new AbortController().signal): Promise<Capture> {
-      return subject.provider.open({ ...subject.request, sectionComments: comments }, signal);
+      return subject.provider.open(
+        { ...subject.request, captureId: newCaptureId(), sectionComments: comments },
+        signal,
+      );
     }
 
     it('streams pcapng that begins with the section and its comments, in their order', async () => {
@@ -67,7 +78,7 @@ export function describeCaptureProvider(
       expect(interfaces).toBeGreaterThan(0);
     });
 
-    it('ends the stream when it is asked to stop, more than once even, and says why', async () => {
+    it('ends the stream when it is asked to stop, even more than once, and says why', async () => {
       const capture = await open();
       capture.stop();
       capture.stop();
@@ -85,11 +96,11 @@ export function describeCaptureProvider(
       expectEnd(await within(capture.end, 'the end'));
     });
 
-    it('frees the capture when nobody wants it any more', async () => {
+    it('frees the capture when the signal is aborted', async () => {
       const abort = new AbortController();
       const capture = await open([], abort.signal);
       abort.abort();
-      // How the stream ends is nobody's concern any more, as long as it does.
+      // The stream may end in any way, as long as it ends.
       await within(
         readAll(capture).catch(() => undefined),
         'the stream',
@@ -97,7 +108,7 @@ export function describeCaptureProvider(
       expectEnd(await within(capture.end, 'the end'));
     });
 
-    it('does not keep a capture that nobody wanted in the first place', async () => {
+    it('does not keep a capture whose signal was aborted before', async () => {
       const capture = await open([], AbortSignal.abort()).catch(() => undefined);
       if (!capture) return;
       await within(
@@ -107,7 +118,7 @@ export function describeCaptureProvider(
       expectEnd(await within(capture.end, 'the end'));
     });
 
-    it('leaves a piece alone until the next one is asked for', async () => {
+    it('does not change a piece until the next one is requested', async () => {
       const capture = await open();
       for await (const chunk of capture.chunks) {
         const before = Buffer.from(chunk);
@@ -118,7 +129,7 @@ export function describeCaptureProvider(
       await within(capture.end, 'the end');
     });
 
-    it('keeps captures at the same time apart', async () => {
+    it('keeps concurrent captures apart', async () => {
       const names = Array.from({ length: 5 }, (_, index) => `capture ${index}`);
       const captures = await Promise.all(names.map((name) => open([name])));
       const streams = await Promise.all(captures.map((capture) => readUntilStopped(capture)));
@@ -131,8 +142,13 @@ export function describeCaptureProvider(
       ['packets', { limits: { packets: { atMost: 1, setBy: 'request' } } }],
       ['bytes', { limits: { bytes: { atMost: 1, setBy: 'service' } } }],
       ['each packet', { snapshotLength: 1 }],
-    ])('keeps to a limit of %s, or refuses it', async (_, limits) => {
-      const request = { ...subject.request, sectionComments: [], ...limits };
+    ])('obeys a limit of %s, or refuses it', async (_, limits) => {
+      const request = {
+        ...subject.request,
+        captureId: newCaptureId(),
+        sectionComments: [],
+        ...limits,
+      };
       const outcome = await subject.provider
         .open(request, new AbortController().signal)
         .catch((error: unknown) => error);
@@ -149,7 +165,7 @@ export function describeCaptureProvider(
       }
     });
 
-    it('refuses with an error of the port what it cannot capture', async () => {
+    it('refuses with a CaptureError what it cannot capture', async () => {
       for (const [refused, request] of Object.entries(subject.refused ?? {})) {
         const outcome = await subject.provider
           .open(request, new AbortController().signal)
@@ -160,13 +176,13 @@ export function describeCaptureProvider(
   });
 }
 
-/** Long enough for the slowest machine, short enough to tell "late" from "never". */
-const PATIENCE_MS = 5000;
+/** Long enough for a slow machine. */
+const TIMEOUT_MS = 5000;
 
 async function within<Value>(promise: Promise<Value>, what: string): Promise<Value> {
   const timer = new AbortController();
-  const late = delay(PATIENCE_MS, undefined, { signal: timer.signal }).then(
-    () => Promise.reject(new Error(`${what} did not come within ${PATIENCE_MS} ms`)),
+  const late = delay(TIMEOUT_MS, undefined, { signal: timer.signal }).then(
+    () => Promise.reject(new Error(`${what} did not come within ${TIMEOUT_MS} ms`)),
     () => new Promise<never>(() => undefined),
   );
   try {
@@ -179,13 +195,13 @@ async function within<Value>(promise: Promise<Value>, what: string): Promise<Val
 async function readAll(capture: Capture): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for await (const chunk of capture.chunks) {
-    // The memory is ours only until the next turn.
+    // The memory may be reused when the next piece is requested.
     pieces.push(Buffer.from(chunk));
   }
   return Buffer.concat(pieces);
 }
 
-/** A stream with something in it, of a capture that would go on for ever. */
+/** The stream of the first half second of a capture that would not end by itself. */
 async function readUntilStopped(capture: Capture): Promise<Buffer> {
   const timer = setTimeout(() => capture.stop(), 500);
   const stream = await within(readAll(capture), 'the end of the stream');
@@ -204,7 +220,7 @@ async function expectReleased(
   heldBefore: number | undefined,
 ): Promise<void> {
   if (heldBefore === undefined) return;
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = Date.now() + TIMEOUT_MS;
   while ((await subject.heldResources!()) > heldBefore && Date.now() < deadline) await delay(10);
   expect(await subject.heldResources!()).toBeLessThanOrEqual(heldBefore);
 }

@@ -43,7 +43,7 @@ describeAsRoot('The health of a service that has all it needs', () => {
       status: 'ready',
       parts: {
         engines: { ready: true, message: expect.stringMatching(/^[1-4] of [1-4] connected$/) as string },
-        capabilities: { ready: true, message: 'engines have those that captures need' },
+        capabilities: { ready: true, message: 'the engines have all that captures need' },
         libpcap: { ready: true, message: 'loaded' },
         'local-discovery': { ready: true, message: 'the discoverer answers' },
       },

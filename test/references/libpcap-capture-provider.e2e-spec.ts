@@ -8,6 +8,7 @@ import { EngineCaptureProvider } from '../../src/server/engine-client/engine-cap
 import {
   type CaptureProviderSubject,
   describeCaptureProvider,
+  newCaptureId,
 } from '../contracts/capture-provider.contract.js';
 import { eventually } from '../kit/eventually.js';
 import { namespaceOfProcess } from '../kit/namespace-holders.js';
@@ -16,10 +17,10 @@ import { describeAsRoot } from '../kit/root.js';
 import { addTellingInterface } from './targets.js';
 
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
-/** As many as the engine has threads that visit namespaces, and more. */
+/** More than the engine has threads that visit namespaces. */
 const WARM_UP_CAPTURES = 8;
 
-/** The provider of this service with an engine process behind it, held to what any team's provider is held to. */
+/** The provider of this service with a real engine process, tested by the same contract as any other provider. */
 describeAsRoot('With a real engine and a real namespace,', () => {
   const folder = mkdtempSync(join(tmpdir(), 'packetflix-test-'));
   afterAll(() => rmSync(folder, { recursive: true }));
@@ -52,10 +53,10 @@ describeAsRoot('With a real engine and a real namespace,', () => {
       request,
       refused: {
         'a namespace that does not exist': { ...request, reference: { netns: 1 } },
-        'a process that is not there': { ...request, reference: { netns, pid: 2 ** 31 } },
-        'a process that is another one': { ...request, reference: { netns, pid, startTime: 1 } },
+        'a process that does not exist': { ...request, reference: { netns, pid: 2 ** 31 } },
+        'a process with another start time': { ...request, reference: { netns, pid, startTime: 1 } },
         'an interface that does not exist': { ...request, interfaces: ['first1'] },
-        'a name that libpcap takes for something else': { ...request, interfaces: ['nflog'] },
+        'a name that is not an interface to libpcap': { ...request, interfaces: ['nflog'] },
         'a filter that does not compile': { ...request, filter: 'nonsense' },
       },
       heldResources,
@@ -65,7 +66,7 @@ describeAsRoot('With a real engine and a real namespace,', () => {
 });
 
 async function startEngine(socket: string) {
-  // It lives as long as its standard input is open.
+  // It runs as long as its standard input is open.
   const engine = spawn(process.execPath, [MAIN, 'engine', '--socket', socket], {
     stdio: ['pipe', 'ignore', 'inherit'],
   });
@@ -82,17 +83,17 @@ async function startEngine(socket: string) {
   };
 }
 
-/** Some descriptors are opened once, with the first capture of a thread. */
+/** Some descriptors are opened once, by the first capture of a thread. */
 async function warmUp(
   provider: EngineCaptureProvider,
   request: CaptureSpec,
   heldResources: () => number,
 ): Promise<void> {
   const { signal } = new AbortController();
-  const open = () => provider.open(request, signal);
+  const open = () => provider.open({ ...request, captureId: newCaptureId() }, signal);
   const captures = await Promise.all(Array.from({ length: WARM_UP_CAPTURES }, open));
   const held = heldResources();
   for (const capture of captures) await capture.chunks[Symbol.asyncIterator]().return?.();
-  // Each has a ring, a namespace, a connection at the least.
+  // Each has at least a ring, a namespace, and a connection.
   await eventually('the end of all captures', () => heldResources() <= held - 3 * WARM_UP_CAPTURES);
 }

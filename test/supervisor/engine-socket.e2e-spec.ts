@@ -5,7 +5,7 @@ import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { PacketSender } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
-import { CONTROL_GREETING, malformedMessages } from './malformed-messages.js';
+import { CONNECTION_NAME, CONTROL_GREETING, malformedMessages, SPEC } from './malformed-messages.js';
 import { RunningService, runtimeDirectories } from './running-service.js';
 
 const MESSAGES = 10_000;
@@ -13,10 +13,10 @@ const SEED = 20_261_123;
 const AT_ONCE = 50;
 const PACKETS = 20_000;
 const PACKETS_PER_SECOND = 2_000;
-/** The engine waits 5 s for the rest of a greeting, and for data connections that do not come. */
+/** The engine waits 5 s for the rest of a greeting. */
 const FORGOTTEN_WITHIN_MS = 20_000;
 
-/** One connection to the engine, which may hang up on it at any time. */
+/** A connection to the engine, which may close it at any time. */
 async function connection(path: string): Promise<Socket> {
   const socket = connect(path);
   socket.on('error', () => undefined);
@@ -24,14 +24,14 @@ async function connection(path: string): Promise<Socket> {
   return socket.resume();
 }
 
-/** One message that begins a connection, and its end by either side. */
+/** Sends the first message of a connection, and waits until either side has closed it. */
 async function send(path: string, message: string): Promise<void> {
   const socket = await connection(path);
   socket.end(Buffer.from(message, 'latin1'));
   if (!socket.closed) await once(socket, 'close');
 }
 
-/** Messages on control connections; a new one whenever the engine has hung up. */
+/** Sends messages on control connections; opens a new one when the engine has closed the last one. */
 async function talk(path: string, messages: readonly string[]): Promise<void> {
   let socket: Socket | undefined;
   for (const message of messages) {
@@ -47,7 +47,16 @@ async function talk(path: string, messages: readonly string[]): Promise<void> {
   socket?.destroy();
 }
 
-/** Each in its turn, so many at once. */
+/** A control connection and the name that the engine gave it. */
+async function controlConnection(path: string): Promise<{ socket: Socket; name: string }> {
+  const socket = await connection(path);
+  socket.write(CONTROL_GREETING);
+  const [hello] = (await once(socket, 'data')) as [Buffer];
+  const { connection: name } = JSON.parse(hello.toString()) as { connection: string };
+  return { socket, name };
+}
+
+/** Runs an action for each item, AT_ONCE of them at the same time. */
 async function each<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
   const rest = items.values();
   await Promise.all(
@@ -58,7 +67,7 @@ async function each<T>(items: readonly T[], action: (item: T) => Promise<void>):
 }
 
 describeAsRoot('The socket of an engine', () => {
-  it(`survives ${MESSAGES} malformed messages, and no capture notices`, async () => {
+  it(`survives ${MESSAGES} malformed messages without an effect on a running capture`, async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using service = await RunningService.start();
@@ -74,10 +83,13 @@ describeAsRoot('The socket of an engine', () => {
       count: PACKETS,
       ratePerSecond: PACKETS_PER_SECOND,
     });
-    const { greeting, control, data } = malformedMessages(MESSAGES, SEED);
-    expect(greeting.length + control.length + data.length).toBe(MESSAGES);
+    const { greeting, control, capture } = malformedMessages(MESSAGES, SEED);
+    expect(greeting.length + control.length + capture.length).toBe(MESSAGES);
     await each(greeting, (message) => send(path, message));
-    await each(data, (message) => send(path, message));
+    const server = await controlConnection(path);
+    await each(capture, (message) => send(path, message.replace(CONNECTION_NAME, server.name)));
+    expect(server.socket.destroyed).toBe(false);
+    server.socket.destroy();
     const parts = Array.from({ length: AT_ONCE }, (_, part) =>
       control.filter((_, index) => index % AT_ONCE === part),
     );
@@ -87,7 +99,6 @@ describeAsRoot('The socket of an engine', () => {
     await client.received(PACKETS);
     expect(client.closing).toBeUndefined();
     expect(service.allInRole('engine').map(({ pid }) => pid)).toEqual(before.map(({ pid }) => pid));
-    // What it knows by heart now is no descriptor.
     await eventually(
       `descriptors as before: ${descriptorsBefore.join(', ')}`,
       () => descriptors().every((count, index) => count <= (descriptorsBefore[index] ?? 0)),
@@ -98,16 +109,16 @@ describeAsRoot('The socket of an engine', () => {
     expect(service.log).not.toMatch(/starting it again/);
   });
 
-  it('is closed to a server that asks and asks, and does not read the answers', async () => {
+  it('closes the connection to a server that sends requests and does not read the answers', async () => {
     await using service = await RunningService.start();
     const socket = await connection(`${runtimeDirectories(service.pid)[0]}/engine-0.sock`);
     socket.write(CONTROL_GREETING);
     await once(socket, 'data');
     socket.pause();
     const questions = `${JSON.stringify({ type: 'report', id: 'x' })}\n`.repeat(1_000);
-    // Without an end to it the engine would have kept more than all its memory here.
+    // Without a limit the answers would fill the engine's memory.
     await eventually(
-      'the engine to hang up',
+      'the engine to close the connection',
       async () => {
         const written = Promise.withResolvers<void>();
         socket.write(questions, () => written.resolve());
@@ -118,5 +129,39 @@ describeAsRoot('The socket of an engine', () => {
     );
     expect(service.log).not.toMatch(/starting it again/);
     expect(await service.answers()).toBe(true);
+  });
+
+  it('runs captures only for control connections that are open', async () => {
+    await using namespace = await NetworkNamespace.create();
+    await using service = await RunningService.start();
+    const path = `${runtimeDirectories(service.pid)[0]}/engine-0.sock`;
+    const { socket: control, name } = await controlConnection(path);
+    const events: string[] = [];
+    control.on('data', (event: Buffer) => events.push(event.toString()));
+    const capture = async (connectionName: string) => {
+      const spec = { ...SPEC, reference: { netns: namespace.inode }, interfaces: ['lo'] };
+      const socket = await connection(path);
+      const pieces: Buffer[] = [];
+      socket.on('data', (piece: Buffer) => pieces.push(piece));
+      socket.write(`${JSON.stringify({ type: 'capture', connection: connectionName, spec })}\n`);
+      return { socket, pieces };
+    };
+
+    const running = await capture(name);
+    await eventually('the start of the capture', () => events.join('').includes('"started"'));
+    await eventually('the beginning of the stream', () => running.pieces.length > 0);
+    const second = await capture(name);
+    await eventually('the end of a second capture of the same id', () => second.socket.destroyed);
+    expect(running.socket.destroyed).toBe(false);
+
+    control.destroy();
+    await eventually('the end of the capture', () => running.socket.destroyed);
+    for (const connectionName of [name, 'unknown', '__proto__']) {
+      const refused = await capture(connectionName);
+      await eventually(`the end of a capture for ${connectionName}`, () => refused.socket.destroyed);
+      expect(refused.pieces).toEqual([]);
+    }
+    expect(second.pieces).toEqual([]);
+    expect(service.log).not.toMatch(/starting it again/);
   });
 });

@@ -1,64 +1,84 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import type { ServerEnvironment } from '../config/server-environment.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import { CaptureProvider, type Capture } from '../capture/capture-provider.js';
 import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
-import type { Readiness } from '../operations/readiness.js';
+import type { EngineProblem } from '../../shared/protocol/protocol.js';
+import { CaptureProvider, type Capture } from '../capture/capture-provider.js';
+import type { ServerEnvironment } from '../config/server-environment.js';
+import type { PartReadiness, Readiness } from '../operations/readiness.js';
 import type { ServiceMetrics } from '../operations/service-metrics.js';
-import { EngineLink } from './engine-link.js';
+import { EngineConnection } from './engine-connection.js';
 import { addEngineMetrics } from './engine-metrics.js';
-import { engineReadiness } from './engine-readiness.js';
 
-/** Engines start within half a second; after a crash they are back as soon. */
-const ENGINE_WAIT_MS = 10_000;
+/** Engines start, and restart after a crash, within half a second. */
+const ENGINE_TIMEOUT_MS = 10_000;
 
-/** Captures with libpcap, in engine processes on the privileged side, which share the captures among them. */
+/** Captures by engine processes, which have the privileges that the server lacks. The least busy engine is chosen. */
 @Injectable()
 export class EngineCaptureProvider extends CaptureProvider implements OnModuleInit, OnApplicationShutdown {
-  private readonly links: EngineLink[];
+  private readonly engines: readonly EngineConnection[];
 
   /**
-   * @param readiness gets to know whether captures can begin
-   * @param metrics gets to know what the engines do
-   * @param mostInFlightBytes that are read of a capture before its reader is done with them
+   * @param readiness checks are added that say whether captures can begin
+   * @param metrics of the engines are added
+   * @param maxInFlightBytes maximum number of bytes of a capture that are read before its reader is done with them
    */
   constructor(
     { sockets }: Pick<ServerEnvironment, 'sockets'>,
     private readonly readiness?: Readiness,
     private readonly metrics?: ServiceMetrics,
-    mostInFlightBytes?: number,
+    maxInFlightBytes?: number,
   ) {
     super();
-    this.links = sockets.map((path) => new EngineLink(path, mostInFlightBytes));
+    this.engines = sockets.map((path) => new EngineConnection(path, maxInFlightBytes));
   }
 
   onModuleInit(): void {
-    for (const [part, check] of engineReadiness(this.links)) this.readiness?.add(part, check);
-    if (this.metrics) addEngineMetrics(this.links, this.metrics);
-    for (const link of this.links) link.connect();
+    this.readiness?.add('engines', () => this.connectedEngines());
+    this.readiness?.add('capabilities', () =>
+      this.withoutProblems('capabilities', 'the engines have all that captures need'),
+    );
+    this.readiness?.add('libpcap', () => this.withoutProblems('libpcap', 'loaded'));
+    if (this.metrics) addEngineMetrics(this.engines, this.metrics);
+    for (const engine of this.engines) engine.connect();
   }
 
   onApplicationShutdown(): void {
-    for (const link of this.links) link.close();
+    for (const engine of this.engines) engine.close();
   }
 
-  override async open(request: CaptureSpec, signal: AbortSignal): Promise<Capture> {
-    const ready = this.links.filter((link) => link.connected);
-    const link = ready.length > 0 ? leastBusy(ready) : await this.firstReady(signal);
-    return link.start(request, signal);
+  override async open(spec: CaptureSpec, signal: AbortSignal): Promise<Capture> {
+    const connected = this.engines.filter((engine) => engine.connected);
+    const engine = connected.length > 0 ? leastBusy(connected) : await this.firstConnected(signal);
+    return engine.start(spec, signal);
   }
 
-  /** @throws CaptureError when no engine is there in time */
-  private async firstReady(signal: AbortSignal): Promise<EngineLink> {
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(ENGINE_WAIT_MS)]);
+  /** @throws CaptureError when no engine is connected in time */
+  private async firstConnected(signal: AbortSignal): Promise<EngineConnection> {
+    const timeout = AbortSignal.any([signal, AbortSignal.timeout(ENGINE_TIMEOUT_MS)]);
     try {
-      return await Promise.any(this.links.map((link) => link.whenConnected(patience)));
+      return await Promise.any(this.engines.map((engine) => engine.whenConnected(timeout)));
     } catch (error) {
       throw new CaptureError('internal', 'the capture engine is not available', { cause: error });
     }
   }
+
+  /** One is enough: it can run many captures, and the supervisor restarts the others. */
+  private connectedEngines(): PartReadiness {
+    const connected = this.engines.filter((engine) => engine.connected).length;
+    return { ready: connected > 0, message: `${connected} of ${this.engines.length} connected` };
+  }
+
+  /** All engines are the same program with the same privileges, so the first one that reported speaks for all. */
+  private withoutProblems(part: EngineProblem['part'], messageIfReady: string): PartReadiness {
+    const problems = this.engines.find((engine) => engine.problems)?.problems;
+    if (!problems) return { ready: false, message: 'unknown: no engine has been connected yet' };
+    const messages = problems.filter((problem) => problem.part === part).map(({ message }) => message);
+    return messages.length === 0
+      ? { ready: true, message: messageIfReady }
+      : { ready: false, message: messages.join('; ') };
+  }
 }
 
-function leastBusy(links: readonly EngineLink[]): EngineLink {
-  return links.reduce((least, each) => (each.captures < least.captures ? each : least));
+function leastBusy(engines: readonly EngineConnection[]): EngineConnection {
+  return engines.reduce((least, each) => (each.captures < least.captures ? each : least));
 }

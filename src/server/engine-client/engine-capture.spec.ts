@@ -3,17 +3,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
 import type { TakePiece } from '../capture/capture-provider.js';
 import { EngineCapture } from './engine-capture.js';
 
-const GREETING = 'which capture it is for\n';
-/** More than socket and read buffer hold together. */
+const GREETING = 'the capture spec\n';
+/** More than the socket and the read buffer hold together. */
 const PLENTY = Buffer.alloc(4 * 1024 * 1024, 'packets ');
 /** Less than a unix socket holds. */
-const MOST_BYTES = 32 * 1024;
-const THE_END = { code: 'stopped', message: 'as asked for' } as const;
+const MAX_PIECE_BYTES = 32 * 1024;
+const THE_END = { code: 'stopped', message: 'stopped' } as const;
 
-describe('EngineCapture, handing pieces over', () => {
+describe('EngineCapture', () => {
   const folder = mkdtempSync(join(tmpdir(), 'engine-capture-'));
   const path = join(folder, 'engine.sock');
   let server: Server;
@@ -24,8 +25,8 @@ describe('EngineCapture, handing pieces over', () => {
     server = createServer().listen(path);
     const connection = once(server, 'connection');
     capture = new EngineCapture(
-      { path, greeting: GREETING, mostBytes: MOST_BYTES },
-      { stop: () => undefined, over: () => undefined },
+      { path, greeting: GREETING, maxPieceBytes: MAX_PIECE_BYTES },
+      { stop: () => undefined, onOver: () => undefined },
     );
     [engine] = (await connection) as [Socket];
     engine.on('error', () => undefined).resume();
@@ -39,10 +40,10 @@ describe('EngineCapture, handing pieces over', () => {
 
   const endOfEngine = (): void => {
     engine.end();
-    capture.ended(THE_END);
+    capture.onEnded(THE_END);
   };
 
-  it('gives every byte, those that came before somebody took them included, and room before each', async () => {
+  it('delivers every byte, including those that arrived before the delivery began, with room before each piece', async () => {
     engine.write(PLENTY, endOfEngine);
     await new Promise((resolve) => setTimeout(resolve, 100));
     const pieces: Buffer[] = [];
@@ -52,11 +53,11 @@ describe('EngineCapture, handing pieces over', () => {
       return pieces.length % 2 === 0 || Promise.resolve(true);
     });
     expect(Buffer.concat(pieces).equals(PLENTY)).toBe(true);
-    expect(Math.max(...pieces.map(({ length }) => length))).toBe(MOST_BYTES);
+    expect(Math.max(...pieces.map(({ length }) => length))).toBe(MAX_PIECE_BYTES);
     expect(await capture.end).toMatchObject(THE_END);
   });
 
-  it('waits while a piece is needed: neither is its memory used again nor anything read ahead', async () => {
+  it('waits while a piece is in use: its memory is not reused and nothing is read ahead', async () => {
     engine.write(PLENTY, endOfEngine);
     const kept = Promise.withResolvers<boolean>();
     const first = Promise.withResolvers<Buffer>();
@@ -78,13 +79,41 @@ describe('EngineCapture, handing pieces over', () => {
   });
 
   it.each<[string, ReturnType<TakePiece>]>([
-    ['at once', false],
+    ['synchronously', false],
     ['later', Promise.resolve(false)],
-  ])('ends the capture when no more is wanted, said %s', async (_, answer) => {
+  ])('ends the capture when no more pieces are wanted, decided %s', async (_, answer) => {
     engine.write(PLENTY);
     const hungUp = new Promise((resolve) => engine.once('close', resolve));
     await capture.deliver(() => answer);
     await hungUp;
     expect((await capture.end).code).toBe('stopped');
+  });
+
+  it('gives a reader of chunks every byte, then ends', async () => {
+    engine.write(PLENTY, endOfEngine);
+    const pieces: Buffer[] = [];
+    for await (const piece of capture.chunks) pieces.push(Buffer.from(piece));
+    expect(Buffer.concat(pieces).equals(PLENTY)).toBe(true);
+  });
+
+  it('ends the loop of a reader whose capture is aborted while it has a piece', async () => {
+    const abort = new AbortController();
+    capture.whenStarted(abort.signal).catch(() => undefined);
+    engine.write(PLENTY);
+    for await (const piece of capture.chunks) {
+      expect(piece.length).toBeGreaterThan(0);
+      abort.abort();
+      await capture.end;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect((await capture.end).code).toBe('stopped');
+  });
+
+  it('rejects the start with the reason of the engine, though the stream ends first', async () => {
+    const started = capture.whenStarted(new AbortController().signal);
+    engine.end();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    capture.onRefused(new CaptureError('stale-reference', 'process 1 has ended'));
+    await expect(started).rejects.toMatchObject({ code: 'stale-reference' });
   });
 });

@@ -1,104 +1,187 @@
+import { connect, type Socket } from 'node:net';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import type { Capture, CaptureEnd, TakePiece } from '../capture/capture-provider.js';
-import { AskedPieces } from './asked-pieces.js';
-import { EngineData, type DataSource } from './engine-data.js';
+import {
+  HEADER_ROOM_BYTES,
+  type Capture,
+  type CaptureEnd,
+  type TakePiece,
+} from '../capture/capture-provider.js';
 
-/** The data connection may end a moment before the control connection tells why. */
-const REASON_WAIT_MS = 1_000;
+/** The stream may end shortly before the control connection says why. */
+const REASON_TIMEOUT_MS = 1_000;
 
-const ENGINE_LOST = 'the capture engine has failed';
-const UNREAD: CaptureEnd = { code: 'stopped', message: 'nobody reads it any more' };
+const ENGINE_FAILED = 'the capture engine has failed';
 
-interface Controls {
-  /** Asks the engine for the end. */
-  stop(): void;
-  /** Called once when everything is over. */
-  over(): void;
+/** The connection of one capture. */
+export interface CaptureSource {
+  /** Path of the engine's unix socket. */
+  readonly path: string;
+  /** First line of the connection: the capture spec. */
+  readonly greeting: string;
+  /** Maximum number of bytes per read. */
+  readonly maxPieceBytes: number;
 }
 
-/** One capture of an engine as the server sees it. */
+interface Controls {
+  /** Asks the engine to end the capture. */
+  stop(): void;
+  /** Called once when everything is over. */
+  onOver(): void;
+}
+
+/**
+ * One capture of an engine, from the server's point of view.
+ *
+ * Nothing is read ahead: the next piece is read when the previous one is done with, always into the same memory. While
+ * pieces are not taken, the engine waits.
+ */
 export class EngineCapture implements Capture {
-  readonly chunks: AsyncIterable<Uint8Array> = new AskedPieces(
-    (take) => this.deliver(take),
-    () => this.leave(UNREAD),
-  );
   readonly end: Promise<CaptureEnd>;
-  private readonly data: EngineData;
+  private readonly socket: Socket;
+  private readonly memory: Buffer;
   private readonly start = Promise.withResolvers<void>();
   private readonly ending = Promise.withResolvers<CaptureEnd>();
   private readonly delivered = Promise.withResolvers<void>();
+  private take?: TakePiece;
+  /** Bytes in `memory` that arrived before anybody took pieces. */
+  private untakenBytes = 0;
 
   constructor(
-    source: DataSource,
+    { path, greeting, maxPieceBytes }: CaptureSource,
     private readonly controls: Controls,
   ) {
     this.end = this.ending.promise;
-    this.start.promise.catch(() => undefined); // `whenStarted` tells
-    this.data = new EngineData(source, () => this.onDataClosed());
+    this.start.promise.catch(() => undefined); // `whenStarted` rejects with it
+    this.memory = Buffer.allocUnsafeSlow(HEADER_ROOM_BYTES + maxPieceBytes);
+    this.socket = connect({
+      path,
+      onread: { buffer: this.memory.subarray(HEADER_ROOM_BYTES), callback: (bytes) => this.onRead(bytes) },
+    });
+    this.socket.write(greeting);
+    this.socket.on('error', () => undefined); // 'close' follows
+    this.socket.on('close', () => this.onClosed());
   }
 
   /**
-   * @param signal ends the capture whenever it is aborted, before or after the start
+   * @param signal ends the capture when it is aborted, before or after the start
    * @throws CaptureError
    */
   async whenStarted(signal: AbortSignal): Promise<this> {
-    const giveUp = (): void => this.abandoned();
-    if (signal.aborted) giveUp();
-    signal.addEventListener('abort', giveUp);
-    void this.end.then(() => signal.removeEventListener('abort', giveUp));
+    const onAbort = (): void => this.onAborted();
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort);
+    void this.end.then(() => signal.removeEventListener('abort', onAbort));
     await this.start.promise;
     return this;
   }
 
   deliver(take: TakePiece): Promise<void> {
-    this.data.deliver(take, () => this.leave(UNREAD));
+    this.take = take;
+    const bytes = this.untakenBytes;
+    this.untakenBytes = 0;
+    if (bytes === 0 || this.onRead(bytes)) this.socket.resume();
     return this.delivered.promise;
+  }
+
+  get chunks(): AsyncIterable<Uint8Array> {
+    const pieces = this.iterate();
+    const leave = (): Promise<IteratorResult<Uint8Array, void>> => {
+      this.stopReading(); // a generator that has not begun, or awaits a piece, would not notice
+      return pieces.return();
+    };
+    return { [Symbol.asyncIterator]: () => ({ next: () => pieces.next(), return: leave }) };
   }
 
   stop(): void {
     this.controls.stop();
   }
 
-  /** Nobody wants it any more. The engine notices when the connection closes. */
-  private abandoned(): void {
-    this.start.reject(new CaptureError('internal', 'the client has gone'));
-    this.leave({ code: 'stopped', message: 'nobody wants it any more' });
-  }
-
-  /** The engine says: it runs. */
-  started(): void {
+  /** The engine reports that the capture runs. */
+  onStarted(): void {
     this.start.resolve();
   }
 
-  /** The engine says: it will not run. */
-  refused(error: CaptureError): void {
+  /** The engine reports that the capture cannot begin. */
+  onRefused(error: CaptureError): void {
     this.start.reject(error);
-    this.leave({ code: 'internal', message: error.message });
+    this.close({ code: 'internal', message: error.message });
   }
 
-  /** The engine says why it has ended. The last packets may still be on their way. */
-  ended(end: CaptureEnd): void {
-    this.ending.resolve({ code: end.code, message: end.message, totals: end.totals });
+  /** The engine reports why the capture has ended, perhaps before it ran. The last packets may still be on their way. */
+  onEnded({ code, message, totals }: CaptureEnd): void {
+    this.start.resolve();
+    this.ending.resolve({ code, message, ...(totals && { totals }) });
   }
 
-  /** The engine is gone. */
-  lost(): void {
-    this.start.reject(new CaptureError('internal', ENGINE_LOST));
-    this.leave({ code: 'internal', message: ENGINE_LOST });
+  /** The engine has failed. */
+  onLost(): void {
+    this.start.reject(new CaptureError('internal', ENGINE_FAILED));
+    this.close({ code: 'internal', message: ENGINE_FAILED });
   }
 
-  private leave(end: CaptureEnd): void {
+  private onAborted(): void {
+    this.start.reject(new CaptureError('internal', 'the client has disconnected'));
+    this.stopReading();
+  }
+
+  /** The engine notices when the connection closes. */
+  private stopReading(): void {
+    this.close({ code: 'stopped', message: 'the stream is no longer read' });
+  }
+
+  private close(end: CaptureEnd): void {
     this.ending.resolve(end);
-    this.data.destroy();
+    this.socket.destroy();
   }
 
-  private onDataClosed(): void {
-    this.start.reject(new CaptureError('internal', ENGINE_LOST));
-    const timer = setTimeout(() => this.leave({ code: 'internal', message: ENGINE_LOST }), REASON_WAIT_MS);
+  private onClosed(): void {
+    const timer = setTimeout(() => this.onLost(), REASON_TIMEOUT_MS);
     void this.end.then(() => {
       clearTimeout(timer);
-      this.controls.over();
+      this.controls.onOver();
       this.delivered.resolve();
     });
+  }
+
+  /**
+   * Pausing and resuming a socket costs system calls, so it keeps reading as long as pieces are taken synchronously.
+   *
+   * @returns whether to keep reading
+   */
+  private onRead(bytes: number): boolean {
+    if (!this.take) {
+      this.untakenBytes = bytes;
+      return false;
+    }
+    const wantsMore = this.take(this.memory, HEADER_ROOM_BYTES, HEADER_ROOM_BYTES + bytes);
+    if (wantsMore === true) return true;
+    if (wantsMore === false) this.stopReading();
+    else void wantsMore.then((more) => (more ? this.socket.resume() : this.stopReading()));
+    return false;
+  }
+
+  /** The pieces of `deliver`, for readers that ask for one piece after the other. */
+  private async *iterate(): AsyncGenerator<Uint8Array, void> {
+    let arrived = Promise.withResolvers<Uint8Array | undefined>();
+    let takeNext: ((more: boolean) => void) | undefined;
+    const delivery = this.deliver((memory, start, end) => {
+      arrived.resolve(memory.subarray(start, end));
+      return new Promise((resolve) => (takeNext = resolve));
+    });
+    let isOver = false;
+    void delivery.then(() => {
+      isOver = true;
+      arrived.resolve(undefined);
+    });
+    try {
+      for (let piece = await arrived.promise; piece; piece = await arrived.promise) {
+        yield piece;
+        if (isOver) return; // the connection was closed while the reader had the piece
+        arrived = Promise.withResolvers();
+        takeNext?.(true);
+      }
+    } finally {
+      this.stopReading(); // the reader has left the loop, or everything is over already
+    }
   }
 }

@@ -2,63 +2,70 @@ import { Counter, Gauge } from 'prom-client';
 import type { EngineReport } from '../../shared/protocol/protocol.js';
 import type { ServiceMetrics } from '../operations/service-metrics.js';
 
-/** What counts of an engine's link here. */
-interface Link {
+/** What is measured of an engine. */
+interface MeasuredEngine {
   readonly connected: boolean;
-  /** How often an engine came back after it was lost. */
+  /** How often the engine came back after it was lost. */
   readonly restarts: number;
-  /** Undefined: the engine is not there, or does not answer in time. */
+  /** Undefined: the engine is not connected. */
   report(): Promise<EngineReport | undefined>;
 }
 
 /**
- * What the engines have done, one by one: their counters begin at 0 when an engine is started again, as those of
- * Prometheus may. They are asked when somebody asks for metrics, so that totals move while captures run, and nothing
- * is sent when nobody looks.
+ * Metrics of each engine, with its number as label. Engines are asked when metrics are collected, so that totals
+ * include running captures. After a restart of an engine its counters begin at 0, as Prometheus allows.
  */
-export function addEngineMetrics(links: readonly Link[], metrics: ServiceMetrics): void {
-  const common = { labelNames: ['engine'], registers: [metrics.registry] };
-  const counter = (name: string, help: string) =>
-    new Counter({ name: `packetflix_${name}`, help, ...common });
-  const gauge = (name: string, help: string) => new Gauge({ name: `packetflix_${name}`, help, ...common });
-
-  const connected = gauge('engine_connected', 'Whether the engine is there: 1 or 0');
-  const restarts = counter('engine_restarts_total', 'How often the engine was lost and came back');
-  const captures = gauge('engine_captures', 'Captures that the engine runs');
-  const packets = counter('packets_total', 'Packets delivered, running captures included');
-  const bytes = counter('packet_bytes_total', 'Bytes of the packets delivered, as far as they were captured');
-  const drops = counter(
-    'kernel_dropped_packets_total',
-    'Packets that the kernel dropped, as a ring was full',
-  );
-  const ringBytes = gauge('ring_bytes', 'Memory set aside for the rings of captures');
-  const mostRingBytes = gauge('ring_limit_bytes', 'Memory that there is for rings');
-  const lastReports = new Map<number, EngineReport>();
-
-  const setEngine = (link: Link, index: number, fresh: EngineReport | undefined): void => {
-    const engine = { engine: String(index) };
-    // One that is too busy to answer now has not lost its counts.
-    const report = fresh ?? lastReports.get(index);
-    connected.set(engine, link.connected ? 1 : 0);
-    restarts.inc(engine, link.restarts);
-    if (!report || !link.connected) {
-      lastReports.delete(index);
-      return;
-    }
-    lastReports.set(index, report);
-    captures.set(engine, report.captures);
-    packets.inc(engine, report.totals.packets);
-    bytes.inc(engine, report.totals.bytes);
-    drops.inc(engine, report.totals.dropped);
-    ringBytes.set(engine, report.ringBytes);
-    mostRingBytes.set(engine, report.mostRingBytes);
+export function addEngineMetrics(engines: readonly MeasuredEngine[], { registry }: ServiceMetrics): void {
+  const add = (
+    Metric: typeof Counter | typeof Gauge,
+    name: string,
+    help: string,
+    valueOf: (engine: MeasuredEngine, report?: EngineReport) => number | undefined,
+  ): void => {
+    new Metric({
+      name: `packetflix_${name}`,
+      help,
+      labelNames: ['engine'],
+      registers: [registry],
+      async collect(this: Counter | Gauge) {
+        const reports = await Promise.all(engines.map((engine) => engine.report()));
+        this.reset();
+        for (const [index, engine] of engines.entries()) {
+          const value = valueOf(engine, reports[index]);
+          if (value !== undefined) this.inc({ engine: String(index) }, value);
+        }
+      },
+    });
   };
-  metrics.beforeTelling(async () => {
-    const reports = await Promise.all(links.map((link) => link.report()));
-    // All at once and always in the same order, whoever answers first.
-    for (const metric of [connected, restarts, captures, packets, bytes, drops, ringBytes, mostRingBytes]) {
-      metric.reset();
-    }
-    links.forEach((link, index) => setEngine(link, index, reports[index]));
-  });
+
+  add(Gauge, 'engine_connected', 'Whether the server is connected to the engine: 1 or 0', ({ connected }) =>
+    Number(connected),
+  );
+  add(
+    Counter,
+    'engine_restarts_total',
+    'Times that the engine came back after the connection to it was lost',
+    ({ restarts }) => restarts,
+  );
+  add(Gauge, 'engine_captures', 'Captures that the engine runs', (_, report) => report?.captures);
+  add(
+    Counter,
+    'packets_total',
+    'Packets delivered, including those of running captures',
+    (_, report) => report?.totals.packets,
+  );
+  add(
+    Counter,
+    'packet_bytes_total',
+    'Captured bytes of the packets delivered',
+    (_, report) => report?.totals.bytes,
+  );
+  add(
+    Counter,
+    'kernel_dropped_packets_total',
+    'Packets that the kernel dropped because a ring was full',
+    (_, report) => report?.totals.dropped,
+  );
+  add(Gauge, 'ring_bytes', 'Ring memory in use', (_, report) => report?.ringBytes);
+  add(Gauge, 'ring_limit_bytes', 'Maximum ring memory', (_, report) => report?.mostRingBytes);
 }

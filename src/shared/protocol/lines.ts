@@ -2,10 +2,15 @@ import { MAX_LINE_BYTES } from './protocol.js';
 
 const NEWLINE = 0x0a;
 
-/** Cuts a stream of bytes into lines. */
+/** Splits a stream of bytes into lines. */
 export class LineReader {
   private pieces: Buffer[] = [];
   private pieceBytes = 0;
+
+  /** Whether a line has begun and its newline has not arrived yet. */
+  get isWithinLine(): boolean {
+    return this.pieceBytes > 0;
+  }
 
   /**
    * @returns the lines that are complete now, without their newline
@@ -27,8 +32,9 @@ export class LineReader {
 
   private keep(piece: Buffer): void {
     this.pieceBytes += piece.length;
-    if (this.pieceBytes > MAX_LINE_BYTES)
+    if (this.pieceBytes > MAX_LINE_BYTES) {
       throw new RangeError(`a line is longer than ${MAX_LINE_BYTES} bytes`);
+    }
     this.pieces.push(piece);
   }
 }

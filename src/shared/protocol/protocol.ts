@@ -2,63 +2,64 @@ import type { CaptureErrorCode } from './capture-error.js';
 import type { CaptureSpec } from './capture-spec.js';
 
 /**
- * What the server and an engine say to each other, over the engine's unix socket. This is the only file that
- * both sides of the privilege border import, beside lines.ts.
+ * The messages between the server and an engine, on the engine's unix socket: JSON, one message per line. The first
+ * line of each connection is a {@link Greeting}.
  *
- * The first line on a connection says what the connection is for (see `Greeting`). A *control* connection then
- * carries messages as JSON, one per line, in both directions. A *data* connection belongs to one capture: it
- * carries raw pcapng from the engine to the server and nothing else. Closing it ends the capture.
+ * A *control* connection carries requests and events. A *capture* connection carries one capture: its greeting contains
+ * the capture spec, and everything after it is pcapng from the engine to the server. Closing it ends the capture.
+ * What the engine has to say about a capture (started, refused, ended) goes to the control connection.
  */
 
-/** Bumped whenever a message changes its meaning; server and engine come from the same build. */
-export const PROTOCOL_VERSION = 2;
+/** Incremented when a message changes its meaning. The server and its engines come from the same build. */
+export const PROTOCOL_VERSION = 3;
 
-/** No line of this protocol may be longer than this, in bytes: 1,000 interface names are 61 kB. */
+/** Maximum length of a line in bytes. The names of 1,000 interfaces are 61 kB. */
 export const MAX_LINE_BYTES = 512 * 1024;
 
-/** Ring memory that each capture finds at the least, in MiB: the smallest ring that is of use, twice. */
+/** Ring memory that is reserved for each capture, in MiB: two rings of the smallest useful size. */
 export const LEAST_CAPTURE_MEBIBYTES = 2;
 
-/** How packets are taken out of the kernel: from its ring itself where the kind of interface allows that, or by libpcap. */
+/** How packets are taken from the kernel: `ring` where the type of the interface allows that, else libpcap. */
 export const PACKET_METHODS = ['ring', 'libpcap'] as const;
 export type PacketMethod = (typeof PACKET_METHODS)[number];
 
-/** First line of a connection. */
+/** First line of a connection, from the server. */
 export type Greeting =
-  { readonly type: 'control'; readonly version: number } | { readonly type: 'data'; readonly id: string };
+  | { readonly type: 'control'; readonly version: number }
+  /** `connection` is the name of the control connection, from its `hello`. */
+  | { readonly type: 'capture'; readonly connection: string; readonly spec: CaptureSpec };
 
 /** Server → engine, on the control connection. */
 export type EngineRequest =
-  /** Open, verify and begin; `id` is a UUID made by the server, and names the data connection as well. */
-  | { readonly type: 'start'; readonly id: string; readonly order: CaptureSpec }
-  /** Deliver what the rings hold, write the statistics, end the stream. Unknown ids are ignored. */
-  | { readonly type: 'stop'; readonly id: string }
-  /** Tell what you have done so far; `id` comes back with the answer. */
+  /** Deliver what the rings contain, write the statistics, and end the stream. Unknown ids are ignored. */
+  | { readonly type: 'stop'; readonly captureId: string }
+  /** Report the totals; the answer has the same `id`. */
   | { readonly type: 'report'; readonly id: string };
 
-/** Why a capture that had begun is over. */
+/** Why a running capture ended. */
 export const END_CODES = ['stopped', 'target-ended', 'limit-reached', 'internal'] as const;
 export type EndCode = (typeof END_CODES)[number];
 
-/** What was delivered and what was lost, over all interfaces. */
+/** Packets delivered and lost, over all interfaces. */
 export interface CaptureTotals {
   readonly packets: number;
   readonly bytes: number;
-  /** Packets that the kernel dropped because the ring was full. */
+  /** Packets that the kernel dropped because a ring was full. */
   readonly dropped: number;
 }
 
-/** What an engine has done since it began, and what it holds now. */
+/** What an engine has delivered since it started, and the memory that it uses. */
 export interface EngineReport {
+  /** Captures that run. */
   readonly captures: number;
   readonly totals: CaptureTotals;
-  /** Set aside for the rings of captures. */
+  /** Ring memory in use. */
   readonly ringBytes: number;
-  /** All that there is for them. */
+  /** Maximum ring memory. */
   readonly mostRingBytes: number;
 }
 
-/** Why an engine cannot capture, as a readable sentence, and which of its needs is not met. */
+/** Why an engine cannot capture, as a readable sentence, and which of its requirements is not met. */
 export interface EngineProblem {
   readonly part: 'capabilities' | 'libpcap';
   readonly message: string;
@@ -66,18 +67,23 @@ export interface EngineProblem {
 
 /** Engine → server, on the control connection. */
 export type EngineEvent =
-  /** Sent once, first. No `problems`: all is well. */
-  | { readonly type: 'hello'; readonly version: number; readonly problems: readonly EngineProblem[] }
-  | { readonly type: 'started'; readonly id: string; readonly interfaces: readonly string[] }
+  /** Sent once, first. `connection` names this control connection, for the greetings of its captures. */
+  | {
+      readonly type: 'hello';
+      readonly version: number;
+      readonly connection: string;
+      readonly problems: readonly EngineProblem[];
+    }
+  | { readonly type: 'started'; readonly captureId: string; readonly interfaces: readonly string[] }
   | {
       readonly type: 'refused';
-      readonly id: string;
+      readonly captureId: string;
       readonly code: CaptureErrorCode;
       readonly message: string;
     }
   | {
       readonly type: 'ended';
-      readonly id: string;
+      readonly captureId: string;
       readonly code: EndCode;
       readonly message: string;
       readonly totals: CaptureTotals;

@@ -1,0 +1,211 @@
+import { Logger } from '@nestjs/common';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
+import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
+import { LineReader } from '../../shared/protocol/lines.js';
+import {
+  MAX_LINE_BYTES,
+  PROTOCOL_VERSION,
+  type EngineEvent,
+  type EngineProblem,
+  type EngineReport,
+  type EngineRequest,
+  type Greeting,
+} from '../../shared/protocol/protocol.js';
+import type { Capture } from '../capture/capture-provider.js';
+import { EngineCapture } from './engine-capture.js';
+
+const RECONNECT_MS = 100;
+
+/** A unix socket holds less, so one read takes everything that has arrived. */
+const DEFAULT_MAX_PIECE_BYTES = 256 * 1024;
+
+/** An engine under load answers a few milliseconds late; Prometheus does not wait long for metrics. */
+const REPORT_TIMEOUT_MS = 500;
+
+/** All engines have the same problems, and have them again after a restart: each is logged once. */
+const loggedProblems = new Set<string>();
+
+/** The control connection to one engine. It reconnects when it is lost. */
+export class EngineConnection {
+  private readonly logger = new Logger(EngineConnection.name);
+  private readonly running = new Map<string, EngineCapture>();
+  private readonly waiters = new Set<() => void>();
+  private readonly pendingReports = new Map<string, (report?: EngineReport) => void>();
+  private socket?: Socket;
+  /** The engine's name for the connection; undefined: not connected. */
+  private name?: string;
+  private reconnect?: NodeJS.Timeout;
+  private closed = false;
+  private hellos = 0;
+  private lastReportId = 0;
+  private reporting?: Promise<EngineReport | undefined>;
+  private lastReport?: EngineReport;
+  /** From the last hello of the engine; undefined: it has never been connected. */
+  problems?: readonly EngineProblem[];
+
+  /**
+   * @param path of the engine's unix socket
+   * @param maxPieceBytes maximum number of bytes of a capture that are read before its reader is done with them
+   */
+  constructor(
+    private readonly path: string,
+    private readonly maxPieceBytes = DEFAULT_MAX_PIECE_BYTES,
+  ) {}
+
+  get connected(): boolean {
+    return this.name !== undefined;
+  }
+
+  /** How many captures the engine runs or opens for this server. */
+  get captures(): number {
+    return this.running.size;
+  }
+
+  /** How often the engine came back after it was lost. */
+  get restarts(): number {
+    return Math.max(0, this.hellos - 1);
+  }
+
+  connect(): void {
+    const lines = new LineReader();
+    const socket = connect(this.path);
+    this.socket = socket;
+    socket.on('connect', () => socket.write(line({ type: 'control', version: PROTOCOL_VERSION })));
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        for (const text of lines.push(chunk)) this.handle(JSON.parse(text) as EngineEvent);
+      } catch {
+        socket.destroy(); // a RangeError, SyntaxError or TypeError: the peer does not speak the protocol
+      }
+    });
+    socket.on('error', () => undefined); // 'close' follows
+    socket.on('close', () => this.onLost());
+  }
+
+  /** Ends all captures and does not reconnect. */
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.reconnect);
+    this.socket?.destroy();
+  }
+
+  /** @throws the signal's reason when it is aborted first */
+  async whenConnected(signal: AbortSignal): Promise<this> {
+    if (!this.connected) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.waiters.add(resolve);
+      try {
+        await Promise.race([promise, once(signal, 'abort')]);
+      } finally {
+        this.waiters.delete(resolve);
+      }
+      signal.throwIfAborted();
+    }
+    return this;
+  }
+
+  /** @throws CaptureError */
+  async start(spec: CaptureSpec, signal: AbortSignal): Promise<Capture> {
+    if (this.name === undefined) throw new CaptureError('internal', 'the capture engine is not available');
+    const { captureId } = spec;
+    const greeting = line({ type: 'capture', connection: this.name, spec });
+    // The engine would close the connection without a reason.
+    if (Buffer.byteLength(greeting) > MAX_LINE_BYTES) {
+      const message = `nif: the names of ${spec.interfaces.length} interfaces are too long`;
+      throw new CaptureError('invalid-request', message);
+    }
+    const { path, maxPieceBytes } = this;
+    const capture = new EngineCapture(
+      { path, greeting, maxPieceBytes },
+      {
+        stop: () => this.request({ type: 'stop', captureId }),
+        onOver: () => {
+          // After a refusal the next attempt has the same id and may have begun already.
+          if (this.running.get(captureId) === capture) this.running.delete(captureId);
+        },
+      },
+    );
+    this.running.set(captureId, capture);
+    return capture.whenStarted(signal);
+  }
+
+  /**
+   * The engine's report; an engine that does not answer in time has not lost its counts, so then it is the previous
+   * one. Concurrent calls share a request.
+   *
+   * @returns undefined when the engine is not connected
+   */
+  async report(): Promise<EngineReport | undefined> {
+    this.reporting ??= this.requestReport().finally(() => (this.reporting = undefined));
+    const report = await this.reporting;
+    if (!this.connected) this.lastReport = undefined;
+    else if (report) this.lastReport = report;
+    return this.lastReport;
+  }
+
+  private async requestReport(): Promise<EngineReport | undefined> {
+    if (!this.connected) return undefined;
+    const id = String(++this.lastReportId);
+    const { promise, resolve } = Promise.withResolvers<EngineReport | undefined>();
+    this.pendingReports.set(id, resolve);
+    const timer = setTimeout(() => resolve(undefined), REPORT_TIMEOUT_MS);
+    this.request({ type: 'report', id });
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.pendingReports.delete(id);
+    }
+  }
+
+  private handle(event: EngineEvent): void {
+    switch (event.type) {
+      case 'hello':
+        this.problems = event.problems;
+        for (const problem of event.problems) this.logOnce(problem);
+        this.name = event.connection;
+        this.hellos++;
+        for (const resolve of this.waiters) resolve();
+        return;
+      case 'started':
+        this.running.get(event.captureId)?.onStarted();
+        return;
+      case 'refused':
+        this.running.get(event.captureId)?.onRefused(new CaptureError(event.code, event.message));
+        return;
+      case 'ended':
+        this.running.get(event.captureId)?.onEnded(event);
+        return;
+      case 'report':
+        this.pendingReports.get(event.id)?.(event.report);
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  private logOnce({ part, message }: EngineProblem): void {
+    // The supervisor has logged missing capabilities, and how to grant them.
+    if (part === 'capabilities' || loggedProblems.has(message)) return;
+    loggedProblems.add(message);
+    this.logger.warn(message);
+  }
+
+  private onLost(): void {
+    this.name = undefined;
+    for (const capture of this.running.values()) capture.onLost();
+    this.running.clear();
+    for (const resolve of this.pendingReports.values()) resolve();
+    if (!this.closed) this.reconnect = setTimeout(() => this.connect(), RECONNECT_MS);
+  }
+
+  private request(message: EngineRequest): void {
+    this.socket?.write(line(message));
+  }
+}
+
+function line(message: EngineRequest | Greeting): string {
+  return `${JSON.stringify(message)}\n`;
+}
