@@ -1,16 +1,16 @@
 import { closeSync } from 'node:fs';
 import type { NamespaceHolder } from '../shared/linux/namespace-holders.js';
 import { inNamespace, openHolder } from '../shared/linux/namespaces.js';
+import { readText } from '../shared/linux/proc.js';
 import { listInterfaces } from '../shared/linux/rtnetlink.js';
 import { whyNotAnInterfaceName } from '../shared/protocol/capture-spec.js';
-import { readText } from '../shared/linux/proc.js';
 
 /**
- * Names of the interfaces of a network namespace that are up; where we may not enter it, of all. Those that an
- * engine would refuse are left out, since one such name makes it refuse all.
+ * Lists the interfaces of a network namespace that are up; all of them where we may not enter it. Names that an engine
+ * refuses are left out, since a single such name would make it refuse the whole capture.
  *
- * @param holder by which it was found
- * @returns undefined when it is not there any more
+ * @param holder by which the namespace was found
+ * @returns undefined when the holder no longer holds it
  */
 export function interfaceNames(
   procRoot: string,
@@ -23,7 +23,7 @@ export function interfaceNames(
     if (fd === undefined) return undefined;
     return inNamespace(fd, namesOfUp).filter(isCapturable);
   } catch {
-    // Without CAP_SYS_ADMIN we may not enter. /proc tells the names, but not which are up.
+    // EPERM: without CAP_SYS_ADMIN we may not enter it. /proc has the names, but not which interfaces are up.
     return holder.kind === 'process' ? namesFromProc(procRoot, holder.pid).filter(isCapturable) : [];
   } finally {
     if (fd !== undefined) closeSync(fd);

@@ -2,15 +2,15 @@ import { parseArgs } from 'node:util';
 import { installCrashHandler, logFormat, ProcessLog } from '../shared/logging/process-log.js';
 import { assertPrivileges } from '../shared/privileges/assert-privileges.js';
 import { onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
-import { DiscovererServer } from './discoverer-server.js';
+import { DiscovererServer } from './server.js';
 import { Scanner } from './scanner.js';
 
 /**
- * The discoverer: knows what there is to capture from on this host, which takes powers to find out. It has no
- * network listener, only a unix socket, and ends with its standard input, which the supervisor holds open as long
- * as it lives. Signals are for the supervisor to handle.
+ * Runs the discoverer, the process that finds the capture targets of this host, which takes privileges. It listens at a
+ * unix socket only, and ends with its standard input, which the supervisor keeps open as long as it lives. It ignores
+ * signals: the supervisor handles them.
  *
- * @param args `--socket PATH` and `--log-format`
+ * @param args `--socket PATH` and, optionally, `--log-format FORMAT`
  */
 export async function runDiscoverer(args: string[]): Promise<void> {
   const { values } = parseArgs({

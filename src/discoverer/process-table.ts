@@ -6,28 +6,28 @@ import {
   readText,
 } from '../shared/linux/proc.js';
 
-/** One process at the time it was looked at. */
+/** One process at the time of the scan. */
 export interface ProcessFacts {
   readonly pid: number;
   readonly parent: number;
   /** In clock ticks since boot. */
   readonly startTime: number;
-  /** The file name of its program, at most 15 bytes of it, or whatever the process calls itself. */
+  /** Its `comm`, see proc_pid_comm(5): at most 15 bytes of the program's file name, or of the name that it has set. */
   readonly command: string;
-  /** Inode number of the network namespace of its first thread; 0: it has ended, or is closed to us. */
+  /** Inode number of the network namespace of its first thread; 0: it has ended, or we may not read the link. */
   readonly netns: number;
-  /** What its link `ns/mnt` says; empty: it is closed to us. */
+  /** Target of its link `ns/mnt`; empty: it has ended, or we may not read the link. */
   readonly mountNamespace: string;
 }
 
-/** Field of /proc/PID/stat, counted from the first behind the command; see proc_pid_stat(5). */
+/** Field `flags` of /proc/PID/stat, counted from the first field after `comm`; see proc_pid_stat(5). */
 const STAT_FLAGS_AFTER_COMM = 6;
 /** linux/sched.h */
 const PF_KTHREAD = 0x00200000;
 
 export type ProcessTable = ReadonlyMap<number, ProcessFacts>;
 
-/** All processes but kernel threads, by their ids in ascending order. */
+/** Reads all processes except kernel threads, in ascending order of their ids. */
 export function readProcessTable(procRoot: string): ProcessTable {
   const table = new Map<number, ProcessFacts>();
   for (const pid of listProcesses(procRoot)) {
@@ -37,7 +37,7 @@ export function readProcessTable(procRoot: string): ProcessTable {
   return table;
 }
 
-/** @returns undefined when it is a kernel thread, or has ended */
+/** @returns undefined for a kernel thread, or when the process has ended */
 export function readProcess(procRoot: string, pid: number): ProcessFacts | undefined {
   const stat = readText(`${procRoot}/${pid}/stat`);
   if (stat === undefined) return undefined;
@@ -55,7 +55,7 @@ export function readProcess(procRoot: string, pid: number): ProcessFacts | undef
   };
 }
 
-/** The oldest of some processes: of two that began in the same tick, the one with the lower id. */
+/** The oldest process; of two that started in the same clock tick, the one with the lower id. */
 export function oldest(processes: Iterable<ProcessFacts>): ProcessFacts | undefined {
   let found: ProcessFacts | undefined;
   for (const each of processes) {
@@ -68,12 +68,12 @@ export function oldest(processes: Iterable<ProcessFacts>): ProcessFacts | undefi
   return found;
 }
 
-/** Arguments of a process; none when it has ended. */
+/** The command line of a process; empty when it has ended. */
 export function readArguments(procRoot: string, pid: number): string[] {
   return readText(`${procRoot}/${pid}/cmdline`, 'utf8')?.split('\0') ?? [];
 }
 
-/** The kernel writes the bytes that the process has set, but `\n` and `\\` for newline and backslash. */
+/** The kernel writes the bytes of `comm` as they are, except newline and backslash, which it writes as `\n` and `\\`. */
 function decodeCommand(bytes: string): string {
   const plain = bytes.replace(/\\([n\\])/g, (_, letter: string) => (letter === 'n' ? '\n' : '\\'));
   return Buffer.from(plain, 'latin1').toString('utf8');

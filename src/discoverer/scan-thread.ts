@@ -1,22 +1,20 @@
 /**
- * The thread that looks around: reading /proc and visiting namespaces makes it stand still for some hundred
- * milliseconds, and setns(2) moves a thread, not a process. Its answer is ready to be sent, so that the thread
- * that serves has nothing to do with its size.
+ * The thread that scans. Reading /proc and entering namespaces blocks it for some hundred milliseconds, and setns(2)
+ * moves a thread, not a process. It encodes the result, too, so that the main thread only passes bytes on.
  */
 import { parentPort } from 'node:worker_threads';
-import { Engines } from './runtimes/runtimes.js';
 import { interfaceNames } from './interface-names.js';
-import { scan } from './scan.js';
-import { toDocument } from './document.js';
+import { Runtimes } from './runtimes/runtimes.js';
+import { encodeResult, scan } from './scan.js';
 import type { ScanReply } from './scanner.js';
 
-const engines = new Engines();
+const runtimes = new Runtimes();
 
 parentPort?.on('message', () => {
-  void scan({ procRoot: '/proc', engines, interfaceNames, supervisor: process.ppid }).then(
-    (findings) => {
-      const document = toDocument(findings);
-      const reply: ScanReply = { document, problems: findings.problems };
+  void scan({ procRoot: '/proc', runtimes, interfaceNames, supervisor: process.ppid }).then(
+    (result) => {
+      const document = encodeResult(result);
+      const reply: ScanReply = { document, problems: result.problems };
       parentPort?.postMessage(reply, [document.buffer]);
     },
     (error: unknown) => parentPort?.postMessage({ error: String(error) } satisfies ScanReply),

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { docker, FakeEngine } from '../../test/fixtures/fake-engine.js';
-import { Engines } from './runtimes/runtimes.js';
+import { docker, FakeRuntime } from '../../test/fixtures/fake-runtime.js';
+import { Runtimes } from './runtimes/runtimes.js';
 import { scan, type InterfaceNames } from './scan.js';
-import type { Target } from './target.js';
+import type { Target } from './targets.js';
 
-/** Invented, but in every file as a real host would have it. */
+/** The files of an invented host, in the format of a real one. */
 const HOST = fileURLToPath(new URL('../../test/fixtures/host', import.meta.url));
 const SUPERVISOR = 600;
 
@@ -37,7 +37,7 @@ function target(facts: Partial<Target> & { netns: number }): Target {
   };
 }
 
-describe('A look around', () => {
+describe('A scan', () => {
   let host: string;
   beforeEach(() => {
     host = mkdtempSync(join(tmpdir(), 'host-'));
@@ -45,21 +45,21 @@ describe('A look around', () => {
   });
   afterEach(() => rmSync(host, { recursive: true }));
 
-  const look = (engines = new Engines()) =>
-    scan({ procRoot: `${host}/proc`, engines, interfaceNames, supervisor: SUPERVISOR });
+  const look = (runtimes = new Runtimes()) =>
+    scan({ procRoot: `${host}/proc`, runtimes, interfaceNames, supervisor: SUPERVISOR });
   const named = async (name: string) => (await look()).targets.filter((each) => each.name === name);
 
   describe('with Docker, and Docker in Docker', () => {
-    const engines: FakeEngine[] = [];
+    const runtimes: FakeRuntime[] = [];
     beforeEach(async () => {
-      engines.push(await FakeEngine.start(docker(HOST_CONTAINERS), `${host}/run/docker.sock`));
-      engines.push(await FakeEngine.start(docker(INNER_CONTAINERS), `${host}/dind/run/docker.sock`));
+      runtimes.push(await FakeRuntime.start(docker(HOST_CONTAINERS), `${host}/run/docker.sock`));
+      runtimes.push(await FakeRuntime.start(docker(INNER_CONTAINERS), `${host}/dind/run/docker.sock`));
     });
     afterEach(async () => {
-      for (const engine of engines.splice(0)) await engine[Symbol.asyncDispose]();
+      for (const runtime of runtimes.splice(0)) await runtime[Symbol.asyncDispose]();
     });
 
-    it('finds everything that there is to capture from, and nothing else', async () => {
+    it('finds all targets, and nothing else', async () => {
       const { targets, problems } = await look();
 
       expect(problems).toEqual([]);
@@ -95,55 +95,56 @@ describe('A look around', () => {
       );
     });
 
-    it('asks an engine that several paths lead to only once', async () => {
+    it('asks a runtime once, even if several paths lead to its socket', async () => {
       symlinkSync('docker.sock', `${host}/run/podman.sock`);
       symlinkSync(`${host}/run`, `${host}/var/run`);
       await look();
-      expect(engines[0]!.requests.filter((path) => path === '/containers/json')).toHaveLength(1);
+      expect(runtimes[0]!.requests.filter((path) => path === '/containers/json')).toHaveLength(1);
     });
   });
 
-  it('lists what runs in a container as a process where nobody knows the container', async () => {
+  it('lists the process of a container that no runtime knows', async () => {
     expect(await named('nginx(111)')).toEqual([
       target({ name: 'nginx(111)', type: 'proc', netns: 4026532001, pid: 111, starttime: 1000 }),
     ]);
   });
 
-  it('does not follow what a container has laid instead of a socket', async () => {
-    await using victim = await FakeEngine.start(docker(HOST_CONTAINERS), `${host}/victim.sock`);
+  it('does not follow a symbolic link that a container has put in the place of a socket', async () => {
+    await using victim = await FakeRuntime.start(docker(HOST_CONTAINERS), `${host}/victim.sock`);
     symlinkSync(`${host}/victim.sock`, `${host}/dind/run/docker.sock`);
     await look();
     expect(victim.requests).toEqual([]);
   });
 
-  it('tells the processes of an engine that its control groups do not', async () => {
-    await using engine = await FakeEngine.start(
+  it('asks the runtime for the process of a container that no control group names', async () => {
+    await using runtime = await FakeRuntime.start(
       docker([{ Id: id('5a'), Names: ['/odd'] }], { [id('5a')]: 503 }),
       `${host}/run/docker.sock`,
     );
     expect(await named('odd')).toEqual([
       target({ name: 'odd', netns: 4026532009, pid: 503, starttime: 4999 }),
     ]);
-    expect(engine.requests).toContain(`/containers/${id('5a')}/json`);
+    expect(runtime.requests).toContain(`/containers/${id('5a')}/json`);
   });
 
-  it('does without an engine that hangs, says so, and does not wait for it again', async () => {
-    await using engine = await FakeEngine.start(() => undefined, `${host}/run/docker.sock`);
-    const engines = new Engines({ timeoutMs: 100 });
-    const problem = 'no containers of the engine at /run/docker.sock: it did not answer within 0.1 s';
+  it('leaves out a runtime that hangs, reports it, and does not wait for it again', async () => {
+    await using runtime = await FakeRuntime.start(() => undefined, `${host}/run/docker.sock`);
+    const runtimes = new Runtimes({ timeoutMs: 100 });
+    const problem =
+      'cannot list the containers of the runtime at /run/docker.sock: it did not answer within 0.1 s';
 
-    const { targets, problems } = await look(engines);
+    const { targets, problems } = await look(runtimes);
     expect(targets.map(({ name }) => name)).toContain('vm1');
     expect(problems).toEqual([problem]);
-    expect((await look(engines)).problems).toEqual([problem]);
-    expect(engine.requests).toHaveLength(1);
+    expect((await look(runtimes)).problems).toEqual([problem]);
+    expect(runtime.requests).toHaveLength(1);
   });
 
-  it('asks an engine that hung again after a while', async () => {
-    await using engine = await FakeEngine.start(() => undefined, `${host}/run/docker.sock`);
-    const engines = new Engines({ timeoutMs: 50, pauseMs: 0 });
-    await look(engines);
-    await look(engines);
-    expect(engine.requests).toHaveLength(2);
+  it('asks a runtime that hung again after a pause', async () => {
+    await using runtime = await FakeRuntime.start(() => undefined, `${host}/run/docker.sock`);
+    const runtimes = new Runtimes({ timeoutMs: 50, pauseMs: 0 });
+    await look(runtimes);
+    await look(runtimes);
+    expect(runtime.requests).toHaveLength(2);
   });
 });

@@ -1,14 +1,17 @@
 import type { NamespaceHolder } from '../shared/linux/namespace-holders.js';
-import { ContainerMembership } from './runtimes/container-membership.js';
-import { containerTargets, type TargetFacts } from './container-targets.js';
-import { findContainers } from './runtimes/containers.js';
-import type { Engines } from './runtimes/runtimes.js';
-import { findMountedNamespaces, mountName, type MountedNamespace } from './mounted-namespaces.js';
-import { readProcessTable, type ProcessTable } from './process-table.js';
-import { topmostProcesses } from './process-targets.js';
-import type { Findings, Target } from './target.js';
+import { readProcessTable } from './process-table.js';
+import { ContainerMembership } from './runtimes/cgroup.js';
+import type { Runtimes } from './runtimes/runtimes.js';
+import {
+  containerTargets,
+  mountTargets,
+  processTargets,
+  type MountTarget,
+  type ProcessTarget,
+  type Target,
+} from './targets.js';
 
-/** Names of the interfaces of a namespace that are up; undefined: it has gone. */
+/** Returns the names of the interfaces of a namespace that are up; undefined: the holder no longer holds it. */
 export type InterfaceNames = (
   procRoot: string,
   netns: number,
@@ -17,43 +20,49 @@ export type InterfaceNames = (
 
 export interface ScanOptions {
   readonly procRoot: string;
-  readonly engines: Engines;
+  readonly runtimes: Runtimes;
   readonly interfaceNames: InterfaceNames;
   /** Process id of our supervisor. */
   readonly supervisor: number;
 }
 
-/** Looks around once: what is there to capture from. */
-export async function scan(options: ScanOptions): Promise<Findings> {
-  const { procRoot, engines, supervisor } = options;
-  const table = readProcessTable(procRoot);
-  const membership = new ContainerMembership(procRoot, table);
-  const { containers, problems } = await findContainers(procRoot, table, membership, engines);
-  const processes = topmostProcesses(table, membership, containers, supervisor).map(
-    (process): TargetFacts => ({
-      name: `${process.command}(${process.pid})`,
-      type: 'proc',
-      prefix: '',
-      process,
-    }),
-  );
-  const withProcess = [...containerTargets(containers), ...processes];
-  return {
-    targets: [
-      ...describeProcesses(withProcess, options),
-      ...findMountedNamespaces(procRoot, table).flatMap((mounted) => describeMount(mounted, table, options)),
-    ],
-    problems,
-  };
+export interface ScanResult {
+  readonly targets: readonly Target[];
+  /** Sentences for the operator about what could not be scanned. */
+  readonly problems: readonly string[];
 }
 
-/** Many targets may share a namespace: each is visited once. */
+/** Scans the host once for capture targets. */
+export async function scan(options: ScanOptions): Promise<ScanResult> {
+  const { procRoot, runtimes, supervisor } = options;
+  const table = readProcessTable(procRoot);
+  const membership = new ContainerMembership(procRoot, table);
+  const { containers, problems } = await runtimes.findContainers(procRoot, table, membership);
+  const withProcess = [
+    ...containerTargets(containers),
+    ...processTargets(table, membership, containers, supervisor),
+  ];
+  const targets = [
+    ...describeProcesses(withProcess, options),
+    ...mountTargets(procRoot, table).flatMap((mounted) => describeMount(mounted, options)),
+  ];
+  return { targets, problems };
+}
+
+/** Encodes a result like GhostWire's `/mobyshark`: as JSON in UTF-8, in a buffer of its own. */
+export function encodeResult({ targets, problems }: ScanResult): Uint8Array<ArrayBuffer> {
+  // GhostWire's clients ignore unknown metadata.
+  const metadata = problems.length > 0 ? { problems } : {};
+  return new TextEncoder().encode(JSON.stringify({ metadata, containers: targets }));
+}
+
+/** Adds the interfaces. Targets may share a namespace: each namespace is visited once. */
 function describeProcesses(
-  facts: readonly TargetFacts[],
+  targets: readonly ProcessTarget[],
   { procRoot, interfaceNames }: ScanOptions,
 ): Target[] {
   const known = new Map<number, readonly string[]>();
-  return facts.flatMap(({ name, type, prefix, process: { netns, pid, startTime } }) => {
+  return targets.flatMap(({ name, type, prefix, process: { netns, pid, startTime } }) => {
     const names = known.get(netns) ?? interfaceNames(procRoot, netns, { kind: 'process', pid });
     if (!names) return [];
     known.set(netns, names);
@@ -61,28 +70,15 @@ function describeProcesses(
   });
 }
 
-/** Only what no process is in: of all others, their processes are the targets. */
 function describeMount(
-  mounted: MountedNamespace,
-  table: ProcessTable,
+  { name, netns, mounts }: MountTarget,
   { procRoot, interfaceNames }: ScanOptions,
 ): Target[] {
-  for (const { netns } of table.values()) if (netns === mounted.netns) return [];
-  for (const mount of mounted.mounts) {
-    const names = interfaceNames(procRoot, mounted.netns, mount);
-    // A mount may be hidden by another one.
+  for (const mount of mounts) {
+    const names = interfaceNames(procRoot, netns, mount);
     if (!names) continue;
-    const name = mountName(mounted);
     return [
-      {
-        name,
-        type: 'bindmount',
-        netns: mounted.netns,
-        'network-interfaces': names,
-        pid: 0,
-        starttime: 0,
-        prefix: '',
-      },
+      { name, type: 'bindmount', netns, 'network-interfaces': names, pid: 0, starttime: 0, prefix: '' },
     ];
   }
   return [];

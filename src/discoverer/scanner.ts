@@ -1,35 +1,33 @@
 import { Worker } from 'node:worker_threads';
 
-/** What the thread answers: once for each message, whatever that says. */
+/** Reply of the thread, one for each message; what the message contains does not matter. */
 export type ScanReply =
   | { readonly document: Uint8Array<ArrayBuffer>; readonly problems: readonly string[] }
   | { readonly error: string };
 
-/** Several times of what a big host takes, a hanging engine included. */
-const DEADLINE_MS = 15_000;
+/** Several times what a large host takes, including a runtime that does not answer. */
+const TIMEOUT_MS = 15_000;
 
-/**
- * Looks around, in a thread of its own. Not for several at a time: see SingleFlight.
- */
+/** Scans the host in a thread of its own. Only one scan may run at a time: see SingleFlight. */
 export class Scanner {
   private worker?: Worker;
   private problems = new Set<string>();
 
-  /** @param log takes one line for the operator */
+  /** @param log writes one line for the operator */
   constructor(private readonly log: (line: string) => void) {}
 
   /**
-   * @returns a document as GhostWire's `/mobyshark`
-   * @throws Error when the thread ends, or does not answer in time; the next call has a new one
+   * @returns a document like GhostWire's `/mobyshark`
+   * @throws Error when the thread ends or does not reply in time; the next call starts a new thread
    */
   async scan(): Promise<Uint8Array> {
     const worker = (this.worker ??= this.startWorker());
     const { promise, resolve, reject } = Promise.withResolvers<ScanReply>();
     const timer = setTimeout(
-      () => reject(new Error(`no answer within ${DEADLINE_MS / 1000} s`)),
-      DEADLINE_MS,
+      () => reject(new Error(`the thread did not reply within ${TIMEOUT_MS / 1000} s`)),
+      TIMEOUT_MS,
     );
-    const onExit = () => reject(new Error('the thread that looks around has ended'));
+    const onExit = () => reject(new Error('the thread has ended'));
     worker.once('message', resolve).once('error', reject).once('exit', onExit);
     try {
       worker.postMessage('scan');
@@ -38,7 +36,7 @@ export class Scanner {
       this.report(reply.problems);
       return reply.document;
     } catch (error) {
-      this.log(`cannot look around: ${error instanceof Error ? error.message : String(error)}`);
+      this.log(`cannot scan for targets: ${error instanceof Error ? error.message : String(error)}`);
       this.worker = undefined;
       void worker.terminate();
       throw error;
@@ -50,17 +48,18 @@ export class Scanner {
 
   private startWorker(): Worker {
     const worker = new Worker(new URL('./scan-thread.js', import.meta.url), {
-      // Node takes no notice of sockets that C functions open, and would warn when they are closed.
+      // Node does not know the sockets that C functions open, and would warn when they are closed.
       trackUnmanagedFds: false,
     });
-    worker.on('error', () => undefined); // an error while nobody waits: the next call notices the end
+    // Between two scans there is no other listener, and an `error` without a listener would end the process.
+    worker.on('error', () => undefined);
     worker.on('exit', () => {
       if (this.worker === worker) this.worker = undefined;
     });
     return worker;
   }
 
-  /** Each problem once, until it has gone and come back. */
+  /** Logs each problem once, until it has gone and come back. */
   private report(problems: readonly string[]): void {
     for (const problem of problems) if (!this.problems.has(problem)) this.log(problem);
     this.problems = new Set(problems);

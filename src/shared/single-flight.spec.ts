@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SingleFlight } from './single-flight.js';
 
-/** A request whose answers the test gives by hand. */
+/** A request that the test answers explicitly. */
 function manualRequest() {
   const sent: { signal: AbortSignal; answer: PromiseWithResolvers<string> }[] = [];
   const shared = new SingleFlight<string>((signal) => {
@@ -14,7 +14,7 @@ function manualRequest() {
 }
 
 describe('SingleFlight', () => {
-  it('shares a failure as well, and does not keep it', async () => {
+  it('shares a failure, too, and does not cache it', async () => {
     const { shared, sent } = manualRequest();
     const asked = Promise.allSettled([shared.ask(), shared.ask()]);
     sent[0]!.answer.reject(new Error('down'));
@@ -24,7 +24,7 @@ describe('SingleFlight', () => {
     expect(await again).toBe('up');
   });
 
-  it('has one request under way and at most one waiting, whoever asks', async () => {
+  it('runs one request and keeps at most one waiting', async () => {
     const { shared, sent } = manualRequest();
     const first = shared.ask(true);
     const others = Array.from({ length: 100 }, () => shared.ask(true));
@@ -37,7 +37,7 @@ describe('SingleFlight', () => {
     expect(new Set(await Promise.all(others))).toEqual(new Set(['new']));
   });
 
-  it('still sends the fresh request when the one before it failed', async () => {
+  it('sends the waiting request when the running one fails', async () => {
     const { shared, sent } = manualRequest();
     const first = shared.ask();
     const fresh = shared.ask(true);
@@ -48,7 +48,7 @@ describe('SingleFlight', () => {
     expect(await fresh).toBe('new');
   });
 
-  it('sends no fresh request when all who waited for it have given up', async () => {
+  it('does not send the waiting request when all its callers have aborted', async () => {
     const { shared, sent } = manualRequest();
     const first = shared.ask();
     const abort = new AbortController();
@@ -64,19 +64,19 @@ describe('SingleFlight', () => {
     expect(await later).toBe('new');
   });
 
-  it('aborts the request only when the last asker has given up', async () => {
+  it('aborts the request when its last caller has aborted', async () => {
     const { shared, sent } = manualRequest();
     const aborts = [new AbortController(), new AbortController()];
-    const asked = aborts.map((abort) => shared.ask(false, abort.signal).catch(() => 'gave up'));
+    const asked = aborts.map((abort) => shared.ask(false, abort.signal).catch(() => 'aborted'));
     aborts[0]!.abort();
-    expect(await asked[0]).toBe('gave up');
+    expect(await asked[0]).toBe('aborted');
     expect(sent[0]!.signal.aborted).toBe(false);
     aborts[1]!.abort();
-    expect(await asked[1]).toBe('gave up');
+    expect(await asked[1]).toBe('aborted');
     expect(sent[0]!.signal.aborted).toBe(true);
   });
 
-  it('takes a request that throws at once for one that fails', async () => {
+  it('treats a request that throws synchronously as a failed one', async () => {
     const shared = new SingleFlight<string>(() => {
       throw new Error('at once');
     });

@@ -1,21 +1,21 @@
 /**
- * One request at a time, whose answer is shared by all who ask while it runs. An asker that gives up does not
- * disturb the others; when all have given up, the request is aborted.
+ * Runs at most one request at a time and shares its answer among all callers that ask while it runs. A caller that
+ * aborts does not affect the others; when all have aborted, so is the request.
  */
 export class SingleFlight<Answer> {
   readonly #send: (signal: AbortSignal) => Promise<Answer>;
   #running?: Round<Answer>;
-  /** Of those who need an answer younger than the running one; sent as soon as that one is over. */
+  /** For callers that need a fresher answer than the running request's; sent as soon as that one has settled. */
   #waiting?: Round<Answer>;
 
-  /** @param send asks; must settle when its signal is aborted */
+  /** @param send makes the request; must settle when its signal is aborted */
   constructor(send: (signal: AbortSignal) => Promise<Answer>) {
     this.#send = send;
   }
 
   /**
-   * @param fresh whether the request must begin after this call, instead of being one that runs already
-   * @param signal gives up; the promise then rejects with its reason
+   * @param fresh whether the request must begin after this call, so that a running one will not do
+   * @param signal aborts the wait; the promise then rejects with its reason
    */
   ask(fresh = false, signal?: AbortSignal): Promise<Answer> {
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
@@ -36,14 +36,14 @@ export class SingleFlight<Answer> {
   }
 }
 
-/** One request and those who wait for its answer. */
+/** One request and the callers that wait for its answer. */
 class Round<Answer> {
   readonly #answer = Promise.withResolvers<Answer>();
   readonly #abort = new AbortController();
-  #askers = 0;
+  #callers = 0;
 
   constructor() {
-    // With all askers gone nobody looks at the answer any more, and that is no unhandled rejection.
+    // When all callers have aborted, a failure of the request must not become an unhandled rejection.
     this.#answer.promise.catch(() => undefined);
   }
 
@@ -51,7 +51,7 @@ class Round<Answer> {
     return this.#abort.signal.aborted;
   }
 
-  /** Never rejects: the outcome goes to those who joined. */
+  /** Never rejects: the outcome goes to the callers. */
   async run(send: (signal: AbortSignal) => Promise<Answer>): Promise<void> {
     try {
       this.#answer.resolve(await send(this.#abort.signal));
@@ -61,16 +61,16 @@ class Round<Answer> {
   }
 
   async join(signal: AbortSignal | undefined): Promise<Answer> {
-    this.#askers += 1;
-    const givenUp = Promise.withResolvers<never>();
-    const giveUp = () => givenUp.reject(signal?.reason);
-    signal?.addEventListener('abort', giveUp, { once: true });
+    this.#callers += 1;
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = () => aborted.reject(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      return await Promise.race([this.#answer.promise, givenUp.promise]);
+      return await Promise.race([this.#answer.promise, aborted.promise]);
     } finally {
-      signal?.removeEventListener('abort', giveUp);
-      this.#askers -= 1;
-      if (this.#askers === 0) this.#abort.abort();
+      signal?.removeEventListener('abort', onAbort);
+      this.#callers -= 1;
+      if (this.#callers === 0) this.#abort.abort();
     }
   }
 }

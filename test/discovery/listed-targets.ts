@@ -1,6 +1,6 @@
 import type { Service } from '../kit/service.js';
 
-/** A target as clients see it; every field has its type checked by `listTargets`. */
+/** A target as clients see it; `listTargets` checks the type of each field. */
 export interface ListedTarget {
   readonly name: string;
   readonly type: string;
@@ -22,7 +22,7 @@ const FIELDS: Readonly<Record<keyof ListedTarget, (value: unknown) => boolean>> 
   prefix: (value) => typeof value === 'string',
 };
 
-/** Gets `/discover/mobyshark` and holds it against the contract, field by field. */
+/** Requests `/discover/mobyshark` and checks it against the contract, field by field. */
 export async function listTargets(service: Pick<Service, 'url'>): Promise<ListedTarget[]> {
   const response = await fetch(service.url('/discover/mobyshark'));
   expect(response.status).toBe(200);

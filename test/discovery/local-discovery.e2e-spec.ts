@@ -47,7 +47,7 @@ describeAsRoot('With --local-discovery', () => {
   it.each([
     ['a bind mount', () => NetworkNamespace.create()],
     ['a bind mount of another mount namespace only', namespaceOfPrivateMount],
-  ])('a namespace that lives by %s is listed by its path, and without a process', async (_, make) => {
+  ])('a namespace that %s keeps alive is listed by its path, without a process', async (_, make) => {
     await using namespace = await make();
     await namespace.addWire('eth0', 'eth1');
 
@@ -64,8 +64,8 @@ describeAsRoot('With --local-discovery', () => {
     ]);
   });
 
-  it("neither kernel threads nor our own filter compilers' empty namespaces are listed", async () => {
-    // The first one makes it sure that there are compilers.
+  it('neither kernel threads nor the empty namespaces of our filter compilers are listed', async () => {
+    // This capture makes sure that there are filter compilers.
     await using namespace = await namespaceOfProcess();
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, filter: 'udp' });
     await client.until('the beginning', () => client.comments.length > 0);
@@ -80,7 +80,7 @@ describeAsRoot('With --local-discovery', () => {
     ['a process', namespaceOfProcess],
     ['a bind mount', () => NetworkNamespace.create()],
     ['a private bind mount', namespaceOfPrivateMount],
-  ])('a capture can be started from what is listed of %s, as it is listed or by name', async (_, make) => {
+  ])('a capture of %s can be started with the listed attributes, or by name', async (_, make) => {
     await using namespace = await make();
     await namespace.addWire('eth0', 'eth1');
     const [target] = await targetsOf(namespace.inode);
@@ -94,21 +94,23 @@ describeAsRoot('With --local-discovery', () => {
     }
   });
 
-  it('many who ask at the same time all get the list', async () => {
+  it('concurrent requests all get the list', async () => {
     await using namespace = await namespaceOfProcess();
     const lists = await Promise.all(Array.from({ length: 30 }, () => targetsOf(namespace.inode)));
     for (const list of lists) expect(list).toHaveLength(1);
   });
 
-  it('the list is there again after the discoverer was killed', async () => {
+  it('the list is available again after the discoverer was killed', async () => {
     await using namespace = await namespaceOfProcess();
-    const finder = service.current.processes().find(({ command }) => /packetflix: discoverer/.test(command));
-    process.kill(finder?.pid ?? 0, 'SIGKILL');
+    const discoverer = service.current
+      .processes()
+      .find(({ command }) => /packetflix: discoverer/.test(command));
+    process.kill(discoverer?.pid ?? 0, 'SIGKILL');
 
     await eventually('the list', async () => (await targetsOf(namespace.inode)).length === 1);
   });
 
-  it('only that path is served, and only to be read', async () => {
+  it('only that path is served, and only for GET and HEAD', async () => {
     const status = async (path: string, method: string) =>
       (await fetch(service.current.url(path), { method })).status;
     expect(await status('/discover/mobyshark', 'HEAD')).toBe(200);

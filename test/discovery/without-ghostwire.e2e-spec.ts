@@ -29,11 +29,11 @@ describeAsRoot('Without GhostWire', () => {
     expect(await client.ended()).toEqual({ code: CLOSE_NOT_FOUND, reason: 'no target named "nobody"' });
   });
 
-  it('there is no list unless it was asked for', async () => {
+  it('there is no list without --local-discovery', async () => {
     expect((await fetch(service.current.url('/discover/mobyshark'))).status).toBe(404);
   });
 
-  it('one that was configured and is not there is told of when a name is not found', async () => {
+  it('a configured GhostWire that is unreachable is reported when a name is not found', async () => {
     const port = await freePort();
     await using configured = await Service.start(['--gw-port', String(port)]);
     await using namespace = await namespaceOfProcess();
@@ -50,7 +50,7 @@ describeAsRoot('Without GhostWire', () => {
 });
 
 describe('--local-discovery and --proxy-discovery', () => {
-  it('together end the start with status 2', async () => {
+  it('cannot be combined: the start fails with status 2', async () => {
     const child = await Child.start(process.execPath, [MAIN, '--local-discovery', '--proxy-discovery']);
     expect(await child.ended).toBe(2);
     expect(child.stderr).toContain('--local-discovery and --proxy-discovery exclude each other');

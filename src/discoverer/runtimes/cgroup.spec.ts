@@ -4,13 +4,13 @@ import { parseCgroup } from './cgroup.js';
 const ID = '0123456789abcdef'.repeat(4);
 const OUTER = 'f'.repeat(64);
 
-describe('A control group tells the container', () => {
+describe('parseCgroup finds the container', () => {
   it.each([
     ['Docker', `/docker/${ID}`],
     ["Docker with systemd's driver", `/system.slice/docker-${ID}.scope`],
     ['Docker with a parent of its own', `/my/parent/${ID}`],
     ['systemd in a Docker container', `/docker/${ID}/system.slice/nginx.service`],
-    ['Docker seen from another control group namespace', `/../../docker-${ID}.scope`],
+    ['Docker in another control group namespace', `/../../docker-${ID}.scope`],
     ['Podman', `/machine.slice/libpod-${ID}.scope/container`],
     [
       'Podman without privileges',
@@ -18,11 +18,11 @@ describe('A control group tells the container', () => {
     ],
     ['Kubernetes with containerd', `/kubepods.slice/kubepods-pod1.slice/cri-containerd-${ID}.scope`],
     [
-      "containerd's way without a driver",
+      "containerd's cgroupfs names",
       `/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:${ID}`,
     ],
     ['Kubernetes with CRI-O', `/kubepods/burstable/pod1/crio-${ID}.scope`],
-    ['Docker in Docker: the inner one', `/docker/${OUTER}/docker/${ID}`],
+    ['Docker in Docker, the inner one', `/docker/${OUTER}/docker/${ID}`],
   ])('of %s', (_, path) => {
     expect(parseCgroup(`0::${path}\n`)).toEqual({ id: ID });
   });
@@ -31,21 +31,21 @@ describe('A control group tells the container', () => {
     ['LXC', '/lxc.payload.vm-1/init.scope', 'lxc', 'vm-1'],
     ['old LXC', '/lxc/vm-1', 'lxc', 'vm-1'],
     ['systemd-nspawn', '/machine.slice/systemd-nspawn@my\\x2dbox.service/payload', 'nspawn', 'my-box'],
-  ])('of %s, its name included', (_, path, type, name) => {
+  ])('of %s, with its name', (_, path, type, name) => {
     expect(parseCgroup(`0::${path}\n`)).toEqual({ id: `${type}:${name}`, named: { type, name } });
   });
 
-  it('of version 1, whichever hierarchy has it', () => {
+  it('in any hierarchy of version 1', () => {
     expect(parseCgroup(`9:name=systemd:/\n8:pids:/docker/${ID}\n0::/\n`)).toEqual({ id: ID });
   });
 
   it.each([
-    ['nothing', ''],
-    ['no container', '0::/user.slice/session-1.scope\n'],
-    ['what watches a container', `0::/machine.slice/libpod-conmon-${ID}.scope\n`],
+    ['an empty file', ''],
+    ['a path without a container', '0::/user.slice/session-1.scope\n'],
+    ['the monitor of a container', `0::/machine.slice/libpod-conmon-${ID}.scope\n`],
     ['an id that is too short', `0::/docker/${ID.slice(1)}\n`],
-    ['something that is no line of it', `${ID}\n::::\n`],
-  ])('but not of %s', (_, cgroup) => {
+    ['malformed lines', `${ID}\n::::\n`],
+  ])('and none in %s', (_, cgroup) => {
     expect(parseCgroup(cgroup)).toBeUndefined();
   });
 });

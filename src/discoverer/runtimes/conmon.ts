@@ -1,15 +1,16 @@
-import { readAnnotations } from './bundles.js';
-import type { ContainerMembership } from './container-membership.js';
-import { podOf, type Container } from './container.js';
+/** Source of containers: the conmon(8) processes of Podman and CRI-O. */
 import { readArguments, type ProcessFacts, type ProcessTable } from '../process-table.js';
+import type { ContainerMembership } from './cgroup.js';
+import { podOf, type Container } from './container.js';
+import { readAnnotations } from './containerd-bundles.js';
 
 const CONMON = 'conmon';
 
 /**
- * Containers of Podman and CRI-O, by the conmon(8) that watches each of them: they are found that way even while
- * nobody listens at Podman's socket, whoever runs them.
+ * Lists the containers of Podman and CRI-O by the conmon(8) that monitors each of them. This finds them even while
+ * Podman's API socket has no listener, and for each user.
  */
-export function findWatchedContainers(
+export function findMonitoredContainers(
   procRoot: string,
   table: ProcessTable,
   membership: ContainerMembership,
@@ -18,23 +19,23 @@ export function findWatchedContainers(
   for (const each of table.values()) {
     if (table.get(each.parent)?.command === CONMON) children.set(each.parent, each);
   }
-  return [...children].flatMap(([watcher, child]) =>
-    watchedContainer(procRoot, watcher, child, table, membership),
+  return [...children].flatMap(([monitor, child]) =>
+    monitoredContainer(procRoot, monitor, child, table, membership),
   );
 }
 
-function watchedContainer(
+function monitoredContainer(
   procRoot: string,
-  watcher: number,
+  monitorPid: number,
   child: ProcessFacts,
   table: ProcessTable,
   membership: ContainerMembership,
 ): Container[] {
-  const { id, name, bundle } = parseConmon(readArguments(procRoot, watcher)) ?? {};
+  const { id, name, bundle } = parseConmon(readArguments(procRoot, monitorPid)) ?? {};
   if (!id || !name) return [];
-  const watching = table.get(watcher);
-  const outer = watching && membership.containerOf(watching);
-  const labels = bundle ? readAnnotations(`${procRoot}/${watcher}/root${bundle}`) : {};
+  const monitor = table.get(monitorPid);
+  const outer = monitor && membership.containerOf(monitor);
+  const labels = bundle ? readAnnotations(`${procRoot}/${monitorPid}/root${bundle}`) : {};
   const pod = podOf(labels);
   const type = labels['io.container.manager'] === 'cri-o' ? 'cri-o' : 'podman';
   const process = membership.rootProcess(id) ?? child;
@@ -42,14 +43,14 @@ function watchedContainer(
 }
 
 /**
- * What the options `-c ID`, `-n NAME` and `-b BUNDLE` of a conmon say.
+ * Parses the options `-c ID`, `-n NAME` and `-b BUNDLE` of a conmon.
  *
- * @returns undefined when it watches a program that is run in a container later on
+ * @returns undefined when it monitors a program that was run in a container later (`--exec`)
  */
 export function parseConmon(
   args: readonly string[],
 ): { id?: string; name?: string; bundle?: string } | undefined {
-  // What follows is Podman's own command line, to be run at the container's end.
+  // The arguments after this option are a command line of Podman, to be run when the container ends.
   const end = args.indexOf('--exit-command');
   const own = end < 0 ? args : args.slice(0, end);
   if (own.includes('-e') || own.includes('--exec')) return undefined;

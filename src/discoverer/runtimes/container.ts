@@ -1,38 +1,38 @@
 import type { ProcessFacts } from '../process-table.js';
 
-/** A Kubernetes pod, as far as one of its containers knows it. */
+/** The Kubernetes pod of a container, as the container's labels name it. */
 export interface PodFacts {
   /** `namespace/name` */
   readonly name: string;
-  /** Whether this is the container that only holds the pod's namespaces. */
+  /** Whether this is the sandbox, the container that only keeps the namespaces of the pod alive. */
   readonly sandbox: boolean;
 }
 
-/** A container that some source tells of; its process may still have to be found. */
+/** A container as a source lists it; its process may still be unknown. */
 export interface ListedContainer {
-  /** The engine's. */
+  /** The runtime's id. */
   readonly id: string;
   readonly type: string;
   readonly name: string;
   readonly pod?: PodFacts;
-  /** Root process as the source knows it, in the process ids of the source. */
+  /** Root process, in the PID namespace of the runtime. */
   readonly pid?: number;
 }
 
 /** A running container. */
 export interface Container extends Omit<ListedContainer, 'pid'> {
   readonly process: ProcessFacts;
-  /** Id of the container that its engine runs in. */
+  /** Id of the container that its runtime runs in. */
   readonly outer?: string;
 }
 
-/** Annotations of a runtime bundle, or labels of an engine. */
+/** Annotations of an OCI bundle, or labels of a container. */
 export type Labels = Readonly<Record<string, unknown>>;
 
-/** Where Kubernetes' runtimes write down which pod a container is of. */
+/** Where the runtimes of Kubernetes record the pod of a container. */
 const POD_NAME_LABELS = ['io.kubernetes.pod.name', 'io.kubernetes.cri.sandbox-name'];
 const POD_NAMESPACE_LABELS = ['io.kubernetes.pod.namespace', 'io.kubernetes.cri.sandbox-namespace'];
-/** dockershim, cri-dockerd; containerd; CRI-O. */
+/** Of dockershim and cri-dockerd; of containerd; of CRI-O. */
 const KIND_LABELS = [
   'io.kubernetes.docker.type',
   'io.kubernetes.cri.container-type',
@@ -40,7 +40,7 @@ const KIND_LABELS = [
 ];
 const SANDBOX_KINDS: readonly unknown[] = ['podsandbox', 'sandbox'];
 
-/** The pod that labels tell of, if they do. */
+/** The pod that the labels of a container name, if any. */
 export function podOf(labels: Labels): PodFacts | undefined {
   const name = firstText(labels, POD_NAME_LABELS);
   const namespace = firstText(labels, POD_NAMESPACE_LABELS);

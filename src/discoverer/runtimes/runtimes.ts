@@ -1,104 +1,126 @@
-import type { ContainerMembership } from './container-membership.js';
+import { readProcess, type ProcessTable } from '../process-table.js';
+import type { ContainerMembership } from './cgroup.js';
+import { findMonitoredContainers } from './conmon.js';
 import type { Container, ListedContainer } from './container.js';
-import { inspectProcesses, listContainers } from './runtime-api.js';
-import { EngineError } from './runtime-request.js';
-import type { EngineSocket } from './runtime-sockets.js';
-import { readProcess } from '../process-table.js';
+import { findBundledContainers } from './containerd-bundles.js';
+import { inspectProcesses, listContainers, RuntimeError } from './docker-api.js';
+import { findRuntimeRoots } from './roots.js';
+import { findRuntimeSockets, type RuntimeSocket } from './sockets.js';
 
 const DEFAULT_TIMEOUT_MS = 2_000;
-/** An engine that hangs is left out for so long, so that it does not make every look around slow. */
 const DEFAULT_PAUSE_MS = 30_000;
 
-export interface EnginesOptions {
+export interface RuntimesOptions {
+  /** Limit for all requests to a runtime in one scan. */
   readonly timeoutMs?: number;
+  /** How long a runtime that has timed out is not asked again, so that it does not delay each scan. */
   readonly pauseMs?: number;
 }
 
-/** What engines tell, and about which there is something to be said. */
-export interface EnginesAnswer {
+export interface FoundContainers {
   readonly containers: readonly Container[];
+  /** Sentences for the operator about runtimes whose containers could not be listed. */
   readonly problems: readonly string[];
 }
 
-/** Asks container engines, each for a short time only and never one that has just been too slow. */
-export class Engines {
+/** Lists the containers of all runtimes. Keeps in mind which runtimes have timed out. */
+export class Runtimes {
   private readonly timeoutMs: number;
   private readonly pauseMs: number;
-  /** By socket: until when not to ask again. */
+  /** By key of the socket. */
   private readonly pausedUntilMs = new Map<string, number>();
 
-  constructor({ timeoutMs = DEFAULT_TIMEOUT_MS, pauseMs = DEFAULT_PAUSE_MS }: EnginesOptions = {}) {
+  constructor({ timeoutMs = DEFAULT_TIMEOUT_MS, pauseMs = DEFAULT_PAUSE_MS }: RuntimesOptions = {}) {
     this.timeoutMs = timeoutMs;
     this.pauseMs = pauseMs;
   }
 
-  async ask(
+  /** Lists all running containers, each once. A runtime's API takes precedence over the other sources. */
+  async findContainers(
     procRoot: string,
-    sockets: readonly EngineSocket[],
+    table: ProcessTable,
     membership: ContainerMembership,
-  ): Promise<EnginesAnswer> {
+  ): Promise<FoundContainers> {
+    const roots = findRuntimeRoots(procRoot, table, membership);
+    const sockets = findRuntimeSockets(procRoot, roots, table);
+    const { containers, problems } = await this.askAll(procRoot, sockets, membership);
+    const byProcess = new Map<number, Container>();
+    const sources = [
+      containers,
+      findMonitoredContainers(procRoot, table, membership),
+      roots.flatMap((root) => findBundledContainers(procRoot, root, membership)),
+      membership.namedContainers(),
+    ];
+    for (const each of sources.flat()) {
+      if (!byProcess.has(each.process.pid)) byProcess.set(each.process.pid, each);
+    }
+    return { containers: [...byProcess.values()], problems };
+  }
+
+  private async askAll(
+    procRoot: string,
+    sockets: readonly RuntimeSocket[],
+    membership: ContainerMembership,
+  ): Promise<FoundContainers> {
     const containers: Container[] = [];
     const problems: string[] = [];
-    const ask = async (socket: EngineSocket): Promise<void> => {
+    const ask = async (socket: RuntimeSocket): Promise<void> => {
       try {
-        containers.push(...(await this.askOne(procRoot, socket, membership)));
+        containers.push(...(await this.ask(procRoot, socket, membership)));
       } catch (error) {
         const where = socket.outer === undefined ? '' : ` in container ${socket.outer.slice(0, 12)}`;
-        const what = error instanceof EngineError ? error.message : String(error);
-        problems.push(`no containers of the engine at ${socket.label}${where}: it ${what}`);
+        const why = error instanceof RuntimeError ? error.message : String(error);
+        problems.push(`cannot list the containers of the runtime at ${socket.label}${where}: it ${why}`);
       }
     };
     await Promise.all(sockets.map(ask));
     return { containers, problems: problems.sort() };
   }
 
-  private async askOne(
+  private async ask(
     procRoot: string,
-    socket: EngineSocket,
+    socket: RuntimeSocket,
     membership: ContainerMembership,
   ): Promise<Container[]> {
-    const late = new EngineError(`did not answer within ${this.timeoutMs / 1000} s`);
-    if (performance.now() < (this.pausedUntilMs.get(socket.key) ?? 0)) throw late;
+    const timedOut = new RuntimeError(`did not answer within ${this.timeoutMs / 1000} s`);
+    if (performance.now() < (this.pausedUntilMs.get(socket.key) ?? 0)) throw timedOut;
     this.pausedUntilMs.delete(socket.key);
-    const timer = new AbortController();
-    const timeout = setTimeout(() => timer.abort(late), this.timeoutMs);
+    const signal = AbortSignal.timeout(this.timeoutMs);
     try {
-      const listed = await listContainers(socket.path, timer.signal);
-      return await this.withProcesses(procRoot, socket, listed, membership, timer.signal);
+      const listed = await listContainers(socket.path, signal);
+      return await this.withProcesses(procRoot, socket, listed, membership, signal);
     } catch (error) {
-      if (error === late) this.pausedUntilMs.set(socket.key, performance.now() + this.pauseMs);
-      throw error;
-    } finally {
-      clearTimeout(timeout);
+      if (!signal.aborted) throw error;
+      this.pausedUntilMs.set(socket.key, performance.now() + this.pauseMs);
+      throw timedOut;
     }
   }
 
   /**
-   * Control groups tell the processes of all containers at once, and in our own process ids. An engine that is asked
-   * for them instead, one by one, tells them in its own: of no use when it runs in a container.
+   * Adds the root processes. Control groups show those of all containers at once, with process ids of our own PID
+   * namespace. For the others the runtime is asked, unless it runs in a container: then its process ids are of another
+   * PID namespace.
    */
   private async withProcesses(
     procRoot: string,
-    { path, outer }: EngineSocket,
+    { path, outer }: RuntimeSocket,
     listed: readonly ListedContainer[],
     membership: ContainerMembership,
     signal: AbortSignal,
   ): Promise<Container[]> {
-    const unknown = listed.filter(({ id, pid }) => pid === undefined && !membership.rootProcess(id));
+    const unknown = listed
+      .filter(({ id, pid }) => pid === undefined && !membership.rootProcess(id))
+      .map(({ id }) => id);
     const inspected =
       outer === undefined && unknown.length > 0
-        ? await inspectProcesses(
-            path,
-            unknown.map(({ id }) => id),
-            signal,
-          )
+        ? await inspectProcesses(path, unknown, signal)
         : new Map<string, number>();
     return listed.flatMap(({ pid, ...container }) => {
-      const told = outer === undefined ? (pid ?? inspected.get(container.id)) : undefined;
+      const reported = outer === undefined ? (pid ?? inspected.get(container.id)) : undefined;
       const process =
         membership.rootProcess(container.id) ??
-        (told === undefined ? undefined : readProcess(procRoot, told));
-      // Without a process it has ended meanwhile.
+        (reported === undefined ? undefined : readProcess(procRoot, reported));
+      // A container without a process has ended since it was listed.
       return process ? [{ ...container, process, ...(outer !== undefined && { outer }) }] : [];
     });
   }

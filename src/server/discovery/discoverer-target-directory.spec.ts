@@ -3,31 +3,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { describeTargetDirectory } from '../../../test/contracts/target-directory.contract.js';
-import { toDocument } from '../../discoverer/document.js';
-import { DiscovererServer } from '../../discoverer/discoverer-server.js';
-import type { Target } from '../../discoverer/target.js';
+import { GhostwireServer, mobyshark } from '../../../test/fixtures/ghostwire-server.js';
 import type { DirectoryEntry } from './target-directory.js';
 import { DiscovererTargetDirectory } from './discoverer-target-directory.js';
 
 const START_TIMEOUT_MS = 200;
 
-function toTarget({ startTime, interfaces, ...rest }: DirectoryEntry): Target {
+function toTarget({ startTime, interfaces, ...rest }: DirectoryEntry): object {
   return { ...rest, starttime: startTime, 'network-interfaces': interfaces };
-}
-
-function serve(targets: readonly Target[]): DiscovererServer {
-  return new DiscovererServer(() => Promise.resolve(toDocument({ targets, problems: [] })));
 }
 
 describeTargetDirectory('DiscovererTargetDirectory', async (entries) => {
   const folder = mkdtempSync(join(tmpdir(), 'packetflix-'));
   const socketPath = join(folder, 'discoverer.sock');
-  const server = serve(entries.map(toTarget));
-  await server.listen(socketPath);
+  const server = await new GhostwireServer(mobyshark(entries.map(toTarget))).listen(socketPath);
   return {
     directory: new DiscovererTargetDirectory(socketPath),
-    dispose: () => {
-      server.close();
+    dispose: async () => {
+      await server.close();
       rmSync(folder, { recursive: true });
     },
   };
@@ -36,13 +29,13 @@ describeTargetDirectory('DiscovererTargetDirectory', async (entries) => {
 describe('DiscovererTargetDirectory', () => {
   let folder: string;
   let socketPath: string;
-  let server: DiscovererServer | undefined;
+  let server: GhostwireServer | undefined;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'packetflix-'));
     socketPath = join(folder, 'discoverer.sock');
   });
-  afterEach(() => {
-    server?.close();
+  afterEach(async () => {
+    await server?.close();
     server = undefined;
     rmSync(folder, { recursive: true });
   });
@@ -50,8 +43,7 @@ describe('DiscovererTargetDirectory', () => {
   it('waits for a discoverer that is starting', async () => {
     const found = new DiscovererTargetDirectory(socketPath).list();
     await new Promise((resolve) => setTimeout(resolve, 100));
-    server = serve([]);
-    await server.listen(socketPath);
+    server = await new GhostwireServer(mobyshark([])).listen(socketPath);
     expect(await found).toEqual([]);
   });
 
@@ -72,8 +64,7 @@ describe('DiscovererTargetDirectory', () => {
   });
 
   it('reports that the discoverer could not scan the host', async () => {
-    server = new DiscovererServer(() => Promise.reject(new Error('no /proc')));
-    await server.listen(socketPath);
+    server = await new GhostwireServer((_, response) => response.writeHead(500).end()).listen(socketPath);
     await expect(new DiscovererTargetDirectory(socketPath).list()).rejects.toMatchObject({
       reason: 'failed',
       message: 'the discoverer answered with HTTP status 500',
@@ -92,8 +83,7 @@ describe('DiscovererTargetDirectory', () => {
         interfaces: ['lo', 'eth0'],
       }),
     );
-    server = serve(targets);
-    await server.listen(socketPath);
+    server = await new GhostwireServer(mobyshark(targets)).listen(socketPath);
     const begin = performance.now();
     const found = await new DiscovererTargetDirectory(socketPath).find('контейнер-9999', '');
     expect(performance.now() - begin).toBeLessThan(1_000);

@@ -1,8 +1,8 @@
 /**
- * Looks around three times with the built service's own scanner, and says for each time how long it took, how long the
- * event loop stood still at most meanwhile (both in milliseconds), and how much was found.
+ * Scans the host three times with the scanner of the built service, and prints for each scan how long it took, the
+ * longest time that the event loop was blocked meanwhile (both in milliseconds), and the number of targets.
  *
- *     node look-around.ts URL-OF-SCANNER
+ *     node scan-repeatedly.ts URL-OF-SCANNER
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Scanner } from '../../../src/discoverer/scanner.ts';
@@ -12,7 +12,7 @@ const NANOSECONDS_PER_MS = 1e6;
 
 const { Scanner: BuiltScanner } = (await import(process.argv[2] ?? '')) as { Scanner: typeof Scanner };
 const scanner = new BuiltScanner((line) => process.stderr.write(`${line}\n`));
-await scanner.scan(); // the thread is started by the first
+await scanner.scan(); // the first scan starts the thread
 
 const delay = monitorEventLoopDelay({ resolution: 1 });
 for (let i = 0; i < TIMES; i++) {
@@ -23,7 +23,7 @@ for (let i = 0; i < TIMES; i++) {
   const tookMs = performance.now() - begin;
   delay.disable();
   const { containers } = JSON.parse(new TextDecoder().decode(document)) as { containers: unknown[] };
-  const stoodMs = delay.max / NANOSECONDS_PER_MS;
-  process.stdout.write(`${JSON.stringify({ tookMs, stoodMs, targets: containers.length })}\n`);
+  const blockedMs = delay.max / NANOSECONDS_PER_MS;
+  process.stdout.write(`${JSON.stringify({ tookMs, blockedMs, targets: containers.length })}\n`);
 }
 process.exit(0);

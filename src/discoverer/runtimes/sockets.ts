@@ -1,37 +1,37 @@
 import { lstatSync, readdirSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { listDescriptors } from '../../shared/linux/proc.js';
-import { isEngine, type EngineRoot } from './runtime-roots.js';
-import { readLink, readText } from '../../shared/linux/proc.js';
+import { listDescriptors, readLink, readText } from '../../shared/linux/proc.js';
 import type { ProcessTable } from '../process-table.js';
+import { isRuntime, type RuntimeRoot } from './roots.js';
 
-/** Where an engine listens. */
-export interface EngineSocket {
-  /** As we reach it. */
+/** A unix socket at which Docker or Podman serves its HTTP API. */
+export interface RuntimeSocket {
+  /** The path by which we reach it. */
   readonly path: string;
-  /** Device and inode: the same socket may be reached by several paths. */
+  /** Device and inode number, because several paths may lead to the same socket. */
   readonly key: string;
-  /** As its engine calls it. */
+  /** Its path in the file system of the runtime. */
   readonly label: string;
+  /** Id of the container that the runtime runs in. */
   readonly outer?: string;
 }
 
-/** Docker's and Podman's, of the system and, without privileges, of users. */
+/** The default paths of Docker and Podman, of the system and of users (rootless). */
 const SYSTEM_SOCKETS = ['/run/docker.sock', '/run/podman/podman.sock', '/var/run/docker.sock'];
 const USERS = '/run/user';
 const USER_SOCKETS = ['docker.sock', 'podman/podman.sock'];
-/** Engines have sockets for other purposes, too. */
+/** Runtimes have sockets for other purposes, too. */
 const API_SOCKET_NAME = /(?:^|[/.-])(?:docker|podman)\.sock$/;
 /** SO_ACCEPTCON among the flags of /proc/net/unix. */
 const LISTENING = '00010000';
 
-/** The sockets of Docker's and Podman's programming interface below some roots, each once. */
-export function findEngineSockets(
+/** Finds the API sockets of Docker and Podman below some roots, each once. */
+export function findRuntimeSockets(
   procRoot: string,
-  roots: readonly EngineRoot[],
+  roots: readonly RuntimeRoot[],
   table: ProcessTable,
-): EngineSocket[] {
-  const found = new Map<string, EngineSocket>();
+): RuntimeSocket[] {
+  const found = new Map<string, RuntimeSocket>();
   for (const root of roots) {
     const paths = [...SYSTEM_SOCKETS, ...userSockets(root), ...listeningSockets(procRoot, root, table)];
     for (const label of paths) {
@@ -44,24 +44,24 @@ export function findEngineSockets(
   return [...found.values()];
 }
 
-function userSockets(root: EngineRoot): string[] {
+function userSockets(root: RuntimeRoot): string[] {
   if (!root.trusted) return [];
   try {
     return readdirSync(`${root.path}${USERS}`).flatMap((user) =>
       USER_SOCKETS.map((name) => join(USERS, user, name)),
     );
   } catch {
-    return [];
+    return []; // ENOENT: this system has no such folder
   }
 }
 
-/** Engines can be told to listen elsewhere: what they really listen at tells the kernel. */
-function listeningSockets(procRoot: string, root: EngineRoot, table: ProcessTable): string[] {
+/** Runtimes can be configured to listen at other paths: the kernel lists those that they do listen at. */
+function listeningSockets(procRoot: string, root: RuntimeRoot, table: ProcessTable): string[] {
   const mountNamespace = readLink(`${procRoot}/${root.pid ?? 'self'}/ns/mnt`);
-  const engines = [...table.values()].filter(
-    (each) => isEngine(each) && each.mountNamespace === mountNamespace,
+  const runtimes = [...table.values()].filter(
+    (each) => isRuntime(each) && each.mountNamespace === mountNamespace,
   );
-  return engines.flatMap(({ pid }) => {
+  return runtimes.flatMap(({ pid }) => {
     const inodes = new Set(
       listDescriptors(procRoot, pid).map(
         (fd) => /^socket:\[(\d+)\]$/.exec(readLink(`${procRoot}/${pid}/fd/${fd}`) ?? '')?.[1],
@@ -74,7 +74,7 @@ function listeningSockets(procRoot: string, root: EngineRoot, table: ProcessTabl
 }
 
 /**
- * Sockets that listen at a path.
+ * Lists the sockets that listen at a path.
  *
  * @param text content of /proc/PID/net/unix, see unix(7) and proc_pid_net(5)
  */
@@ -86,17 +86,20 @@ export function parseUnixSockets(text: string): { inode: string; path: string }[
   });
 }
 
-function socketKey(root: EngineRoot, path: string): string | undefined {
+function socketKey(root: RuntimeRoot, path: string): string | undefined {
   try {
-    const stats = root.trusted ? statSync(`${root.path}${path}`) : statDirectly(root.path, path);
+    const stats = root.trusted ? statSync(`${root.path}${path}`) : statWithoutLinks(root.path, path);
     return stats?.isSocket() ? `${stats.dev}:${stats.ino}` : undefined;
   } catch {
-    return undefined; // there is none, or it is closed to us: then there is nothing to ask either
+    return undefined; // ENOENT: there is no socket; EACCES: then we could not connect either
   }
 }
 
-/** An absolute link below /proc/PID/root would lead back to our own root: a container could point us anywhere. */
-function statDirectly(root: string, path: string): Stats | undefined {
+/**
+ * Refuses symbolic links in a container's file system: an absolute link below /proc/PID/root leads to our own root, so
+ * a container could make us connect to any socket.
+ */
+function statWithoutLinks(root: string, path: string): Stats | undefined {
   let stats: Stats | undefined;
   let place = root;
   for (const component of path.split('/').slice(1)) {

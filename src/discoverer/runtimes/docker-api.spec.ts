@@ -1,17 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RequestListener } from 'node:http';
-import { docker, FakeEngine, podman } from '../../../test/fixtures/fake-engine.js';
-import { inspectProcesses, listContainers } from './runtime-api.js';
+import { docker, FakeRuntime, podman } from '../../../test/fixtures/fake-runtime.js';
+import { inspectProcesses, listContainers } from './docker-api.js';
 
 const NEVER = new AbortController().signal;
 const ID = 'ab'.repeat(32);
 
 async function listFrom(answer: RequestListener) {
-  await using engine = await FakeEngine.start(answer);
-  return await listContainers(engine.socketPath, NEVER);
+  await using runtime = await FakeRuntime.start(answer);
+  return await listContainers(runtime.socketPath, NEVER);
 }
 
-describe('The programming interface of an engine', () => {
+describe('The API of a runtime', () => {
   it('lists containers of Docker', async () => {
     const labels = { 'io.kubernetes.pod.name': 'web-0', 'io.kubernetes.pod.namespace': 'shop' };
     const containers = [
@@ -33,12 +33,12 @@ describe('The programming interface of an engine', () => {
     expect(await listFrom(podman(containers))).toEqual([{ id: ID, type: 'podman', name: 'web', pid: 4711 }]);
   });
 
-  it.each(['[]', 'null'])('may have none: %s', async (list) => {
+  it.each(['[]', 'null'])('may list no containers: %s', async (list) => {
     expect(await listFrom(docker(JSON.parse(list)))).toEqual([]);
   });
 
   it.each(['café', '数据库', 'контейнер', 'حاوية', '🐳', 'a b', '__proto__', 'x'.repeat(4000)])(
-    'takes the name %s as it is',
+    'returns the name %s unchanged',
     async (name) => {
       expect((await listFrom(docker([{ Id: ID, Names: [`/${name}`] }])))[0]?.name).toBe(name);
     },
@@ -56,24 +56,24 @@ describe('The programming interface of an engine', () => {
   });
 
   it.each<[string, unknown]>([
-    ['no object', 7],
+    ['a number', 7],
     ['null', null],
     ['an array', []],
-    ['no id', { Names: ['/x'] }],
-    ['an id that is none', { Id: '../../evil', Names: ['/x'] }],
-    ['an id that is a number', { Id: 7, Names: ['/x'] }],
-    ['no names', { Id: ID }],
-    ['names that are none', { Id: ID, Names: [7, null] }],
-    ['an empty name', { Id: ID, Names: ['/'] }],
-  ])('leaves out a container that is %s', async (_, container) => {
+    ['a container without an id', { Names: ['/x'] }],
+    ['a container with a malformed id', { Id: '../../evil', Names: ['/x'] }],
+    ['a container whose id is a number', { Id: 7, Names: ['/x'] }],
+    ['a container without names', { Id: ID }],
+    ['a container whose names are no strings', { Id: ID, Names: [7, null] }],
+    ['a container with an empty name', { Id: ID, Names: ['/'] }],
+  ])('leaves out %s', async (_, container) => {
     const good = { Id: ID, Names: ['/good'], Labels: 'nonsense', Pid: -1 };
     expect(await listFrom(docker([container, good]))).toEqual([{ id: ID, type: 'docker', name: 'good' }]);
   });
 
   it.each<[string, RequestListener, RegExp]>([
     ['is not JSON', (_request, response) => response.end('[{"Id":'), /not JSON/],
-    ['is no list', docker({ message: 'hello' }), /something else than a list/],
-    ['is a list of other things', docker([1, 2, 3]), /something else than a list/],
+    ['is not a list', docker({ message: 'hello' }), /not a list of containers/],
+    ['is a list without containers', docker([1, 2, 3]), /not a list of containers/],
     ['is an error', (_request, response) => response.writeHead(500).end('{}'), /HTTP status 500/],
     [
       'is a redirect',
@@ -85,7 +85,7 @@ describe('The programming interface of an engine', () => {
       (_request, response) => void response.write('[', () => response.destroy()),
       /broke off its answer/,
     ],
-    ['is no HTTP', (request) => void request.socket.end('SSH-2.0-OpenSSH_9.2\r\n'), /broke off its answer/],
+    ['is not HTTP', (request) => void request.socket.end('SSH-2.0-OpenSSH_9.2\r\n'), /broke off its answer/],
     [
       'never ends',
       (_request, response) => {
@@ -99,13 +99,13 @@ describe('The programming interface of an engine', () => {
     await expect(listFrom(answer)).rejects.toThrow(message);
   });
 
-  it('is told apart from a socket where nobody listens', async () => {
+  it('reports a socket without a listener as a runtime that does not run', async () => {
     await expect(listContainers('/nonexistent/docker.sock', NEVER)).rejects.toThrow('does not run');
   });
 
-  it('tells the processes of some containers, as far as it knows them', async () => {
-    await using engine = await FakeEngine.start(docker([], { one: 11, none: 0 }));
-    const pids = await inspectProcesses(engine.socketPath, ['one', 'none', 'gone'], NEVER);
+  it('inspects the processes of containers, as far as the runtime knows them', async () => {
+    await using runtime = await FakeRuntime.start(docker([], { one: 11, none: 0 }));
+    const pids = await inspectProcesses(runtime.socketPath, ['one', 'none', 'gone'], NEVER);
     expect([...pids]).toEqual([['one', 11]]);
   });
 });

@@ -1,27 +1,27 @@
 import { mkdirSync, rmSync } from 'node:fs';
-import { FakeEngine } from '../fixtures/fake-engine.js';
+import { FakeRuntime } from '../fixtures/fake-runtime.js';
 import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
 import { listTargets } from './listed-targets.js';
 
-/** Of a user that hardly exists; user's engines have their sockets below such folders. */
+/** Runtime folder of a user id that is hardly in use; rootless runtimes have their sockets in such folders. */
 const FOLDER = '/run/user/3999999999';
 const SOCKET = `${FOLDER}/docker.sock`;
-const PROBLEM = `no containers of the engine at ${SOCKET}: it did not answer within 2 s`;
+const PROBLEM = `cannot list the containers of the runtime at ${SOCKET}: it did not answer within 2 s`;
 
-describeAsRoot('An engine that hangs', () => {
+describeAsRoot('A runtime that does not answer', () => {
   const service = serviceForAllTests(['--local-discovery']);
-  let engine: FakeEngine;
+  let runtime: FakeRuntime;
   beforeAll(async () => {
     mkdirSync(FOLDER, { recursive: true });
-    engine = await FakeEngine.start(() => undefined, SOCKET);
+    runtime = await FakeRuntime.start(() => undefined, SOCKET);
   });
   afterAll(async () => {
-    await engine[Symbol.asyncDispose]();
+    await runtime[Symbol.asyncDispose]();
     rmSync(FOLDER, { recursive: true });
   });
 
-  it('costs nothing but its own targets, and 2 s once', async () => {
+  it('hides only its own targets, and delays the list once, by 2 s', async () => {
     const timesMs: number[] = [];
     for (let i = 0; i < 3; i++) {
       const begin = performance.now();
@@ -32,7 +32,7 @@ describeAsRoot('An engine that hangs', () => {
     expect(Math.max(...timesMs.slice(1))).toBeLessThan(1_500);
   });
 
-  it('is told of in the metadata, and once in the log', async () => {
+  it('is reported in the metadata, and once in the log', async () => {
     for (let i = 0; i < 3; i++) {
       const answer = (await (await fetch(service.current.url('/discover/mobyshark'))).json()) as object;
       expect(answer).toMatchObject({ metadata: { problems: [PROBLEM] } });

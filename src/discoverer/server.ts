@@ -2,25 +2,24 @@ import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { SingleFlight } from '../shared/single-flight.js';
 
-/** Only our own server connects, and it asks for one thing at a time. */
+/** Only our own server connects, and has few requests at a time. */
 const MAX_CONNECTIONS = 64;
 const MAX_HEADER_BYTES = 4096;
 const REQUEST_TIMEOUT_MS = 5_000;
 const PATH = '/mobyshark';
-/** What was found before the request came will not do. */
+/** The scan must begin after the request. */
 const FRESH = '?fresh';
 
 /**
- * Answers `GET /mobyshark` like GhostWire, on a unix socket. Whoever asks while somebody looks around gets the same
- * answer.
+ * Answers `GET /mobyshark` like GhostWire, on a unix socket. Concurrent requests share one scan.
  */
 export class DiscovererServer {
   private readonly server: Server;
-  private readonly findings: SingleFlight<Uint8Array>;
+  private readonly scans: SingleFlight<Uint8Array>;
 
-  /** @param scan looks around once */
+  /** @param scan scans the host once and returns the document to send */
   constructor(scan: () => Promise<Uint8Array>) {
-    this.findings = new SingleFlight(scan);
+    this.scans = new SingleFlight(scan);
     this.server = createServer(
       { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS },
       (request, response) => void this.answer(request, response),
@@ -28,12 +27,12 @@ export class DiscovererServer {
     this.server.maxConnections = MAX_CONNECTIONS;
   }
 
-  /** @param path of the unix socket; a leftover of an earlier process is replaced */
+  /** @param path of the unix socket; one that an earlier process has left is replaced */
   listen(path: string): Promise<void> {
     rmSync(path, { force: true });
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      // The folder decides who may connect: the server may be another user.
+      // Access is restricted by the folder of the socket: the server may run as another user.
       this.server.listen({ path, readableAll: true, writableAll: true }, resolve);
     });
   }
@@ -44,7 +43,7 @@ export class DiscovererServer {
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.on('error', () => undefined); // the server has gone
+    response.on('error', () => undefined); // EPIPE or ECONNRESET: the server has closed the connection
     request.resume();
     const { method, url } = request;
     if (method !== 'GET') return void response.writeHead(405, { allow: 'GET' }).end();
@@ -52,11 +51,11 @@ export class DiscovererServer {
     const gone = new AbortController();
     response.on('close', () => gone.abort());
     try {
-      const document = await this.findings.ask(url !== PATH, gone.signal);
+      const document = await this.scans.ask(url !== PATH, gone.signal);
       const headers = { 'content-type': 'application/json', 'content-length': document.byteLength };
       response.writeHead(200, headers).end(document);
     } catch {
-      if (!gone.signal.aborted) response.writeHead(500).end(); // the log says why
+      if (!gone.signal.aborted) response.writeHead(500).end(); // the scanner has logged the cause
     }
   }
 }

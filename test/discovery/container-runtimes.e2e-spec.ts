@@ -8,11 +8,12 @@ import { listTargets, type ListedTarget } from './listed-targets.js';
 const CLOSE_AMBIGUOUS = 4409;
 const STARTUP_TIMEOUT_MS = 60_000;
 
-const obstacle = process.getuid?.() === 0 ? await whyEnginesCannotRun() : 'only root may start engines';
-if (obstacle !== undefined) console.warn(`SKIPPED: tests with real container engines\n  ${obstacle}`);
-const describeWithEngines = obstacle === undefined ? describeAsRoot : describe.skip;
+const obstacle =
+  process.getuid?.() === 0 ? await whyEnginesCannotRun() : 'only root may start container runtimes';
+if (obstacle !== undefined) console.warn(`SKIPPED: tests with real container runtimes\n  ${obstacle}`);
+const describeWithRuntimes = obstacle === undefined ? describeAsRoot : describe.skip;
 
-describeWithEngines('With a Docker engine and Podman, which both have a container named "web"', () => {
+describeWithRuntimes('With Docker and Podman, which both have a container named "web"', () => {
   const service = serviceForAllTests(['--local-discovery']);
   let docker: ContainerEngine;
   let podman: ContainerEngine;
@@ -28,9 +29,9 @@ describeWithEngines('With a Docker engine and Podman, which both have a containe
   const targetOf = async ({ type }: ContainerEngine): Promise<ListedTarget | undefined> =>
     (await targets('web')).find((target) => target.type === type && target.prefix === '');
 
-  /** Sends into one container and expects a capture to get that, and nothing from elsewhere. */
-  async function expectPackets(engine: ContainerEngine, container: object, flow: number): Promise<void> {
-    const namespace = await engine.wiredNamespaceOf('web');
+  /** Sends packets into one container and expects a capture to receive these and no others. */
+  async function expectPackets(runtime: ContainerEngine, container: object, flow: number): Promise<void> {
+    const namespace = await runtime.wiredNamespaceOf('web');
     try {
       const wanted = { ...container, 'network-interfaces': ['eth1'] };
       await using client = await CaptureClient.open(service.current, { container: wanted });
@@ -43,15 +44,15 @@ describeWithEngines('With a Docker engine and Podman, which both have a containe
   }
 
   it('each is listed with its type and its process', async () => {
-    for (const engine of [docker, podman]) {
-      const target = await targetOf(engine);
-      expect(target).toMatchObject({ pid: await engine.pidOf('web'), 'network-interfaces': ['lo'] });
+    for (const runtime of [docker, podman]) {
+      const target = await targetOf(runtime);
+      expect(target).toMatchObject({ pid: await runtime.pidOf('web'), 'network-interfaces': ['lo'] });
     }
     expect((await targetOf(docker))?.netns).not.toBe((await targetOf(podman))?.netns);
     expect(await targets('sleep')).toEqual([]);
   });
 
-  it('each is captured from by its name and type', async () => {
+  it('each can be captured by its name and type', async () => {
     await expectPackets(docker, { name: 'web', type: 'docker' }, 1);
     await expectPackets(podman, { name: 'web', type: 'podman' }, 2);
   });
@@ -63,22 +64,22 @@ describeWithEngines('With a Docker engine and Podman, which both have a containe
     expect(reason).toMatch(/docker.*podman|podman.*docker/);
   });
 
-  it('each is captured from as it is listed', async () => {
+  it('each can be captured as it is listed', async () => {
     await expectPackets(docker, (await targetOf(docker)) ?? {}, 3);
     await expectPackets(podman, (await targetOf(podman)) ?? {}, 4);
   });
 
-  it('each is found again after a restart, by what was listed before', async () => {
-    for (const [flow, engine] of [docker, podman].entries()) {
-      const before = await targetOf(engine);
-      await engine.cli('restart', '--time', '0', 'web');
-      const after = await targetOf(engine);
+  it('each is found after a restart by what was listed before', async () => {
+    for (const [flow, runtime] of [docker, podman].entries()) {
+      const before = await targetOf(runtime);
+      await runtime.cli('restart', '--time', '0', 'web');
+      const after = await targetOf(runtime);
       expect(after?.pid).not.toBe(before?.pid);
-      await expectPackets(engine, { ...before }, 5 + flow);
+      await expectPackets(runtime, { ...before }, 5 + flow);
     }
   });
 
-  it('pods are one target for all their containers', async () => {
+  it('a pod is one target for all its containers', async () => {
     const labels = ['pod.name=shop-0', 'pod.namespace=store'].flatMap((label) => [
       '--label',
       `io.kubernetes.${label}`,
@@ -94,13 +95,13 @@ describeWithEngines('With a Docker engine and Podman, which both have a containe
     expect(await targets('sandbox')).toEqual([]);
   });
 
-  it('Podman containers are found by what watches them when nobody listens', async () => {
+  it('containers of Podman are found by their monitors when its API is not served', async () => {
     await using silent = await ContainerEngine.podman({ service: false });
     await silent.start('silent');
     expect(await targets('silent')).toMatchObject([{ type: 'podman', pid: await silent.pidOf('silent') }]);
   });
 
-  it('one of an engine in a container is told apart by that container', async () => {
+  it('a container of a runtime in a container is distinguished by the outer container', async () => {
     await using inner = await docker.dockerInside('dind');
     await inner.start('web');
 

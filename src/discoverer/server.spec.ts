@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { DiscovererServer } from './discoverer-server.js';
+import { DiscovererServer } from './server.js';
 
 type Scan = PromiseWithResolvers<Uint8Array>;
 
@@ -14,7 +14,7 @@ describe('DiscovererServer', () => {
   let scans: Scan[];
 
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'finder-'));
+    folder = mkdtempSync(join(tmpdir(), 'packetflix-'));
     socketPath = join(folder, 'discoverer.sock');
     scans = [];
     server = new DiscovererServer(() => {
@@ -22,7 +22,7 @@ describe('DiscovererServer', () => {
       scans.push(scan);
       return scan.promise;
     });
-    // What an earlier process has left is in nobody's way.
+    // A file that an earlier process has left must not prevent listening.
     writeFileSync(socketPath, '');
     await server.listen(socketPath);
   });
@@ -47,36 +47,37 @@ describe('DiscovererServer', () => {
 
   async function scanNumber(count: number): Promise<Scan> {
     while (scans.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    // Connections are served in order: after this answer, the server has all requests that were sent before it.
+    await ask('/');
     expect(scans).toHaveLength(count);
     return scans[count - 1]!;
   }
 
-  const found = (text: string) => new TextEncoder().encode(text);
+  const document = (text: string) => new TextEncoder().encode(text);
 
-  it('gives all who ask at the same time the same answer', async () => {
+  it('answers concurrent requests with the result of one scan', async () => {
     const answers = Array.from({ length: 20 }, () => ask('/mobyshark'));
-    (await scanNumber(1)).resolve(found('{"first":1}'));
+    (await scanNumber(1)).resolve(document('{"first":1}'));
     expect(new Set((await Promise.all(answers)).map(({ body }) => body))).toEqual(new Set(['{"first":1}']));
   });
 
-  it('looks around again for who needs something fresh', async () => {
+  it('starts another scan for a request that needs a fresh result', async () => {
     const first = ask('/mobyshark');
     const scan = await scanNumber(1);
     const fresh = ask('/mobyshark?fresh');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    scan.resolve(found('old'));
+    await ask('/');
+    scan.resolve(document('old'));
     expect((await first).body).toBe('old');
-    (await scanNumber(2)).resolve(found('new'));
+    (await scanNumber(2)).resolve(document('new'));
     expect((await fresh).body).toBe('new');
   });
 
-  it('answers with an error when it cannot look around, and tries again the next time', async () => {
+  it('answers 500 when the scan fails, and scans again for the next request', async () => {
     const failing = ask('/mobyshark');
     (await scanNumber(1)).reject(new Error('no /proc'));
     expect(await failing).toEqual({ status: 500, body: '' });
     const next = ask('/mobyshark');
-    (await scanNumber(2)).resolve(found('better'));
+    (await scanNumber(2)).resolve(document('better'));
     expect(await next).toEqual({ status: 200, body: 'better' });
   });
 
@@ -86,7 +87,7 @@ describe('DiscovererServer', () => {
     ['/mobyshark/', 'GET', 404],
     ['/mobyshark', 'POST', 405],
     ['/mobyshark', 'DELETE', 405],
-  ])('does nothing else: %s by %s is refused', async (path, method, status) => {
+  ])('refuses everything else: %s with %s', async (path, method, status) => {
     expect((await ask(path, method)).status).toBe(status);
     expect(scans).toHaveLength(0);
   });
