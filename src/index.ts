@@ -71,12 +71,11 @@ export { ServiceMetrics } from './server/operations/service-metrics.js';
 // The options: read once, injected by class.
 export { CaptureConfig } from './server/config/capture.config.js';
 export { DiscoveryConfig } from './server/config/discovery.config.js';
-export { ServerEnvironment } from './server/config/server-environment.js';
 export { OptionsModule } from './server/config/options.module.js';
-export type { Options } from './server/config/options.js';
-export { parseCommandLine } from './shared/config/parse-command-line.js';
-export type { CommandLine } from './shared/config/parse-command-line.js';
 export { ServiceConfig } from './server/config/service.config.js';
+export { parseCommandLine } from './shared/config/parse-command-line.js';
+export type { CommandLine, Options } from './shared/config/parse-command-line.js';
+export { ServerEnvironment } from './shared/supervisor-link/supervisor-link.js';
 
 // Websockets beside `/capture`: Nest gateways find their way by themselves, others take a route.
 export { UpgradeRoutes } from './server/http/upgrade-routes.js';

@@ -15,7 +15,7 @@ function flags({ flag, short, value }: OptionDescription): string {
   return short === undefined ? long : `\`${short}\`, ${long}`;
 }
 
-function defaultOf({ kind, defaultValue, defaultInWords }: OptionDescription): string {
+function defaultOf({ type, defaultValue, defaultInWords }: OptionDescription): string {
   if (defaultInWords !== undefined) return defaultInWords;
-  return kind === 'switch' ? 'off' : `\`${String(defaultValue)}\``;
+  return type.kind === 'switch' ? 'off' : `\`${String(defaultValue)}\``;
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { installCrashHandler, logFormat, ProcessLog } from '../shared/logging/process-log.js';
-import { assertPrivileges } from '../shared/privileges/assert-privileges.js';
+import { assertPrivileges } from '../shared/privileges/privileges.js';
 import { onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
 import { DiscovererServer } from './server.js';
 import { Scanner } from './scanner.js';

@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { installCrashHandler, logFormat } from '../shared/logging/process-log.js';
-import { assertPrivileges } from '../shared/privileges/assert-privileges.js';
+import { assertPrivileges } from '../shared/privileges/privileges.js';
 import { CapabilitySet } from '../shared/privileges/capabilities.js';
-import { missingForCaptures } from '../shared/privileges/capability-report.js';
+import { missingForCaptures } from '../shared/privileges/capabilities.js';
 import { onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
 import { CaptureError } from '../shared/protocol/capture-error.js';
 import { PACKET_METHODS, type PacketMethod } from '../shared/protocol/protocol.js';

@@ -2,12 +2,11 @@ import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { CaptureModule } from './capture/capture.module.js';
 import type { CaptureModuleOptions } from './capture/capture.module.js';
-import type { Options } from './config/options.js';
+import type { Options } from '../shared/config/parse-command-line.js';
 import { OptionsModule } from './config/options.module.js';
 import { DiscoveryModule } from './discovery/discovery.module.js';
 import type { DiscoveryModuleOptions } from './discovery/discovery.module.js';
 import { OperatorModule } from './operations/operator.module.js';
-import { BorderModule } from './border.module.js';
 import { UpgradeModule } from './http/upgrade.module.js';
 import { VersionModule } from './version/version.module.js';
 
@@ -22,8 +21,7 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        OptionsModule.register(options),
-        BorderModule,
+        OptionsModule.forRoot(options),
         UpgradeModule,
         VersionModule,
         OperatorModule.register(options),

@@ -1,21 +1,21 @@
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
-import { AppModule } from './app.module.js';
-import type { Options } from './config/options.js';
-import { parseCommandLine } from '../shared/config/parse-command-line.js';
+import { parseCommandLine, type Options } from '../shared/config/parse-command-line.js';
 import { installCrashHandler, logFormat, ProcessLog } from '../shared/logging/process-log.js';
-import { ExcessPrivilegesError } from '../shared/privileges/assert-privileges.js';
+import { ExcessPrivilegesError } from '../shared/privileges/privileges.js';
 import { SERVICE_NAME, SERVICE_VERSION } from '../shared/service-version.js';
-import { createApplication } from './server.js';
-import { ListenError } from './http/listen-error.js';
 import { onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
+import { AppModule } from './app.module.js';
+import { dropPrivileges } from './drop-privileges.js';
+import { ListenError } from './http/listen-error.js';
+import { createApplication } from './server.js';
 
-/** The supervisor kills after 3 s; better to go in order, whatever clients do. */
+/** The supervisor kills the server after 3 s. Before that, it ends by itself, whatever its clients do. */
 const SHUTDOWN_DEADLINE_MS = 2_700;
 
 const LISTEN_OPTIONS = { port: '--port or PACKETFLIX_PORT', host: '--host or PACKETFLIX_HOST' };
 
-/** The unprivileged side of the service: everything that clients can reach. */
+/** The unprivileged part of the service: everything that clients can reach. */
 export async function runServer(argv: readonly string[]): Promise<void> {
   const commandLine = parseCommandLine(argv, process.env);
   switch (commandLine.kind) {
@@ -38,14 +38,20 @@ async function serve(options: Options): Promise<void> {
     log.write('fatal', message);
     return process.exit(1);
   };
-  const { supervised } = options.engine;
-  const supervision = supervised ? new SupervisorLink() : undefined;
-  const app = await createApplication(AppModule.register(options), options);
+  const { supervised } = options.environment;
+  const supervisor = supervised ? new SupervisorLink() : undefined;
   const { host, port } = options.service;
+  try {
+    await dropPrivileges(options.environment);
+  } catch (error) {
+    if (error instanceof ExcessPrivilegesError) return giveUp(error.message);
+    throw error;
+  }
+  const app = await createApplication(AppModule.register(options), options);
   try {
     await (host === undefined ? app.listen(port) : app.listen(port, host));
   } catch (error) {
-    if (error instanceof ListenError || error instanceof ExcessPrivilegesError) return giveUp(error.message);
+    if (error instanceof ListenError) return giveUp(error.message);
     const failure = error as NodeJS.ErrnoException;
     return giveUp(new ListenError(failure, { host, port, options: LISTEN_OPTIONS }).message);
   }
@@ -67,5 +73,5 @@ async function serve(options: Options): Promise<void> {
       },
     );
   });
-  supervision?.reportReady();
+  supervisor?.reportReady();
 }

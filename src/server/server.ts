@@ -1,7 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { DynamicModule } from '@nestjs/common';
-import type { Options } from './config/options.js';
+import type { Options } from '../shared/config/parse-command-line.js';
 import { logFormat } from '../shared/logging/process-log.js';
 import { ServiceHttpAdapter } from './http/service-http-adapter.js';
 import { UpgradeWsAdapter } from './http/upgrade-ws-adapter.js';

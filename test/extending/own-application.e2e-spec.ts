@@ -68,7 +68,7 @@ class TeamModule {
     return {
       module: TeamModule,
       imports: [
-        OptionsModule.register(options),
+        OptionsModule.forRoot(options),
         UpgradeModule,
         VersionModule,
         DiscoveryModule.forRoot({ targetDirectory: InventoryTargetDirectory }),

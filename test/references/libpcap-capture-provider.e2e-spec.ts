@@ -30,7 +30,7 @@ describeAsRoot('With a real engine and a real namespace,', () => {
     const namespace = made.use(await namespaceOfProcess());
     await addTellingInterface(namespace, 'first0');
     const engine = made.use(await startEngine(join(folder, 'engine.sock')));
-    const provider = new EngineCaptureProvider({ sockets: [engine.socket] });
+    const provider = new EngineCaptureProvider({ engineSockets: [engine.socket] });
     provider.onModuleInit();
     made.defer(() => provider.onApplicationShutdown());
 

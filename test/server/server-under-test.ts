@@ -6,7 +6,7 @@ import { AppModule } from '../../src/server/app.module.js';
 import { CaptureProvider } from '../../src/server/capture/capture-provider.js';
 import type { CaptureSpec } from '../../src/shared/protocol/capture-spec.js';
 import type { Capture, CaptureEnd } from '../../src/server/capture/capture-provider.js';
-import type { Options } from '../../src/server/config/options.js';
+import type { Options } from '../../src/shared/config/parse-command-line.js';
 import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';
 import { TargetDirectory } from '../../src/server/discovery/target-directory.js';
 import { createApplication } from '../../src/server/server.js';

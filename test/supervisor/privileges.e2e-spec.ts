@@ -59,7 +59,7 @@ describeAsRoot('A service that root starts', () => {
     expect(await privilegesOfRoles(service)).toEqual({
       server: exactly(NO_CAPABILITIES, SERVICE),
       engine: exactly(ENGINE, SERVICE),
-      discovery: exactly(DISCOVERY, SERVICE),
+      discoverer: exactly(DISCOVERY, SERVICE),
       // What it may not get, as no program gives it anything any more.
       'filter compiler': { ...exactly(NO_CAPABILITIES, SERVICE), bounding: ENGINE },
     });
@@ -93,14 +93,14 @@ describeAsRoot('A service that root starts', () => {
       const child = await Child.start('setpriv', [...less, process.execPath, MAIN, '--port', '0']);
       expect(await child.ended).toBe(1);
       expect(child.stderr).toMatch(
-        new RegExp(`without CAP_${missing.toUpperCase()}: root cannot be given up[^]*to mend it`),
+        new RegExp(`without CAP_${missing.toUpperCase()}: root cannot be given up[^]*To fix this`),
       );
     },
   );
 
   it.each([
-    ['root', 'root is who the service must not be'],
-    ['0', 'root is who the service must not be'],
+    ['root', 'the service must not run as root'],
+    ['0', 'the service must not run as root'],
     ['no-such-user', 'there is no user'],
   ])('does not become %s', async (user, message) => {
     const child = await Child.start(process.execPath, [MAIN, '--port', '0', '--user', user]);
@@ -127,7 +127,7 @@ describeAsRoot('A service in a folder that only root may enter', () => {
     expect(await privilegesOfRoles(service)).toEqual({
       server: { ...exactly(NO_CAPABILITIES, SERVICE), bounding: mask(DAC_READ_SEARCH, SETGID, SETUID) },
       engine: exactly(ENGINE, closed),
-      discovery: exactly(DISCOVERY, closed),
+      discoverer: exactly(DISCOVERY, closed),
       'filter compiler': { ...exactly(NO_CAPABILITIES, closed), bounding: ENGINE },
     });
     expect(service.log).toMatch(/may not read the code/);
@@ -160,7 +160,7 @@ describeAsRoot('A service that another user starts', () => {
     expect(await privilegesOfRoles(service)).toEqual({
       server: { ...exactly(NO_CAPABILITIES, ids), bounding },
       engine: { ...exactly(ENGINE, ids), bounding },
-      discovery: { ...exactly(mask(DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN), ids), bounding },
+      discoverer: { ...exactly(mask(DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN), ids), bounding },
       'filter compiler': { ...exactly(NO_CAPABILITIES, ids), bounding },
     });
   });
@@ -181,7 +181,7 @@ describeAsRoot('A service that another user starts', () => {
   it('says at the start what is missing and how to mend it, and serves the rest', async () => {
     await using service = await RunningService.start([...asUser, '--inh-caps=-all', '--', ...program]);
     expect(service.log).toMatch(/missing capability CAP_SYS_ADMIN.*CAPTURES WILL NOT WORK/);
-    expect(service.log).toMatch(/to mend it[^]*run it as root/);
+    expect(service.log).toMatch(/To fix this[^]*run it as root/);
     expect(await service.answers()).toBe(true);
   });
 });
@@ -198,7 +198,7 @@ describeAsRoot('A process that still has privileges', () => {
     const child = await Child.start(process.execPath, [MAIN, role, ...args], supervised);
     expect(await child.ended).toBe(1);
     expect(child.stderr).toMatch(
-      /still has privileges \(.*CapEff [0-9a-f]{16}.*\) and so refuses to serve strangers/,
+      /still has privileges \(.*CapEff [0-9a-f]{16}.*\) and refuses to serve untrusted clients/,
     );
   });
 
@@ -207,6 +207,6 @@ describeAsRoot('A process that still has privileges', () => {
     const server = [process.execPath, MAIN, 'server', '--port', '0'];
     const child = await Child.start('setpriv', [...stripped, ...server], supervised);
     expect(await child.ended).toBe(1);
-    expect(child.stderr).toMatch(/still has privileges \(it is user 0\)/);
+    expect(child.stderr).toMatch(/still has privileges \(user id 0\)/);
   });
 });

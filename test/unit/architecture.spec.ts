@@ -9,7 +9,7 @@ import { AppModule } from '../../src/server/app.module.js';
 import { CaptureModule } from '../../src/server/capture/capture.module.js';
 import { refusalPcapng } from '../../src/server/capture/reason-pcapng.js';
 import { OptionsModule } from '../../src/server/config/options.module.js';
-import type { Options } from '../../src/server/config/options.js';
+import type { Options } from '../../src/shared/config/parse-command-line.js';
 import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';
 import { DiscoveryModule } from '../../src/server/discovery/discovery.module.js';
 import { TargetDirectory } from '../../src/server/discovery/target-directory.js';
@@ -70,7 +70,7 @@ describe('What docs/architecture.md tells teams to do', () => {
       {
         module: class TeamModule {},
         imports: [
-          OptionsModule.register(options),
+          OptionsModule.forRoot(options),
           UpgradeModule,
           DiscoveryModule.forRoot({ targetDirectory: { useValue: new OneEntry() } }),
           CaptureModule.register(),

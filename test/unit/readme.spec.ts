@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { markdownOptionTable } from '../../tools/markdown-option-table.js';
 import { OPTION_TABLE } from '../../src/shared/config/option-table.js';
-import { parseFlags } from '../../src/shared/config/parse-flags.js';
+import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
 const OPTIONS = read('docs/options.md');
@@ -21,7 +21,7 @@ describe('docs/options.md', () => {
   });
 
   it('says of each option what --help says', () => {
-    const help = parseFlags(['--help']);
+    const help = parseCommandLine(['--help'], {});
     if (help.kind !== 'help') throw new Error(`not the help: ${help.kind}`);
     const text = help.text.replace(/\s+/g, ' ');
     for (const { flag, short, value, variable, description } of OPTION_TABLE) {

@@ -1,7 +1,7 @@
 import { closeSync, readdirSync, readlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { compileFilter, PcapError } from '../pcap/libpcap.js';
-import { assertPrivileges } from '../../shared/privileges/assert-privileges.js';
+import { assertPrivileges } from '../../shared/privileges/privileges.js';
 import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-protocol.js';
 import { banSockets } from './socket-ban.js';
 

@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule, ModuleMetadata } from '@nestjs/common';
 import { CaptureConfig } from '../config/capture.config.js';
-import { ServerEnvironment } from '../config/server-environment.js';
+import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { provide } from '../implementation.js';
 import type { Implementation } from '../implementation.js';
 import { HealthModule } from '../operations/health.module.js';

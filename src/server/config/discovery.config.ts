@@ -1,32 +1,28 @@
-import { IsBoolean, IsInt, Matches, Max, Min } from 'class-validator';
+import { IsBoolean } from 'class-validator';
+import type { DiscoveryOptions } from '../../shared/config/parse-command-line.js';
+import { OptionValue } from './option-value.js';
 
-const PORT = { message: 'must be a whole number from 1 to 65535' };
-const TIMEOUT = { message: 'must be a whole number of seconds from 1 to 86400' };
-
-/** Where the GhostWire discovery service is, and whether we stand in front of it. */
-export class DiscoveryConfig {
-  @Matches(/^[\w.:%-]+$/, { message: 'must be an address or a host name' })
+/** Where the GhostWire discovery service is, and which of its paths this service offers. */
+export class DiscoveryConfig implements DiscoveryOptions {
+  @OptionValue()
   readonly service!: string;
 
-  @IsInt(PORT)
-  @Min(1, PORT)
-  @Max(65535, PORT)
+  @OptionValue()
   readonly gwPort!: number;
 
-  @IsBoolean({ message: 'must be true or false' })
+  /** Whether this service is a reverse proxy for GhostWire. */
+  @OptionValue()
   readonly proxy!: boolean;
 
-  /** Until an answer to a proxied request must have begun; it may then last as long as it likes. */
-  @IsInt(TIMEOUT)
-  @Min(1, TIMEOUT)
-  @Max(86_400, TIMEOUT)
+  /** Time until the answer to a proxied request must have begun; how long the answer lasts is not limited. */
+  @OptionValue()
   readonly timeoutSeconds!: number;
 
-  /** Whether we list what there is to capture from ourselves, as GhostWire does; not together with `proxy`. */
-  @IsBoolean({ message: 'must be true or false' })
+  /** Whether this service lists capture targets itself, as GhostWire does; excludes `proxy`. */
+  @OptionValue()
   readonly local!: boolean;
 
-  /** True where the user named the service or its port, so that its failure is worth telling. */
+  /** Whether the user named the service or its port, so that its failures are worth reporting. */
   @IsBoolean()
   readonly configured!: boolean;
 }

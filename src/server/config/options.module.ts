@@ -1,45 +1,63 @@
 import { Module } from '@nestjs/common';
-import type { DynamicModule } from '@nestjs/common';
-import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
+import type { DynamicModule, Type } from '@nestjs/common';
+import { ConfigModule, registerAs } from '@nestjs/config';
+import { validateSync } from 'class-validator';
+import type { Options } from '../../shared/config/parse-command-line.js';
+import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { CaptureConfig } from './capture.config.js';
 import { DiscoveryConfig } from './discovery.config.js';
-import { ServerEnvironment } from './server-environment.js';
-import type { Options } from './options.js';
 import { ServiceConfig } from './service.config.js';
 
-/** Makes the options injectable everywhere: by class (`ServiceConfig`, ...) and through Nest's `ConfigService`. */
+/**
+ * Makes the options injectable everywhere: by class (`ServiceConfig`, ...) and through Nest's `ConfigService`, as
+ * `service`, `capture`, `discovery` and `environment`.
+ */
 @Module({})
 export class OptionsModule {
-  static register({ service, capture, discovery, engine }: Options): DynamicModule {
-    const byClass = [
-      { provide: ServiceConfig, useFactory: namespaceOf('service'), inject: [ConfigService] },
-      { provide: CaptureConfig, useFactory: namespaceOf('capture'), inject: [ConfigService] },
-      { provide: DiscoveryConfig, useFactory: namespaceOf('discovery'), inject: [ConfigService] },
-      { provide: ServerEnvironment, useFactory: namespaceOf('engine'), inject: [ConfigService] },
+  /** The application does not start when an option is not valid. Options of `parseCommandLine` are valid. */
+  static forRoot(options: Options): DynamicModule {
+    const service = Object.assign(new ServiceConfig(), options.service);
+    const capture = Object.assign(new CaptureConfig(), options.capture);
+    const discovery = Object.assign(new DiscoveryConfig(), options.discovery);
+    const factories = {
+      service: registerAs('service', () => service),
+      capture: registerAs('capture', () => capture),
+      discovery: registerAs('discovery', () => discovery),
+      environment: registerAs('environment', () => options.environment),
+    };
+    const byClass: readonly [Type, { KEY: string | symbol }][] = [
+      [ServiceConfig, factories.service],
+      [CaptureConfig, factories.capture],
+      [DiscoveryConfig, factories.discovery],
+      [ServerEnvironment, factories.environment],
     ];
+    const providers = byClass.map(([provide, { KEY }]) => ({ provide, useExisting: KEY }));
     return {
       module: OptionsModule,
       global: true,
       imports: [
         ConfigModule.forRoot({
-          // The command line has been read already, environment included, in one place: parseCommandLine.
+          load: Object.values(factories),
+          validate: (environment) => {
+            assertValid([service, capture, discovery]);
+            return environment;
+          },
+          // parseCommandLine has read the environment, together with the flags.
           ignoreEnvFile: true,
-          ignoreEnvVars: true,
+          validatePredefined: false,
           skipProcessEnv: true,
-          load: [
-            registerAs('service', () => service),
-            registerAs('capture', () => capture),
-            registerAs('discovery', () => discovery),
-            registerAs('engine', () => engine),
-          ],
         }),
       ],
-      providers: byClass,
-      exports: [ConfigModule, ...byClass.map(({ provide }) => provide)],
+      providers,
+      exports: [ConfigModule, ...byClass.map(([provide]) => provide)],
     };
   }
 }
 
-function namespaceOf(name: keyof Options): (config: ConfigService) => unknown {
-  return (config) => config.getOrThrow(name);
+/** @throws Error that names all values that are not valid */
+function assertValid(configs: readonly object[]): void {
+  const problems = configs
+    .flatMap((config) => validateSync(config))
+    .flatMap(({ constraints }) => Object.values(constraints ?? {}));
+  if (problems.length > 0) throw new Error(problems.join('\n'));
 }

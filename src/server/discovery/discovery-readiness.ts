@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { DocumentError, getDocument, type HttpAddress } from '../../shared/http/get-document.js';
 import { DiscoveryConfig } from '../config/discovery.config.js';
-import { ServerEnvironment } from '../config/server-environment.js';
+import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { Readiness, type PartReadiness } from '../operations/readiness.js';
 import { DISCOVERER_NAME } from './discoverer-target-directory.js';
 import { GHOSTWIRE_NAME, ghostwireAddress } from './ghostwire-target-directory.js';

@@ -1,6 +1,6 @@
 import { Module, type DynamicModule, type FactoryProvider, type ModuleMetadata } from '@nestjs/common';
 import { DiscoveryConfig } from '../config/discovery.config.js';
-import { ServerEnvironment } from '../config/server-environment.js';
+import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { provide, type Implementation } from '../implementation.js';
 import { HealthModule } from '../operations/health.module.js';
 import { DiscovererTargetDirectory } from './discoverer-target-directory.js';

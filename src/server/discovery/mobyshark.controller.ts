@@ -1,7 +1,7 @@
 import { Controller, Get, Header, Res, ServiceUnavailableException } from '@nestjs/common';
 import type { Response } from 'express';
 import { Described } from '../http/described.js';
-import { ServerEnvironment } from '../config/server-environment.js';
+import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { SingleFlight } from '../../shared/single-flight.js';
 import { getDiscoveredTargets } from './discoverer-target-directory.js';
 import { TargetDirectoryError } from './target-directory.js';

@@ -2,8 +2,9 @@ import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nest
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import type { EngineProblem } from '../../shared/protocol/protocol.js';
+import type { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { CaptureProvider, type Capture } from '../capture/capture-provider.js';
-import type { ServerEnvironment } from '../config/server-environment.js';
+
 import type { PartReadiness, Readiness } from '../operations/readiness.js';
 import type { ServiceMetrics } from '../operations/service-metrics.js';
 import { EngineConnection } from './engine-connection.js';
@@ -23,13 +24,13 @@ export class EngineCaptureProvider extends CaptureProvider implements OnModuleIn
    * @param maxInFlightBytes maximum number of bytes of a capture that are read before its reader is done with them
    */
   constructor(
-    { sockets }: Pick<ServerEnvironment, 'sockets'>,
+    { engineSockets }: Pick<ServerEnvironment, 'engineSockets'>,
     private readonly readiness?: Readiness,
     private readonly metrics?: ServiceMetrics,
     maxInFlightBytes?: number,
   ) {
     super();
-    this.engines = sockets.map((path) => new EngineConnection(path, maxInFlightBytes));
+    this.engines = engineSockets.map((path) => new EngineConnection(path, maxInFlightBytes));
   }
 
   onModuleInit(): void {

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
-import type { Options } from '../config/options.js';
+import type { Options } from '../../shared/config/parse-command-line.js';
 import { HealthModule } from './health.module.js';
 import { MetricsModule } from './metrics.module.js';
 import { OperatorListener } from './operator-listener.js';

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { performance } from 'node:perf_hooks';
 import { Counter, Gauge } from 'prom-client';
-import { ServerEnvironment } from '../config/server-environment.js';
+import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { ServiceMetrics } from './service-metrics.js';
 import { serviceProcesses } from './service-processes.js';
 

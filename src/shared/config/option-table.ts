@@ -1,162 +1,203 @@
-/** One thing that a user can set: everything that parsing, `--help` and the README say about it. */
+import { LOG_FORMATS } from '../logging/log-line.js';
+import { MAX_DURATION_SECONDS, MAX_EXCLUSIONS, MAX_SNAPSHOT_LENGTH } from '../protocol/capture-spec.js';
+import { LEAST_CAPTURE_MEBIBYTES, PACKET_METHODS } from '../protocol/protocol.js';
+import { isListOfEndpoints } from '../protocol/tcp-endpoint.js';
+import { list, oneOf, onOrOff, text, wholeNumber, type OptionType } from './option-type.js';
+import { canonicalOrigin } from './web-origin.js';
+
+/** One option: everything that parsing, validation, `--help` and the documentation need to know about it. */
 export interface OptionDescription {
-  /** The configuration that it belongs to, and the field there. */
+  /** The configuration class that the option belongs to. */
   readonly section: 'service' | 'capture' | 'discovery';
+  /** The field of that class; unique in the whole table. */
   readonly field: string;
   readonly flag: string;
   readonly short?: string;
   readonly variable: string;
-  /** A list is a text with commas; its flag may come more than once, too. */
-  readonly kind: 'text' | 'number' | 'switch' | 'list';
-  /** What `--help` calls the value; switches take none. */
+  readonly type: OptionType<unknown>;
+  /** Name of the value in `--help`; switches have none. */
   readonly value?: string;
-  readonly defaultValue: string | number | boolean | undefined;
-  /** The default in words, where the value alone would not tell. */
+  /** Undefined: the option has no value unless it is given. */
+  readonly defaultValue: unknown;
+  /** The default in words, where the value alone does not explain it. */
   readonly defaultInWords?: string;
   readonly description: string;
 }
 
-/** The one place that knows the options. A flag wins over the variable, the variable over the default. */
-export const OPTION_TABLE: readonly OptionDescription[] = [
+/** The largest limit of packets or bytes. A double represents it exactly. */
+export const MAX_PACKETS_OR_BYTES = 10 ** 15 - 1;
+
+/** The number of rings that the engines can open at most, with all memory of the machine at their disposal. */
+const MAX_CAPTURES = 4096;
+
+/** 1 TiB. */
+const MAX_RING_MEBIBYTES = 1024 * 1024;
+
+/** Below the minimum, a websocket message costs more than it carries; above the maximum, a unix socket has no room. */
+const IN_FLIGHT_KIBIBYTES = { min: 16, max: 256, unit: 'KiB' };
+
+const ADDRESS_OR_NAME = text(/^[\w.:%-]+$/, 'an address or a host name');
+const USER = text(/^([a-z_][\w.-]*|\d{1,10}(:\d{1,10})?)$/i, 'a user name, a user id or UID:GID');
+const OPERATOR_PORT: OptionType<string> = {
+  ...text(/^(same|off|\d{1,5})$/, '"same", "off" or a port, a whole number from 0 to 65535'),
+  accepts: (value) => value === 'same' || value === 'off' || isPort(value),
+  parse: (given) => (given === 'same' || given === 'off' || isPort(given) ? given : undefined),
+};
+const ORIGINS = list(
+  (items) => items.every((item) => canonicalOrigin(item) !== undefined),
+  'origins of web pages, such as https://host.example:8443, without a path and never "null"',
+);
+const ENDPOINTS = list(
+  isListOfEndpoints,
+  `at most ${MAX_EXCLUSIONS} numeric TCP endpoints, such as 8443, 192.0.2.1:443 or [2001:db8::1]:443`,
+);
+
+/**
+ * The only list of the options. To add one, add an entry here and a field to the class of its section in
+ * `server/config`. A flag takes precedence over its variable, and the variable over the default.
+ */
+const ENTRIES = [
   {
     section: 'service',
     field: 'port',
     flag: '--port',
     short: '-p',
     variable: 'PACKETFLIX_PORT',
-    kind: 'number',
+    type: wholeNumber({ min: 0, max: 65_535 }),
     value: 'number',
     defaultValue: 5001,
-    description: 'TCP port to serve on; 0 takes any free one',
+    description: 'TCP port to listen on; 0 selects a free port',
   },
   {
     section: 'service',
     field: 'host',
     flag: '--host',
     variable: 'PACKETFLIX_HOST',
-    kind: 'text',
+    type: ADDRESS_OR_NAME,
     value: 'address',
     defaultValue: undefined,
     defaultInWords: 'all addresses',
-    description: 'address or host name to serve on',
+    description: 'address or host name to listen on',
   },
   {
     section: 'service',
     field: 'allowedOrigins',
     flag: '--allowed-origin',
     variable: 'PACKETFLIX_ALLOWED_ORIGIN',
-    kind: 'list',
+    type: ORIGINS,
     value: 'origin',
-    defaultValue: undefined,
+    defaultValue: [],
     defaultInWords: 'none',
     description:
-      'web pages from elsewhere that may capture, such as https://host.example:8443; repeatable, or with commas',
+      'origin of web pages on other hosts that may capture, such as https://host.example:8443; ' +
+      'repeatable, or separated by commas',
   },
   {
     section: 'service',
     field: 'excludedEndpoints',
     flag: '--exclude',
     variable: 'PACKETFLIX_EXCLUDE',
-    kind: 'list',
+    type: ENDPOINTS,
     value: 'endpoint',
-    defaultValue: undefined,
+    defaultValue: [],
     defaultInWords: 'none',
     description:
-      'TCP endpoint that no capture shows, such as the TLS proxy in front: 8443, 192.0.2.1, 192.0.2.1:443 or ' +
-      '[2001:db8::1]:443; repeatable, or with commas',
+      'TCP endpoint that all captures leave out, such as that of a TLS proxy: 8443, 192.0.2.1, 192.0.2.1:443 or ' +
+      '[2001:db8::1]:443; repeatable, or separated by commas',
   },
   {
     section: 'capture',
     field: 'maxCaptures',
     flag: '--max-captures',
     variable: 'PACKETFLIX_MAX_CAPTURES',
-    kind: 'number',
+    type: wholeNumber({ min: 1, max: MAX_CAPTURES }),
     value: 'number',
     defaultValue: 256,
-    description: 'most captures at once',
+    description: 'maximum number of concurrent captures',
   },
   {
     section: 'capture',
     field: 'maxCapturesPerClient',
     flag: '--max-captures-per-client',
     variable: 'PACKETFLIX_MAX_CAPTURES_PER_CLIENT',
-    kind: 'number',
+    type: wholeNumber({ min: 1, max: MAX_CAPTURES }),
     value: 'number',
     defaultValue: undefined,
     defaultInWords: 'none',
     description:
-      'most captures at once of one client address (IPv6: of its /64); all clients of a proxy have its address',
+      'maximum number of concurrent captures per client address (IPv6: per /64 subnet); ' +
+      'all clients of a proxy share its address',
   },
   {
     section: 'capture',
     field: 'ringMemoryMebibytes',
     flag: '--ring-memory',
     variable: 'PACKETFLIX_RING_MEMORY',
-    kind: 'number',
+    type: wholeNumber({ min: 1, max: MAX_RING_MEBIBYTES, unit: 'MiB' }),
     value: 'MiB',
     defaultValue: 4096,
-    description: 'most memory for packets that wait in the kernel, for all captures together',
+    description: 'maximum memory for packets buffered in the kernel, all captures together',
   },
   {
     section: 'capture',
     field: 'maxInFlightKibibytes',
     flag: '--max-in-flight',
     variable: 'PACKETFLIX_MAX_IN_FLIGHT',
-    kind: 'number',
+    type: wholeNumber(IN_FLIGHT_KIBIBYTES),
     value: 'KiB',
     defaultValue: 256,
-    description: 'most of a capture that the server holds for a client that does not take it',
+    description: 'maximum amount that the server buffers per capture for a slow client',
   },
   {
     section: 'capture',
     field: 'maxDurationSeconds',
     flag: '--max-duration',
     variable: 'PACKETFLIX_MAX_DURATION',
-    kind: 'number',
+    type: wholeNumber({ min: 1, max: MAX_DURATION_SECONDS, unit: 'seconds' }),
     value: 'seconds',
     defaultValue: undefined,
     defaultInWords: 'none',
-    description: 'how long a capture lasts at most',
+    description: 'maximum duration of a capture',
   },
   {
     section: 'capture',
     field: 'maxBytes',
     flag: '--max-bytes',
     variable: 'PACKETFLIX_MAX_BYTES',
-    kind: 'number',
+    type: wholeNumber({ min: 1, max: MAX_PACKETS_OR_BYTES, unit: 'bytes' }),
     value: 'bytes',
     defaultValue: undefined,
     defaultInWords: 'none',
-    description: 'most bytes of a capture, as max-bytes of a request counts them',
+    description: 'maximum size of a capture, counted like the request parameter max-bytes',
   },
   {
     section: 'capture',
     field: 'maxPackets',
     flag: '--max-packets',
     variable: 'PACKETFLIX_MAX_PACKETS',
-    kind: 'number',
+    type: wholeNumber({ min: 1, max: MAX_PACKETS_OR_BYTES, unit: 'packets' }),
     value: 'number',
     defaultValue: undefined,
     defaultInWords: 'none',
-    description: 'most packets of a capture',
+    description: 'maximum number of packets of a capture',
   },
   {
     section: 'capture',
     field: 'maxSnapshotLength',
     flag: '--max-snaplen',
     variable: 'PACKETFLIX_MAX_SNAPLEN',
-    kind: 'number',
+    type: wholeNumber({ min: 1, max: MAX_SNAPSHOT_LENGTH, unit: 'bytes' }),
     value: 'bytes',
     defaultValue: undefined,
     defaultInWords: 'none',
-    description: 'most bytes kept of each packet',
+    description: 'maximum snapshot length: the bytes captured of each packet',
   },
   {
     section: 'discovery',
     field: 'service',
     flag: '--discovery-service',
     variable: 'PACKETFLIX_DISCOVERY_SERVICE',
-    kind: 'text',
+    type: ADDRESS_OR_NAME,
     value: 'host',
     defaultValue: '127.0.0.1',
     description: 'address or host name of the GhostWire discovery service',
@@ -166,7 +207,7 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
     field: 'gwPort',
     flag: '--gw-port',
     variable: 'PACKETFLIX_GW_PORT',
-    kind: 'number',
+    type: wholeNumber({ min: 1, max: 65_535 }),
     value: 'number',
     defaultValue: 5000,
     description: 'TCP port of the GhostWire discovery service',
@@ -176,16 +217,16 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
     field: 'proxy',
     flag: '--proxy-discovery',
     variable: 'PACKETFLIX_PROXY_DISCOVERY',
-    kind: 'switch',
+    type: onOrOff,
     defaultValue: false,
-    description: 'reverse proxy the GhostWire discovery service, its web page included',
+    description: 'act as a reverse proxy for the GhostWire discovery service and its web page',
   },
   {
     section: 'discovery',
     field: 'local',
     flag: '--local-discovery',
     variable: 'PACKETFLIX_LOCAL_DISCOVERY',
-    kind: 'switch',
+    type: onOrOff,
     defaultValue: false,
     description: 'list capture targets without GhostWire, at /discover/mobyshark; excludes --proxy-discovery',
   },
@@ -194,71 +235,71 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
     field: 'timeoutSeconds',
     flag: '--discovery-timeout',
     variable: 'PACKETFLIX_DISCOVERY_TIMEOUT',
-    kind: 'number',
+    type: wholeNumber({ min: 1, max: 86_400, unit: 'seconds' }),
     value: 'seconds',
     defaultValue: 60,
-    description: 'how long a proxied request waits for GhostWire to begin its answer',
+    description: 'time within which GhostWire must begin to answer a proxied request',
   },
   {
     section: 'service',
     field: 'operatorPort',
     flag: '--operator-port',
     variable: 'PACKETFLIX_OPERATOR_PORT',
-    kind: 'text',
+    type: OPERATOR_PORT,
     value: 'port',
     defaultValue: 'same',
     description:
-      'where /healthz, /readyz and /metrics are served: same as the rest, a TCP port of their own, or off',
+      'where to serve /healthz, /readyz and /metrics: "same" (with everything else), a separate TCP port, or "off"',
   },
   {
     section: 'service',
     field: 'operatorHost',
     flag: '--operator-host',
     variable: 'PACKETFLIX_OPERATOR_HOST',
-    kind: 'text',
+    type: ADDRESS_OR_NAME,
     value: 'address',
     defaultValue: undefined,
     defaultInWords: 'that of --host',
-    description: 'address or host name for the port of --operator-port',
+    description: 'address or host name to listen on for --operator-port',
   },
   {
     section: 'capture',
     field: 'packetMethod',
     flag: '--packet-method',
     variable: 'PACKETFLIX_PACKET_METHOD',
-    kind: 'text',
+    type: oneOf(...PACKET_METHODS),
     value: 'method',
     defaultValue: 'ring',
     description:
-      'how packets are taken out of the kernel: ring (directly, where it can be) or libpcap (slower)',
+      'how to read packets from the kernel: "ring" (directly, if the interface type allows it) or "libpcap" (slower)',
   },
   {
     section: 'service',
     field: 'logFormat',
     flag: '--log-format',
     variable: 'PACKETFLIX_LOG_FORMAT',
-    kind: 'text',
+    type: oneOf('auto', ...LOG_FORMATS),
     value: 'format',
     defaultValue: 'auto',
-    description: 'text or json; auto: text where standard error is a terminal, else json',
+    description: 'format of the log: "text", "json", or "auto" (text on a terminal, otherwise json)',
   },
   {
     section: 'service',
     field: 'user',
     flag: '--user',
     variable: 'PACKETFLIX_USER',
-    kind: 'text',
+    type: USER,
     value: 'name or uid[:gid]',
     defaultValue: undefined,
-    defaultInWords: '`packetflix` where there is such a user, else `65533:65533`',
-    description: 'who to become when started as root',
+    defaultInWords: '`packetflix` if that user exists, otherwise `65533:65533`',
+    description: 'user to run as when started by root',
   },
   {
     section: 'service',
     field: 'debug',
     flag: '--debug',
     variable: 'PACKETFLIX_DEBUG',
-    kind: 'switch',
+    type: onOrOff,
     defaultValue: false,
     description: 'log debug messages',
   },
@@ -267,7 +308,7 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
     field: 'logRequests',
     flag: '--log-requests',
     variable: 'PACKETFLIX_LOG_REQUESTS',
-    kind: 'switch',
+    type: onOrOff,
     defaultValue: false,
     description: 'log one line per HTTP and websocket request',
   },
@@ -276,8 +317,56 @@ export const OPTION_TABLE: readonly OptionDescription[] = [
     field: 'logHeaders',
     flag: '--log-headers',
     variable: 'PACKETFLIX_LOG_HEADERS',
-    kind: 'switch',
+    type: onOrOff,
     defaultValue: false,
-    description: 'log the headers of requests too, credentials left out',
+    description: 'log the headers of requests too, without credentials',
+  },
+] as const satisfies readonly OptionDescription[];
+
+export const OPTION_TABLE: readonly OptionDescription[] = ENTRIES;
+
+type OptionEntry = (typeof ENTRIES)[number];
+export type OptionField = OptionEntry['field'];
+type OptionOf<Section extends OptionDescription['section']> = Extract<OptionEntry, { section: Section }>;
+type ValueOf<Entry extends OptionEntry> = Entry['type'] extends OptionType<infer Value> ? Value : never;
+
+/** The values of a section, by field; those without a default are undefined unless they are given. */
+export type OptionValues<Section extends OptionDescription['section']> = {
+  readonly [
+    Entry in OptionOf<Section> as undefined extends Entry['defaultValue'] ? never : Entry['field']
+  ]: ValueOf<Entry>;
+} & {
+  readonly [Entry in OptionOf<Section> as undefined extends Entry['defaultValue'] ? Entry['field'] : never]?:
+    ValueOf<Entry> | undefined;
+};
+
+/** A rule about two options of one section. */
+export interface OptionRule {
+  /** The option that violates the rule, and the other one. */
+  readonly fields: readonly [OptionField, OptionField];
+  /** Whether both values together are valid; each alone may still be invalid. */
+  readonly isMet: (values: Readonly<Record<string, unknown>>) => boolean;
+  /** @param names how to call the two options: by flag or variable */
+  readonly problem: (names: readonly [string, string], values: Readonly<Record<string, unknown>>) => string;
+}
+
+export const OPTION_RULES: readonly OptionRule[] = [
+  {
+    fields: ['ringMemoryMebibytes', 'maxCaptures'],
+    isMet: ({ ringMemoryMebibytes, maxCaptures }) =>
+      !(Number(ringMemoryMebibytes) < LEAST_CAPTURE_MEBIBYTES * Number(maxCaptures)),
+    problem: ([ringMemory, maxCaptures], values) =>
+      `${ringMemory} must be at least ${LEAST_CAPTURE_MEBIBYTES * Number(values['maxCaptures'])} MiB, not ` +
+      `${String(values['ringMemoryMebibytes'])} MiB: ${LEAST_CAPTURE_MEBIBYTES} MiB for each of the ` +
+      `${String(values['maxCaptures'])} captures that ${maxCaptures} allows`,
+  },
+  {
+    fields: ['local', 'proxy'],
+    isMet: ({ local, proxy }) => !(local === true && proxy === true),
+    problem: ([local, proxy]) => `${local} and ${proxy} exclude each other: both serve /discover/mobyshark`,
   },
 ];
+
+function isPort(value: unknown): boolean {
+  return typeof value === 'string' && /^\d{1,5}$/.test(value) && Number(value) <= 65_535;
+}

@@ -37,15 +37,15 @@ const DEFAULTS = {
     timeoutSeconds: 60,
     configured: false,
   },
-  engine: { sockets: [], supervised: false },
+  environment: { engineSockets: [] as string[], supervised: false },
 };
 
 interface Changes {
   capture?: { [Field in keyof (typeof DEFAULTS)['capture']]?: number | string };
   service?: Partial<Omit<(typeof DEFAULTS)['service'], 'host' | 'user'>> & { host?: string; user?: string };
   discovery?: Partial<(typeof DEFAULTS)['discovery']>;
-  engine?: {
-    sockets?: string[];
+  environment?: {
+    engineSockets?: string[];
     discovererSocket?: string;
     supervised?: boolean;
     become?: { uid: number; gid: number };
@@ -72,7 +72,7 @@ describe('The command line and the environment', () => {
       { service: { port: 5002 } },
     ],
     ['an empty variable counts as not set', [], { PACKETFLIX_PORT: '', PACKETFLIX_DEBUG: '' }, {}],
-    ['an address to serve on', ['--host', '::1'], {}, { service: { host: '::1' } }],
+    ['an address to listen on', ['--host', '::1'], {}, { service: { host: '::1' } }],
     [
       'origins in several flags and with commas',
       ['--allowed-origin', 'https://a.example', '--allowed-origin=http://[::1]:80, vscode-webview://b'],
@@ -86,18 +86,18 @@ describe('The command line and the environment', () => {
       { service: { allowedOrigins: ['http://c.example', 'http://d.example'] } },
     ],
     [
-      'endpoints that no capture shows',
+      'endpoints that all captures leave out',
       ['--exclude', '8443', '--exclude=192.0.2.1:443, [2001:db8::1]:443'],
       {},
       { service: { excludedEndpoints: ['8443', '192.0.2.1:443', '[2001:db8::1]:443'] } },
     ],
     [
-      'such endpoints in a variable',
+      'excluded endpoints in a variable',
       [],
       { PACKETFLIX_EXCLUDE: '8443,::1' },
       { service: { excludedEndpoints: ['8443', '::1'] } },
     ],
-    ['who to become', ['--user', '1000:27'], {}, { service: { user: '1000:27' } }],
+    ['the user to run as', ['--user', '1000:27'], {}, { service: { user: '1000:27' } }],
     ['a switch', ['--debug'], {}, { service: { debug: true } }],
     ['a switch by variable', [], { PACKETFLIX_LOG_REQUESTS: 'true' }, { service: { logRequests: true } }],
     ['a switch in capitals', [], { PACKETFLIX_LOG_HEADERS: 'YES' }, { service: { logHeaders: true } }],
@@ -105,70 +105,70 @@ describe('The command line and the environment', () => {
     ['"0" is not true', [], { PACKETFLIX_PROXY_DISCOVERY: '0' }, {}],
     ['a switch off wins over the variable', ['--debug=false'], { PACKETFLIX_DEBUG: '1' }, {}],
     [
-      'where the discovery service is',
+      'the location of the discovery service',
       ['--discovery-service', 'ghostwire', '--gw-port', '80', '--proxy-discovery'],
       {},
       { discovery: { service: 'ghostwire', gwPort: 80, proxy: true, configured: true } },
     ],
     [
-      'how long to wait for it, which does not say that it is there',
+      'the timeout of the discovery service, which does not mean that there is one',
       ['--discovery-timeout', '5'],
       {},
       { discovery: { timeoutSeconds: 5 } },
     ],
     [
-      'how many captures there may be',
+      'the numbers of concurrent captures',
       ['--max-captures', '4096', '--ring-memory', '8192'],
       { PACKETFLIX_MAX_CAPTURES_PER_CLIENT: '1' },
       { capture: { maxCaptures: 4096, maxCapturesPerClient: 1, ringMemoryMebibytes: 8192 } },
     ],
     [
-      'what a capture may have at the most',
+      'the limits of each capture',
       ['--max-duration', '60', '--max-bytes=5000000000', '--max-packets', '7'],
       { PACKETFLIX_MAX_SNAPLEN: '96' },
       {
         capture: { maxDurationSeconds: 60, maxBytes: 5_000_000_000, maxPackets: 7, maxSnapshotLength: 96 },
       },
     ],
-    ['to list targets without GhostWire', ['--local-discovery'], {}, { discovery: { local: true } }],
+    ['the list of targets without GhostWire', ['--local-discovery'], {}, { discovery: { local: true } }],
     [
-      'the default written out is still a choice',
+      'the default, given explicitly',
       [],
       { PACKETFLIX_GW_PORT: '5000' },
       { discovery: { configured: true } },
     ],
     [
-      'what the supervisor tells',
+      'the environment that the supervisor sets',
       [],
       { PACKETFLIX_ENGINE_SOCKETS: '/run/a:/run/b', PACKETFLIX_SUPERVISED: '1' },
-      { engine: { sockets: ['/run/a', '/run/b'], supervised: true } },
+      { environment: { engineSockets: ['/run/a', '/run/b'], supervised: true } },
     ],
     [
-      'whom the server becomes',
+      'the user that the server becomes',
       [],
       { PACKETFLIX_BECOME: '1000:27' },
-      { engine: { become: { uid: 1000, gid: 27 } } },
+      { environment: { become: { uid: 1000, gid: 27 } } },
     ],
     [
-      'where the discoverer listens',
+      'the socket of the discoverer',
       [],
       { PACKETFLIX_DISCOVERER_SOCKET: '/run/d' },
-      { engine: { discovererSocket: '/run/d' } },
+      { environment: { discovererSocket: '/run/d' } },
     ],
   ])('%s', (_, argv, env, changes) => {
     const parsed = parseCommandLine(argv, env);
     if (parsed.kind !== 'options') throw new Error(JSON.stringify(parsed));
-    const { service, capture, discovery, engine } = parsed.options;
+    const { service, capture, discovery, environment } = parsed.options;
     expect({
       service: { ...service },
       capture: { ...capture },
       discovery: { ...discovery },
-      engine: { ...engine },
+      environment: { ...environment },
     }).toEqual({
       service: { ...DEFAULTS.service, ...changes.service },
       capture: { ...DEFAULTS.capture, ...changes.capture },
       discovery: { ...DEFAULTS.discovery, ...changes.discovery },
-      engine: { ...DEFAULTS.engine, ...changes.engine },
+      environment: { ...DEFAULTS.environment, ...changes.environment },
     });
   });
 
@@ -198,7 +198,7 @@ describe('The command line and the environment', () => {
       (text): [string[], Env, string] => [
         ['--exclude', text],
         {},
-        '--exclude must be at most 32 TCP endpoints in numbers, such as 8443, 192.0.2.1:443 or ' +
+        '--exclude must be at most 32 numeric TCP endpoints, such as 8443, 192.0.2.1:443 or ' +
           `[2001:db8::1]:443, not ${JSON.stringify(text)}`,
       ],
     ),
@@ -212,12 +212,12 @@ describe('The command line and the environment', () => {
     [
       ['--ring-memory', '511'],
       {},
-      '--ring-memory must be at least 512 MiB, 2 for each capture that there may be (--max-captures), not "511"',
+      '--ring-memory must be at least 512 MiB, not 511 MiB: 2 MiB for each of the 256 captures that --max-captures allows',
     ],
     [
       ['--max-captures', '2049'],
       {},
-      '--ring-memory must be at least 4098 MiB, 2 for each capture that there may be (--max-captures)',
+      '--ring-memory must be at least 4098 MiB, not 4096 MiB: 2 MiB for each of the 2049 captures that --max-captures allows',
     ],
     [
       ['--ring-memory', '1 GiB'],
@@ -254,22 +254,24 @@ describe('The command line and the environment', () => {
     [[], { PACKETFLIX_DEBUG: 'maybe' }, 'PACKETFLIX_DEBUG must be true or false, not "maybe"'],
     [[], { PACKETFLIX_DEBUG: 'constructor' }, 'PACKETFLIX_DEBUG must be true or false, not "constructor"'],
     [['--debug=maybe'], {}, '--debug must be true or false, not "maybe"'],
+    [['--debug', 'true'], {}, "unexpected argument 'true'"],
+    [['-x'], {}, "unknown option '-x'"],
     [['--colour'], {}, "unknown option '--colour'"],
-    [['--port'], {}, "option '-p, --port <number>' argument missing"],
-    [['5002'], {}, 'too many arguments'],
+    [['--port'], {}, "option '-p, --port <number>' requires a value"],
+    [['5002'], {}, "unexpected argument '5002'"],
     [
       ['--port', 'x'],
       { PACKETFLIX_GW_PORT: 'y' },
       '--port must be a whole number from 0 to 65535, not "x"\n' +
         'PACKETFLIX_GW_PORT must be a whole number from 1 to 65535, not "y"',
     ],
-  ])('refuses %j with %j readably', (argv, env, message) => {
+  ])('refuses %j with %j and names the option', (argv, env, message) => {
     const parsed = parseCommandLine(argv, env);
     if (parsed.kind !== 'error') throw new Error(JSON.stringify(parsed));
     expect(parsed.message.slice(0, message.length)).toBe(message);
   });
 
-  it.each([['--help'], ['-h']])('explains every option on %s', (flag) => {
+  it.each([['--help'], ['-h']])('describes every option on %s', (flag) => {
     const parsed = parseCommandLine([flag], {});
     if (parsed.kind !== 'help') throw new Error(JSON.stringify(parsed));
     for (const option of OPTION_TABLE) {
@@ -278,18 +280,18 @@ describe('The command line and the environment', () => {
     }
   });
 
-  it('tells the version, and only that', () => {
+  it('prints the version, and nothing else', () => {
     expect(parseCommandLine(['--version'], {})).toEqual({
       kind: 'version',
       text: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string,
     });
   });
 
-  it('has a table of all options for the README', () => {
+  it('is documented by a table of all options', () => {
     const rows = markdownOptionTable().split('\n').slice(2);
     expect(rows).toHaveLength(OPTION_TABLE.length);
     expect(rows[0]).toBe(
-      '| `-p`, `--port <number>` | `PACKETFLIX_PORT` | `5001` | TCP port to serve on; 0 takes any free one |',
+      '| `-p`, `--port <number>` | `PACKETFLIX_PORT` | `5001` | TCP port to listen on; 0 selects a free port |',
     );
   });
 });

@@ -1,116 +1,123 @@
-import { validateSync } from 'class-validator';
-import { CaptureConfig } from '../../server/config/capture.config.js';
-import { DiscoveryConfig } from '../../server/config/discovery.config.js';
-import { ServerEnvironment } from '../../server/config/server-environment.js';
-import { OPTION_TABLE } from './option-table.js';
-import type { OptionDescription } from './option-table.js';
-import type { Options } from '../../server/config/options.js';
-import { parseFlags } from './parse-flags.js';
-import type { ParsedFlags } from './parse-flags.js';
-import { ServiceConfig } from '../../server/config/service.config.js';
+import { SERVICE_NAME, SERVICE_VERSION } from '../service-version.js';
+import { readServerEnvironment, type ServerEnvironment } from '../supervisor-link/supervisor-link.js';
+import { describeFlags, parseFlags, type Flag } from './flags.js';
+import {
+  OPTION_RULES,
+  OPTION_TABLE,
+  type OptionDescription,
+  type OptionField,
+  type OptionValues,
+} from './option-table.js';
 
-/** What to do after reading the command line; on `error` say the message and exit with status 2. */
+/** All options, valid, by section. */
+export interface Options {
+  readonly service: OptionValues<'service'>;
+  readonly capture: OptionValues<'capture'>;
+  readonly discovery: DiscoveryOptions;
+  readonly environment: ServerEnvironment;
+}
+
+export type DiscoveryOptions = OptionValues<'discovery'> & {
+  /** Whether the user named the GhostWire service or its port. */
+  readonly configured: boolean;
+};
+
+/** What to do after reading the command line; on `error`, print the message and exit with status 2. */
 export type CommandLine =
-  { readonly kind: 'options'; readonly options: Options } | Exclude<ParsedFlags, { kind: 'flags' }>;
+  | { readonly kind: 'options'; readonly options: Options }
+  | { readonly kind: 'help' | 'version'; readonly text: string }
+  | { readonly kind: 'error'; readonly message: string };
 
-/** What was given for an option, and where: for the message, should it be wrong. */
+/** The text given for an option, and the flag or variable that it came from. */
 interface Given {
   readonly origin: string;
   readonly text: string;
 }
 
-/** Options by which the user says that there is a GhostWire; those that say how to treat it do not count. */
-const WHERE_GHOSTWIRE_IS: ReadonlySet<string> = new Set(['service', 'gwPort']);
+const HELP: Flag = { flag: '--help', short: '-h', description: 'show this help and exit' };
+const VERSION: Flag = { flag: '--version', description: 'show the version and exit' };
+const FLAGS: readonly Flag[] = [
+  ...OPTION_TABLE.map((option) => ({ ...option, description: helpLine(option) })),
+  VERSION,
+  HELP,
+];
 
-/** Reads flags and environment into validated options. Touches nothing but its arguments. */
+/** The options by which the user says that there is a GhostWire service. */
+const GHOSTWIRE_LOCATION: ReadonlySet<string> = new Set<OptionField>(['service', 'gwPort']);
+
+/** Reads the flags and the environment. Has no side effects. All invalid values are reported together. */
 export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): CommandLine {
-  const flags = parseFlags(argv);
-  if (flags.kind !== 'flags') return flags;
+  const flags = parseFlags(argv, FLAGS);
+  if (flags.kind === 'error') return flags;
+  if (flags.texts.has(HELP.flag)) return { kind: 'help', text: helpText() };
+  if (flags.texts.has(VERSION.flag)) return { kind: 'version', text: `${SERVICE_VERSION}\n` };
 
-  const given = new Map(OPTION_TABLE.map((option) => [option, lookUp(option, flags.texts, env)]));
-  const values = (section: OptionDescription['section']): Record<string, unknown> =>
-    Object.fromEntries(
-      OPTION_TABLE.filter((option) => option.section === section).map((option) => {
-        const text = given.get(option)?.text;
-        return [option.field, text === undefined ? defaultOf(option) : fromText(option, text)];
-      }),
-    );
-  const service = Object.assign(new ServiceConfig(), values('service'));
-  const capture = Object.assign(new CaptureConfig(), values('capture'));
-  const discovery = Object.assign(new DiscoveryConfig(), values('discovery'), {
-    configured: OPTION_TABLE.some(
-      (option) =>
-        option.section === 'discovery' &&
-        WHERE_GHOSTWIRE_IS.has(option.field) &&
-        given.get(option) !== undefined,
+  const given = new Map(OPTION_TABLE.map((option) => [option.field, lookUp(option, flags.texts, env)]));
+  const values = new Map(
+    OPTION_TABLE.map((option) => [option.field, valueOf(option, given.get(option.field))]),
+  );
+  const all = Object.fromEntries(values);
+  const nameOf = (field: string): string =>
+    given.get(field)?.origin ?? OPTION_TABLE.find((option) => option.field === field)!.flag;
+  const problems = [
+    ...OPTION_TABLE.flatMap(({ field, type }) => {
+      const text = given.get(field)?.text;
+      const isValid = text === undefined || values.get(field) !== undefined;
+      return isValid ? [] : [`${nameOf(field)} ${type.requirement}, not ${JSON.stringify(text)}`];
+    }),
+    ...OPTION_RULES.filter(({ isMet }) => !isMet(all)).map(({ fields: [one, other], problem }) =>
+      problem([nameOf(one), nameOf(other)], all),
     ),
-  });
-  const engine = Object.assign(new ServerEnvironment(), {
-    sockets: pathList(env['PACKETFLIX_ENGINE_SOCKETS']),
-    discovererSocket: env['PACKETFLIX_DISCOVERER_SOCKET'] || undefined,
-    supervised: env['PACKETFLIX_SUPERVISED'] === '1',
-    become: userIds(env['PACKETFLIX_BECOME']),
-  });
+  ];
+  if (problems.length > 0) return { kind: 'error', message: problems.join('\n') };
 
-  const problems = OPTION_TABLE.flatMap((option) => {
-    const origin = given.get(option);
-    const problem = validateSync({ service, capture, discovery }[option.section]).find(
-      ({ property }) => property === option.field,
-    );
-    if (problem === undefined) return [];
-    const [constraint] = Object.values(problem.constraints ?? {});
-    const instead = origin === undefined ? '' : `, not ${JSON.stringify(origin.text)}`;
-    return [`${origin?.origin ?? option.flag} ${constraint}${instead}`];
-  });
-  if (discovery.proxy === true && discovery.local === true) {
-    const origin = (field: string): string =>
-      [...given].find(([option]) => option.field === field)?.[1]?.origin ?? field;
-    problems.push(
-      `${origin('local')} and ${origin('proxy')} exclude each other: both serve /discover/mobyshark`,
-    );
-  }
-  return problems.length > 0
-    ? { kind: 'error', message: problems.join('\n') }
-    : { kind: 'options', options: { service, capture, discovery, engine } };
+  // Each section has exactly the fields that OptionValues derives from the same table.
+  const section = <Section extends OptionDescription['section']>(name: Section): OptionValues<Section> =>
+    Object.fromEntries(
+      OPTION_TABLE.filter((option) => option.section === name).map(({ field }) => [field, values.get(field)]),
+    ) as OptionValues<Section>;
+  const configured = [...given].some(
+    ([field, found]) => found !== undefined && GHOSTWIRE_LOCATION.has(field),
+  );
+  return {
+    kind: 'options',
+    options: {
+      service: section('service'),
+      capture: section('capture'),
+      discovery: { ...section('discovery'), configured },
+      environment: readServerEnvironment(env),
+    },
+  };
 }
 
 function lookUp(
-  option: OptionDescription,
-  flags: ReadonlyMap<string, string>,
+  { flag, variable, type }: OptionDescription,
+  flags: ReadonlyMap<string, readonly string[]>,
   env: NodeJS.ProcessEnv,
 ): Given | undefined {
-  const fromFlag = flags.get(option.flag);
-  if (fromFlag !== undefined) return { origin: option.flag, text: fromFlag };
-  // Compose files and the like cannot leave a variable away, only empty: so that means "not set".
-  const fromEnv = env[option.variable];
-  return fromEnv ? { origin: option.variable, text: fromEnv } : undefined;
+  const texts = flags.get(flag);
+  if (texts !== undefined)
+    return { origin: flag, text: type.kind === 'list' ? texts.join() : (texts.at(-1) ?? '') };
+  // Compose files and the like cannot omit a variable, only leave it empty: an empty variable counts as not set.
+  const text = env[variable];
+  return text ? { origin: variable, text } : undefined;
 }
 
-function defaultOf({ kind, defaultValue }: OptionDescription): unknown {
-  return kind === 'list' ? [] : defaultValue;
+/** Undefined when the text is not valid, or when there is neither a text nor a default. */
+function valueOf({ type, defaultValue }: OptionDescription, given: Given | undefined): unknown {
+  return given === undefined ? defaultValue : type.parse(given.text);
 }
 
-/** The typed value; where the text makes no sense, something that validation will refuse. */
-function fromText({ kind }: OptionDescription, text: string): unknown {
-  switch (kind) {
-    case 'text':
-      return text;
-    case 'number':
-      return /^\d{1,15}$/.test(text) ? Number(text) : NaN;
-    case 'list':
-      return text.split(',').map((item) => item.trim());
-    case 'switch':
-      return { true: true, '1': true, yes: true, on: true, false: false, '0': false, no: false, off: false }[
-        text.toLowerCase()
-      ];
-  }
+function helpText(): string {
+  return (
+    `Usage: ${SERVICE_NAME} [options]\n\n` +
+    'Live network captures from containers, pods and network namespaces, as pcapng over websockets.\n\n' +
+    `Options:\n${describeFlags(FLAGS)}\n` +
+    'A flag takes precedence over its environment variable, and the variable over the default.\n'
+  );
 }
 
-function pathList(text: string | undefined): string[] {
-  return (text ?? '').split(':').filter((path) => path !== '');
-}
-
-function userIds(text: string | undefined): { uid: number; gid: number } | undefined {
-  const [, uid, gid] = /^(\d+):(\d+)$/.exec(text ?? '') ?? [];
-  return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
+function helpLine({ description, variable, type, defaultValue, defaultInWords }: OptionDescription): string {
+  const byDefault = type.kind === 'switch' ? '' : `; default: ${defaultInWords ?? String(defaultValue)}`;
+  return `${description} (${variable}${byDefault})`;
 }

@@ -1,4 +1,4 @@
-import { describeMissingCapabilities } from './capability-report.js';
+import { describeMissingCapabilities } from './capabilities.js';
 import { CapabilitySet } from './capabilities.js';
 
 const withMask = (mask: string) =>

@@ -1,43 +1,102 @@
 import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { delimiter } from 'node:path';
 
-/** What the supervisor and its children have agreed on; see supervisor/child-process.ts. */
-const DESCRIPTOR_OF_THE_SUPERVISOR = 3;
-const READY = 'ready\n';
-const ALIVE = 'alive\n';
-/** The supervisor takes several of them not coming for a hang. */
-const BEAT_MS = 1_000;
+/**
+ * What the supervisor and its children agree on: the environment variables that a child gets, the lines that it
+ * reports, and how it learns that it must end.
+ */
 
-/** How a child of the supervisor tells that it lives, and learns when to end. */
+/** The child writes its reports to this descriptor, a socket whose other end the supervisor reads. */
+const SUPERVISOR_DESCRIPTOR = 3;
+
+/** Reports, one per line. */
+export const READY = 'ready';
+export const ALIVE = 'alive';
+
+/** The supervisor's watchdog ends a child that misses several of these reports. */
+const ALIVE_INTERVAL_MS = 1_000;
+
+/** The variable by which a child of any role knows that it has a supervisor. */
+export const SUPERVISED = { PACKETFLIX_SUPERVISED: '1' } as const;
+
+export function isSupervised(env: NodeJS.ProcessEnv): boolean {
+  return env['PACKETFLIX_SUPERVISED'] === SUPERVISED.PACKETFLIX_SUPERVISED;
+}
+
+/** The environment of the server process. The supervisor sets it, not the user, so these are not options. */
+export class ServerEnvironment {
+  /** Paths of the engines' unix sockets; empty: there is no engine, and no capture can begin. */
+  readonly engineSockets: readonly string[] = [];
+
+  /** Path of the discoverer's unix socket; absent: there is no discoverer. */
+  readonly discovererSocket?: string | undefined;
+
+  /** Whether a supervisor runs this process: then only the supervisor ends it, and it must have no privileges. */
+  readonly supervised: boolean = false;
+
+  /** The user to become once the code is loaded, where only root may read the code; absent: no change of user. */
+  readonly become?: { readonly uid: number; readonly gid: number } | undefined;
+
+  constructor(fields: Partial<ServerEnvironment> = {}) {
+    Object.assign(this, fields);
+  }
+}
+
+/** The variables that `readServerEnvironment` reads. */
+export function serverVariables({
+  engineSockets,
+  discovererSocket,
+  become,
+}: Partial<ServerEnvironment>): NodeJS.ProcessEnv {
+  return {
+    ...SUPERVISED,
+    PACKETFLIX_ENGINE_SOCKETS: engineSockets?.join(delimiter),
+    PACKETFLIX_DISCOVERER_SOCKET: discovererSocket,
+    PACKETFLIX_BECOME: become && `${become.uid}:${become.gid}`,
+  };
+}
+
+export function readServerEnvironment(env: NodeJS.ProcessEnv): ServerEnvironment {
+  const [, uid, gid] = /^(\d+):(\d+)$/.exec(env['PACKETFLIX_BECOME'] ?? '') ?? [];
+  return new ServerEnvironment({
+    engineSockets: (env['PACKETFLIX_ENGINE_SOCKETS'] ?? '').split(delimiter).filter((path) => path !== ''),
+    discovererSocket: env['PACKETFLIX_DISCOVERER_SOCKET'] || undefined,
+    supervised: isSupervised(env),
+    become: uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) },
+  });
+}
+
+/** How a child reports to the supervisor that it is alive and when it is ready. */
 export class SupervisorLink {
-  private readonly toSupervisor = isSocket(DESCRIPTOR_OF_THE_SUPERVISOR)
-    ? new Socket({ fd: DESCRIPTOR_OF_THE_SUPERVISOR, readable: false, writable: true }).unref()
+  private readonly toSupervisor = isSocket(SUPERVISOR_DESCRIPTOR)
+    ? new Socket({ fd: SUPERVISOR_DESCRIPTOR, readable: false, writable: true }).unref()
     : undefined;
 
-  /** Only for supervised processes: in others, that descriptor is Node's own. */
+  /** Only for supervised processes: in others, that descriptor may belong to Node.js. */
   constructor() {
-    // It has gone: then the end of standard input will tell us.
+    // The supervisor is gone. The end of standard input reports that, too.
     this.toSupervisor?.on('error', () => undefined);
-    this.say(ALIVE);
-    setInterval(() => this.say(ALIVE), BEAT_MS).unref();
+    this.reportAlive();
+    setInterval(() => this.reportAlive(), ALIVE_INTERVAL_MS).unref();
   }
 
-  /** Tells the supervisor that we serve. */
+  /** Reports that this process serves requests. */
   reportReady(): void {
-    this.toSupervisor?.write(READY);
+    this.toSupervisor?.write(`${READY}\n`);
   }
 
-  /** A supervisor that stands still does not read. Then nothing piles up, and we do not stand still with it. */
-  private say(line: string): void {
-    if (this.toSupervisor?.writableLength === 0) this.toSupervisor.write(line);
+  /** A supervisor that is stopped does not read. Reports must neither accumulate then nor block this process. */
+  private reportAlive(): void {
+    if (this.toSupervisor?.writableLength === 0) this.toSupervisor.write(`${ALIVE}\n`);
   }
 }
 
 /**
- * Calls back once when it is time to end.
+ * Calls back once when this process must end.
  *
- * Supervised, that is the end of standard input and nothing else: signals to us are for the supervisor to decide about,
- * in which order its children go.
+ * When supervised, only the end of standard input means that. Signals are ignored then, because the supervisor decides
+ * in which order its children end.
  */
 export function onEndOfService(supervised: boolean, end: () => void): void {
   const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
@@ -53,6 +112,6 @@ function isSocket(descriptor: number): boolean {
   try {
     return fstatSync(descriptor).isSocket();
   } catch {
-    return false;
+    return false; // EBADF: nothing is open there
   }
 }

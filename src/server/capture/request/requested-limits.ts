@@ -1,4 +1,4 @@
-import { MOST_PACKETS_OR_BYTES } from '../../config/capture.config.js';
+import { MAX_PACKETS_OR_BYTES } from '../../../shared/config/option-table.js';
 import { MAX_DURATION_SECONDS, MAX_SNAPSHOT_LENGTH } from '../../../shared/protocol/capture-spec.js';
 import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
 
@@ -15,8 +15,8 @@ export interface RequestedLimits {
 /** The parameters that set limits: the field, and the greatest value. */
 export const LIMIT_PARAMETERS = {
   duration: { field: 'durationSeconds', most: MAX_DURATION_SECONDS },
-  'max-bytes': { field: 'bytes', most: MOST_PACKETS_OR_BYTES },
-  'max-packets': { field: 'packets', most: MOST_PACKETS_OR_BYTES },
+  'max-bytes': { field: 'bytes', most: MAX_PACKETS_OR_BYTES },
+  'max-packets': { field: 'packets', most: MAX_PACKETS_OR_BYTES },
   snaplen: { field: 'snapshotLength', most: MAX_SNAPSHOT_LENGTH },
 } as const satisfies Record<string, { field: keyof RequestedLimits; most: number }>;
 
