@@ -1,9 +1,15 @@
 import { spawn, type ChildProcess as NodeChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command } from './roles.js';
+import { READY } from '../shared/supervisor-link/supervisor-link.js';
 
-/** How a process ended: by `exit(status)`, by a signal, or it could not be started at all. */
+/** A program and its arguments. */
+export interface Command {
+  readonly file: string;
+  readonly args: readonly string[];
+}
+
+/** How a process ended: by `exit(status)`, by a signal, or because it could not be started. */
 export interface ProcessEnd {
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -11,30 +17,29 @@ export interface ProcessEnd {
 }
 
 /**
- * One run of a child. Its standard input is a *lifeline*: nothing is ever written to it, and its end tells the
- * child to end itself. That works in order (`stop`), and also when we are gone without a word, because the
- * kernel closes our end then. File descriptor 3 is where the child says "ready", if it has to, and "alive" every
- * second; see supervised/supervision.ts.
+ * One run of a child. Its standard input is a *lifeline*: nothing is ever written to it, and its end tells the child to
+ * end. `stop` closes it, and so does the kernel when the supervisor dies. On descriptor 3 the child reports that it is
+ * ready and, every second, that it is alive; see shared/supervisor-link.
  */
 export class ChildProcess {
-  /** Settles when the child is gone; never rejects. */
+  /** Settles when the child has ended; never rejects. */
   readonly ended: Promise<ProcessEnd>;
   private readonly process: NodeChildProcess;
   private readonly ready = Promise.withResolvers<true>();
-  private lastWordAtMs: number | undefined;
+  private lastReportAtMs: number | undefined;
 
   constructor(command: Command, environment: NodeJS.ProcessEnv) {
     this.process = spawn(command.file, command.args, {
       env: environment,
-      // A session of its own: without a terminal, into which it could type what the shell then runs (TIOCSTI,
-      // ioctl_tty(2)), and out of reach of signals to our group: we alone decide the end.
+      // A session of its own: without a controlling terminal, into which it could inject input for the shell (TIOCSTI,
+      // see ioctl_tty(2)), and out of reach of signals to our process group, because the supervisor decides when it ends.
       detached: true,
       stdio: ['pipe', 'inherit', 'inherit', 'pipe'],
     });
-    // The child may die while we close the lifeline (EPIPE, ECONNRESET); `ended` tells of it. Without file
-    // descriptors for the pipes there is no lifeline, but no child either.
+    // The child may die while the lifeline is being closed (EPIPE, ECONNRESET); `ended` reports that. If there are no
+    // file descriptors left for the pipes, `stdin` is missing, but then there is no child either.
     this.process.stdin?.on('error', ignore);
-    this.listen(this.process.stdio?.[3] as Readable | undefined);
+    this.receiveReports(this.process.stdio?.[3] as Readable | undefined);
     this.ended = new Promise((resolve) => {
       this.process.once('error', (error) => resolve({ status: null, signal: null, error }));
       this.process.once('exit', (status, signal) => resolve({ status, signal }));
@@ -45,17 +50,17 @@ export class ChildProcess {
     return this.process.pid;
   }
 
-  /** When it last said anything, on the clock of `performance.now()`; undefined: it has not begun yet. */
+  /** When the last report arrived, by the clock of `performance.now()`; undefined: none has arrived yet. */
   get lastSignOfLifeMs(): number | undefined {
-    return this.lastWordAtMs;
+    return this.lastReportAtMs;
   }
 
-  /** Settles with true when the child has said "ready", with false when it ended before it did. */
+  /** Settles with true when the child reports that it is ready, and with false if it ends before. */
   async becameReady(): Promise<boolean> {
     return await Promise.race([this.ready.promise, this.ended.then(() => false)]);
   }
 
-  /** Asks the child to end by closing its lifeline, and makes it end when it has not after `deadlineMs`. */
+  /** Closes the lifeline, and kills the child if it has not ended after `deadlineMs`. */
   async stop(deadlineMs: number): Promise<ProcessEnd> {
     this.process.stdin?.end();
     const timer = new AbortController();
@@ -73,22 +78,20 @@ export class ChildProcess {
     this.process.kill('SIGKILL');
   }
 
-  /** Whatever a child says, no more of it is kept than could be "ready". */
-  private listen(words: Readable | undefined): void {
+  /** Whatever the child writes, no more of an incomplete line is kept than could become "ready". */
+  private receiveReports(reports: Readable | undefined): void {
     let line = '';
-    words
+    reports
       ?.on('error', ignore)
       .setEncoding('latin1')
       .on('data', (text: string) => {
-        this.lastWordAtMs = performance.now();
+        this.lastReportAtMs = performance.now();
         const lines = `${line}${text}`.split('\n');
         line = (lines.pop() ?? '').slice(0, READY.length);
         if (lines.includes(READY)) this.ready.resolve(true);
       });
   }
 }
-
-const READY = 'ready';
 
 function ignore(): void {}
 

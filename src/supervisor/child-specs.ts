@@ -1,55 +1,62 @@
 import { availableParallelism } from 'node:os';
-import { delimiter } from 'node:path';
-import type { CaptureConfig } from '../server/config/capture.config.js';
+import { fileURLToPath } from 'node:url';
+import type { Options } from '../shared/config/parse-command-line.js';
 import type { LogFormat } from '../shared/logging/log-line.js';
-import { ChildProcess } from './child-process.js';
-import { asRole, type GrantedPrivileges } from './privileges.js';
-import { inRole } from './roles.js';
+import { serverVariables, SUPERVISED } from '../shared/supervisor-link/supervisor-link.js';
+import { ChildProcess, type Command } from './child-process.js';
+import { asRole, type GrantedPrivileges } from './granted-privileges.js';
 import type { RuntimeDirectory } from './runtime-directory.js';
 import type { ChildSpecs } from './supervisor.js';
 
-/** More engines than this would hardly find work: one carries many captures. */
-const MOST_ENGINES = 4;
+/** One engine serves many captures: more engines than this would hardly have anything to do. */
+const MAX_ENGINES = 4;
 
-/** What the supervisor has found out before it starts anything. */
-interface Surroundings {
-  readonly granted: GrantedPrivileges;
-  readonly directory: RuntimeDirectory;
-  readonly format: LogFormat;
-  readonly capture: Pick<CaptureConfig, 'maxCaptures' | 'ringMemoryMebibytes' | 'packetMethod'>;
+const PROGRAM = fileURLToPath(new URL('../main.js', import.meta.url));
+
+/** SIGUSR1 makes Node.js listen for a debugger, and a process of the same user may send it: the server to an engine. */
+const NO_DEBUGGER = '--disable-sigusr1';
+
+/** The command of this program with these arguments; the first may be a role (see main.ts). */
+export function ownProgram(...args: readonly string[]): Command {
+  return { file: process.execPath, args: [NO_DEBUGGER, PROGRAM, ...args] };
 }
 
-/** The real server, engines and discoverer: this same program in its other roles. */
+/** Server, engines and discoverer: this program in its other roles. */
 export function createChildSpecs(
   argv: readonly string[],
-  { granted, directory, format, capture }: Surroundings,
+  {
+    granted,
+    directory,
+    format,
+    capture,
+  }: {
+    readonly granted: GrantedPrivileges;
+    readonly directory: RuntimeDirectory;
+    readonly format: LogFormat;
+    readonly capture: Pick<Options['capture'], 'maxCaptures' | 'ringMemoryMebibytes' | 'packetMethod'>;
+  },
 ): ChildSpecs {
-  const engineCount = Math.min(availableParallelism(), MOST_ENGINES);
-  const sockets = Array.from({ length: engineCount }, (_, index) => directory.engineSocket(index));
-  const environment = { ...process.env, PACKETFLIX_SUPERVISED: '1' };
-  const behind = (role: 'engine' | 'discoverer', socket: string, ...args: string[]): ChildProcess => {
-    const command = inRole(role, ['--socket', socket, '--log-format', format, ...args]);
-    return new ChildProcess(asRole(role, command, granted), environment);
+  const engineCount = Math.min(availableParallelism(), MAX_ENGINES);
+  const engineSockets = Array.from({ length: engineCount }, (_, index) => directory.engineSocket(index));
+  const { discovererSocket } = directory;
+  const privileged = (role: 'engine' | 'discoverer', socket: string, ...args: string[]): ChildProcess => {
+    const command = ownProgram(role, '--socket', socket, '--log-format', format, ...args);
+    return new ChildProcess(asRole(role, command, granted), { ...process.env, ...SUPERVISED });
   };
-  const serverEnvironment = {
-    ...environment,
-    PACKETFLIX_ENGINE_SOCKETS: sockets.join(delimiter),
-    PACKETFLIX_DISCOVERER_SOCKET: directory.discovererSocket,
-    ...becomingLater(granted),
-  };
-  const forAllEngines = [
+  const engineArguments = [
     ...['--engines', String(engineCount)],
     ...['--max-captures', String(capture.maxCaptures), '--ring-memory', String(capture.ringMemoryMebibytes)],
     ...['--packet-method', capture.packetMethod],
   ];
-  return {
-    engines: sockets.map((socket) => () => behind('engine', socket, ...forAllEngines)),
-    discoverer: () => behind('discoverer', directory.discovererSocket),
-    server: () => new ChildProcess(asRole('server', inRole('server', argv), granted), serverEnvironment),
+  const serverEnvironment = {
+    ...process.env,
+    // If only root can read the code, the server starts as root and becomes the user when it has loaded the code.
+    ...serverVariables({ engineSockets, discovererSocket, become: granted.closedTo }),
   };
-}
-
-/** Only root can read the code: then the server begins as root, and becomes the user when it has read it. */
-function becomingLater({ closedTo }: GrantedPrivileges): NodeJS.ProcessEnv {
-  return closedTo ? { PACKETFLIX_BECOME: `${closedTo.uid}:${closedTo.gid}` } : {};
+  return {
+    engines: engineSockets.map((socket) => () => privileged('engine', socket, ...engineArguments)),
+    discoverer: () => privileged('discoverer', discovererSocket),
+    server: () =>
+      new ChildProcess(asRole('server', ownProgram('server', ...argv), granted), serverEnvironment),
+  };
 }

@@ -1,21 +1,21 @@
-import { BackOff } from './back-off.js';
+import type { LogLevel } from '../shared/logging/log-line.js';
 import { describeEnd, type ChildProcess, type ProcessEnd } from './child-process.js';
-import type { Log } from './log.js';
 import { Watchdog } from './watchdog.js';
 
+/** The pause before a restart doubles each time, from the first to the longest. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
-/** A child that lived this long was healthy: its next restart is quick again. */
+/** A child that ran this long was healthy: the pause before its next restart is the first one again. */
 const HEALTHY_AFTER_MS = 10_000;
 
-/**
- * A child that is started again whenever it ends, after a pause that grows while it keeps dying. One that hangs is
- * ended.
- */
+/** Writes one line to the log; the default level is `info`. */
+export type Log = (message: string, level?: LogLevel) => void;
+
+/** A child that is restarted when it ends, with a growing pause while it keeps failing. It is killed when it hangs. */
 export class RestartedChild {
-  private readonly backOff = new BackOff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
   private current: ChildProcess | undefined;
   private startedAtMs = 0;
+  private nextPauseMs = FIRST_PAUSE_MS;
   private pause: NodeJS.Timeout | undefined;
   private stopping = false;
 
@@ -25,19 +25,19 @@ export class RestartedChild {
     private readonly log: Log,
   ) {}
 
-  /** Starts the child. `firstEnd`, when given, decides whether the end of this first run calls for another. */
-  start(firstEnd: (end: ProcessEnd) => 'restart' | 'leave' = () => 'restart'): ChildProcess {
-    return this.run(firstEnd);
+  /** Starts the child. `onFirstEnd`, when given, decides whether the child is restarted after its first run. */
+  start(onFirstEnd: (end: ProcessEnd) => 'restart' | 'leave' = () => 'restart'): ChildProcess {
+    return this.run(onFirstEnd);
   }
 
-  /** Ends the child for good; settles when it is gone. */
+  /** Ends the child for good; settles when it has ended. */
   async stop(deadlineMs: number): Promise<void> {
     this.stopping = true;
     clearTimeout(this.pause);
     await this.current?.stop(deadlineMs);
   }
 
-  /** Does not wait for anything any more. */
+  /** Ends the child for good, without waiting for it. */
   kill(): void {
     this.stopping = true;
     clearTimeout(this.pause);
@@ -49,10 +49,8 @@ export class RestartedChild {
     this.current = child;
     this.startedAtMs = performance.now();
     const watchdog = new Watchdog(child, (silentMs) => {
-      this.log(
-        `${this.name} hangs: no sign of life for ${(silentMs / 1000).toFixed(1)} s; ending it`,
-        'error',
-      );
+      const seconds = (silentMs / 1000).toFixed(1);
+      this.log(`${this.name} hangs: no sign of life for ${seconds} s; killing it`, 'error');
       child.kill();
     });
     void child.ended.then((end) => {
@@ -65,9 +63,10 @@ export class RestartedChild {
   }
 
   private restartLater(end: ProcessEnd): void {
-    if (performance.now() - this.startedAtMs >= HEALTHY_AFTER_MS) this.backOff.reset();
-    const pauseMs = this.backOff.next();
-    this.log(`${this.name} ${describeEnd(end)}; starting it again in ${pauseMs} ms`, 'warn');
+    if (performance.now() - this.startedAtMs >= HEALTHY_AFTER_MS) this.nextPauseMs = FIRST_PAUSE_MS;
+    const pauseMs = this.nextPauseMs;
+    this.nextPauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+    this.log(`${this.name} ${describeEnd(end)}; restarting it in ${pauseMs} ms`, 'warn');
     this.pause = setTimeout(() => this.run(() => 'restart'), pauseMs);
   }
 }

@@ -8,7 +8,7 @@ describe('RuntimeDirectory', () => {
   beforeEach(() => (parent = mkdtempSync(join(tmpdir(), 'runtime-spec-'))));
   afterEach(() => rmSync(parent, { recursive: true }));
 
-  it('is private, and goes away with all that is in it', () => {
+  it('is private, and is removed with its content', () => {
     const directory = RuntimeDirectory.create(undefined, [parent]);
     expect(statSync(directory.path).mode & 0o777).toBe(0o700);
     expect(directory.engineSocket(1)).toBe(`${directory.path}/engine-1.sock`);
@@ -16,12 +16,12 @@ describe('RuntimeDirectory', () => {
     expect(existsSync(directory.path)).toBe(false);
   });
 
-  it('takes the next parent where one cannot be used, or leaves no room for the name of a socket', () => {
+  it('uses the next parent if one is not usable, or too long for the path of a socket', () => {
     const directory = RuntimeDirectory.create(undefined, ['/nonexistent', `/tmp/${'x'.repeat(80)}`, parent]);
     expect(directory.path.startsWith(parent)).toBe(true);
   });
 
-  it('removes what a supervisor left that is gone, and nothing else', () => {
+  it('removes directories of supervisors that are gone, and nothing else', () => {
     const living = RuntimeDirectory.create(undefined, [parent]);
     const leftover = living.path.replace(`-${process.pid}-`, '-999999999-');
     const ofAnotherNamespace = join(parent, 'packetflix-1-999999999-abcdef');
@@ -32,7 +32,7 @@ describe('RuntimeDirectory', () => {
     expect(readdirSync(parent)).toHaveLength(expected.length);
   });
 
-  it('says which parents it has tried in vain', () => {
+  it('names the parents in the error when none is usable', () => {
     expect(() => RuntimeDirectory.create(undefined, ['/nonexistent', '/proc'])).toThrow(
       '/nonexistent, /proc',
     );

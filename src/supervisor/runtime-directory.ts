@@ -2,38 +2,39 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A unix socket's path has room for 107 bytes (unix(7)), of which our own names take about 50. */
+/** The path of a unix socket is limited to 107 bytes (unix(7)); the names below the parent take about 50. */
 const MAX_PARENT_BYTES = 55;
 
-/** Its group may do everything, others nothing. */
+/** Full access for the group, none for others. */
 const MODE_OF_A_GROUP = 0o770;
 
 /**
- * The private folder (0700, by mkdtemp(3)) that holds the sockets of engines and discoverer while the service
- * runs. Its name tells whose it is, so that the next start can remove what a supervisor left that was killed.
+ * The private directory (0700, by mkdtemp(3)) for the sockets of engines and discoverer while the service runs. Its name
+ * has the process id of its supervisor, so that the next start can remove the directory of a supervisor that was killed.
  */
 export class RuntimeDirectory {
   private constructor(readonly path: string) {}
 
   /**
-   * Makes the folder in the first of `parents` that lets us; throws an `AggregateError` when none does.
+   * Creates the directory in the first of `parents` where that is possible.
    *
-   * @param group who may use it beside us; absent: nobody
+   * @param group a group that may use the directory, too; absent: none
+   * @throws AggregateError when it is possible in none of them
    */
   static create(group?: number, parents: readonly string[] = ['/run', tmpdir(), '/tmp']): RuntimeDirectory {
     const failures: unknown[] = [];
     for (const parent of parents) {
       try {
         if (Buffer.byteLength(parent) > MAX_PARENT_BYTES) {
-          throw new Error(`${parent}: no room for the name of a socket`);
+          throw new Error(`${parent}: path too long for a socket in it`);
         }
         removeLeftovers(parent);
-        return new RuntimeDirectory(makeFolder(join(parent, `${namePrefix()}${process.pid}-`), group));
+        return new RuntimeDirectory(createDirectory(join(parent, `${namePrefix()}${process.pid}-`), group));
       } catch (error) {
         failures.push(error);
       }
     }
-    throw new AggregateError(failures, `cannot make a runtime directory in any of ${parents.join(', ')}`);
+    throw new AggregateError(failures, `cannot create a runtime directory in any of ${parents.join(', ')}`);
   }
 
   engineSocket(index: number): string {
@@ -49,8 +50,8 @@ export class RuntimeDirectory {
   }
 }
 
-/** A file belongs to the group of who makes it. To give it away afterwards would take CAP_CHOWN. */
-function makeFolder(prefix: string, group: number | undefined): string {
+/** A new directory belongs to the group of the process. Changing its group afterwards would take CAP_CHOWN. */
+function createDirectory(prefix: string, group: number | undefined): string {
   if (group === undefined) return mkdtempSync(prefix);
   const ours = process.getegid?.() ?? 0;
   process.setegid?.(group);
@@ -63,7 +64,7 @@ function makeFolder(prefix: string, group: number | undefined): string {
   }
 }
 
-/** Containers may share /run, and process ids mean nothing in another namespace: see pid_namespaces(7). */
+/** Containers may share /run, and a process id is valid in its pid_namespaces(7) only, so the name has both. */
 function namePrefix(): string {
   return `packetflix-${statSync('/proc/self/ns/pid').ino}-`;
 }
@@ -76,7 +77,7 @@ function removeLeftovers(parent: string): void {
     try {
       rmSync(join(parent, name), { recursive: true, force: true });
     } catch {
-      // Another user's. It is in nobody's way.
+      // EACCES or EPERM: it belongs to another user, and its name does not clash with ours.
     }
   }
 }

@@ -8,7 +8,7 @@ import { Supervisor } from './supervisor.js';
 
 const FIXTURE = fileURLToPath(new URL('./fixtures/child.mjs', import.meta.url));
 
-/** Launches stand-ins and remembers them, so that a test can see them live and die. */
+/** Launches stand-ins and remembers them for assertions. */
 class Launcher {
   readonly launched: ChildProcess[] = [];
 
@@ -63,7 +63,7 @@ describe('Supervisor', () => {
     expect(launchers.flatMap(({ pids }) => pids).filter(isAlive)).toEqual([]);
   }
 
-  it('ends server and engines, and itself with status 0, on a signal that comes twice', async () => {
+  it('ends server and engines, and exits with status 0, on a signal that arrives twice', async () => {
     const server = launcher('obedient');
     const { supervisor, status } = supervise(server, launcher('obedient'), launcher('obedient'));
     await server.launched[0]?.becameReady();
@@ -73,14 +73,14 @@ describe('Supervisor', () => {
     expectAllGone();
   });
 
-  it('ends also while its children are only just starting', async () => {
+  it('can be ended while its children are still starting', async () => {
     const { supervisor, status } = supervise(launcher('obedient'), launcher('obedient'));
     supervisor.shutDown('SIGTERM');
     expect(await status).toBe(0);
     expectAllGone();
   });
 
-  it('kills children that do not want to end, within 5 s', async () => {
+  it('kills children that do not end, within 5 s', async () => {
     const server = launcher('stubborn');
     const { supervisor, status } = supervise(server, launcher('stubborn'));
     await server.launched[0]?.becameReady();
@@ -91,7 +91,7 @@ describe('Supervisor', () => {
     expectAllGone();
   }, 10_000);
 
-  it('hurries when asked a second time later on', async () => {
+  it('kills its children at once on a second, later request', async () => {
     const server = launcher('stubborn');
     const { supervisor, status } = supervise(server, launcher('stubborn'));
     await server.launched[0]?.becameReady();
@@ -105,7 +105,7 @@ describe('Supervisor', () => {
   });
 
   it.each([1, 2])(
-    'passes on status %i of a server that cannot begin, and ends the engines',
+    'exits with status %i of a server that fails to start, and ends the engines',
     async (failure) => {
       const { status } = supervise(launcher('fails', String(failure)), launcher('obedient'));
       expect(await status).toBe(failure);
@@ -113,38 +113,38 @@ describe('Supervisor', () => {
     },
   );
 
-  it('starts a server again that dies after it was ready', async () => {
+  it('restarts a server that dies after it was ready', async () => {
     const server = launcher('obedient');
     const { supervisor, status } = supervise(server, launcher('obedient'));
     await server.launched[0]?.becameReady();
     server.launched[0]?.kill();
     await eventually(() => server.launched.length === 2, 'another server');
     expect(await server.launched[1]?.becameReady()).toBe(true);
-    expect(log).toEqual(['server was ended by SIGKILL; starting it again in 100 ms']);
+    expect(log).toEqual(['server was ended by SIGKILL; restarting it in 100 ms']);
     supervisor.shutDown('SIGTERM');
     expect(await status).toBe(0);
     expectAllGone();
   });
 
-  it('starts an engine again that dies, even before the server is ready', async () => {
+  it('restarts an engine that dies, even before the server is ready', async () => {
     const engine = launcher('dies-once', join(scratch, 'died'));
     const { supervisor, status } = supervise(launcher('obedient'), engine);
     await eventually(() => engine.launched.length === 2, 'another engine');
-    expect(log).toEqual(['engine 0 ended with status 1; starting it again in 100 ms']);
+    expect(log).toEqual(['engine 0 ended with status 1; restarting it in 100 ms']);
     supervisor.shutDown('SIGTERM');
     expect(await status).toBe(0);
     expectAllGone();
   });
 
-  it('ends an engine that goes round in circles, and starts it again', async () => {
+  it('kills and restarts an engine that is in an endless loop', async () => {
     const engine = launcher('hangs-once', join(scratch, 'hung'));
     const { supervisor, status } = supervise(launcher('obedient'), engine);
     await engine.launched[0]?.becameReady();
     const begin = performance.now();
     await engine.launched[0]?.ended;
-    // 5 s, and more where others take the processor away from it.
+    // 5 s, and more if the engine has to wait for a processor.
     expect(performance.now() - begin).toBeLessThan(12_000);
-    expect(log[0]).toMatch(/^engine 0 hangs: no sign of life for \d+\.\d s; ending it$/);
+    expect(log[0]).toMatch(/^engine 0 hangs: no sign of life for \d+\.\d s; killing it$/);
     await eventually(() => engine.launched.length === 2, 'another engine');
     expect(await engine.launched[1]?.becameReady()).toBe(true);
     supervisor.shutDown('SIGTERM');
@@ -152,19 +152,19 @@ describe('Supervisor', () => {
     expectAllGone();
   }, 25_000);
 
-  it('starts the discoverer again that dies, and ends it with the others', async () => {
+  it('restarts a discoverer that dies, and ends it with the others', async () => {
     const discoverer = launcher('dies-once', join(scratch, 'died'));
     const specs = { server: launcher('obedient').launch, engines: [], discoverer: discoverer.launch };
     const supervisor = new Supervisor(specs, (line) => log.push(line));
     const status = supervisor.run();
     await eventually(() => discoverer.launched.length === 2, 'another discoverer');
-    expect(log).toEqual(['discoverer ended with status 1; starting it again in 100 ms']);
+    expect(log).toEqual(['discoverer ended with status 1; restarting it in 100 ms']);
     supervisor.shutDown('SIGTERM');
     expect(await status).toBe(0);
     expectAllGone();
   });
 
-  it('waits longer each time for an engine that keeps dying, and ends in such a pause', async () => {
+  it('waits longer before each restart of an engine that keeps dying, and can be ended in such a pause', async () => {
     const engine = launcher('fails', '3');
     const { supervisor, status } = supervise(launcher('obedient'), engine);
     await eventually(() => log.length === 4, 'four deaths of the engine');
@@ -176,7 +176,7 @@ describe('Supervisor', () => {
     expect(engine.launched).toHaveLength(count);
   });
 
-  it('says so and ends with status 1 when the server cannot be started at all', async () => {
+  it('logs that the server cannot be started, and exits with status 1', async () => {
     const missing = () => new ChildProcess({ file: '/nonexistent', args: [] }, process.env);
     const supervisor = new Supervisor({ server: missing, engines: [] }, (line) => log.push(line));
     expect(await supervisor.run()).toBe(1);

@@ -1,25 +1,23 @@
 import type { ChildProcess, ProcessEnd } from './child-process.js';
-import type { Log } from './log.js';
-import { RestartedChild } from './restarted-child.js';
+import { RestartedChild, type Log } from './restarted-child.js';
 
-/** The server and those behind it have these to end in order; together well under the 5 s that we promise. */
-const FRONT_DEADLINE_MS = 3_000;
-const ENGINE_DEADLINE_MS = 1_000;
-/** One SIGTERM often comes as two: to the group, and passed on by npm. Only what comes later is deliberate. */
+/** Time for the server and then the others to end in order; together well below the 5 s that are promised. */
+const SERVER_DEADLINE_MS = 3_000;
+const OTHERS_DEADLINE_MS = 1_000;
+/** One SIGTERM often arrives twice: sent to the process group, and forwarded by npm. A later one is deliberate. */
 const DELIBERATE_AFTER_MS = 1_000;
 
-/** What the supervisor looks after. Each call of a launcher starts a new process. */
+/** The children of the supervisor. Each call of a function starts a new process. */
 export interface ChildSpecs {
   readonly engines: readonly (() => ChildProcess)[];
-  /** Knows what there is to capture from; optional, as the service can do without. */
   readonly discoverer?: () => ChildProcess;
   readonly server: () => ChildProcess;
 }
 
-/** Starts server, engines and discoverer, starts again those that die, and ends them all when asked to. */
+/** Starts server, engines and discoverer, restarts those that die, and ends them all on request. */
 export class Supervisor {
   private readonly server: RestartedChild;
-  /** Those with powers. */
+  /** The privileged children. */
   private readonly others: readonly RestartedChild[];
   private shutdownBeganAtMs: number | undefined;
   private readonly outcome = Promise.withResolvers<number>();
@@ -36,7 +34,7 @@ export class Supervisor {
     ];
   }
 
-  /** Runs until asked to end, or until the server cannot begin; settles with the exit status for all. */
+  /** Runs until `shutDown`, or until the server fails to start; settles with the exit status of the service. */
   async run(): Promise<number> {
     for (const child of this.others) child.start();
     let ready = false;
@@ -49,11 +47,11 @@ export class Supervisor {
     return await this.outcome.promise;
   }
 
-  /** Ends everything in order: captures are closed by the server, so the server goes first. */
+  /** Ends everything in order: the server first, because it closes the captures. */
   shutDown(reason: string): void {
     if (this.shutdownBeganAtMs !== undefined) return this.hasten();
     this.shutdownBeganAtMs = performance.now();
-    this.log(`${reason}: ending`);
+    this.log(`${reason}: shutting down`);
     void this.stopAll().then(() => this.outcome.resolve(0));
   }
 
@@ -62,7 +60,7 @@ export class Supervisor {
     for (const child of [this.server, ...this.others]) child.kill();
   }
 
-  /** The server said itself what is wrong (a port in use, for example); starting it again would not help. */
+  /** The server has logged what is wrong (a port in use, for example); restarting it would not help. */
   private async giveUp(end: ProcessEnd): Promise<void> {
     if (end.error) this.log(`the server could not be started: ${end.error.message}`, 'fatal');
     else if (end.signal) this.log(`the server was ended by ${end.signal} before it was ready`, 'fatal');
@@ -71,7 +69,7 @@ export class Supervisor {
   }
 
   private async stopAll(): Promise<void> {
-    await this.server.stop(FRONT_DEADLINE_MS);
-    await Promise.all(this.others.map((child) => child.stop(ENGINE_DEADLINE_MS)));
+    await this.server.stop(SERVER_DEADLINE_MS);
+    await Promise.all(this.others.map((child) => child.stop(OTHERS_DEADLINE_MS)));
   }
 }

@@ -1,8 +1,8 @@
 import { Watchdog, type Watched } from './watchdog.js';
 
-const LOOK_MS = 500;
+const POLL_INTERVAL_MS = 500;
 
-/** A watchdog whose clock the test turns. */
+/** A watchdog with a clock that the test controls. */
 class Scene implements Disposable {
   nowMs = 100_000;
   waitedMs = 0;
@@ -18,17 +18,17 @@ class Scene implements Disposable {
     () => this.waitedMs,
   );
 
-  /** Time passes, and the watchdog looks as often as it should. */
-  pass(ms: number, eachLook: () => void = () => undefined): this {
+  /** Advances the clock, and polls at the regular interval. */
+  pass(ms: number, eachPoll: () => void = () => undefined): this {
     for (const endMs = this.nowMs + ms; this.nowMs < endMs;) {
-      this.nowMs += LOOK_MS;
-      eachLook();
-      this.watchdog.look();
+      this.nowMs += POLL_INTERVAL_MS;
+      eachPoll();
+      this.watchdog.poll();
     }
     return this;
   }
 
-  speak(): this {
+  report(): this {
     this.watched.lastSignOfLifeMs = this.nowMs;
     return this;
   }
@@ -39,20 +39,20 @@ class Scene implements Disposable {
 }
 
 describe('The watchdog', () => {
-  it('leaves a child alone that speaks every second', () => {
+  it('does not report a child that sends a report every second', () => {
     using scene = new Scene();
-    for (let second = 0; second < 60; second++) scene.speak().pass(1_000);
+    for (let second = 0; second < 60; second++) scene.report().pass(1_000);
     expect(scene.hangs).toEqual([]);
   });
 
-  it('notices silence within 5 s, once', () => {
+  it('reports silence within 5 s, once', () => {
     using scene = new Scene();
-    scene.speak().pass(5_000);
+    scene.report().pass(5_000);
     expect(scene.hangs).toHaveLength(1);
     expect(scene.hangs[0]).toBeGreaterThan(4_000);
   });
 
-  it('gives a child time to begin', () => {
+  it('allows 30 s until the first report', () => {
     using scene = new Scene();
     scene.pass(30_000);
     expect(scene.hangs).toEqual([]);
@@ -60,30 +60,30 @@ describe('The watchdog', () => {
     expect(scene.hangs).toHaveLength(1);
   });
 
-  it('has patience with a child that others take the processor away from', () => {
+  it('does not count the time in which the child waits for a processor', () => {
     using scene = new Scene();
-    scene.speak().pass(15_000, () => (scene.waitedMs += LOOK_MS * 0.9));
+    scene.report().pass(15_000, () => (scene.waitedMs += POLL_INTERVAL_MS * 0.9));
     expect(scene.hangs).toEqual([]);
     scene.pass(5_000);
     expect(scene.hangs).toHaveLength(1);
   });
 
-  it('notices circles on a machine where half of the time others run', () => {
+  it('reports an endless loop although other processes have the processor half of the time', () => {
     using scene = new Scene();
-    scene.speak().pass(5_000, () => (scene.waitedMs += LOOK_MS * 0.5));
+    scene.report().pass(5_000, () => (scene.waitedMs += POLL_INTERVAL_MS * 0.5));
     expect(scene.hangs).toHaveLength(1);
   });
 
-  it('forgets old waiting when the child has spoken', () => {
+  it('forgets earlier waiting times after a report', () => {
     using scene = new Scene();
-    scene.speak().pass(3_000, () => (scene.waitedMs += LOOK_MS));
-    scene.speak().pass(5_000);
+    scene.report().pass(3_000, () => (scene.waitedMs += POLL_INTERVAL_MS));
+    scene.report().pass(5_000);
     expect(scene.hangs).toHaveLength(1);
   });
 
-  it('begins anew when it stood still itself, and words may still be on their way', () => {
+  it('starts again after it was suspended itself, as reports may not have been read yet', () => {
     using scene = new Scene();
-    scene.speak().pass(1_000);
+    scene.report().pass(1_000);
     scene.nowMs += 3_600_000;
     scene.pass(4_000);
     expect(scene.hangs).toEqual([]);
@@ -91,7 +91,7 @@ describe('The watchdog', () => {
     expect(scene.hangs).toHaveLength(1);
   });
 
-  it('has nothing to look at where there is no process', () => {
+  it('reports nothing when there is no process', () => {
     using scene = new Scene();
     scene.watched.pid = undefined;
     scene.pass(60_000);

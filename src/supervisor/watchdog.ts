@@ -1,32 +1,32 @@
 import { readFileSync } from 'node:fs';
 
-/** Children tell every second that they live, see supervised/supervision.ts. Together with a look at it well below 5 s. */
+/** Children report every second that they are alive. Together with the polling interval well below 5 s. */
 const LONGEST_SILENCE_MS = 4_000;
-/** So much of the silence must be the child's own, and not time in which others had all the processors. */
+/** This share of the silence must be the child's own time, in which it did not wait for a processor. */
 const OWN_SHARE = 0.5;
-/** Until the first word: to load all the code may take long on a busy machine. */
+/** Until the first report: loading all the code may take long on a busy machine. */
 const LONGEST_START_MS = 30_000;
-const LOOK_MS = 500;
-/** Later than that, and it was us who stood still: stopped, or with the whole machine. */
-const LATE_LOOK_MS = 3 * LOOK_MS;
+const POLL_INTERVAL_MS = 500;
+/** If a poll comes later than this, the supervisor itself was suspended, alone or with the whole machine. */
+const LATE_POLL_MS = 3 * POLL_INTERVAL_MS;
 const NS_PER_MS = 1_000_000;
 
-/** What the watchdog looks at. */
+/** The process that a watchdog observes. */
 export interface Watched {
   readonly pid: number | undefined;
-  /** On the clock of `performance.now()`; undefined: none yet. */
+  /** By the clock of `performance.now()`; undefined: none yet. */
   readonly lastSignOfLifeMs: number | undefined;
 }
 
 /**
- * Notices that a child hangs: that its event loop stands still, since the process has been stopped or goes round in
- * circles. A child that only waits for a processor does not hang, and neither does one whose words we could not
- * hear because we stood still ourselves.
+ * Detects a child that hangs: its event loop does not run, because the process is stopped or in an endless loop. A
+ * child that merely waits for a processor does not hang, nor does one whose reports the supervisor could not read
+ * because it was suspended itself.
  */
 export class Watchdog {
   private timer: NodeJS.Timeout | undefined;
-  private lastLookMs: number;
-  /** Silence before this does not count. */
+  private lastPollMs: number;
+  /** Silence before this time does not count. */
   private silentSinceMs: number;
   private waitedBeforeMs: number | undefined;
 
@@ -40,8 +40,8 @@ export class Watchdog {
     private readonly clock = () => performance.now(),
     private readonly waitedForProcessorMs = processorWaitMs,
   ) {
-    this.lastLookMs = this.silentSinceMs = clock();
-    this.timer = setInterval(() => this.look(), LOOK_MS);
+    this.lastPollMs = this.silentSinceMs = clock();
+    this.timer = setInterval(() => this.poll(), POLL_INTERVAL_MS);
   }
 
   stop(): void {
@@ -50,12 +50,12 @@ export class Watchdog {
   }
 
   /** Called by the timer. */
-  look(): void {
+  poll(): void {
     if (this.timer === undefined) return;
     const nowMs = this.clock();
     const { pid, lastSignOfLifeMs } = this.watched;
-    if (nowMs - this.lastLookMs > LATE_LOOK_MS) this.countFrom(nowMs);
-    this.lastLookMs = nowMs;
+    if (nowMs - this.lastPollMs > LATE_POLL_MS) this.countFrom(nowMs);
+    this.lastPollMs = nowMs;
     if (lastSignOfLifeMs !== undefined && lastSignOfLifeMs > this.silentSinceMs)
       this.countFrom(lastSignOfLifeMs);
     if (pid === undefined) return;
@@ -76,11 +76,11 @@ export class Watchdog {
   }
 }
 
-/** How long the main thread of a process has been ready to run without a processor: proc_pid_schedstat(5), field 2. */
+/** How long the main thread of a process was ready to run without a processor: proc_pid_schedstat(5), field 2. */
 function processorWaitMs(pid: number): number {
   try {
     return Number(readFileSync(`/proc/${pid}/schedstat`, 'latin1').split(' ')[1] ?? 0) / NS_PER_MS;
   } catch {
-    return 0; // it has just ended, or the kernel keeps no such account
+    return 0; // ENOENT: the process has just ended, or the kernel lacks CONFIG_SCHED_INFO
   }
 }

@@ -83,7 +83,7 @@ describeAsRoot('The log that programs collect', () => {
     await using service = await RunningService.start();
     const engine = service.inRole('engine');
     process.kill(engine.pid, 'SIGKILL');
-    await service.child.saying(/starting it again/);
+    await service.child.saying(/restarting it/);
     const records = recordsOf(service.log);
     expect(records.map(({ role }) => role)).toEqual(expect.arrayContaining(['server', 'supervisor']));
     expect(records).toContainEqual({
@@ -91,9 +91,7 @@ describeAsRoot('The log that programs collect', () => {
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string,
       role: 'supervisor',
       pid: service.pid,
-      message: expect.stringMatching(
-        /^engine \d was ended by SIGKILL; starting it again in 100 ms$/,
-      ) as string,
+      message: expect.stringMatching(/^engine \d was ended by SIGKILL; restarting it in 100 ms$/) as string,
     });
   });
 
@@ -121,6 +119,6 @@ describeAsRoot('The log that people read', () => {
       /^\S+Z WARN {2}server \d+ Capture: capture refused capture=[a-z]+-[a-z]+-[a-z]+ code=4400 cause=invalid-request reason="netns must .*, not \\"none .*" bytes=0 seconds=[\d.]+ client="127/,
     );
     service.terminate();
-    await eventually('the end', () => / supervisor \d+: SIGTERM: ending$/m.test(service.log));
+    await eventually('the end', () => / supervisor \d+: SIGTERM: shutting down$/m.test(service.log));
   });
 });

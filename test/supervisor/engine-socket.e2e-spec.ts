@@ -106,7 +106,7 @@ describeAsRoot('The socket of an engine', () => {
     );
     await using next = await CaptureClient.open(service, { netns: namespace.inode, nif: 'eth0' });
     await next.described('eth0');
-    expect(service.log).not.toMatch(/starting it again/);
+    expect(service.log).not.toMatch(/restarting it/);
   });
 
   it('closes the connection to a server that sends requests and does not read the answers', async () => {
@@ -127,7 +127,7 @@ describeAsRoot('The socket of an engine', () => {
       },
       60_000,
     );
-    expect(service.log).not.toMatch(/starting it again/);
+    expect(service.log).not.toMatch(/restarting it/);
     expect(await service.answers()).toBe(true);
   });
 

@@ -8,7 +8,7 @@ describeAsRoot('a process of the service that dies', () => {
     const { pid } = service.inRole(role);
     const count = service.processes().length;
     process.kill(pid, 'SIGKILL');
-    await service.child.saying(new RegExp(`${role}.* was ended by SIGKILL; starting it again in 100 ms`));
+    await service.child.saying(new RegExp(`${role}.* was ended by SIGKILL; restarting it in 100 ms`));
     await eventually(`another ${role}`, () => {
       const processes = service.processes();
       return processes.length === count && !processes.some((process) => process.pid === pid);

@@ -1,4 +1,5 @@
-import { resolveServiceUser, type ServiceUser } from './service-user.js';
+import type { ServiceUser } from './granted-privileges.js';
+import { resolveServiceUser } from './root.js';
 
 const KNOWN: Readonly<Record<string, ServiceUser>> = {
   alice: { uid: 1000, gid: 100 },
@@ -9,7 +10,7 @@ const lookUp = (name: string): ServiceUser | undefined => KNOWN[name];
 
 describe('The user that the service becomes', () => {
   it.each<[string, string | undefined, ServiceUser]>([
-    ['one that nobody else is, by default', undefined, { uid: 65533, gid: 65533 }],
+    ['by default one that no other service uses', undefined, { uid: 65533, gid: 65533 }],
     ['named', 'alice', { uid: 1000, gid: 100 }],
     ['a known id with its group', '1000', { uid: 1000, gid: 100 }],
     ['an unknown id with a group of that number', '4711', { uid: 4711, gid: 4711 }],
@@ -18,23 +19,23 @@ describe('The user that the service becomes', () => {
     expect(resolveServiceUser(wish, lookUp)).toEqual(expected);
   });
 
-  it('is called packetflix where there is such a user', () => {
+  it('is packetflix by default, if there is such a user', () => {
     const user = { uid: 990, gid: 980 };
     expect(resolveServiceUser(undefined, (name) => (name === 'packetflix' ? user : undefined))).toEqual(user);
   });
 
   it.each([
     ['nosuchuser', /no user "nosuchuser"/],
-    ['toor', /root is who the service must not be/],
-    ['0', /root is who the service must not be/],
-    ['0:27', /root is who the service must not be/],
-    ['4294967295', /no user id/],
+    ['toor', /must not run as root/],
+    ['0', /must not run as root/],
+    ['0:27', /must not run as root/],
+    ['4294967295', /not a valid user id/],
   ])('is never %s', (wish, message) => {
     expect(() => resolveServiceUser(wish, lookUp)).toThrow(message);
   });
 
-  it('is found where the machine keeps its users', () => {
-    expect(() => resolveServiceUser('root')).toThrow(/root is who the service must not be/);
+  it('is looked up in the user database of the machine', () => {
+    expect(() => resolveServiceUser('root')).toThrow(/must not run as root/);
     expect(() => resolveServiceUser('no-such-user-here')).toThrow(/no user/);
   });
 });

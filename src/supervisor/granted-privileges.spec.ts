@@ -1,6 +1,12 @@
 import { CapabilitySet } from '../shared/privileges/capabilities.js';
-import { asRole, asUser, findSetpriv, missingForGivingUpRoot, type GrantedPrivileges } from './privileges.js';
-import type { Command } from './roles.js';
+import {
+  asRole,
+  asUser,
+  findSetpriv,
+  missingForGivingUpRoot,
+  type GrantedPrivileges,
+} from './granted-privileges.js';
+import type { Command } from './child-process.js';
 
 const withMask = (mask: string) => CapabilitySet.fromStatus(`CapEff:\t${mask}\n`);
 const ALL = withMask('000001ffffffffff');
@@ -16,35 +22,35 @@ function optionsOf({ file, args }: Command): string {
 const child = (role: Parameters<typeof asRole>[0], granted: GrantedPrivileges): string =>
   optionsOf(asRole(role, command, granted));
 
-describe('The command that strips a child', () => {
-  it('takes everything from the server', () => {
+describe('The command of a child', () => {
+  it('leaves the server no capabilities', () => {
     expect(child('server', { capabilities: ALL })).toBe(
       '--inh-caps=-all --ambient-caps=-all --bounding-set=-all --pdeathsig KILL --no-new-privs',
     );
   });
 
-  it('leaves an engine what it needs', () => {
+  it('leaves an engine the capabilities that it needs', () => {
     const kept = '-all,+sys_ptrace,+sys_admin,+net_raw,+dac_read_search';
     expect(child('engine', { capabilities: ALL })).toBe(
       `--inh-caps=${kept} --ambient-caps=${kept} --bounding-set=${kept} --pdeathsig KILL --no-new-privs`,
     );
   });
 
-  it('asks for nothing that is not there to be had', () => {
+  it('keeps only capabilities that the supervisor has', () => {
     const kept = '-all,+sys_ptrace,+sys_admin,+dac_read_search';
     expect(child('discoverer', { capabilities: ENGINES })).toBe(
       `--inh-caps=${kept} --ambient-caps=${kept} --pdeathsig KILL --no-new-privs`,
     );
   });
 
-  it('lets a server in a closed folder read the code first, and become another user then', () => {
+  it('starts the server as root when only root may read the code, able to change its user', () => {
     expect(child('server', { capabilities: ALL, closedTo: user })).toBe(
       '--clear-groups --inh-caps=-all --ambient-caps=-all ' +
         '--bounding-set=-all,+setuid,+setgid,+dac_read_search --pdeathsig KILL --no-new-privs',
     );
   });
 
-  it('makes user 0 an ordinary user for an engine in a closed folder', () => {
+  it('makes user 0 an ordinary user for an engine when only root may read the code', () => {
     expect(child('engine', { capabilities: ALL, closedTo: user })).toMatch(
       /^--regid 980 --clear-groups --securebits \+noroot,\+noroot_locked --inh-caps=-all,\+sys_ptrace/,
     );
@@ -52,7 +58,7 @@ describe('The command that strips a child', () => {
 });
 
 describe('The command by which root becomes another user', () => {
-  it('keeps what there is to share out', () => {
+  it('keeps the capabilities to grant', () => {
     const kept = '-all,+sys_ptrace,+sys_admin,+net_raw,+dac_read_search,+dac_override,+setpcap';
     expect(optionsOf(asUser('supervisor', user, command, ALL))).toBe(
       `--reuid 990 --regid 980 --clear-groups --inh-caps=${kept} --ambient-caps=${kept} ` +
@@ -60,12 +66,12 @@ describe('The command by which root becomes another user', () => {
     );
   });
 
-  it('is only possible with the capabilities for it', () => {
+  it('requires certain capabilities', () => {
     expect(missingForGivingUpRoot(ALL)).toEqual([]);
     expect(missingForGivingUpRoot(ENGINES)).toEqual(['SETUID', 'SETGID', 'SETPCAP']);
   });
 
-  it('is only possible where setpriv is in the search path', () => {
+  it('requires setpriv in the search path', () => {
     expect(findSetpriv('/nonexistent:/dev')).toBeUndefined();
     expect(findSetpriv(`/nonexistent:${process.env['PATH'] ?? ''}`)).toMatch(/^\/.*\/setpriv$/);
   });
