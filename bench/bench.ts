@@ -3,14 +3,13 @@ import { ClientProcess } from './client/client-process.js';
 import { LoadGenerator } from './load/load-generator.js';
 import { TestBed } from './load/test-bed.js';
 import type { BenchOptions } from './options.js';
-import { peerAt } from './subjects/peer.js';
 import { DUMPCAP, ProgramSubject, TCPDUMP } from './subjects/program-subject.js';
-import { ServiceSubject, type ServiceAddress } from './subjects/service-subject.js';
+import { peerAt, ServiceSubject, type ServiceAddress } from './subjects/service-subject.js';
 import type { Subject } from './subjects/subject.js';
 
-/** What scenarios work with. All that is made through it is removed when it is disposed of, at the latest. */
+/** The resources of the scenarios. Disposing of it removes everything that was created through it. */
 export class Bench implements AsyncDisposable {
-  private readonly belongings = new AsyncDisposableStack();
+  private readonly resources = new AsyncDisposableStack();
   private disposal: Promise<void> | undefined;
 
   private constructor(
@@ -22,19 +21,19 @@ export class Bench implements AsyncDisposable {
   ) {}
 
   static async create(options: BenchOptions): Promise<Bench> {
-    await using made = new AsyncDisposableStack();
+    await using created = new AsyncDisposableStack();
     const peer = options.peer === undefined ? undefined : await peerAt(options.peer);
-    const generator = made.use(await LoadGenerator.create(options.generator));
-    const client = made.use(await ClientProcess.start());
-    const service = made.use(await Service.start());
+    const generator = created.use(await LoadGenerator.create(options.generator));
+    const client = created.use(await ClientProcess.start());
+    const service = created.use(await Service.start());
     const bench = new Bench(options, generator, client, service, peer);
-    bench.belongings.use(made.move());
+    bench.resources.use(created.move());
     return bench;
   }
 
-  /** A namespace with wires, until the end of the benchmark or until `end` is called on it. */
+  /** A namespace with veth pairs; it exists until the end of the benchmark or until `end` is called on it. */
   testBed(wires = 1): Promise<TestBed> {
-    return TestBed.create(wires, (namespace) => this.belongings.use(namespace));
+    return TestBed.create(wires, (namespace) => this.resources.use(namespace));
   }
 
   /** Our service first, then the peer. */
@@ -45,19 +44,19 @@ export class Bench implements AsyncDisposable {
     );
   }
 
-  /** All that capture, our own service first and dumpcap, what the others are compared with, second. */
+  /** All subjects: our own service first, then dumpcap, which is the reference. */
   subjects(): Subject[] {
     const [ours, ...peers] = this.services();
     const programs = [DUMPCAP, ...(this.options.tcpdump ? [TCPDUMP] : [])];
     return [...(ours ? [ours] : []), ...programs.map((program) => new ProgramSubject(program)), ...peers];
   }
 
-  /** Tells how far it is; the results go to standard output. */
+  /** Reports progress on standard error; results go to standard output. */
   progress(text: string): void {
     process.stderr.write(`bench: ${text}\n`);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return (this.disposal ??= this.belongings.disposeAsync());
+    return (this.disposal ??= this.resources.disposeAsync());
   }
 }

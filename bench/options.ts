@@ -16,9 +16,9 @@ export interface BenchOptions {
   readonly scenarios: readonly ScenarioName[];
   readonly extent: 'quick' | 'usual' | 'matrix';
   readonly rounds: number;
-  /** Length of one load. */
+  /** Duration of one load. */
   readonly seconds: number;
-  /** How long the client of the scenario `stall` does not read. */
+  /** Time for which the client of the scenario `stall` does not read. */
   readonly stallSeconds: number;
   readonly sizes?: readonly number[];
   readonly rates?: readonly number[];
@@ -32,21 +32,21 @@ export interface BenchOptions {
 
 export const USAGE = `usage: npm run bench -- [SCENARIO...] [options]
 
-Scenarios (${SCENARIO_NAMES.join(', ')}, all); without any: load and first-byte.
+Scenarios: ${SCENARIO_NAMES.join(', ')}, all. Default: load and first-byte.
 
   --quick               one packet size, two rates, one round
-  --matrix              packets of 64 to 65,000 bytes, 1,000 packets/s to as fast as it goes
-  --rounds N            how often each point is measured (3)
-  --seconds N           length of one load (5)
-  --stall N             seconds that the client of the scenario "stall" does not read (60)
-  --sizes A,B           frame sizes in bytes, instead of those of the scenario
-  --rates A,B           packets/s, "max" as fast as it goes, instead of those of the scenario
-  --peer URL            another service on this machine that speaks the same /capture API
-  --tcpdump             tcpdump, too, besides dumpcap
+  --matrix              packets of 64 to 65,000 bytes, 1,000 packets/s to full speed
+  --rounds N            number of measurements of each point (3)
+  --seconds N           duration of one load (5)
+  --stall N             seconds for which the client of the scenario "stall" does not read (60)
+  --sizes A,B           frame sizes in bytes, instead of the scenario's
+  --rates A,B           packets/s, or "max" for full speed, instead of the scenario's
+  --peer URL            measure another service on this machine with the same /capture API, too
+  --tcpdump             measure tcpdump, too
   --generator NAME      sender (default) or trafgen
-  --markdown            tables for docs/performance.md
-  --json FILE           all that was measured
-  --svg FOLDER          pictures of the scenario load
+  --markdown            print the tables as Markdown, for docs/performance.md
+  --json FILE           write all measurements
+  --svg FOLDER          draw charts of the scenarios load and captures
 `;
 
 export class UsageError extends Error {
@@ -124,6 +124,6 @@ function list(text = ''): string[] {
 
 function positive(option: string, text: string): number {
   const value = Number(text.replaceAll('_', ''));
-  if (!(value > 0)) throw new UsageError(`${option}: ${text} is no number above 0`);
+  if (!(value > 0)) throw new UsageError(`${option}: ${text} is not a number above 0`);
   return value;
 }

@@ -1,4 +1,4 @@
-// Lets Node run the sources as they are: `import './a.js'` finds a.ts, as the compiler would.
+// Lets Node run the TypeScript sources directly: `import './a.js'` resolves to a.ts, as in the compiler.
 import { registerHooks } from 'node:module';
 
 registerHooks({

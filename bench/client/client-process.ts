@@ -1,12 +1,12 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClientRequest, StreamReport } from './messages.js';
+import type { ClientRequest, StreamReport } from './client-messages.js';
 
 const PROGRAM = new URL('./client-program.ts', import.meta.url);
 const POLL_MS = 20;
 
-/** The handle on the process that plays the clients. */
+/** Controls the process that runs the clients. */
 export class ClientProcess implements Disposable {
   private lastId = 0;
 
@@ -22,7 +22,7 @@ export class ClientProcess implements Disposable {
     return this.child.pid ?? 0;
   }
 
-  /** Opens captures at once; comes back when each has its first byte of pcapng. */
+  /** Opens captures simultaneously; resolves when each has received its first byte of pcapng. */
   async open(url: string, count = 1, everyLatency = false): Promise<Streams> {
     const ids = Array.from({ length: count }, () => ++this.lastId);
     const streams = new Streams(ids, this);
@@ -46,7 +46,7 @@ export class ClientProcess implements Disposable {
   }
 }
 
-/** Some captures that were opened together. */
+/** Captures that were opened together. */
 export class Streams {
   constructor(
     private readonly ids: readonly number[],
@@ -69,7 +69,7 @@ export class Streams {
     this.client.send({ type: 'close', ids: this.ids });
   }
 
-  /** Waits until nothing comes any more, but not for ever. */
+  /** Resolves when no more packets arrive, or after the timeout. */
   async quiet(quietMs = 300, timeoutMs = 10_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     let last = -1;

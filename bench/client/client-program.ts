@@ -1,5 +1,5 @@
-/** The process that plays the clients, apart from the benchmark, so that neither makes the other wait. */
-import type { ClientRequest } from './messages.js';
+/** Runs the clients in a process of their own, so that they and the benchmark do not delay each other. */
+import type { ClientRequest } from './client-messages.js';
 import { StreamClient } from './stream-client.js';
 import { WallClock } from './wall-clock.js';
 
@@ -9,7 +9,7 @@ const clients = new Map<number, StreamClient>();
 process.on('message', (request: ClientRequest) => {
   if (request.type === 'open') {
     const { ids, url, everyLatency } = request;
-    clock.set();
+    clock.synchronize();
     for (const id of ids) clients.set(id, new StreamClient(id, new URL(url), clock, everyLatency));
     return;
   }
@@ -32,7 +32,7 @@ process.on('message', (request: ClientRequest) => {
       request satisfies never;
   }
 });
-// Nobody is left to count for.
+// The benchmark has ended.
 process.on('disconnect', () => process.exit(0));
 process.on('SIGINT', () => undefined);
 process.send?.('ready');

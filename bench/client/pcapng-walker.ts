@@ -6,27 +6,27 @@ const ISB_IFRECV = 4;
 const ISB_OSDROP = 7;
 
 const BLOCK_HEADER_BYTES = 8;
-/** Of an enhanced packet block: up to where its packet begins. */
+/** Part of an enhanced packet block before the packet data. */
 const PACKET_HEADER_BYTES = 28;
 const STATISTICS_FIXED_BYTES = 20;
-const LARGEST_OTHER_BLOCK_BYTES = 512 * 1024;
-const LARGEST_BLOCK_BYTES = 1024 * 1024;
+const MAX_OTHER_BLOCK_BYTES = 512 * 1024;
+const MAX_BLOCK_BYTES = 1024 * 1024;
 
 /**
- * Counts the blocks of a little-endian pcapng stream that comes in pieces cut anywhere. Looks at the headers only, in
- * place, so that it costs as little as can be next to what is measured.
+ * Counts the blocks of a little-endian pcapng stream that arrives in chunks, divided anywhere. It reads the headers in
+ * place and copies nothing (unlike the service's own BlockReader), because it shares the machine with what is measured.
  */
 export class PcapngWalker {
   packets = 0;
   packetBytes = 0;
   interfaces = 0;
   sections = 0;
-  /** What made the stream unreadable. */
+  /** What made the stream invalid. */
   damage: string | undefined;
   private readonly statistics = new Map<number, { received: number; dropped: number }>();
-  private readonly carry = Buffer.alloc(LARGEST_OTHER_BLOCK_BYTES);
-  private carried = 0;
-  private skip = 0;
+  private readonly carry = Buffer.alloc(MAX_OTHER_BLOCK_BYTES);
+  private carriedBytes = 0;
+  private skipBytes = 0;
 
   /** @param onPacket called with the timestamp of each packet in milliseconds since 1970 */
   constructor(private readonly onPacket: (timestampMs: number) => void) {}
@@ -39,55 +39,54 @@ export class PcapngWalker {
     return [...this.statistics.values()].reduce((sum, { dropped }) => sum + dropped, 0);
   }
 
-  /** Whether the stream so far ends with a whole block. */
+  /** Whether the stream so far ends with a complete block. */
   get whole(): boolean {
-    return !this.damage && this.skip === 0 && this.carried === 0 && this.sections === 1;
+    return !this.damage && this.skipBytes === 0 && this.carriedBytes === 0 && this.sections === 1;
   }
 
   push(bytes: Buffer, start: number, end: number): void {
     let at = start;
     while (at < end && !this.damage) {
-      if (this.skip > 0) {
-        const skipped = Math.min(this.skip, end - at);
-        this.skip -= skipped;
+      if (this.skipBytes > 0) {
+        const skipped = Math.min(this.skipBytes, end - at);
+        this.skipBytes -= skipped;
         at += skipped;
-      } else if (this.carried > 0 || end - at < this.needed(bytes, at, end - at)) {
-        at = this.carryOn(bytes, at, end);
+      } else if (this.carriedBytes > 0 || end - at < this.needed(bytes, at, end - at)) {
+        at = this.carryHeader(bytes, at, end);
       } else {
         const length = this.take(bytes, at);
-        this.skip = Math.max(0, at + length - end);
+        this.skipBytes = Math.max(0, at + length - end);
         at += length;
       }
     }
   }
 
-  /** A header that is cut in two is put together first. */
-  private carryOn(bytes: Buffer, at: number, end: number): number {
-    const needed = this.needed(this.carry, 0, this.carried);
-    const taken = Math.min(needed - this.carried, end - at);
-    bytes.copy(this.carry, this.carried, at, at + taken);
-    this.carried += taken;
-    if (this.carried === this.needed(this.carry, 0, this.carried) && !this.damage) {
-      this.skip = this.take(this.carry, 0) - this.carried;
-      this.carried = 0;
+  /** Reassembles a header that is divided between two chunks. */
+  private carryHeader(bytes: Buffer, at: number, end: number): number {
+    const needed = this.needed(this.carry, 0, this.carriedBytes);
+    const taken = Math.min(needed - this.carriedBytes, end - at);
+    bytes.copy(this.carry, this.carriedBytes, at, at + taken);
+    this.carriedBytes += taken;
+    if (this.carriedBytes === this.needed(this.carry, 0, this.carriedBytes) && !this.damage) {
+      this.skipBytes = this.take(this.carry, 0) - this.carriedBytes;
+      this.carriedBytes = 0;
     }
     return at + taken;
   }
 
-  /** How much of the block at hand must be there to make sense of it. */
+  /** Number of bytes of the current block that are required to parse it. */
   private needed(bytes: Buffer, at: number, available: number): number {
     if (available < BLOCK_HEADER_BYTES) return BLOCK_HEADER_BYTES;
     if (bytes.readUInt32LE(at) === ENHANCED_PACKET_BLOCK) return PACKET_HEADER_BYTES;
     const length = bytes.readUInt32LE(at + 4);
-    if (length > LARGEST_OTHER_BLOCK_BYTES) this.damage = `a block of ${length} bytes`;
+    if (length > MAX_OTHER_BLOCK_BYTES) this.damage = `a block of ${length} bytes`;
     return length;
   }
 
   private take(bytes: Buffer, at: number): number {
     const type = bytes.readUInt32LE(at);
     const length = bytes.readUInt32LE(at + 4);
-    if (length < 12 || length % 4 !== 0 || length > LARGEST_BLOCK_BYTES)
-      this.damage = `block length ${length}`;
+    if (length < 12 || length % 4 !== 0 || length > MAX_BLOCK_BYTES) this.damage = `block length ${length}`;
     if (type === ENHANCED_PACKET_BLOCK) {
       this.packets += 1;
       this.packetBytes += bytes.readUInt32LE(at + 20);

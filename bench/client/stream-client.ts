@@ -1,17 +1,17 @@
 import { connect, type Socket } from 'node:net';
-import type { StreamReport } from './messages.js';
+import type { StreamReport } from './client-messages.js';
 import { PcapngWalker } from './pcapng-walker.js';
 import type { WallClock } from './wall-clock.js';
 import { clientFrame, WebSocketFrames } from './websocket-frames.js';
 
-/** One for all: what is read is done with at once. */
+/** Shared by all clients, because data is processed as soon as it is read. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(1024 * 1024);
 const END_OF_HEAD = '\r\n\r\n';
-/** Under load only each so many packets tells its latency. */
+/** Under load, only every 16th packet is measured. */
 const LATENCY_SAMPLE_EVERY = 16;
-const MOST_LATENCIES = 500_000;
+const MAX_LATENCIES = 500_000;
 
-/** One capture by websocket that is counted, not kept. */
+/** One capture over a websocket, which is counted and not stored. */
 export class StreamClient {
   private readonly walker: PcapngWalker;
   private readonly frames: WebSocketFrames;
@@ -25,7 +25,7 @@ export class StreamClient {
   private closing: string | undefined;
   private readonly latencies: number[] = [];
 
-  /** @param everyLatency of each packet, not of a sample */
+  /** @param everyLatency whether the latency of every packet is recorded instead of a sample */
   constructor(
     readonly id: number,
     url: URL,
@@ -34,7 +34,7 @@ export class StreamClient {
   ) {
     const every = everyLatency ? 1 : LATENCY_SAMPLE_EVERY;
     this.walker = new PcapngWalker((timestampMs) => {
-      if (this.walker.packets % every === 0 && this.latencies.length < MOST_LATENCIES) {
+      if (this.walker.packets % every === 0 && this.latencies.length < MAX_LATENCIES) {
         this.latencies.push(this.arrivedAt - timestampMs);
       }
     });

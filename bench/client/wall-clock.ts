@@ -1,20 +1,20 @@
-const SETTING_MS = 5;
+const SYNCHRONIZE_MS = 5;
 
 /**
- * CLOCK_REALTIME in milliseconds with fractions: what the kernel stamps packets with. Node tells only whole ones, so the
- * monotonic clock is set by looking at both again and again: the greatest difference is that of the moment at which a
- * new millisecond began, and nothing came in between.
+ * CLOCK_REALTIME in milliseconds with fractions, the clock of packet timestamps. `Date.now()` returns whole milliseconds,
+ * so the offset of the monotonic clock is measured by reading both in a loop: the greatest difference belongs to the
+ * moment at which a new millisecond began and nothing delayed the reads.
  */
 export class WallClock {
   private offsetMs = 0;
 
   constructor() {
-    this.set();
+    this.synchronize();
   }
 
-  /** To be called now and then: the one clock is slewed, the other is not. */
-  set(): void {
-    const end = performance.now() + SETTING_MS;
+  /** Call this from time to time, because only one of the two clocks is slewed. */
+  synchronize(): void {
+    const end = performance.now() + SYNCHRONIZE_MS;
     let offsetMs = -Infinity;
     while (performance.now() < end) offsetMs = Math.max(offsetMs, Date.now() - performance.now());
     this.offsetMs = offsetMs;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** As much of Grafana's dashboard model as the picture needs. */
+/** The part of Grafana's dashboard model that the picture needs. */
 export interface Dashboard {
   readonly panels: readonly Panel[];
 }
@@ -15,7 +15,7 @@ export interface Panel {
 
 export interface Target {
   readonly expr: string;
-  /** May hold `{{label}}`. */
+  /** May contain `{{label}}`. */
   readonly legendFormat: string;
 }
 
@@ -23,7 +23,7 @@ export function readDashboard(path: string): Dashboard {
   return JSON.parse(readFileSync(path, 'utf8')) as Dashboard;
 }
 
-/** An expression with Grafana's variables replaced, as Prometheus takes it. */
+/** Replaces Grafana's variables, so that Prometheus accepts the expression. */
 export function expressionFor(expr: string, rateSeconds: number, rangeSeconds: number): string {
   return expr
     .replaceAll('$__rate_interval', `${rateSeconds}s`)

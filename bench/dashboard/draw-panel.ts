@@ -1,13 +1,12 @@
 import type { Panel } from './dashboard.js';
-import { inUnit } from './figures.js';
 
-/** A line with the name that the legend gives it. */
+/** A line with its name in the legend. */
 export interface Line {
   readonly name: string;
   readonly values: readonly number[];
 }
 
-/** Where a panel is in the picture, in pixels. */
+/** Position of a panel in the picture, in pixels. */
 export interface Box {
   readonly x: number;
   readonly y: number;
@@ -15,12 +14,17 @@ export interface Box {
   readonly height: number;
 }
 
+const STEPS = [
+  { factor: 1e9, prefix: 'G' },
+  { factor: 1e6, prefix: 'M' },
+  { factor: 1e3, prefix: 'k' },
+] as const;
 const COLOURS = ['#5794f2', '#e0752d', '#73bf69', '#b877d9', '#d9a400', '#f2495c', '#3aa8a8', '#888'];
 const MARGIN = { left: 62, right: 10, top: 30, bottom: 24 };
 const GRID_LINES = 3;
 const LEGEND_LETTER_WIDTH = 5.5;
-/** What a line at 0 needs to have above it. */
-const LEAST_RANGE = 1e-9;
+/** Lets a line that is always 0 have a range. */
+const MIN_RANGE = 1e-9;
 
 /** One panel as SVG. */
 export function drawPanel(panel: Panel, lines: readonly Line[], box: Box): string {
@@ -45,11 +49,11 @@ function drawGraph(lines: readonly Line[], unit: string, box: Box): string[] {
   const right = box.x + box.width - MARGIN.right;
   const top = box.y + MARGIN.top;
   const bottom = box.y + box.height - MARGIN.bottom;
-  const most = Math.max(LEAST_RANGE, ...lines.flatMap(({ values }) => values.filter(Number.isFinite)));
-  const yOf = (value: number) => Math.round(bottom - (value / most) * (bottom - top));
+  const maximum = Math.max(MIN_RANGE, ...lines.flatMap(({ values }) => values.filter(Number.isFinite)));
+  const yOf = (value: number) => Math.round(bottom - (value / maximum) * (bottom - top));
 
   const grid = Array.from({ length: GRID_LINES + 1 }, (_, i) => {
-    const value = (most * i) / GRID_LINES;
+    const value = (maximum * i) / GRID_LINES;
     return (
       `<path d="M${left} ${yOf(value)}H${right}" stroke="#eee"/>` +
       text(left - 6, yOf(value) + 4, inUnit(value, unit), 'end')
@@ -71,7 +75,7 @@ function drawLegend(lines: readonly Line[], left: number, y: number): string[] {
   });
 }
 
-/** Where there is no value, there is no line. */
+/** The line is interrupted where there is no value. */
 function pathOf(
   values: readonly number[],
   xOf: (index: number) => number,
@@ -98,4 +102,33 @@ function colour(index: number): string {
 function text(x: number, y: number, content: string, anchor: string, style = 'fill="#666"'): string {
   const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
   return `<text x="${x}" y="${y}" text-anchor="${anchor}" ${style}>${escaped}</text>`;
+}
+
+/** Formats a value in one of Grafana's units. */
+function inUnit(value: number, unit: string): string {
+  switch (unit) {
+    case 'bytes':
+      return `${scaled(value)}B`;
+    case 'Bps':
+      return `${scaled(value)}B/s`;
+    case 'pps':
+      return `${scaled(value)} p/s`;
+    case 'reqps':
+      return `${scaled(value)}/s`;
+    case 'percentunit':
+      return `${digits(value * 100)} %`;
+    case 's':
+      return value < 1 ? `${digits(value * 1000)} ms` : `${digits(value)} s`;
+    default:
+      return scaled(value);
+  }
+}
+
+function scaled(value: number): string {
+  const step = STEPS.find(({ factor }) => Math.abs(value) >= factor);
+  return step ? `${digits(value / step.factor)} ${step.prefix}` : digits(value);
+}
+
+function digits(value: number): string {
+  return String(Number(value.toPrecision(3)));
 }

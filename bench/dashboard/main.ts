@@ -1,7 +1,7 @@
 /**
- * `npm run dashboard`: draws docs/grafana/packetflix-dashboard.svg. There is no Grafana here: the real Prometheus
- * collects from the service while it works for two minutes, answers the queries of the dashboard's panels, and what it
- * answers is drawn, in the dashboard's own layout. A panel that gets no data fails the run.
+ * `npm run dashboard`: draws docs/grafana/packetflix-dashboard.svg without Grafana. A real Prometheus scrapes the service
+ * under load for two minutes and answers the queries of the dashboard's panels; the results are drawn in the dashboard's
+ * layout. A panel without data fails the run.
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -10,11 +10,11 @@ import { Service } from '../../test/kit/service.js';
 import { expressionFor, readDashboard, type Panel } from './dashboard.js';
 import { drawPanel, type Line } from './draw-panel.js';
 import { Prometheus } from './prometheus.js';
-import { playScene } from './scene.js';
+import { runWorkload } from './workload.js';
 
 const DASHBOARD = new URL('../../docs/grafana/packetflix-dashboard.json', import.meta.url).pathname;
 const PICTURE = DASHBOARD.replace(/json$/, 'svg');
-const SCENE_SECONDS = 120;
+const WORKLOAD_SECONDS = 120;
 const RATE_SECONDS = 10;
 const STEP_SECONDS = 2;
 /** Grafana's grid has 24 columns. */
@@ -22,15 +22,16 @@ const COLUMN_PIXELS = 50;
 const ROW_PIXELS = 26;
 const GAP_PIXELS = 6;
 
-if (process.getuid?.() !== 0) fail('only root may make network namespaces: run it as root');
-if (spawnSync('prometheus', ['--version']).error) fail('there is no prometheus: apt-get install prometheus');
+if (process.getuid?.() !== 0) fail('network namespaces require root');
+if (spawnSync('prometheus', ['--version']).error)
+  fail('Prometheus is not installed: apt-get install prometheus');
 
 const { panels } = readDashboard(DASHBOARD);
 await using service = await Service.start(['--log-format', 'text']);
 await using prometheus = await Prometheus.start(`127.0.0.1:${service.port}`);
 await sleep(RATE_SECONDS * 1000);
 const from = Math.floor(Date.now() / 1000);
-await playScene(service, SCENE_SECONDS);
+await runWorkload(service, WORKLOAD_SECONDS);
 const to = Math.floor(Date.now() / 1000);
 
 const drawn: string[] = [];
@@ -47,14 +48,14 @@ console.log(`drawn: ${PICTURE}`);
 async function linesOf(panel: Panel): Promise<Line[]> {
   const lines: Line[] = [];
   for (const { expr, legendFormat } of panel.targets) {
-    const expression = expressionFor(expr, RATE_SECONDS, SCENE_SECONDS);
+    const expression = expressionFor(expr, RATE_SECONDS, WORKLOAD_SECONDS);
     const series = await prometheus.query(expression, from, to, STEP_SECONDS);
     for (const { labels, values } of series) {
       const name = legendFormat.replace(/{{(\w+)}}/g, (_, label: string) => labels[label] ?? '');
       if (values.some(Number.isFinite)) lines.push({ name, values });
     }
   }
-  if (lines.length === 0) throw new Error(`the panel "${panel.title}" shows nothing`);
+  if (lines.length === 0) throw new Error(`the panel "${panel.title}" has no data`);
   return lines;
 }
 

@@ -5,7 +5,7 @@ import { Child } from '../../test/kit/child.js';
 import { eventually } from '../../test/kit/eventually.js';
 import { freePort } from '../../test/kit/service.js';
 
-/** One line of a graph. Values are those of the steps that were asked for; NaN where there is none. */
+/** One line of a graph, with one value per requested step; NaN where there is none. */
 export interface Series {
   readonly labels: Readonly<Record<string, string>>;
   readonly values: readonly number[];
@@ -19,7 +19,7 @@ interface QueryAnswer {
   };
 }
 
-/** The real Prometheus, collecting from one service every second. */
+/** A real Prometheus that scrapes one service every second. */
 export class Prometheus implements AsyncDisposable {
   private constructor(
     private readonly child: Child,
@@ -47,7 +47,7 @@ export class Prometheus implements AsyncDisposable {
     return prometheus;
   }
 
-  /** @throws Error when Prometheus does not understand the expression */
+  /** @throws Error if Prometheus rejects the expression */
   async query(expr: string, fromSeconds: number, toSeconds: number, stepSeconds: number): Promise<Series[]> {
     const query = new URLSearchParams({
       query: expr,

@@ -3,8 +3,8 @@
  *
  *     sender INTERFACE FRAME_BYTES PACKETS_PER_SECOND SECONDS
  *
- * A rate of 0: as fast as it goes. trafgen can do the same but for the pace: its --rate sends all packets of a second
- * in one burst and then sleeps, and its --gap does not reach 15,000 packets/s.
+ * A rate of 0 means full speed. trafgen cannot keep an even pace: its --rate sends all packets of a second in one burst
+ * and then sleeps, and its --gap does not reach 15,000 packets/s.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -40,7 +40,7 @@ static void sleep_until(long long ns) {
   while (!stopped && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR) { }
 }
 
-/* Ethernet, IPv4, UDP from 192.0.2.1:40000 to 192.0.2.2:9: for nobody, so that no receiver costs anything. */
+/* Ethernet, IPv4, UDP from 192.0.2.1:40000 to 192.0.2.2:9. There is no receiver, so receiving costs nothing. */
 static void write_headers(unsigned char *frame, int bytes) {
   static const unsigned char link[] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0};
   static const unsigned char ip[] = {0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2};
@@ -88,7 +88,7 @@ int main(int argc, char **argv) {
   printf("sending\n");
   fflush(stdout);
 
-  /* The first packet of a slow flow is due at once, so are all that belong to the time gone by. */
+  /* The first packet of a slow flow is due at once, and so are all packets of the time that has passed. */
   double tick = rate > 0 && 1e9 / rate > TICK_NS ? 1e9 / rate : TICK_NS;
   long long start = now_ns(), end = start + (long long)(seconds * 1e9), sent = 0, now;
   for (long long ticks = 1; !stopped && (now = now_ns()) < end; ticks++) {

@@ -1,36 +1,42 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { NetworkNamespace } from '../../test/kit/namespace.js';
 import type { Bench } from '../bench.js';
 import type { Load } from '../load/load-generator.js';
 import type { TestBed } from '../load/test-bed.js';
 import type { Outcome, Subject } from '../subjects/subject.js';
-import { busyShare, cpuOfMachine, cpuOfTrees, secondsByRole, totalSeconds } from './cpu.js';
-import { receivedBy } from './interface-counters.js';
-import { memoryOfTreesMiB } from './memory.js';
+import {
+  busyShare,
+  cpuOfMachine,
+  cpuOfTrees,
+  memoryOfTreesMiB,
+  secondsByRole,
+  totalSeconds,
+} from './resources.js';
 
-/** From the start of a capture to what is measured. */
+/** Time from the start of the capture to the start of the measurement. */
 const BEFORE_LOAD_MS = 300;
 
-/** One load on one subject. */
+/** Result of one load on one subject. */
 export interface Measurement extends Outcome {
-  /** By the counters of the interface. */
+  /** Counted by the interface. */
   readonly offered: number;
   readonly offeredBytes: number;
   readonly offeredPerSecond: number;
   readonly cpuSeconds: number;
   readonly cpuByRole: Readonly<Record<string, number>>;
-  /** Of the whole machine, generator and client included, 0 to 1. */
+  /** Busy share of all cores, including generator and client, 0 to 1. */
   readonly machineBusy: number;
   readonly memoryMiB: number;
 }
 
-/** What one subject made of one load, round by round. */
+/** Results of one load on one subject, by round. */
 export interface Point {
   readonly load: Load;
   readonly subject: string;
   readonly rounds: Measurement[];
 }
 
-/** Starts the subject, sends the load, and ends the subject again. */
+/** Starts the subject, sends the load and stops the subject. */
 export async function measurePoint(
   bench: Bench,
   bed: TestBed,
@@ -63,4 +69,21 @@ export async function measurePoint(
     machineBusy,
     memoryMiB,
   };
+}
+
+/** Fields of /proc/net/dev after the name: see proc_pid_net(5). */
+const RECEIVED_BYTES = 0;
+const RECEIVED_PACKETS = 1;
+
+interface InterfaceCounts {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** Receive counters of an interface. */
+async function receivedBy(namespace: NetworkNamespace, name: string): Promise<InterfaceCounts> {
+  const lines = (await namespace.exec('cat', '/proc/net/dev')).split('\n');
+  const line = lines.find((candidate) => candidate.trimStart().startsWith(`${name}:`)) ?? '';
+  const fields = line.replace(/^.*:/, '').trim().split(/\s+/).map(Number);
+  return { packets: fields[RECEIVED_PACKETS] ?? NaN, bytes: fields[RECEIVED_BYTES] ?? NaN };
 }

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const EVERY_MS = 25;
+const PAUSE_MS = 25;
 
-/** How long an HTTP request takes, again and again until `stop`. */
+/** Measures the response time of an HTTP request repeatedly until `stop`. */
 export class Responsiveness {
   private stopped = false;
   private readonly done: Promise<number[]>;
 
-  /** @param url of something that costs nothing to answer */
+  /** @param url a resource that is cheap to serve */
   constructor(url: string) {
     this.done = this.ask(url);
   }
@@ -26,9 +26,9 @@ export class Responsiveness {
         await (await fetch(url)).text();
         times.push(performance.now() - start);
       } catch {
-        times.push(Infinity);
+        times.push(Infinity); // the request failed
       }
-      await sleep(EVERY_MS);
+      await sleep(PAUSE_MS);
     }
     return times.sort((a, b) => a - b);
   }

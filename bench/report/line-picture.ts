@@ -8,22 +8,22 @@ const GRID_LINES = 4;
 
 export interface LinePicture {
   readonly title: string;
-  /** Along the bottom, evenly spaced. */
+  /** Labels of the x axis, evenly spaced. */
   readonly labels: readonly string[];
-  /** A value per label for each; NaN: none, at the end only. */
+  /** One value per label; NaN, allowed at the end only, means no value. */
   readonly lines: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Lines over labels, from zero, as SVG. */
+/** A line chart as SVG; the y axis begins at zero. */
 export function linePicture({ title, labels, lines }: LinePicture): string {
-  const most = Math.max(...[...lines.values()].flat().filter(Number.isFinite));
+  const maximum = Math.max(...[...lines.values()].flat().filter(Number.isFinite));
   const x = (index: number) =>
     MARGIN.left + (index / Math.max(1, labels.length - 1)) * (WIDTH - MARGIN.left - MARGIN.right);
   const y = (value: number) =>
-    HEIGHT - MARGIN.bottom - (value / most) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+    HEIGHT - MARGIN.bottom - (value / maximum) * (HEIGHT - MARGIN.top - MARGIN.bottom);
 
   const grid = Array.from({ length: GRID_LINES + 1 }, (_, i) => {
-    const value = (most * i) / GRID_LINES;
+    const value = (maximum * i) / GRID_LINES;
     return (
       `<path d="M${MARGIN.left} ${y(value)}H${WIDTH - MARGIN.right}" stroke="#8884"/>` +
       text(MARGIN.left - 8, y(value) + 4, figure(value), 'end')

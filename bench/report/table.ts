@@ -1,13 +1,13 @@
-/** What a scenario has found, for people. */
+/** Results of a scenario. */
 export interface Table {
   readonly title: string;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly string[])[];
-  /** How it was measured, or what is remarkable. */
+  /** How the values were measured. */
   readonly notes?: readonly string[];
 }
 
-/** For a terminal: figures aligned right, all but the first column. */
+/** For a terminal: all columns but the first are aligned right. */
 export function asText({ title, columns, rows, notes = [] }: Table): string {
   const widths = columns.map((column, i) =>
     Math.max(...[column, ...rows.map((row) => row[i] ?? '')].map(width)),

@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from '../bench.js';
-import type { StreamReport } from '../client/messages.js';
+import type { StreamReport } from '../client/client-messages.js';
 import type { TestBed } from '../load/test-bed.js';
-import { busyShare, cpuOfMachine, cpuOfTrees, totalSeconds } from '../measure/cpu.js';
-import { memoryOfTreesMiB } from '../measure/memory.js';
+import { busyShare, cpuOfMachine, cpuOfTrees, totalSeconds, memoryOfTreesMiB } from '../measure/resources.js';
 import { Responsiveness } from '../measure/responsiveness.js';
-import { quantile } from '../measure/statistics.js';
-import { count, figure, percent } from '../report/figures.js';
+import { quantile, count, figure, percent } from '../report/figures.js';
 import { linePicture } from '../report/line-picture.js';
 import { DUMPCAP, ProgramSubject } from '../subjects/program-subject.js';
 import type { ServiceSubject } from '../subjects/service-subject.js';
@@ -14,20 +12,20 @@ import type { Run } from '../subjects/subject.js';
 import type { Findings } from './scenario.js';
 
 const COUNTS = { quick: [1, 20], usual: [1, 20, 200], matrix: [1, 20, 200] };
-/** All captures together: each sees all packets of the interface, so the wire gets a part of it. */
+/** For all captures together: each sees all packets of the interface, so the offered rate is this divided by their number. */
 const DELIVERED_PER_SECOND = 100_000;
 const FRAME_BYTES = 200;
 const SETTLE_MS = 1_000;
 const STATISTICS_MS = 1_500;
 
-/** What one number of captures of one subject came to. */
+/** Result of one subject with one number of captures. */
 interface Row {
   readonly name: string;
   readonly cells: string[];
   readonly cpuPerMillion: number;
 }
 
-/** Many captures at once: what they cost when nothing happens, and whether they share fairly when much does. */
+/** Many simultaneous captures: their cost when idle, and whether they get equal shares under load. */
 export async function measureCaptures(bench: Bench): Promise<Findings> {
   const bed = await bench.testBed();
   const rows: string[][] = [];
@@ -51,7 +49,7 @@ export async function measureCaptures(bench: Bench): Promise<Findings> {
   return {
     tables: [
       {
-        title: 'Captures at once, on one interface',
+        title: 'Simultaneous captures, on one interface',
         columns: [
           'subject',
           'captures',
@@ -59,7 +57,7 @@ export async function measureCaptures(bench: Bench): Promise<Findings> {
           'idle: machine',
           'processes',
           'MiB each',
-          `loaded, ${count(DELIVERED_PER_SECOND)}/s in all: delivered`,
+          `loaded, ${count(DELIVERED_PER_SECOND)}/s in total: delivered`,
           'slowest to mean',
           'CPU s per M packets',
           'machine',
@@ -67,14 +65,14 @@ export async function measureCaptures(bench: Bench): Promise<Findings> {
         ],
         rows,
         notes: [
-          '"machine": share of all cores, interrupts, generator and client included; "none" is the machine alone.',
+          '"machine": busy share of all cores, including interrupts, generator and client; "none" is the machine alone.',
         ],
       },
     ],
     data: rows,
     pictures: {
       'cpu-captures': linePicture({
-        title: `CPU s per million packets, ${count(DELIVERED_PER_SECOND)}/s in all, by captures`,
+        title: `CPU s per million packets, ${count(DELIVERED_PER_SECOND)}/s in total, by number of captures`,
         labels: counts.map(String),
         lines: cpuLines,
       }),

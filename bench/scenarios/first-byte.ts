@@ -1,23 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from '../bench.js';
 import type { TestBed } from '../load/test-bed.js';
-import { spreadOf } from '../measure/statistics.js';
-import { figure, spread } from '../report/figures.js';
+import { spreadOf, figure, spread } from '../report/figures.js';
 import { DumpcapStream } from '../subjects/dumpcap-stream.js';
 import type { ServiceSubject } from '../subjects/service-subject.js';
 import type { Findings } from './scenario.js';
 
 const FILTERS = ['', 'udp port 9 and not host 192.0.2.99'];
-const TRIES_PER_ROUND = 7;
-/** Rings are closed behind one's back; the next try is not to wait for that. */
-const BETWEEN_TRIES_MS = 150;
+const ATTEMPTS_PER_ROUND = 7;
+/** Rings are closed asynchronously; the next attempt must not wait for that. */
+const BETWEEN_ATTEMPTS_MS = 150;
 
 interface Candidate {
   readonly name: string;
   readonly measure: (filter: string) => Promise<number>;
 }
 
-/** From connecting to the first byte of pcapng, beside what dumpcap takes from its start to its first byte. */
+/** Time from connecting to the first byte of pcapng, compared with dumpcap's from its start to its first byte. */
 export async function measureFirstByte(bench: Bench): Promise<Findings> {
   const bed = await bench.testBed();
   const candidates: Candidate[] = [
@@ -30,11 +29,11 @@ export async function measureFirstByte(bench: Bench): Promise<Findings> {
   const times = new Map<string, number[]>();
   for (const filter of FILTERS) {
     bench.progress(`first byte ${filter ? 'with' : 'without'} filter`);
-    for (let attempt = 0; attempt < bench.options.rounds * TRIES_PER_ROUND; attempt += 1) {
+    for (let attempt = 0; attempt < bench.options.rounds * ATTEMPTS_PER_ROUND; attempt += 1) {
       for (const { name, measure } of candidates) {
         const key = `${name}/${filter}`;
         times.set(key, [...(times.get(key) ?? []), await measure(filter)]);
-        await sleep(BETWEEN_TRIES_MS);
+        await sleep(BETWEEN_ATTEMPTS_MS);
       }
     }
   }

@@ -1,15 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from '../bench.js';
 import type { TestBed } from '../load/test-bed.js';
-import { quantile } from '../measure/statistics.js';
-import { count, figure } from '../report/figures.js';
+import { quantile, count, figure } from '../report/figures.js';
 import { DumpcapStream } from '../subjects/dumpcap-stream.js';
 import type { ServiceSubject } from '../subjects/service-subject.js';
 import { rotated, type Findings } from './scenario.js';
 
 const PACKETS_PER_SECOND = 100;
 const FRAME_BYTES = 200;
-/** dumpcap hands packets on every 250 ms only. */
+/** dumpcap writes packets only every 250 ms. */
 const LAST_PACKETS_MS = 600;
 
 interface Candidate {
@@ -18,7 +17,7 @@ interface Candidate {
   readonly measure: () => Promise<readonly number[]>;
 }
 
-/** How long a packet takes from the kernel to the client when there are few. */
+/** Time that a packet takes from the kernel to the client at a low rate. */
 export async function measureLatency(bench: Bench): Promise<Findings> {
   const bed = await bench.testBed();
   const candidates: Candidate[] = [
@@ -51,7 +50,7 @@ export async function measureLatency(bench: Bench): Promise<Findings> {
         rows,
         notes: [
           'From the timestamp in the packet block (the kernel, when the packet arrives) to when the client has read it;' +
-            ' both tell CLOCK_REALTIME of this machine.',
+            ' both read CLOCK_REALTIME of this machine.',
         ],
       },
     ],

@@ -1,9 +1,8 @@
 import type { Bench } from '../bench.js';
 import type { Load } from '../load/load-generator.js';
 import { measurePoint, type Measurement, type Point } from '../measure/measure-point.js';
-import { quantile, spreadOf } from '../measure/statistics.js';
-import { loadPicture } from '../report/load-picture.js';
-import { count, figure, percent, rate, spread } from '../report/figures.js';
+import { linePicture } from '../report/line-picture.js';
+import { count, figure, percent, quantile, rate, spread, spreadOf } from '../report/figures.js';
 import type { Table } from '../report/table.js';
 import { rotated, type Findings } from './scenario.js';
 
@@ -12,10 +11,10 @@ const EXTENTS = {
   usual: { sizes: [200, 1_000], rates: [1_000, 20_000, 150_000, 0] },
   matrix: { sizes: [64, 200, 1_000, 1_500, 65_000], rates: [1_000, 10_000, 20_000, 50_000, 150_000, 0] },
 };
-/** No generator here makes more bytes than this with one core. */
-const MOST_BYTES_PER_SECOND = 2e9;
+/** More than a generator can send with one core. */
+const MAX_BYTES_PER_SECOND = 2e9;
 
-/** One capture, packet sizes and rates: what arrives and what it costs, beside programs that throw packets away. */
+/** One capture at several packet sizes and rates: what is delivered and what it costs, compared with programs that discard packets. */
 export async function measureLoad(bench: Bench): Promise<Findings> {
   const bed = await bench.testBed();
   const subjects = bench.subjects();
@@ -49,7 +48,7 @@ function loadsOf({ options }: Bench): Load[] {
   const { sizes, rates } = { ...EXTENTS[options.extent], ...options };
   return (sizes ?? []).flatMap((frameBytes) =>
     (rates ?? [])
-      .filter((packetsPerSecond) => packetsPerSecond * frameBytes <= MOST_BYTES_PER_SECOND)
+      .filter((packetsPerSecond) => packetsPerSecond * frameBytes <= MAX_BYTES_PER_SECOND)
       .map((packetsPerSecond) => ({ frameBytes, packetsPerSecond, seconds: options.seconds })),
   );
 }
@@ -60,11 +59,11 @@ function describe({ frameBytes, packetsPerSecond }: Load): string {
 
 function tableOf(points: readonly Point[], reference: string): Table {
   const rows = points.map(({ load, subject, rounds }) => {
-    const limit = points.find((point) => point.load === load && point.subject === reference);
+    const referencePoint = points.find((point) => point.load === load && point.subject === reference);
     const delivered = sumOf(rounds, 'delivered');
     const offered = sumOf(rounds, 'offered');
     const dropped = sumOf(rounds, 'dropped');
-    const ratios = rounds.map((round, i) => perMillion(round) / perMillion(limit?.rounds[i]));
+    const ratios = rounds.map((round, i) => perMillion(round) / perMillion(referencePoint?.rounds[i]));
     return [
       describe(load),
       subject,
@@ -100,13 +99,13 @@ function tableOf(points: readonly Point[], reference: string): Table {
       'latency p50/p99/max ms',
       'memory MiB',
       'machine',
-      'complaints',
+      'problems',
     ],
     rows,
   };
 }
 
-/** Packets that the capture missed cost it nothing: what counts is what was delivered. */
+/** Relative to delivered packets, because missed packets cost the capture nothing. */
 function perMillion(round: Measurement | undefined): number {
   return round ? (round.cpuSeconds / round.delivered) * 1e6 : NaN;
 }
@@ -131,4 +130,22 @@ function latency(rounds: readonly Measurement[]): string {
 
 function sumOf(rounds: readonly Measurement[], field: 'delivered' | 'offered' | 'dropped'): number {
   return rounds.reduce((sum, round) => sum + round[field], 0);
+}
+
+/** CPU time per million packets over the rate, one line per subject, for one packet size. */
+function loadPicture(points: readonly Point[], frameBytes: number): string {
+  const chosen = points.filter((point) => point.load.frameBytes === frameBytes);
+  const rates = [...new Set(chosen.map(({ load }) => load.packetsPerSecond))];
+  const subjects = [...new Set(chosen.map(({ subject }) => subject))];
+  const cpuAt = (subject: string, packetsPerSecond: number): number => {
+    const point = chosen.find(
+      ({ load, subject: name }) => name === subject && load.packetsPerSecond === packetsPerSecond,
+    );
+    return point ? spreadOf(point.rounds.map(perMillion)).median : NaN;
+  };
+  return linePicture({
+    title: `CPU s per million packets of ${frameBytes} bytes, by packets/s`,
+    labels: rates.map(rate),
+    lines: new Map(subjects.map((subject) => [subject, rates.map((each) => cpuAt(subject, each))])),
+  });
 }

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from '../bench.js';
 import type { TestBed } from '../load/test-bed.js';
-import { busyShare, cpuOfMachine, cpuOfTrees, totalSeconds } from '../measure/cpu.js';
-import { memoryOfTreesMiB } from '../measure/memory.js';
+import { busyShare, cpuOfMachine, cpuOfTrees, totalSeconds, memoryOfTreesMiB } from '../measure/resources.js';
 import { figure, percent } from '../report/figures.js';
 import { DumpcapStream } from '../subjects/dumpcap-stream.js';
 import type { Findings } from './scenario.js';
@@ -21,10 +20,10 @@ interface Capture {
   stop(): Promise<void> | void;
 }
 
-/** One capture of many interfaces: how fast it begins, what it costs idle, and with load on some of them. */
+/** One capture of many interfaces: how fast it begins, its cost when idle, and with load on some of them. */
 export async function measureManyInterfaces(bench: Bench): Promise<Findings> {
   const number = INTERFACES[bench.options.extent];
-  bench.progress(`making ${number} interfaces`);
+  bench.progress(`creating ${number} interfaces`);
   const bed = await bench.testBed(number);
   const rows: string[][] = [];
   const starters = [
@@ -98,11 +97,9 @@ async function measure(
   const idleMachineSeconds = cpuOfMachine().seconds - machineIdle.seconds;
 
   const [machine, processes] = [cpuOfMachine(), cpu()];
-  const order = { frameBytes: FRAME_BYTES, packetsPerSecond: PACKETS_PER_SECOND_EACH, seconds };
+  const load = { frameBytes: FRAME_BYTES, packetsPerSecond: PACKETS_PER_SECOND_EACH, seconds };
   const wires = Array.from({ length: LOADED_INTERFACES }, (_, wire) => bed.sending(wire));
-  const generators = await Promise.all(
-    wires.map((wire) => bench.generator.start(bed.namespace, wire, order)),
-  );
+  const generators = await Promise.all(wires.map((wire) => bench.generator.start(bed.namespace, wire, load)));
   await Promise.all(generators.map((generator) => generator.ended));
   const machineBusy = busyShare(machine, cpuOfMachine());
   await sleep(SETTLE_MS);

@@ -1,21 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from '../bench.js';
-import type { StreamReport } from '../client/messages.js';
+import type { StreamReport } from '../client/client-messages.js';
 import type { TestBed } from '../load/test-bed.js';
-import { memoryOfTreesMiB } from '../measure/memory.js';
-import { quantile } from '../measure/statistics.js';
-import { count, figure } from '../report/figures.js';
+import { memoryOfTreesMiB } from '../measure/resources.js';
+import { quantile, count, figure } from '../report/figures.js';
 import type { ServiceSubject } from '../subjects/service-subject.js';
 import type { Findings } from './scenario.js';
 
 const FRAME_BYTES = 200;
 const PACKETS_PER_SECOND = 50_000;
-/** Before the stall, and again after it. */
+/** Time of normal reading before the stall, and again after it. */
 const FLOWING_MS = 3_000;
 const SAMPLE_MS = 500;
 const SETTLE_MS = 2_000;
 
-/** A client that stops reading under load and comes back, beside one that reads on. */
+/** A client stops reading under load and resumes, while another one continues to read. */
 export async function measureStall(bench: Bench): Promise<Findings> {
   const bed = await bench.testBed();
   const rows: string[][] = [];
@@ -40,8 +39,8 @@ export async function measureStall(bench: Bench): Promise<Findings> {
         ],
         rows,
         notes: [
-          '"missing": neither delivered nor in the statistics. Latency of the client that reads on: while the other one flows,' +
-            ' and while it stalls. Memory of all processes of the service: before the stall, at the most during it, and after.',
+          '"missing": neither delivered nor in the statistics. Latency of the client that continues to read: before the stall of the' +
+            ' other one, and during it. Memory of all processes of the service: before the stall, its maximum during it, and after.',
         ],
       },
     ],
@@ -61,15 +60,15 @@ async function stall(bench: Bench, bed: TestBed, service: ServiceSubject): Promi
   });
   await sleep(FLOWING_MS);
   const before = memory();
-  const flowing = p99(await reading.report(true));
+  const beforeStall = p99(await reading.report(true));
 
   stalled.stall();
-  let most = before;
+  let maximum = before;
   for (let waited = 0; waited < bench.options.stallSeconds * 1_000; waited += SAMPLE_MS) {
     await sleep(SAMPLE_MS);
-    most = Math.max(most, memory());
+    maximum = Math.max(maximum, memory());
   }
-  const whileStalled = p99(await reading.report(true));
+  const duringStall = p99(await reading.report(true));
   stalled.resume();
 
   await generator.ended;
@@ -83,13 +82,13 @@ async function stall(bench: Bench, bed: TestBed, service: ServiceSubject): Promi
       sent,
       await stalled.report(),
       '–',
-      [before, most, after].map(figure).join(' / '),
+      [before, maximum, after].map(figure).join(' / '),
     ),
     row(
-      `${service.name}: reads on`,
+      `${service.name}: continues to read`,
       sent,
       await reading.report(),
-      `${figure(flowing)} / ${figure(whileStalled)}`,
+      `${figure(beforeStall)} / ${figure(duringStall)}`,
       '',
     ),
   ];
@@ -101,7 +100,7 @@ async function stall(bench: Bench, bed: TestBed, service: ServiceSubject): Promi
 function row(name: string, sent: number, [report]: readonly StreamReport[], latency: string, memory: string) {
   if (!report) throw new Error('the client has lost a stream');
   const { packets, dropped } = report;
-  const state = report.damage ?? report.closing ?? (report.whole ? 'whole' : 'ends in a block');
+  const state = report.damage ?? report.closing ?? (report.whole ? 'whole' : 'ends within a block');
   return [
     name,
     count(sent),

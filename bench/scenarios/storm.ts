@@ -1,24 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Resources } from '../../test/kit/service.js';
 import type { Bench } from '../bench.js';
-import { cpuOfTrees, totalSeconds } from '../measure/cpu.js';
+import { cpuOfTrees, totalSeconds } from '../measure/resources.js';
 import { Responsiveness } from '../measure/responsiveness.js';
-import { quantile, spreadOf } from '../measure/statistics.js';
-import { count, figure, spread } from '../report/figures.js';
+import { quantile, spreadOf, count, figure, spread } from '../report/figures.js';
 import type { Findings } from './scenario.js';
 
-/** Captures that come and go together. */
-const AT_ONCE = 20;
+/** Captures that start and stop together. */
+const SIMULTANEOUS = 20;
 const LIFE_MS = 100;
 const SETTLE_MS = 3_000;
 
-/** Captures that start and stop all the time: how fast, and what is left afterwards. Our own service only. */
+/** Captures that start and stop all the time: how fast, and what they leave behind. Our own service only. */
 export async function measureStorm(bench: Bench): Promise<Findings> {
   const bed = await bench.testBed();
   const [service] = bench.services();
-  if (!service) throw new Error('there is no service');
-  // The first ones make room for themselves once and for all.
-  (await service.open(bed, [bed.captured()], AT_ONCE)).close();
+  if (!service) throw new Error('no service is running');
+  // The first captures let heaps and thread pools grow to their working size.
+  (await service.open(bed, [bed.captured()], SIMULTANEOUS)).close();
   await sleep(SETTLE_MS);
   const before = bench.service.resources();
   const cpu = totalSeconds(cpuOfTrees([service.pid]));
@@ -28,7 +27,7 @@ export async function measureStorm(bench: Bench): Promise<Findings> {
   const end = start + bench.options.seconds * bench.options.rounds * 1_000;
   bench.progress(`start and stop storm of ${bench.options.seconds * bench.options.rounds} s`);
   while (performance.now() < end) {
-    const streams = await service.open(bed, [bed.captured()], AT_ONCE);
+    const streams = await service.open(bed, [bed.captured()], SIMULTANEOUS);
     firstBytes.push(...(await streams.report()).map(({ firstByteMs = NaN }) => firstByteMs));
     await sleep(Math.random() * LIFE_MS);
     streams.close();
@@ -49,7 +48,7 @@ export async function measureStorm(bench: Bench): Promise<Findings> {
     difference(before, after),
   ];
   return {
-    tables: [{ title: `Start and stop storm, ${AT_ONCE} captures at once`, columns, rows: [row] }],
+    tables: [{ title: `Start and stop storm, ${SIMULTANEOUS} simultaneous captures`, columns, rows: [row] }],
     data: { firstBytes, before, after },
   };
 }

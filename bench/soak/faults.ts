@@ -2,30 +2,30 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../../test/kit/service.js';
 import { roleOf } from './samples.js';
 
-/** What is done to a process: ended without a word, or kept from running for a moment that must not matter. */
-export type Fault = 'kill engine' | 'kill discovery' | 'kill server' | 'stop engine';
+/** A process is killed, or stopped for a moment that must not matter. */
+export type Fault = 'kill engine' | 'kill discoverer' | 'kill server' | 'stop engine';
 
-/** Restart, first connection, and requests that were under way. */
-const AFTERMATH_MS = 15_000;
-/** Less than what the watchdog takes for a hang, and than what the rings of the steady captures have room for. */
+/** Time for the restart, the first connection and requests in progress. */
+const RECOVERY_MS = 15_000;
+/** Less than the watchdog's timeout, and less than the time for which the rings of the steady captures have room. */
 const STOP_MS = 1_000;
 
-/** Does harm to the service and remembers when, so that what fails then is no surprise. */
+/** Injects faults and remembers when, so that failures can be attributed to them. */
 export class Faults {
   private readonly times: number[] = [];
-  /** The engine that lives through it all, for its memory to be followed from beginning to end. */
+  /** An engine that is never killed, so that its memory can be observed from start to end. */
   private readonly spared: number;
 
   constructor(private readonly service: Service) {
     this.spared = this.engines[0] ?? 0;
   }
 
-  /** Comes back when the fault is over, not its aftermath. */
-  async inflict(fault: Fault): Promise<void> {
+  /** Resolves when the fault is over; the service may still be recovering. */
+  async inject(fault: Fault): Promise<void> {
     const [verb, role = ''] = fault.split(' ');
     const candidates = this.inRole(role);
     const pid = candidates.find((candidate) => candidate !== this.spared) ?? candidates[0];
-    if (pid === undefined) throw new Error(`there is no ${role} to ${verb}`);
+    if (pid === undefined) throw new Error(`no ${role} to ${verb}`);
     this.times.push(performance.now());
     if (verb === 'kill') {
       process.kill(pid, 'SIGKILL');
@@ -36,12 +36,12 @@ export class Faults {
     process.kill(pid, 'SIGCONT');
   }
 
-  /** Whether something that began then may have failed for a fault. */
-  excuse(beganMs: number): boolean {
-    return this.times.some((time) => time > beganMs - AFTERMATH_MS);
+  /** Whether a fault may be the cause of a failure in an action that started at that time. */
+  mayExplain(startedAtMs: number): boolean {
+    return this.times.some((time) => time > startedAtMs - RECOVERY_MS);
   }
 
-  /** Their process numbers. */
+  /** Process IDs of the engines. */
   get engines(): number[] {
     return this.inRole('engine');
   }

@@ -8,24 +8,24 @@ export interface Sample {
   readonly role: string;
   readonly descriptors: number;
   readonly threads: number;
-  /** Pages that nobody else has, and this process' share of the others: see proc_pid_smaps(5). */
+  /** Pages that no other process shares, and this process' share of the others: see proc_pid_smaps(5). */
   readonly privateKiB: number;
   readonly proportionalKiB: number;
 }
 
-/** All lasting processes of the service, when nothing changes any more. */
+/** All long-lived processes of the service, once it is at rest. */
 export async function sampleAtRest(root: number): Promise<Sample[]> {
   const facts = await processesAtRest(root);
   return facts.filter(({ command }) => roleOf(command) !== FILTER_COMPILER).map(sampleOf);
 }
 
-/** Processes of that name end after one filter; how many are waiting does not matter here. */
+/** These processes end after one filter; the number of spare ones does not matter here. */
 const FILTER_COMPILER = 'filter compiler';
 
-/** What a process of the service is for, from its title or its command line. */
+/** Role of a process of the service, from its title or its command line. */
 export function roleOf(command: string): string {
   const title = /^packetflix: ([a-z ]+)/.exec(command)?.[1]?.trim();
-  return title ?? /main\.js (server|engine|discovery)/.exec(command)?.[1] ?? 'supervisor';
+  return title ?? /main\.js (server|engine|discoverer)/.exec(command)?.[1] ?? 'supervisor';
 }
 
 function sampleOf({ pid, command, descriptors, threads }: ProcessFacts): Sample {
@@ -41,7 +41,7 @@ function sampleOf({ pid, command, descriptors, threads }: ProcessFacts): Sample 
   };
 }
 
-/** Empty for a process that has just ended. */
+/** Content of smaps_rollup, or empty if the process has just ended. */
 function memoryOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');

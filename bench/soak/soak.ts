@@ -1,143 +1,147 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { heldNamespaces } from '../../test/kit/held-namespaces.js';
-import { cpuOfTrees, totalSeconds } from '../measure/cpu.js';
-import type { Table } from '../report/table.js';
-import { Cast } from './cast.js';
-import { type Fault, Faults } from './faults.js';
-import type { SoakOptions } from './options.js';
 import { Random } from '../../test/kit/random.js';
+import { cpuOfTrees, totalSeconds } from '../measure/resources.js';
+import type { Table } from '../report/table.js';
+import { type Fault, Faults } from './faults.js';
 import { sampleAtRest } from './samples.js';
 import { SteadyCapture } from './steady-capture.js';
-import { Tally } from './tally.js';
-import { judge, type Moment } from './verdict.js';
-import { createWorld, type World } from './world.js';
+import { findGrowth, type Snapshot } from './growth.js';
+import { createSoakEnvironment, type SoakEnvironment } from './soak-environment.js';
+import { Totals } from './totals.js';
+import { Workload } from './workload.js';
 
 const ROUND_MS = 45_000;
-/** How many faults there are, however long it takes; all kinds of them in turn. */
+/** Number of faults, however long the run; the kinds take turns. */
 const FAULTS = 16;
-const SHORTEST_FAULT_INTERVAL_MS = 50_000;
+const MIN_FAULT_INTERVAL_MS = 50_000;
 const FAULTS_OF_FIRST_HALF: readonly Fault[] = [
   'kill engine',
-  'kill discovery',
+  'kill discoverer',
   'stop engine',
   'kill server',
 ];
-/** Server and discoverer live through the second half, so that their memory can be followed. */
+/** Server and discoverer survive the second half, so that their memory can be observed. */
 const FAULTS_OF_SECOND_HALF: readonly Fault[] = ['kill engine', 'stop engine'];
 
 export interface SoakResult {
   readonly tables: readonly Table[];
-  readonly moments: readonly Moment[];
-  /** Why it has failed; empty: it has not. */
-  readonly complaints: readonly string[];
+  readonly snapshots: readonly Snapshot[];
+  /** Empty if the run passed. */
+  readonly failures: readonly string[];
 }
 
-/** Runs the whole of it. */
+export interface SoakOptions {
+  readonly minutes: number;
+  readonly seed: number;
+}
+
+/** Runs the workload, injects faults, and judges the result. */
 export async function soak({ minutes, seed }: SoakOptions): Promise<SoakResult> {
-  await using world = await createWorld(new Random(seed));
-  const tally = new Tally();
-  const faults = new Faults(world.service);
-  const steady = faults.engines.map(() => new SteadyCapture(world, faults, tally));
-  const cast = new Cast(world, faults, tally);
-  const run = new Run(world, faults, tally, cast, steady, minutes * 60_000);
-  const moments = await run.rounds();
-  await cast.end();
+  await using environment = await createSoakEnvironment(new Random(seed));
+  const totals = new Totals();
+  const faults = new Faults(environment.service);
+  const steady = faults.engines.map(() => new SteadyCapture(environment, faults, totals));
+  const workload = new Workload(environment, faults, totals);
+  const run = new Run(environment, faults, totals, workload, steady, minutes * 60_000);
+  const snapshots = await run.rounds();
+  await workload.end();
   await Promise.all(steady.map((capture) => capture.stop()));
   const packets = steady.reduce((sum, capture) => sum + capture.packets, 0);
-  const verdict = judge(moments);
+  const { table, growth } = findGrowth(snapshots);
   return {
-    moments,
-    complaints: [...tally.complaints, ...verdict.growth.map((what) => `grows: ${what}`)],
+    snapshots,
+    failures: [...totals.failures, ...growth.map((what) => `grows: ${what}`)],
     tables: [
-      { title: 'What was done', columns: ['what', 'times'], rows: tally.rows() },
-      verdict.table,
+      { title: 'Events', columns: ['event', 'count'], rows: totals.rows() },
+      table,
       {
-        title: 'In all',
+        title: 'Summary',
         columns: ['what', ''],
         rows: [
-          ['packets of the steady captures, none missing unless told above', String(packets)],
+          ['packets of the steady captures (missing ones are failures)', String(packets)],
           ['service, share of one core', `${(run.coreShare * 100).toFixed(1)} %`],
-          ['complaints', String(tally.complaints.length)],
+          ['failures', String(totals.failures.length)],
         ],
       },
     ],
   };
 }
 
-/** Rounds of load with a fault now and then, and a look at the service at rest behind each. */
+/** Rounds of load, each followed by a snapshot of the service at rest, with faults in between. */
 class Run {
   coreShare = NaN;
   private readonly start = performance.now();
-  private readonly moments: Moment[] = [];
+  private readonly snapshots: Snapshot[] = [];
   private faultCount = 0;
   private engines = '';
   private nextFaultMs: number;
 
   constructor(
-    private readonly world: World,
+    private readonly environment: SoakEnvironment,
     private readonly faults: Faults,
-    private readonly tally: Tally,
-    private readonly cast: Cast,
+    private readonly totals: Totals,
+    private readonly workload: Workload,
     private readonly steady: readonly SteadyCapture[],
     private readonly totalMs: number,
   ) {
     this.nextFaultMs = this.faultIntervalMs;
   }
 
-  async rounds(): Promise<Moment[]> {
+  async rounds(): Promise<Snapshot[]> {
     const cpu = this.cpuSeconds();
     while (this.elapsedMs < this.totalMs) {
       await sleep(ROUND_MS);
-      await this.cast.pause();
-      await this.look();
-      this.cast.resume();
-      if (this.elapsedMs >= this.nextFaultMs) await this.inflictNext();
+      await this.workload.pause();
+      await this.takeSnapshot();
+      this.workload.resume();
+      if (this.elapsedMs >= this.nextFaultMs) await this.injectNext();
     }
     this.coreShare = (this.cpuSeconds() - cpu) / (this.elapsedMs / 1_000);
-    return this.moments;
+    return this.snapshots;
   }
 
-  private async look(): Promise<void> {
+  private async takeSnapshot(): Promise<void> {
     try {
-      await this.spreadOut();
-      const samples = await sampleAtRest(this.world.service.pid);
-      this.moments.push({ hours: this.elapsedMs / 3_600_000, samples });
-      const strange = heldNamespaces(this.world.service.processes()).filter(
-        (inode) => inode !== this.world.steady.inode,
+      await this.distributeSteadyCaptures();
+      const samples = await sampleAtRest(this.environment.service.pid);
+      this.snapshots.push({ hours: this.elapsedMs / 3_600_000, samples });
+      const unexpected = heldNamespaces(this.environment.service.processes()).filter(
+        (inode) => inode !== this.environment.steady.inode,
       );
-      if (strange.length > 0) this.tally.complain(`namespaces are held: ${strange.join(', ')}`);
-      this.tell(samples.reduce((sum, { privateKiB }) => sum + privateKiB / 1024, 0));
+      if (unexpected.length > 0) this.totals.fail(`namespaces are held: ${unexpected.join(', ')}`);
+      this.reportProgress(samples.reduce((sum, { privateKiB }) => sum + privateKiB / 1024, 0));
     } catch (error) {
-      this.tally.complain(String(error));
+      this.totals.fail(String(error));
     }
   }
 
-  /** One steady capture for each engine, as captures go where there are fewest: all engines take the same then. */
-  private async spreadOut(): Promise<void> {
+  /** Restarts the steady captures when an engine was replaced: each goes to the engine with the fewest captures. */
+  private async distributeSteadyCaptures(): Promise<void> {
     const engines = this.faults.engines.join();
     if (engines === this.engines) return;
     this.engines = engines;
     for (const capture of this.steady) await capture.move();
   }
 
-  private tell(privateMiB: number): void {
+  private reportProgress(privateMiB: number): void {
     const minutes = (this.elapsedMs / 60_000).toFixed(1);
-    const captures = this.tally.total('captures that come and go');
+    const captures = this.totals.total('captures that come and go');
     process.stderr.write(
       `soak: ${minutes} min, ${captures} captures, ${privateMiB.toFixed(0)} MiB private\n`,
     );
   }
 
-  private async inflictNext(): Promise<void> {
+  private async injectNext(): Promise<void> {
     const kinds = this.elapsedMs < this.totalMs / 2 ? FAULTS_OF_FIRST_HALF : FAULTS_OF_SECOND_HALF;
     const fault = kinds[this.faultCount++ % kinds.length] ?? 'kill engine';
     this.nextFaultMs = this.elapsedMs + this.faultIntervalMs;
-    this.tally.count(`fault: ${fault}`);
-    await this.faults.inflict(fault);
+    this.totals.count(`fault: ${fault}`);
+    await this.faults.inject(fault);
   }
 
   private get faultIntervalMs(): number {
-    return Math.max(SHORTEST_FAULT_INTERVAL_MS, this.totalMs / (FAULTS + 1));
+    return Math.max(MIN_FAULT_INTERVAL_MS, this.totalMs / (FAULTS + 1));
   }
 
   private get elapsedMs(): number {
@@ -145,6 +149,6 @@ class Run {
   }
 
   private cpuSeconds(): number {
-    return totalSeconds(cpuOfTrees([this.world.service.pid]));
+    return totalSeconds(cpuOfTrees([this.environment.service.pid]));
   }
 }

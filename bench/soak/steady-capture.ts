@@ -2,16 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CaptureClient } from '../../test/kit/capture-client.js';
 import { eventually } from '../../test/kit/eventually.js';
 import type { Faults } from './faults.js';
-import type { Tally } from './tally.js';
-import type { World } from './world.js';
+import type { Totals } from './totals.js';
+import type { SoakEnvironment } from './soak-environment.js';
 
-const AGAIN_MS = 500;
-/** As long as a timer can take. */
-const FOR_EVER_MS = 2 ** 31 - 1;
+const RESTART_DELAY_MS = 500;
+/** The longest delay of a timer. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
- * A capture that runs all the time beside everything else. Nothing may be missing in it, and nothing but a fault may
- * end it; then it is started again.
+ * A capture that runs all the time. It must not miss a packet, and only a fault may end it; it is then started again.
  */
 export class SteadyCapture {
   packets = 0;
@@ -21,19 +20,19 @@ export class SteadyCapture {
   private readonly done: Promise<void>;
 
   constructor(
-    private readonly world: World,
+    private readonly environment: SoakEnvironment,
     private readonly faults: Faults,
-    private readonly tally: Tally,
+    private readonly totals: Totals,
   ) {
     this.done = this.run();
   }
 
-  /** Ends it and begins again, where there are fewest captures now. */
+  /** Restarts the capture, which puts it on the engine with the fewest captures. */
   async move(): Promise<void> {
     const { client } = this;
     this.moving = true;
     await client?.close().catch(() => undefined);
-    await eventually('the steady capture to begin again', () => this.client !== client);
+    await eventually('restart of the steady capture', () => this.client !== client);
     await this.client?.described('eth1');
   }
 
@@ -47,25 +46,25 @@ export class SteadyCapture {
     while (!this.stopped) {
       try {
         await this.capture();
-        // The service learns of the end a moment after us, and only then counts one capture less.
-        await sleep(AGAIN_MS);
+        // The service notices the end a moment later, and only then counts one capture less.
+        await sleep(RESTART_DELAY_MS);
       } catch (error) {
         if (this.stopped) return;
-        if (this.faults.excuse(performance.now())) this.tally.count('steady capture: ended by a fault');
-        else this.tally.complain(`steady capture: ${String(error)}`);
-        await sleep(AGAIN_MS);
+        if (this.faults.mayExplain(performance.now())) this.totals.count('steady capture: ended by a fault');
+        else this.totals.fail(`steady capture: ${String(error)}`);
+        await sleep(RESTART_DELAY_MS);
       }
     }
   }
 
   private async capture(): Promise<void> {
-    const { service, steady } = this.world;
+    const { service, steady } = this.environment;
     const request = { netns: steady.inode, nif: 'eth1' };
     await using client = await CaptureClient.open(service, request, { countOnly: true });
     this.client = client;
     this.moving = false;
     try {
-      const { code, reason } = await client.ended(FOR_EVER_MS);
+      const { code, reason } = await client.ended(MAX_TIMEOUT_MS);
       if (!this.stopped && !this.moving) throw new Error(`ended with ${code} "${reason}"`);
     } finally {
       this.count(client);
@@ -76,7 +75,7 @@ export class SteadyCapture {
     this.packets += packetCounts.get('eth1') ?? 0;
     const dropped = statistics.at(-1)?.droppedBySystem ?? 0n;
     if (missing > 0 || disorder > 0 || dropped > 0n) {
-      this.tally.complain(
+      this.totals.fail(
         `steady capture: ${missing} packets missing, ${disorder} out of order, ${dropped} dropped`,
       );
     }

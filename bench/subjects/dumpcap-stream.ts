@@ -8,7 +8,7 @@ import type { TestBed } from '../load/test-bed.js';
 const running = new Set<ChildProcess>();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
-/** dumpcap that writes to a pipe, as a service would use it: for when packets arrive, not for what they cost. */
+/** dumpcap writing to a pipe, as a service would use it: measures when packets arrive, not what they cost. */
 export class DumpcapStream implements AsyncDisposable {
   readonly latencies: number[] = [];
   private readonly walker: PcapngWalker;
@@ -38,7 +38,7 @@ export class DumpcapStream implements AsyncDisposable {
     const filtered = filter ? ['-f', filter] : [];
     const inside = [`--net=${bed.namespace.path}`, '--', 'dumpcap', '-q', ...filtered, ...chosen, '-w', '-'];
     const clock = new WallClock();
-    const startedAt = performance.now(); // `spawn` itself takes its time
+    const startedAt = performance.now(); // includes the time that `spawn` takes
     return new DumpcapStream(
       spawn('nsenter', inside, { stdio: ['ignore', 'pipe', 'ignore'] }),
       startedAt,
@@ -54,7 +54,7 @@ export class DumpcapStream implements AsyncDisposable {
     return this.walker.packets;
   }
 
-  /** From starting it to its first byte, in milliseconds. */
+  /** Time from its start to its first byte, in milliseconds. */
   whenBegun(): Promise<number> {
     return this.begun.promise;
   }

@@ -3,16 +3,16 @@ import type { Child } from '../../test/kit/child.js';
 import type { TestBed } from '../load/test-bed.js';
 import type { Outcome, Run, Subject } from './subject.js';
 
-/** As long as a service needs to settle, so that idle time costs the same. */
+/** The same as for services, so that idle time costs the same. */
 const SETTLE_MS = 1_500;
 
-/** A capture program that throws everything away: the limit of what its way of capturing can do. */
+/** A capture program that discards everything: the reference for its way of capturing. */
 export interface CaptureProgram {
   readonly name: string;
   readonly arguments: (interfaceName: string) => readonly string[];
-  /** Said when it captures. */
+  /** Printed when it captures. */
   readonly ready: RegExp;
-  /** Said at the end: packets written, packets dropped. */
+  /** Printed at the end: packets written and packets dropped. */
   readonly captured: RegExp;
   readonly dropped: RegExp;
 }

@@ -1,20 +1,22 @@
+import { readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { run } from '../../test/kit/run.js';
 import type { ClientProcess, Streams } from '../client/client-process.js';
 import type { TestBed } from '../load/test-bed.js';
 import type { Outcome, Run, Subject } from './subject.js';
 
-/** Statistics come once a second while the counts change. */
+/** The service sends statistics once a second while the counts change. */
 const STATISTICS_MS = 1_200;
 
 export interface ServiceAddress {
   readonly name: string;
   /** `ws://host:port` */
   readonly url: string;
-  /** The process that has started all others of the service. */
+  /** The process that started all others of the service. */
   readonly pid: number;
 }
 
-/** Whatever speaks the `/capture` API: our own service, or a peer. */
+/** A service with the `/capture` API: our own or a peer. */
 export class ServiceSubject implements Subject {
   constructor(
     private readonly address: ServiceAddress,
@@ -30,7 +32,7 @@ export class ServiceSubject implements Subject {
     return this.address.pid;
   }
 
-  /** For plain HTTP. */
+  /** URL for plain HTTP. */
   url(path: string): string {
     return this.address.url.replace(/^ws/, 'http') + path;
   }
@@ -39,7 +41,7 @@ export class ServiceSubject implements Subject {
     return new ServiceRun(this.address.pid, await this.open(bed, [bed.captured()]));
   }
 
-  /** Opens captures at once. */
+  /** Opens captures simultaneously. */
   open(bed: TestBed, interfaces: readonly string[], count = 1, filter = ''): Promise<Streams> {
     const query = new URLSearchParams({ netns: String(bed.namespace.inode), nif: interfaces.join('/') });
     if (filter) query.set('filter', filter);
@@ -67,7 +69,7 @@ export class ServiceRun implements Run {
     this.streams.close();
     if (!report) throw new Error('the client has lost a stream');
     const damage =
-      report.damage ?? report.closing ?? (report.whole ? undefined : 'the stream ends in the middle');
+      report.damage ?? report.closing ?? (report.whole ? undefined : 'the stream ends within a block');
     return {
       delivered: report.packets,
       dropped: report.dropped,
@@ -77,4 +79,27 @@ export class ServiceRun implements Run {
       ...(damage && { damage }),
     };
   }
+}
+
+/** Another service on this machine, with the topmost process of its program: the one that listens or one of its ancestors. */
+export async function peerAt(text: string): Promise<ServiceAddress> {
+  const url = new URL(text.includes('://') ? text : `ws://${text}`);
+  const listeners = await run('ss', '-Hltnp', `sport = :${url.port}`);
+  const pid = Number(/pid=(\d+)/.exec(listeners)?.[1]);
+  if (!pid) {
+    throw new Error(
+      `nothing on this machine listens on port ${url.port}: the CPU of a peer must be measured here`,
+    );
+  }
+  return { name: `peer ${url.port}`, url: `ws://${url.host}`, pid: topOfProgram(pid) };
+}
+
+/** The oldest ancestor that runs the same program, such as a supervisor. */
+function topOfProgram(pid: number): number {
+  const parent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0);
+  return parent > 1 && programOf(parent) === programOf(pid) ? topOfProgram(parent) : pid;
+}
+
+function programOf(pid: number): string {
+  return readlinkSync(`/proc/${pid}/exe`);
 }

@@ -1,15 +1,15 @@
 import type { TestBed } from '../load/test-bed.js';
 
-/** Something that captures: the service, another one, or a program that sets the limit. */
+/** Something that captures: our service, another service, or a reference program. */
 export interface Subject {
   readonly name: string;
-  /** Comes back when packets are being captured from the first wire of the test bed. */
+  /** Resolves when the subject captures from the first veth pair of the test bed. */
   start(bed: TestBed): Promise<Run>;
 }
 
-/** A capture at work. */
+/** A running capture. */
 export interface Run {
-  /** Processes whose CPU time and memory, with that of all they start, belong to the capture. */
+  /** The capture's processes; their descendants count as well. */
   readonly pids: readonly number[];
   /** Waits until what was captured has been delivered and counted. */
   settle(): Promise<void>;
@@ -17,16 +17,16 @@ export interface Run {
   stop(): Promise<Outcome>;
 }
 
-/** What a capture has come to. */
+/** Result of a capture. */
 export interface Outcome {
   readonly delivered: number;
-  /** By the kernel, because the ring was full. */
+  /** Packets dropped by the kernel because the ring was full. */
   readonly dropped: number;
-  /** Only where there are messages. */
+  /** Number of websocket messages. */
   readonly messages?: number;
-  /** All that went through the websocket, framing included. */
+  /** Bytes of the websocket connection, including framing. */
   readonly bytes?: number;
   readonly latencies?: readonly number[];
-  /** A sentence about what must not be. */
+  /** Describes a fault of the stream. */
   readonly damage?: string;
 }

@@ -168,7 +168,7 @@ async function allProcesses(service: DeployedService): Promise<ProcessFacts[]> {
 function roleOf({ pid, command }: ProcessFacts, [supervisor]: readonly ProcessFacts[]): string {
   if (pid === supervisor?.pid) return 'supervisor';
   return (
-    /packetflix: (engine|discovery|filter compiler)|main\.js (server)/.exec(command)?.slice(1).join('') ??
+    /packetflix: (engine|discoverer|filter compiler)|main\.js (server)/.exec(command)?.slice(1).join('') ??
     command
   );
 }

@@ -1,4 +1,4 @@
-import { certainGrowth, slopeOf } from '../../bench/soak/slope.js';
+import { certainGrowth, slopeOf } from '../../bench/soak/growth.js';
 
 /** A sample every minute for an hour. */
 const hour = (value: (minute: number) => number) =>

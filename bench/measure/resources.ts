@@ -1,18 +1,18 @@
 import { readFileSync, readdirSync } from 'node:fs';
 
-/** sysconf(_SC_CLK_TCK) is 100 on every Linux that Node runs on. */
+/** sysconf(_SC_CLK_TCK) is 100 on every architecture that Node supports. */
 const TICKS_PER_SECOND = 100;
-/** Of proc_pid_stat(5), counted from behind the command's closing parenthesis. */
+/** Fields of proc_pid_stat(5), counted from the one after the command's closing parenthesis. */
 const STAT_PARENT = 1;
 const STAT_TIMES = [11, 12, 13, 14]; // utime, stime, cutime, cstime
-/** Of the first line of /proc/stat, behind the name: see proc_stat(5). */
+/** Fields of the first line of /proc/stat, after the name: see proc_stat(5). */
 const MACHINE_IDLE = [3, 4]; // idle, iowait
-const MACHINE_COUNTED = 8; // guest times, behind these, are in user and nice already
+const MACHINE_COUNTED = 8; // the guest times that follow are included in user and nice
 
 export interface ProcessTime {
   readonly pid: number;
   readonly role: string;
-  /** The process and the children that it has waited for. */
+  /** Of the process and the children that it has waited for. */
   readonly seconds: number;
 }
 
@@ -21,7 +21,7 @@ interface Stat {
   readonly seconds: number;
 }
 
-/** CPU time of these processes and all that descend from them, those that have ended included. */
+/** CPU time of these processes and their descendants, including those that have ended. */
 export function cpuOfTrees(roots: readonly number[]): ProcessTime[] {
   const stats = new Map<number, Stat>();
   for (const name of readdirSync('/proc')) {
@@ -41,7 +41,7 @@ export function totalSeconds(times: readonly ProcessTime[]): number {
   return times.reduce((sum, { seconds }) => sum + seconds, 0);
 }
 
-/** Seconds by role between two looks. */
+/** CPU seconds by role between two measurements. */
 export function secondsByRole(before: readonly ProcessTime[], after: readonly ProcessTime[]) {
   const byRole: Record<string, number> = {};
   for (const { role, seconds } of after) byRole[role] = (byRole[role] ?? 0) + seconds;
@@ -54,7 +54,7 @@ export interface MachineTime {
   readonly seconds: number;
 }
 
-/** CPU time of the whole machine since it was started, interrupts and all. */
+/** CPU time of the whole machine since its start, including interrupts. */
 export function cpuOfMachine(): MachineTime {
   const [line = ''] = readFileSync('/proc/stat', 'latin1').split('\n');
   const ticks = line
@@ -67,7 +67,7 @@ export function cpuOfMachine(): MachineTime {
   return { busySeconds: (all - idle) / TICKS_PER_SECOND, seconds: all / TICKS_PER_SECOND };
 }
 
-/** Share of the whole machine, 0 to 1, that was busy between two looks. */
+/** Busy share of all cores between two measurements, 0 to 1. */
 export function busyShare(before: MachineTime, after: MachineTime): number {
   return (after.busySeconds - before.busySeconds) / (after.seconds - before.seconds);
 }
@@ -81,11 +81,11 @@ function statOf(pid: number): Stat | undefined {
     const ticks = STAT_TIMES.reduce((sum, field) => sum + (fields[field] ?? 0), 0);
     return { parent: fields[STAT_PARENT] ?? 0, seconds: ticks / TICKS_PER_SECOND };
   } catch {
-    return undefined; // it has ended meanwhile
+    return undefined; // ENOENT or ESRCH: the process has ended
   }
 }
 
-/** What a process is for: those of the service have titles like "packetflix: engine 0"; others go by their name. */
+/** Processes of the service have titles like "packetflix: engine 0"; the role of others is their program name. */
 function roleOf(pid: number): string {
   try {
     const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
@@ -95,6 +95,23 @@ function roleOf(pid: number): string {
     if (main < 0) return words[0]?.replace(/^.*\//, '') ?? '';
     return /^[a-z]/.test(words[main + 1] ?? '') ? (words[main + 1] ?? '') : 'supervisor';
   } catch {
-    return 'ended';
+    return 'ended'; // ENOENT or ESRCH
+  }
+}
+
+/**
+ * Memory of process trees in MiB: the proportional set size, in which shared pages count once. It includes the rings of
+ * packet sockets as far as they have been touched.
+ */
+export function memoryOfTreesMiB(roots: readonly number[]): number {
+  const kib = cpuOfTrees(roots).map(({ pid }) => proportionalKiB(pid));
+  return kib.reduce((sum, each) => sum + each, 0) / 1024;
+}
+
+function proportionalKiB(pid: number): number {
+  try {
+    return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))?.[1] ?? 0);
+  } catch {
+    return 0; // ENOENT or ESRCH: the process has ended
   }
 }

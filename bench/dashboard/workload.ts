@@ -6,8 +6,8 @@ import type { Service } from '../../test/kit/service.js';
 
 const LOAD = [2_000, 8_000, 4_000];
 
-/** Some two minutes in the life of a service, with a bit of everything that its dashboard shows. */
-export async function playScene(service: Service, seconds: number): Promise<void> {
+/** Puts load on the service that makes every panel of the dashboard show data. */
+export async function runWorkload(service: Service, seconds: number): Promise<void> {
   await using namespace = await NetworkNamespace.create();
   await namespace.addWire('g0', 'c0');
   const open = async (): Promise<CaptureClient> => {
@@ -24,8 +24,8 @@ export async function playScene(service: Service, seconds: number): Promise<void
     const part = second / seconds;
     if (part < 0.3 && second % 4 === 0) opened.push(clients.use(await open()));
     if (part > 0.75 && second % 5 === 0) await opened.pop()?.close();
-    if (second % 6 === 0) await refused(service, { netns: 'nonsense' });
-    if (second % 3 === 0) await refused(service, { container: { name: `nobody-${second}` } });
+    if (second % 6 === 0) await openRefused(service, { netns: 'nonsense' });
+    if (second % 3 === 0) await openRefused(service, { container: { name: `nobody-${second}` } });
     if (second === Math.round(0.35 * seconds) || second === Math.round(0.7 * seconds)) {
       await sender.stop();
       const rate = LOAD[part < 0.5 ? 1 : 2];
@@ -39,7 +39,7 @@ export async function playScene(service: Service, seconds: number): Promise<void
   await sender.stop();
 }
 
-async function refused(
+async function openRefused(
   service: Service,
   parameters: Parameters<typeof CaptureClient.open>[1],
 ): Promise<void> {

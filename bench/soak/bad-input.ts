@@ -6,17 +6,17 @@ import { mobyshark } from '../../test/fixtures/ghostwire-server.js';
 import { CaptureClient } from '../../test/kit/capture-client.js';
 import type { Service } from '../../test/kit/service.js';
 import { badRequest } from '../../test/references/bad-requests.js';
-import type { World } from './world.js';
+import type { SoakEnvironment } from './soak-environment.js';
 
-const PATIENCE_MS = 30_000;
-/** In place of a close code. */
+const TIMEOUT_MS = 30_000;
+/** Used in place of a close code. */
 const FOUND = 0;
 const HANDSHAKE =
   'Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
 
-/** A request that is wrong in some respect, from the same source as those of the end-to-end test. */
-export async function askNonsense({ service, busy, random }: World): Promise<string> {
+/** A request with one fault, from the same generator as those of the end-to-end test. */
+export async function sendBadRequest({ service, busy, random }: SoakEnvironment): Promise<string> {
   const [request] = fc.sample(badRequest(busy.inode), {
     seed: Math.floor(random.next() * 2 ** 31),
     numRuns: 1,
@@ -25,7 +25,7 @@ export async function askNonsense({ service, busy, random }: World): Promise<str
   const { query, headers, codes, fault } = request;
   const answer = Promise.withResolvers<number>();
   const socket = new WebSocket(service.url(`/capture?${query}`, 'ws'), { headers: { ...headers } });
-  const timer = setTimeout(() => socket.terminate(), PATIENCE_MS);
+  const timer = setTimeout(() => socket.terminate(), TIMEOUT_MS);
   socket.on('close', (code) => answer.resolve(code));
   socket.on('unexpected-response', (_, { statusCode = 0 }) => {
     answer.resolve(statusCode);
@@ -37,8 +37,8 @@ export async function askNonsense({ service, busy, random }: World): Promise<str
   return 'refused';
 }
 
-/** Bytes that are no request, half of one, or a websocket whose frames are none; the connection may linger. */
-export async function babble({ service, busy, random }: World): Promise<string> {
+/** Bytes that are not a request, half a request, or a websocket with invalid frames; the connection may stay open. */
+export async function sendBadBytes({ service, busy, random }: SoakEnvironment): Promise<string> {
   const path = `/capture?netns=${busy.inode}&nif=eth1`;
   const bytes = random.pick([
     '',
@@ -59,11 +59,16 @@ export async function babble({ service, busy, random }: World): Promise<string> 
   if (random.chance(0.5)) socket.resetAndDestroy();
   else socket.destroy();
   await closed;
-  return 'gone';
+  return 'closed';
 }
 
-/** A directory that fails in one way or the other while somebody asks for a name. */
-export async function misdirect({ service, ghostwire, steady, random }: World): Promise<string> {
+/** A capture by name while the directory fails in one of several ways. */
+export async function queryBadDirectory({
+  service,
+  ghostwire,
+  steady,
+  random,
+}: SoakEnvironment): Promise<string> {
   const answers: [expected: number, answer: typeof ghostwire.answer][] = [
     [FOUND, mobyshark([{ name: 'web', type: 'docker', netns: steady.inode }])],
     [4404, mobyshark([])],
@@ -73,15 +78,15 @@ export async function misdirect({ service, ghostwire, steady, random }: World): 
   ];
   const [expected, answer] = random.pick(answers);
   ghostwire.answer = answer;
-  let outcome = await askForWeb(service);
-  // Who asks while another's question is under way gets that one's answer, which may be an older one.
-  if (outcome !== expected) outcome = await askForWeb(service);
+  let outcome = await requestWeb(service);
+  // Simultaneous look-ups share one response, which may be an older one.
+  if (outcome !== expected) outcome = await requestWeb(service);
   if (outcome !== expected) throw new Error(`a request by name: ${outcome} instead of ${expected}`);
   return outcome === FOUND ? 'found' : `refused with ${outcome}`;
 }
 
-async function askForWeb(service: Service): Promise<number> {
+async function requestWeb(service: Service): Promise<number> {
   await using client = await CaptureClient.open(service, { container: { name: 'web' }, nif: 'eth1' });
-  await client.until('an answer', () => client.closing !== undefined || client.interfaces.length > 0);
+  await client.until('a response', () => client.closing !== undefined || client.interfaces.length > 0);
   return client.closing?.code ?? FOUND;
 }

@@ -9,7 +9,7 @@ export type ClientRequest =
   | { readonly type: 'stall' | 'resume' | 'close'; readonly ids: readonly number[] }
   | { readonly type: 'report'; readonly ids: readonly number[]; readonly withLatencies: boolean };
 
-/** What a stream has come to so far. */
+/** State of a stream. */
 export interface StreamReport {
   readonly id: number;
   readonly packets: number;
@@ -18,16 +18,17 @@ export interface StreamReport {
   /** isb_ifrecv and isb_osdrop of all interfaces. */
   readonly received: number;
   readonly dropped: number;
-  /** Ends with a whole block, and all before it made sense. */
+  /** The stream ends with a complete block, and everything before it was valid. */
   readonly whole: boolean;
+  /** What made the stream invalid. */
   readonly damage?: string | undefined;
   readonly messages: number;
-  /** Of the TCP connection. */
+  /** Received on the TCP connection. */
   readonly bytes: number;
-  /** From connecting to the first byte of pcapng. */
+  /** Time from connecting to the first byte of pcapng. */
   readonly firstByteMs?: number | undefined;
-  /** How it ended. */
+  /** Why it ended; absent while it is open. */
   readonly closing?: string | undefined;
-  /** Since the last report that told them, in milliseconds. */
+  /** In milliseconds, since the last report that included them. */
   readonly latencies: readonly number[];
 }
