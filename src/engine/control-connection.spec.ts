@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { CaptureError } from '../shared/protocol/capture-error.js';
 import type { Capture } from './capture/capture.js';
-import { CaptureLedger } from './capture/capture-totals.js';
+import { EngineTotals } from './capture/totals.js';
 import { RingBudget } from './capture/ring-budget.js';
 import { ControlConnection } from './control-connection.js';
 
@@ -31,7 +31,7 @@ async function openingCapture() {
     name: 'c',
     openCapture: () => opened.promise,
     budget: new RingBudget(),
-    ledger: new CaptureLedger(),
+    totals: new EngineTotals(),
     problems: [],
   });
   control.start(output as unknown as Socket, SPEC);

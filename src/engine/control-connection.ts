@@ -9,7 +9,7 @@ import {
   type EngineReport,
 } from '../shared/protocol/protocol.js';
 import { asCaptureError, RING_MEMORY_USED_UP } from './capture/as-capture-error.js';
-import type { CaptureLedger } from './capture/capture-totals.js';
+import type { EngineTotals } from './capture/totals.js';
 import type { Capture, CaptureEnding } from './capture/capture.js';
 import type { RingAllotment, RingBudget } from './capture/ring-budget.js';
 
@@ -27,7 +27,7 @@ export interface ControlContext {
   readonly name: string;
   readonly openCapture: OpenCapture;
   readonly budget: RingBudget;
-  readonly ledger: CaptureLedger;
+  readonly totals: EngineTotals;
   readonly problems: readonly EngineProblem[];
 }
 
@@ -86,7 +86,7 @@ export class ControlConnection {
   }
 
   private async open(captureId: string, entry: Entry, spec: unknown): Promise<void> {
-    const { budget, ledger, openCapture } = this.context;
+    const { budget, totals, openCapture } = this.context;
     const rings = budget.admit();
     try {
       if (!rings) throw new CaptureError('too-many-captures', RING_MEMORY_USED_UP);
@@ -100,7 +100,7 @@ export class ControlConnection {
         return;
       }
       entry.capture = capture;
-      ledger.begin(capture);
+      totals.begin(capture);
       this.send({ type: 'started', captureId, interfaces: capture.interfaceNames });
     } catch (error) {
       rings?.release();
@@ -154,13 +154,13 @@ export class ControlConnection {
   /** @returns whether the entry was still there */
   private remove(captureId: string, entry: Entry): boolean {
     if (this.entries.get(captureId) !== entry) return false;
-    if (entry.capture) this.context.ledger.end(entry.capture);
+    if (entry.capture) this.context.totals.end(entry.capture);
     return this.entries.delete(captureId);
   }
 
   private get report(): EngineReport {
-    const { ledger, budget } = this.context;
-    return { captures: ledger.captures, totals: ledger.totals, ...budget.memory };
+    const { totals, budget } = this.context;
+    return { captures: totals.captures, totals: totals.sum, ...budget.memory };
   }
 
   /** Closes the connection to a server that sends requests and does not read the answers, so memory stays bounded. */

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { LineReader } from '../shared/protocol/lines.js';
 import { PROTOCOL_VERSION, type EngineProblem, type Greeting } from '../shared/protocol/protocol.js';
-import { CaptureLedger } from './capture/capture-totals.js';
+import { EngineTotals } from './capture/totals.js';
 import type { RingBudget } from './capture/ring-budget.js';
 import { ControlConnection, type OpenCapture } from './control-connection.js';
 
@@ -12,7 +12,7 @@ const GREETING_TIMEOUT_MS = 5_000;
 /** Listens on the engine's unix socket, and passes each connection on according to its greeting. */
 export class EngineServer {
   private readonly server: Server;
-  private readonly ledger = new CaptureLedger();
+  private readonly totals = new EngineTotals();
   /** Open control connections by their names. */
   private readonly controls = new Map<string, ControlConnection>();
 
@@ -63,8 +63,8 @@ export class EngineServer {
   private addControl(socket: Socket): void {
     // Unguessable, so that a server starts captures for its own connections only.
     const name = randomUUID();
-    const { openCapture, budget, ledger, problems } = this;
-    const control = new ControlConnection(socket, { name, openCapture, budget, ledger, problems });
+    const { openCapture, budget, totals, problems } = this;
+    const control = new ControlConnection(socket, { name, openCapture, budget, totals, problems });
     this.controls.set(name, control);
     socket.once('close', () => this.controls.delete(name));
   }

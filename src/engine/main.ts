@@ -14,12 +14,12 @@ import { log, setLogFormat } from './log.js';
 import type { EngineProblem } from '../shared/protocol/protocol.js';
 
 /**
- * The engine: the process with powers. It has no network listener, only a unix socket, and ends with its standard input,
- * which the supervisor holds open as long as it lives. Signals are for the supervisor to handle: a group signal
- * reaches the engine too, and captures that end well take a moment.
+ * Runs an engine, the process that captures and has the privileges for it. It has no network listener, only a unix socket,
+ * and ends with its standard input, which the supervisor holds open. It ignores signals: a signal to the process group
+ * reaches the engine, too, and the supervisor lets captures end in order first.
  *
- * @param args `--socket PATH`; `--engines N`: how many there are to share `--ring-memory MIB`, which is for
- *   `--max-captures N`; `--packet-method`: how packets are taken out of the kernel; and `--log-format`
+ * @param args `--socket PATH`; `--engines N`: number of engines that share `--ring-memory MIB`, which is meant for
+ *   `--max-captures N`; `--packet-method`: how packets are read from the kernel; and `--log-format`
  */
 export async function runEngine(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -34,7 +34,7 @@ export async function runEngine(args: string[]): Promise<void> {
     },
   });
   if (!values.socket) throw new Error('the engine needs --socket PATH');
-  // Which of them, for whoever looks at the processes of the service.
+  // Shows in the list of processes which engine this is.
   process.title = `packetflix: ${basename(values.socket, '.sock').replace('-', ' ')}`;
   setLogFormat(logFormat(values['log-format'], process.stderr.isTTY === true));
   installCrashHandler((level, message, fields) => log(message, level, fields));
@@ -60,11 +60,11 @@ export async function runEngine(args: string[]): Promise<void> {
   await server.listen(values.socket);
 }
 
-/** libpcap is loaded only now: a service that lacks it says so, and serves what does not need it. */
+/** Loads libpcap. An engine without it refuses all captures and reports the problem, so that the service stays reachable. */
 async function loadCaptures(method: PacketMethod, problems: EngineProblem[]): Promise<OpenCapture> {
   try {
-    const { startCaptureServices } = await import('./capture/capture-services.js');
-    return startCaptureServices(method);
+    const { startCaptures } = await import('./capture/capture.js');
+    return startCaptures(method);
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'LibraryMissingError') throw error;
     const message = `no captures: ${error.message}; on Debian: apt-get install libpcap0.8`;

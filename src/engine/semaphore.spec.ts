@@ -2,29 +2,29 @@ import { setImmediate as others } from 'node:timers/promises';
 import { Semaphore } from './semaphore.js';
 
 describe('Semaphore', () => {
-  it('lets so many do something at once, and the others in the order in which they came', async () => {
-    const turns = new Semaphore(2);
+  it('limits concurrency and serves waiters in the order in which they came', async () => {
+    const semaphore = new Semaphore(2);
     const begun: string[] = [];
-    const waiting = ['a', 'b', 'c', 'd'].map((name) => turns.take().then(() => begun.push(name)));
+    const waiting = ['a', 'b', 'c', 'd'].map((name) => semaphore.acquire().then(() => begun.push(name)));
     await others();
     expect(begun).toEqual(['a', 'b']);
-    turns.done();
+    semaphore.release();
     await others();
     expect(begun).toEqual(['a', 'b', 'c']);
-    turns.done();
-    turns.done();
+    semaphore.release();
+    semaphore.release();
     await Promise.all(waiting);
     expect(begun).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('has all turns back when everybody is done', async () => {
-    const turns = new Semaphore(1);
+  it('is at its limit again only after as many have been acquired', async () => {
+    const semaphore = new Semaphore(1);
     for (let i = 0; i < 3; i++) {
-      await turns.take();
-      turns.done();
+      await semaphore.acquire();
+      semaphore.release();
     }
-    await turns.take();
-    const another = turns.take();
+    await semaphore.acquire();
+    const another = semaphore.acquire();
     expect(await Promise.race([another.then(() => 'in'), others('waiting')])).toBe('waiting');
   });
 });

@@ -1,18 +1,18 @@
-/** Lets so many do something at once; the others wait, first come first served. */
+/** Limits concurrency; waiters are served in the order in which they came. */
 export class Semaphore {
   private readonly queue: (() => void)[] = [];
   private taken = 0;
 
-  constructor(private readonly atOnce: number) {}
+  constructor(private readonly limit: number) {}
 
-  /** Settles when it is the caller's turn. Whoever had one must call `done`. */
-  async take(): Promise<void> {
-    if (this.taken < this.atOnce) this.taken++;
+  /** Resolves when the caller may proceed; `release` must be called afterwards. */
+  async acquire(): Promise<void> {
+    if (this.taken < this.limit) this.taken++;
     else await new Promise<void>((resolve) => this.queue.push(resolve));
   }
 
-  /** The next one may. */
-  done(): void {
+  /** Lets the next waiter proceed. */
+  release(): void {
     const next = this.queue.shift();
     if (next) next();
     else this.taken--;

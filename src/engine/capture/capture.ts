@@ -1,34 +1,48 @@
 import type { Socket } from 'node:net';
-import { CaptureFilter } from '../filter/capture-filter.js';
-import type { FilterCompiler } from '../filter/filter-compiler.js';
-import { logOnce } from '../log.js';
-import { InterfaceWatch } from './interface-watch.js';
 import type { Interface } from '../../shared/linux/rtnetlink.js';
-import { libraryVersion } from '../pcap/libpcap.js';
-import type { HolderWatch } from '../opener/holder-watch.js';
-import type { OpenedNamespace, OpenSource } from '../opener/opener-tasks.js';
-import type { Opener } from '../opener/opener.js';
 import { sectionHeaderBlock } from '../../shared/pcapng/blocks.js';
-import type { CaptureTotals, EndCode, PacketMethod } from '../../shared/protocol/protocol.js';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
 import { whyNotAnInterfaceName, type CaptureSpec } from '../../shared/protocol/capture-spec.js';
-import { CaptureLimiter } from './capture-limiter.js';
-import { CaptureOutput } from './capture-output.js';
-import { CaptureStream } from './capture-stream.js';
+import type { CaptureTotals, EndCode, PacketMethod } from '../../shared/protocol/protocol.js';
+import type { OpenCapture } from '../control-connection.js';
+import { CaptureFilter } from '../filter/capture-filter.js';
+import { FilterCompiler } from '../filter/filter-compiler.js';
+import { log, logOnce } from '../log.js';
+import { HolderWatch } from '../opener/holder-watch.js';
+import type { OpenedNamespace, OpenSource } from '../opener/opener-tasks.js';
+import { Opener } from '../opener/opener.js';
+import { libraryVersion } from '../pcap/libpcap.js';
+import { RING_MEMORY_USED_UP } from './as-capture-error.js';
 import { ETHERNET, InterfaceOpener, type OpenInterface } from './interface-opener.js';
 import { InterfaceSource } from './interface-source.js';
-import { CaptureError } from '../../shared/protocol/capture-error.js';
-import { RING_MEMORY_USED_UP } from './as-capture-error.js';
+import { InterfaceWatch } from './interface-watch.js';
+import { CaptureLimiter } from './limits.js';
+import { CaptureOutput } from './output.js';
 import type { Ring, RingAllotment } from './ring-budget.js';
+import { CaptureStream } from './stream.js';
 
-/** When an interface that is there and up could not be opened, it is tried again after this. */
+/** An interface that exists and is up but could not be opened is tried again after this time. */
 const RETRY_MS = 1_000;
 
-/** What all captures of an engine use together. */
-export interface CaptureServices {
+/** What all captures of an engine share. */
+interface CaptureServices {
   readonly opener: Opener;
   readonly filterCompiler: FilterCompiler;
   readonly holderWatch: HolderWatch;
   readonly packetMethod: PacketMethod;
+}
+
+/** Starts what all captures of this engine share. @returns opens a capture */
+export function startCaptures(packetMethod: PacketMethod): OpenCapture {
+  const opener = new Opener((error) => {
+    // Without its threads the engine cannot capture; the supervisor restarts it.
+    log(`an opener thread failed: ${error.stack}`);
+    process.exit(1);
+  });
+  const filterCompiler = new FilterCompiler();
+  filterCompiler.warmUp();
+  const services = { opener, filterCompiler, holderWatch: new HolderWatch(opener), packetMethod };
+  return (spec, data, rings, onEnd) => Capture.open(spec, data, rings, services, onEnd);
 }
 
 /** How a capture ended. */
@@ -38,7 +52,7 @@ export interface CaptureEnding {
   readonly totals: CaptureTotals;
 }
 
-/** An interface that takes part, or will as soon as it is open. */
+/** An interface that is captured, or will be once it is open. */
 interface Member {
   readonly device: Interface;
   source?: InterfaceSource;
@@ -51,8 +65,8 @@ interface OpenMember extends OpenInterface {
 }
 
 /**
- * One capture from the opened namespace to its end: which interfaces take part, and when. How their packets travel
- * is the business of CaptureStream.
+ * One capture, from opening its namespace to its end. It decides which interfaces are captured and when; CaptureStream
+ * moves their packets.
  */
 export class Capture {
   private readonly stream: CaptureStream;
@@ -61,26 +75,26 @@ export class Capture {
   private readonly interfaceOpener: InterfaceOpener;
   private readonly watch: InterfaceWatch;
   private readonly unwatchHolder: () => void;
-  /** Interfaces that take part or are being opened, by index. */
+  /** Interfaces that are captured or being opened, by index. */
   private readonly joined = new Map<number, Member>();
-  /** How many interfaces share the ring memory of this capture. */
+  /** Number of interfaces that share the ring memory of this capture. */
   private sharers = 1;
   private retry?: NodeJS.Timeout;
   private begun = false;
   private over = false;
 
-  /** Opens the namespace and all interfaces that are wanted and up. @throws anything, see `asCaptureError` */
+  /** Opens the namespace and all requested interfaces that are up. @throws any error, see `asCaptureError` */
   static async open(
-    order: CaptureSpec,
+    spec: CaptureSpec,
     data: Socket,
     rings: RingAllotment,
     services: CaptureServices,
     onEnd: (ending: CaptureEnding) => void,
   ): Promise<Capture> {
-    const filter = new CaptureFilter(order, services.filterCompiler);
+    const filter = new CaptureFilter(spec, services.filterCompiler);
     const early = filter.forLinkType(ETHERNET);
-    const namespace = await services.opener.run('openNamespace', order.reference);
-    const capture = new Capture(order, data, rings, services, filter, namespace, onEnd);
+    const namespace = await services.opener.run('openNamespace', spec.reference);
+    const capture = new Capture(spec, data, rings, services, filter, namespace, onEnd);
     try {
       await early;
       await capture.begin();
@@ -92,7 +106,7 @@ export class Capture {
   }
 
   private constructor(
-    private readonly order: CaptureSpec,
+    private readonly spec: CaptureSpec,
     data: Socket,
     private readonly rings: RingAllotment,
     services: CaptureServices,
@@ -100,31 +114,32 @@ export class Capture {
     private readonly namespace: OpenedNamespace,
     private readonly onEnd: (ending: CaptureEnding) => void,
   ) {
-    this.limiter = new CaptureLimiter(order, (message) => this.end('limit-reached', message));
+    this.limiter = new CaptureLimiter(spec, (message) => this.end('limit-reached', message));
     this.output = new CaptureOutput(data, this.limiter, () => this.stream.pump());
-    this.stream = new CaptureStream(this.output, (source) => this.gone(source), order.snapshotLength);
+    this.stream = new CaptureStream(this.output, (source) => this.closeSource(source), spec.snapshotLength);
     const { opener, holderWatch, packetMethod } = services;
-    this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, order, filter, packetMethod);
+    this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, spec, filter, packetMethod);
     this.watch = new InterfaceWatch(
       { fd: namespace.watchFd, interfaces: namespace.interfaces },
       (interfaces) => this.follow(interfaces),
     );
-    this.unwatchHolder = holderWatch.watch({ netns: order.reference.netns, holder: namespace.holder }, () =>
+    this.unwatchHolder = holderWatch.watch({ netns: spec.reference.netns, holder: namespace.holder }, () =>
       this.end('target-ended', 'the target has ended: nothing holds its network namespace any more'),
     );
   }
 
-  /** The interfaces that take part now. */
+  /** Names of the interfaces that are captured now. */
   get interfaceNames(): string[] {
     return [...this.joined.values()].map(({ device }) => device.name);
   }
 
   /** What was delivered and lost so far. */
   get totals(): CaptureTotals {
-    return this.limiter.delivered(this.stream.totals);
+    const { packets, packetBytes } = this.output.delivered;
+    return { packets, bytes: packetBytes, dropped: this.stream.dropped };
   }
 
-  /** What is still in the rings and the statistics go out, then the stream ends. */
+  /** Delivers what is still in the rings and the statistics, and ends the stream. */
   end(code: EndCode, message: string): void {
     if (this.over) return;
     this.close();
@@ -134,7 +149,7 @@ export class Capture {
     });
   }
 
-  /** Nobody listens any more: everything is given back at once. */
+  /** Ends at once and frees everything, because the client has gone. */
   abort(): void {
     this.close();
     this.stream.abort();
@@ -143,39 +158,39 @@ export class Capture {
 
   private async begin(): Promise<void> {
     this.refuseUnknownInterfaces();
-    const { sectionComments } = this.order;
+    const { sectionComments } = this.spec;
     this.output.append(sectionHeaderBlock(sectionComments, `packetflix, ${libraryVersion()}`));
     const devices = this.watch.interfaces.filter(this.wanted);
-    this.sharers = Math.max(devices.length, this.order.interfaces.length);
+    this.sharers = Math.max(devices.length, this.spec.interfaces.length);
     const attempts = await Promise.allSettled(devices.map((device) => this.open(device)));
     const failures = attempts
       .filter((each) => each.status === 'rejected')
       .map((each) => each.reason as Error);
     for (const each of attempts) if (each.status === 'fulfilled') this.admit(each.value);
-    // Where there is no room for all of them, nobody would notice which ones are missing.
+    // Without memory for all of them, the user would not notice which interfaces are missing.
     const noRoom = failures.find((each) => each instanceof CaptureError);
     if (noRoom) throw noRoom;
     if (failures[0] && failures.length === attempts.length) throw failures[0];
-    await this.refuseUselessFilter();
+    await this.refuseInapplicableFilter();
     this.stream.begin();
     this.limiter.begin();
     this.begun = true;
-    this.follow(this.watch.interfaces); // what has changed meanwhile
+    this.follow(this.watch.interfaces); // applies changes since the namespace was opened
   }
 
   private refuseUnknownInterfaces(): void {
-    const { interfaces } = this.order;
+    const { interfaces } = this.spec;
     if (interfaces.length === 0) return;
     const there = new Set(this.namespace.interfaces.map(({ name }) => name));
     if (interfaces.some((name) => there.has(name))) return;
     throw new CaptureError(
       'no-such-interface',
-      `network namespace ${this.order.reference.netns} has no interface ${interfaces.join(', ')}`,
+      `network namespace ${this.spec.reference.netns} has no interface ${interfaces.join(', ')}`,
     );
   }
 
-  /** A filter may make sense for Ethernet and none for a tunnel: one link type of those that are there will do. */
-  private async refuseUselessFilter(): Promise<void> {
+  /** A filter may apply to Ethernet and not to a tunnel: it must apply to at least one link type of the interfaces. */
+  private async refuseInapplicableFilter(): Promise<void> {
     const linkTypes = new Set([...this.joined.values()].map(({ linkType }) => linkType ?? ETHERNET));
     if (linkTypes.size === 0) linkTypes.add(ETHERNET);
     const filters = await Promise.all([...linkTypes].map((linkType) => this.filter.forLinkType(linkType)));
@@ -184,13 +199,13 @@ export class Capture {
   }
 
   private readonly wanted = ({ name, up }: Interface): boolean => {
-    const { interfaces } = this.order;
+    const { interfaces } = this.spec;
     return (
       up && (interfaces.length === 0 ? whyNotAnInterfaceName(name) === undefined : interfaces.includes(name))
     );
   };
 
-  /** After every change: what has gone or got another name leaves, what is wanted and up joins. */
+  /** Called after every change: interfaces that have gone or were renamed leave, requested ones that are up join. */
   private follow(interfaces: readonly Interface[]): void {
     if (this.over || !this.begun) return;
     const names = new Map(interfaces.map(({ index, name }) => [index, name]));
@@ -210,18 +225,18 @@ export class Capture {
     } catch (error) {
       if (this.over) return;
       logOnce(`interface ${device.name} cannot be captured from: ${(error as Error).message}`, {
-        capture: this.order.captureId,
+        capture: this.spec.captureId,
       });
-      this.tryAgainLater();
+      this.retryLater();
     }
   }
 
-  /** An interface that is there and up could not be opened, or its ring broke. */
-  private tryAgainLater(): void {
-    if (!this.over) this.retry ??= setTimeout(() => this.followAgain(), RETRY_MS);
+  /** For an interface that exists and is up but could not be opened, or whose ring failed. */
+  private retryLater(): void {
+    if (!this.over) this.retry ??= setTimeout(() => this.followNow(), RETRY_MS);
   }
 
-  private followAgain(): void {
+  private followNow(): void {
     this.retry = undefined;
     this.follow(this.watch.interfaces);
   }
@@ -244,7 +259,7 @@ export class Capture {
   private admit({ member, reader, ring, linkType }: OpenMember): void {
     const { device } = member;
     if (this.over || this.joined.get(device.index) !== member) {
-      this.closeRing(reader.release(), ring); // it went while it was being opened
+      this.closeRing(reader.release(), ring); // it has gone while it was being opened
       return;
     }
     const { onReady } = this.stream;
@@ -254,12 +269,12 @@ export class Capture {
     this.stream.add(member.source);
   }
 
-  /** Nothing more is read from there. */
-  private gone(source: InterfaceSource): void {
+  /** Called when nothing more is read from a source. */
+  private closeSource(source: InterfaceSource): void {
     const { index } = source.device;
     if (this.joined.get(index)?.source === source) {
       this.joined.delete(index);
-      this.tryAgainLater();
+      this.retryLater();
     }
     this.closeRing(source.release(), source.ring);
   }

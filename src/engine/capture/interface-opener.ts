@@ -5,7 +5,7 @@ import { PacketFilter } from '../pcap/libpcap.js';
 import type { FilterPlace, InterfaceFilter, InterfaceOpening, OpenSource } from '../opener/opener-tasks.js';
 import type { Opener } from '../opener/opener.js';
 import { PcapPacketReader } from '../pcap/pcap-packet-reader.js';
-import type { PacketReader } from './packet-reader.js';
+import type { PacketReader } from './interface-source.js';
 import { RingPacketReader } from '../ring/ring-packet-reader.js';
 import type { PacketMethod } from '../../shared/protocol/protocol.js';
 import { MAX_SNAPSHOT_LENGTH, type CaptureSpec } from '../../shared/protocol/capture-spec.js';
@@ -15,8 +15,8 @@ import type { Ring } from './ring-budget.js';
 /** DLT_EN10MB: most interfaces are Ethernet, so a filter is compiled for it before any interface is open. */
 export const ETHERNET = 1;
 
-/** More would not be faster, and fill the queue of the opener threads, where other captures wait as well. */
-const MOST_AT_ONCE = 4;
+/** More would not be faster, and would fill the queue of the opener threads, in which other captures wait as well. */
+const MAX_CONCURRENT = 4;
 
 export interface OpenInterface {
   readonly reader: PacketReader;
@@ -27,23 +27,23 @@ export interface OpenInterface {
 
 /** Opens interfaces of one network namespace for one capture. */
 export class InterfaceOpener {
-  private readonly turns = new Semaphore(MOST_AT_ONCE);
-  private underWay = 0;
+  private readonly semaphore = new Semaphore(MAX_CONCURRENT);
+  private pending = 0;
   private closed = false;
 
   /** @param namespaceFd from now on owned by this */
   constructor(
     private readonly opener: Opener,
     private readonly namespaceFd: number,
-    private readonly order: Pick<CaptureSpec, 'promiscuous' | 'snapshotLength'>,
+    private readonly spec: Pick<CaptureSpec, 'promiscuous' | 'snapshotLength'>,
     private readonly filter: CaptureFilter,
     private readonly method: PacketMethod,
   ) {}
 
   /** @throws OpenerError, FilterError */
   async open({ index, name, largestPacketBytes }: Interface, ring: Ring): Promise<OpenInterface> {
-    this.underWay++;
-    await this.turns.take();
+    this.pending++;
+    await this.semaphore.acquire();
     try {
       if (this.closed) throw new Error('the capture is over');
       const options = {
@@ -51,19 +51,19 @@ export class InterfaceOpener {
         interfaceIndex: index,
         largestPacketBytes,
         snapshotLength: MAX_SNAPSHOT_LENGTH,
-        promiscuous: this.order.promiscuous,
+        promiscuous: this.spec.promiscuous,
         ringBytes: ring.bytes,
         blockTimeoutMs: ring.blockTimeoutMs,
       };
       return { ring, ...(await this.openWithFilter(options)) };
     } finally {
-      this.turns.done();
-      this.underWay--;
+      this.semaphore.release();
+      this.pending--;
       this.closeIfUnused();
     }
   }
 
-  /** Closing takes the kernel as long as opening. */
+  /** In an opener thread, because closing blocks as long as opening. */
   closeSource(source: OpenSource): void {
     this.opener.run('closeInterfaces', [source]).catch(() => undefined);
   }
@@ -102,19 +102,19 @@ export class InterfaceOpener {
   }
 
   private forKernel(linkType: number, { program, afterwards }: LinkTypeFilter): InterfaceFilter {
-    const { snapshotLength = MAX_SNAPSHOT_LENGTH } = this.order;
+    const { snapshotLength = MAX_SNAPSHOT_LENGTH } = this.spec;
     return {
       exclusion: this.filter.exclusion,
       linkType,
       program,
-      // A filter that runs on what the kernel let pass must see all of it; it is cut later then, see capture-limiter.ts.
+      // A filter that runs after the kernel's must see whole packets; CaptureLimiter truncates them later.
       snapshotLength: afterwards ? MAX_SNAPSHOT_LENGTH : snapshotLength,
     };
   }
 
-  /** Not while a thread may still want to visit the namespace: the number could stand for another one by then. */
+  /** Not while a thread may still enter the namespace: the number could refer to another one by then. */
   private closeIfUnused(): void {
-    if (this.closed && this.underWay === 0) closeSync(this.namespaceFd);
+    if (this.closed && this.pending === 0) closeSync(this.namespaceFd);
   }
 }
 

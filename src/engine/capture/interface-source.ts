@@ -1,30 +1,60 @@
-import type { Interface } from '../../shared/linux/rtnetlink.js';
 import { ReadinessWatch } from '../../shared/linux/native.js';
+import type { Interface } from '../../shared/linux/rtnetlink.js';
+import type { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
 import type { OpenSource } from '../opener/opener-tasks.js';
-import type { BlockBuffer } from './block-buffer.js';
-import type { PacketReader } from './packet-reader.js';
 import { takePacketStatistics } from '../ring/packet-socket.js';
 import type { Ring } from './ring-budget.js';
 
-/** An interface as the stream knows it; it stays when the interface goes and comes back. */
+/**
+ * Takes the packets of one interface out of its ring, a batch at a time, and writes them as pcapng blocks. Two readers
+ * exist: ring/ reads the memory that the kernel shares; pcap/ uses libpcap, which supports any kind of interface.
+ */
+export interface PacketReader {
+  /** LINKTYPE_ value, for the interface description block. */
+  readonly linkType: number;
+  /** The packet socket, to wait for packets and to read statistics. */
+  readonly fd: number;
+  /** Whether all packets of the last batch have been written or filtered out. */
+  readonly exhausted: boolean;
+
+  /**
+   * Takes the next batch, once the last one is exhausted.
+   *
+   * @returns its approximate size in bytes; 0: there is none now
+   * @throws Error when the interface has gone or gone down
+   */
+  take(): number;
+
+  /** Writes blocks until the batch is exhausted or the next block does not fit. */
+  writeTo(out: BlockBuffer, interfaceId: number): void;
+
+  /**
+   * Stops reading.
+   *
+   * @returns what must be closed, in an opener thread because closing blocks
+   */
+  release(): OpenSource;
+}
+
+/** An interface of the stream. Its entry remains when the interface goes, in case it comes back. */
 export interface DescribedInterface {
-  /** Of the interface description block. */
+  /** Number of its interface description block. */
   readonly id: number;
   received: number;
   dropped: number;
-  /** Sum of both when the statistics were last told. */
-  told: number;
+  /** Sum of both in the statistics that were written last. */
+  reported: number;
 }
 
-/** One interface that is captured from: its ring, and the packets on their way from there into blocks. */
+/** One interface of a capture: its ring, and the packets on their way from there into blocks. */
 export class InterfaceSource {
   private readonly readiness: ReadinessWatch;
-  /** How much may still be taken out of the ring. */
+  /** Bytes that may still be taken out of the ring. */
   private quotaBytes = Infinity;
 
   /**
    * @param reader from now on owned by this
-   * @param onReady called, again and again, while there is something to read
+   * @param onReady called repeatedly while there are packets to read
    */
   constructor(
     readonly device: Interface,
@@ -36,15 +66,7 @@ export class InterfaceSource {
     this.readiness = new ReadinessWatch(reader.fd, () => onReady(this));
   }
 
-  get packets(): number {
-    return this.reader.packets;
-  }
-
-  get packetBytes(): number {
-    return this.reader.packetBytes;
-  }
-
-  /** Whether blocks that did not fit into the last buffer are still to be written. */
+  /** Whether packets that did not fit into the last buffer are still to be written. */
   get halfway(): boolean {
     return !this.reader.exhausted;
   }
@@ -74,12 +96,12 @@ export class InterfaceSource {
     this.readiness.resume();
   }
 
-  /** From now on no more than one ring's worth: under load it would never be empty. */
+  /** Limits further reading to the size of the ring, which would never be empty under load. */
   beginLastRound(): void {
     this.quotaBytes = this.ring.bytes;
   }
 
-  /** Brings the counters up to date. */
+  /** Updates the counters from the kernel. */
   countersNow(): DescribedInterface {
     const { packets, drops } = takePacketStatistics(this.reader.fd);
     this.description.received += packets;
@@ -87,7 +109,7 @@ export class InterfaceSource {
     return this.description;
   }
 
-  /** @returns what is open, for an opener thread to close */
+  /** @returns what must be closed, in an opener thread */
   release(): OpenSource {
     this.readiness.close();
     return this.reader.release();

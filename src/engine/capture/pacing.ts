@@ -1,22 +1,22 @@
-/** Below this rate the kernel's own block timer sets the pace; above it, waking for every block costs too much. */
+/** Below this rate the kernel's block timer sets the pace; above it, a wake-up for each block costs too much. */
 const QUIET_PACKETS_PER_SECOND = 300;
-/** From this rate on the pause is the longest. */
+/** At and above this rate the pause is LONGEST_PAUSE_MS. */
 const BUSY_PACKETS_PER_SECOND = 8_000;
 const SHORTEST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 20;
-/** How much of the time that a ring lasts may pass until it is looked at again. */
+/** Share of the time that a ring lasts after which it is read again. */
 const RING_SHARE = 1 / 4;
-/** Weight of the last interval in the running mean of the rates. */
+/** Weight of the last interval in the moving average of the rates. */
 const LATEST_WEIGHT = 0.4;
 
-/** How long to leave the rings of a capture alone: not at all when it is quiet, longer the more there is to do. */
+/** Computes how long packets may collect in the rings of a capture: no pause when it is quiet, longer ones under load. */
 export class Pacing {
   private packetsPerMs = 0;
   private bytesPerMs = 0;
   private last = 0;
 
   /**
-   * Tells what was read since the last call.
+   * Must be called with what was read since the last call.
    *
    * @param now a monotonic clock, in milliseconds
    */
@@ -29,8 +29,8 @@ export class Pacing {
 
   /**
    * @param ringBytes size of a ring
-   * @param ringLastsMs how long its blocks last when they are handed over by the kernel's timer
-   * @returns milliseconds; 0: wait for the kernel
+   * @param ringLastsMs how long its blocks last when the kernel's timer hands them over
+   * @returns milliseconds; 0: no pause, the kernel wakes us up
    */
   pauseMs(ringBytes: number, ringLastsMs: number): number {
     const rate = this.packetsPerMs * 1_000;
@@ -42,11 +42,11 @@ export class Pacing {
   }
 }
 
-/** Pauses end at multiples of this, so that captures which rest for about as long wake the process up together. */
+/** Pauses end at multiples of this, so that captures with similar pauses wake the process up together. */
 const TICK_MS = 5;
 
 /**
- * How long to rest so that it ends on a tick: not longer than wanted.
+ * Shortens a pause so that it ends on a tick.
  *
  * @param now a monotonic clock, in milliseconds
  */

@@ -51,7 +51,7 @@ describe('RingBudget', () => {
     const admitted = Array.from({ length: captures }, (_, index) => budgets[index % engines]!.admit());
     expect(admitted.every((each) => each !== undefined && each.bytes >= 2 * MIB)).toBe(true);
     // Rounded up to whole captures on each engine, and no more.
-    expect(engines * limits.mostBytes).toBeLessThan((mebibytes + 2 * engines) * MIB);
+    expect(engines * limits.maxBytes).toBeLessThan((mebibytes + 2 * engines) * MIB);
   });
 
   it('still has room on one engine for captures that another one, which is gone, was meant to have', () => {
@@ -94,7 +94,7 @@ describe('RingBudget', () => {
     const total = rings.reduce((sum, { bytes }) => sum + bytes, 0);
     expect(rings.length).toBeGreaterThan(3_000);
     expect(rings.slice(0, 3).map(({ bytes }) => bytes)).toEqual([16 * MIB, 8 * MIB, 5.25 * MIB]);
-    expect(total).toBeLessThanOrEqual(DEFAULT_RING_LIMITS.mostBytes);
+    expect(total).toBeLessThanOrEqual(DEFAULT_RING_LIMITS.maxBytes);
     // And still every further capture gets what it was promised, and everything comes back.
     expect(admit(budget, Infinity)).toHaveLength(255);
     for (const ring of rings) allotment?.returnRing(ring);
@@ -113,7 +113,7 @@ describe('RingBudget', () => {
     }
     expect(
       budget.extend(
-        DEFAULT_RING_LIMITS.mostBytes - DEFAULT_RING_LIMITS.captures * DEFAULT_RING_LIMITS.leastBytes,
+        DEFAULT_RING_LIMITS.maxBytes - DEFAULT_RING_LIMITS.captures * DEFAULT_RING_LIMITS.minBytes,
       ),
     ).toBe(true);
   });

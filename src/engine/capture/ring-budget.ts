@@ -1,63 +1,67 @@
-import { RING_BLOCK_BYTES } from './ring-block.js';
 import { LEAST_CAPTURE_MEBIBYTES } from '../../shared/protocol/protocol.js';
+
+/**
+ * Size of a block of a ring that libpcap opens, in bytes, whatever the snapshot length: room for 256 KiB of a packet. Ring
+ * memory is allotted in multiples of it; rings that we read ourselves may have twice as many blocks of half the size.
+ */
+export const RING_BLOCK_BYTES = 256 * 1024;
 
 const MIB = 1024 * 1024;
 
-/** A ring with fewer blocks than this would lose packets whenever its reader is a few milliseconds late. */
-const LEAST_RING_BYTES = 4 * RING_BLOCK_BYTES;
-/** Better than not to capture from an interface at all, when there are hundreds of them. */
-const SCANT_RING_BYTES = 2 * RING_BLOCK_BYTES;
+/** A smaller ring would lose packets whenever its reader is a few milliseconds late. */
+const SMALL_RING_BYTES = 4 * RING_BLOCK_BYTES;
+/** For captures with hundreds of interfaces, where the alternative is no ring at all. */
+const MIN_RING_BYTES = 2 * RING_BLOCK_BYTES;
 
-/** What captures may have; ring memory is real, taken at once and cannot be swapped. */
+/** How much ring memory captures may have. The kernel allocates it at once, and it cannot be swapped out. */
 export interface RingLimits {
-  /** So many will find at least the least; how many there may be is for the server to say, which knows all of them. */
+  /** Captures that are guaranteed the minimum. The server, which knows all engines, limits the number of captures. */
   readonly captures: number;
-  /** Of this captures get the usual, as long as it lasts. */
+  /** From this part captures get the usual size, while it lasts. */
   readonly totalBytes: number;
-  /** All that there is. The rest is for captures with many interfaces, each of which needs a ring that is of use. */
-  readonly mostBytes: number;
-  /** What one capture gets, shared by its interfaces, as long as there is plenty. */
+  /** All ring memory. The part beyond `totalBytes` is for captures with many interfaces, each of which needs a usable ring. */
+  readonly maxBytes: number;
+  /** What one capture usually gets, shared by its interfaces. */
   readonly usualBytes: number;
-  /** What it gets at the least. */
-  readonly leastBytes: number;
+  /** What each capture is guaranteed. */
+  readonly minBytes: number;
 }
 
 /**
- * How to deal out ring memory.
+ * How ring memory is shared among captures.
  *
  * @param mebibytes for all captures together, at least LEAST_CAPTURE_MEBIBYTES for each
  */
 export function ringLimits(captures: number, mebibytes: number): RingLimits {
-  const leastBytes = LEAST_CAPTURE_MEBIBYTES * MIB;
-  const mostBytes = mebibytes * MIB;
-  const totalBytes = Math.max(mostBytes * USUAL_SHARE, captures * leastBytes);
-  return { captures, totalBytes, mostBytes, usualBytes: 16 * MIB, leastBytes };
+  const minBytes = LEAST_CAPTURE_MEBIBYTES * MIB;
+  const maxBytes = mebibytes * MIB;
+  const totalBytes = Math.max(maxBytes * USUAL_SHARE, captures * minBytes);
+  return { captures, totalBytes, maxBytes, usualBytes: 16 * MIB, minBytes };
 }
 
-/** How much of the memory is dealt out to captures as such, before their interfaces are many. */
+/** Share of the memory that captures get regardless of the number of their interfaces. */
 const USUAL_SHARE = 1 / 4;
 
 export const DEFAULT_RING_LIMITS: RingLimits = ringLimits(256, 4096);
 
-/** What one of several engines may have, so that all together do not exceed the limits. */
+/** The share of one of several engines, so that all together do not exceed the limits. */
 export function shareOf(engines: number, limits: RingLimits = DEFAULT_RING_LIMITS): RingLimits {
   const captures = Math.ceil(limits.captures / engines);
-  // Never less than its captures need, as if there were one more of them to make the division come out even.
-  const share = (bytes: number): number =>
-    Math.max(Math.floor(bytes / engines), captures * limits.leastBytes);
-  return { ...limits, captures, totalBytes: share(limits.totalBytes), mostBytes: share(limits.mostBytes) };
+  // Never less than its captures are guaranteed, where the division leaves a remainder.
+  const share = (bytes: number): number => Math.max(Math.floor(bytes / engines), captures * limits.minBytes);
+  return { ...limits, captures, totalBytes: share(limits.totalBytes), maxBytes: share(limits.maxBytes) };
 }
 
-/** One ring as it is to be opened. */
+/** Parameters of a ring to open. */
 export interface Ring {
   readonly bytes: number;
-  /** After how long the kernel hands over a block that is not full, in milliseconds. */
+  /** Time after which the kernel hands over a block that is not full, in milliseconds. */
   readonly blockTimeoutMs: number;
 }
 
 /**
- * Deals out ring memory: the usual size as long as every further capture up to the limit can still have the
- * least, so that the first ones are well off and none is refused for memory before the limit.
+ * Allots ring memory: the usual size while every further capture up to the limit can still have the minimum. The first
+ * captures get large rings then, and none is refused for lack of memory before the limit.
  */
 export class RingBudget {
   private usedBytes = 0;
@@ -66,59 +70,59 @@ export class RingBudget {
 
   constructor(private readonly limits: RingLimits = DEFAULT_RING_LIMITS) {}
 
-  /** Set aside for captures now, and all that there is, in bytes. */
+  /** Memory that is reserved for captures now, and all memory, in bytes. */
   get memory(): { readonly ringBytes: number; readonly mostRingBytes: number } {
-    return { ringBytes: this.usedBytes, mostRingBytes: this.limits.mostBytes };
+    return { ringBytes: this.usedBytes, mostRingBytes: this.limits.maxBytes };
   }
 
-  /** @returns undefined when there is not even the least */
+  /** @returns undefined when the minimum is not available */
   admit(): RingAllotment | undefined {
-    const { totalBytes, mostBytes, usualBytes, leastBytes } = this.limits;
+    const { totalBytes, maxBytes, usualBytes, minBytes } = this.limits;
     const free = totalBytes - this.usedBytes - this.keptFor(this.captures + 1);
-    const bytes = Math.max(leastBytes, Math.min(usualBytes, free));
-    if (this.usedBytes + bytes > mostBytes) return undefined;
+    const bytes = Math.max(minBytes, Math.min(usualBytes, free));
+    if (this.usedBytes + bytes > maxBytes) return undefined;
     this.captures++;
     this.usedBytes += bytes;
     return new RingAllotment(bytes, this);
   }
 
-  /** More than a capture was given when it was admitted. @returns whether it may have that */
+  /** Reserves more for an admitted capture. @returns whether that is possible */
   extend(bytes: number): boolean {
     if (bytes > this.remainingBytes) return false;
     this.usedBytes += bytes;
     return true;
   }
 
-  /** What captures may have beyond what they were given. */
+  /** What admitted captures may still reserve. */
   get remainingBytes(): number {
-    return this.limits.mostBytes - this.usedBytes - this.keptFor(this.captures);
+    return this.limits.maxBytes - this.usedBytes - this.keptFor(this.captures);
   }
 
-  /** Takes back some of what a capture had. */
+  /** Takes back a part of a capture's reservation. */
   reduce(bytes: number): void {
     this.usedBytes -= bytes;
   }
 
-  /** Takes back all that a capture has. */
+  /** Takes back all of a capture's reservation. */
   release(bytes: number): void {
     this.captures--;
     this.usedBytes -= bytes;
   }
 
-  /** What those will need that are still to come when there are so many. */
+  /** What is guaranteed to the captures that may follow after this number of them. */
   private keptFor(captures: number): number {
-    return Math.max(0, this.limits.captures - captures) * this.limits.leastBytes;
+    return Math.max(0, this.limits.captures - captures) * this.limits.minBytes;
   }
 
-  /** Counts rings: to be called with +1 for each that is opened, -1 for each that is closed. */
+  /** Counts open rings: +1 for each that is opened, -1 for each that is closed. */
   countRing(change: 1 | -1): void {
     this.rings += change;
   }
 
   /**
-   * The block timeout for one more ring. The kernel runs a timer for each ring, which is not free even when nothing
-   * happens (200 idle rings at 2 ms took half of a machine with two cores), so with many of them latency gives way.
-   * Small rings need time besides: their few blocks must not be used up by a few packets each.
+   * The block timeout for one more ring. The kernel runs a timer for each ring, which costs CPU time even when it is
+   * idle (200 idle rings at 2 ms took half of a machine with two cores), so latency increases with the number of rings.
+   * Small rings need a longer timeout because a few packets would use up each of their few blocks.
    */
   blockTimeoutMs(ringBytes: number): number {
     if (this.rings >= MANY_RINGS) return 50;
@@ -134,7 +138,7 @@ export class RingAllotment {
   private released = false;
   private rings = 0;
   private ringBytes = 0;
-  /** What the budget has set aside for this capture. */
+  /** What the budget has reserved for this capture. */
   private reservedBytes: number;
 
   constructor(
@@ -145,17 +149,17 @@ export class RingAllotment {
   }
 
   /**
-   * A ring to be opened; `returnRing` when it is closed again.
+   * Reserves a ring, to be returned by `returnRing` when it has been closed.
    *
-   * @param interfaces how many share the memory of this capture; those that come later make do with smaller rings
-   * @returns undefined when there is no memory left, even for a small one
+   * @param interfaces number of interfaces that share the memory of this capture; later ones get smaller rings
+   * @returns undefined when there is no memory even for a small ring
    */
   takeRing(interfaces: number): Ring | undefined {
     const share = this.bytes / Math.max(1, interfaces, this.rings + 1);
-    const fair = Math.max(LEAST_RING_BYTES, Math.floor(share / RING_BLOCK_BYTES) * RING_BLOCK_BYTES);
-    // With hundreds of interfaces, rather a scant ring for each of them than none for the last.
-    const enough = interfaces * LEAST_RING_BYTES <= this.reservedBytes + this.budget.remainingBytes;
-    const sizes = enough ? [fair, LEAST_RING_BYTES, SCANT_RING_BYTES] : [SCANT_RING_BYTES];
+    const fair = Math.max(SMALL_RING_BYTES, Math.floor(share / RING_BLOCK_BYTES) * RING_BLOCK_BYTES);
+    // With hundreds of interfaces, a minimal ring for each is better than none for the last ones.
+    const enough = interfaces * SMALL_RING_BYTES <= this.reservedBytes + this.budget.remainingBytes;
+    const sizes = enough ? [fair, SMALL_RING_BYTES, MIN_RING_BYTES] : [MIN_RING_BYTES];
     const bytes = sizes.find((each) => this.reserve(each));
     if (bytes === undefined) return undefined;
     const blockTimeoutMs = this.budget.blockTimeoutMs(bytes);
@@ -175,14 +179,14 @@ export class RingAllotment {
     this.budget.reduce(surplus);
   }
 
-  /** When the capture is over. */
+  /** Must be called when the capture has ended. */
   release(): void {
     if (this.released) return;
     this.released = true;
     this.budget.release(this.reservedBytes);
   }
 
-  /** Whether there is room for one more ring. */
+  /** @returns whether there is memory for one more ring */
   private reserve(bytes: number): boolean {
     const missing = this.ringBytes + bytes - this.reservedBytes;
     if (missing <= 0) return true;
@@ -192,7 +196,7 @@ export class RingAllotment {
   }
 }
 
-/** How long a ring lasts even if every block is handed over after its time: in milliseconds. */
+/** How long the blocks of a ring last when each is handed over by its timeout, in milliseconds. */
 export function ringLastsMs({ bytes, blockTimeoutMs }: Ring): number {
   return (bytes / RING_BLOCK_BYTES) * blockTimeoutMs;
 }

@@ -1,5 +1,5 @@
 import { compileFilter, PacketFilter } from '../pcap/libpcap.js';
-import { both, cutting, REJECT_ALL } from './bpf-program.js';
+import { andPrograms, REJECT_ALL, withSnaplen } from './bpf-program.js';
 
 const ETHERNET = 1;
 const compile = (text: string): Uint8Array => compileFilter(text, ETHERNET, 262_144);
@@ -18,26 +18,26 @@ function passing(program: Uint8Array | undefined): string[] {
     .map(([name]) => name);
 }
 
-describe('both', () => {
-  it('lets pass what both programs let pass', () => {
-    const joined = both(compile('tcp port 80'), compile('host 10.0.0.3'));
+describe('andPrograms', () => {
+  it('accepts what both programs accept', () => {
+    const joined = andPrograms(compile('tcp port 80'), compile('host 10.0.0.3'));
     expect(passing(joined)).toEqual(['TCP to port 80 of another host']);
   });
 
-  it('is the other one where there is only one', () => {
+  it('returns the other program where one is missing', () => {
     const program = compile('port 443');
-    expect(both(undefined, program)).toBe(program);
-    expect(both(program, undefined)).toBe(program);
-    expect(both(undefined, undefined)).toBeUndefined();
+    expect(andPrograms(undefined, program)).toBe(program);
+    expect(andPrograms(program, undefined)).toBe(program);
+    expect(andPrograms(undefined, undefined)).toBeUndefined();
   });
 
-  it('lets nothing pass with a program that lets nothing pass, on either side', () => {
-    expect(passing(both(compile('tcp'), REJECT_ALL))).toEqual([]);
-    expect(passing(both(REJECT_ALL, compile('tcp')))).toEqual([]);
+  it('rejects everything where either program does', () => {
+    expect(passing(andPrograms(compile('tcp'), REJECT_ALL))).toEqual([]);
+    expect(passing(andPrograms(REJECT_ALL, compile('tcp')))).toEqual([]);
   });
 });
 
-describe('cutting', () => {
+describe('withSnaplen', () => {
   const kept = (program: Uint8Array | undefined): Set<number> =>
     new Set(
       Array.from({ length: (program?.length ?? 0) / 8 }, (_, index) => 8 * index)
@@ -45,9 +45,9 @@ describe('cutting', () => {
         .map((at) => Buffer.from(program ?? []).readUInt32LE(at + 4)),
     );
 
-  it('lets pass the same, and has the kernel keep less of it', () => {
-    const program = both(compile('not host 10.0.0.3'), compile('tcp port 80'));
-    const cut = cutting(program, 96);
+  it('accepts the same packets and has the kernel keep less of them', () => {
+    const program = andPrograms(compile('not host 10.0.0.3'), compile('tcp port 80'));
+    const cut = withSnaplen(program, 96);
     expect(passing(cut)).toEqual(passing(program));
     expect(passing(cut)).toHaveLength(2);
     expect(kept(cut)).toEqual(new Set([0, 96]));
@@ -58,28 +58,28 @@ describe('cutting', () => {
     ['udp[6] = 0', 14 + 60 + 6 + 4],
     ['ether[2000:4] != 0', 2_004],
     ['ether[2000:4] != 0 or tcp', 2_004],
-  ])('keeps what the program itself looks at: %s', (text, atLeast) => {
-    expect(kept(cutting(compile(text), 1))).toEqual(new Set([0, atLeast]));
+  ])('keeps what the program itself reads: %s', (text, atLeast) => {
+    expect(kept(withSnaplen(compile(text), 1))).toEqual(new Set([0, atLeast]));
   });
 
   it.each(['ip[ip[0] & 15] = 0', 'ether[len - 1] = 0', 'ether[300000] = 0'])(
-    'keeps everything where the program computes what it looks at: %s',
+    'keeps everything where the program computes an offset: %s',
     (text) => {
       const program = compile(text);
-      expect(cutting(program, 96)).toBe(program);
+      expect(withSnaplen(program, 96)).toBe(program);
     },
   );
 
-  it('needs a program even where there is no filter', () => {
-    expect(passing(cutting(undefined, 1))).toEqual(Object.keys(packets));
-    expect(kept(cutting(undefined, 1))).toEqual(new Set([1]));
+  it('makes a program where there is no filter', () => {
+    expect(passing(withSnaplen(undefined, 1))).toEqual(Object.keys(packets));
+    expect(kept(withSnaplen(undefined, 1))).toEqual(new Set([1]));
   });
 
-  it('changes nothing where nothing is to be cut', () => {
+  it('changes nothing where nothing is to be truncated', () => {
     const program = compile('port 443');
-    expect(cutting(program, 262_144)).toBe(program);
-    expect(cutting(undefined, 262_144)).toBeUndefined();
-    expect(passing(cutting(REJECT_ALL, 60))).toEqual([]);
+    expect(withSnaplen(program, 262_144)).toBe(program);
+    expect(withSnaplen(undefined, 262_144)).toBeUndefined();
+    expect(passing(withSnaplen(REJECT_ALL, 60))).toEqual([]);
   });
 });
 

@@ -1,30 +1,28 @@
-import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
+import type { CaptureSpec, TcpConnection, TcpEndpoint } from '../../shared/protocol/capture-spec.js';
 import { PacketFilter } from '../pcap/libpcap.js';
 import { REJECT_ALL } from './bpf-program.js';
-import { exclusionFilter } from './exclusion-filter.js';
 import { FilterError, type FilterCompiler } from './filter-compiler.js';
 
 /**
- * The kernel strips VLAN tags before its filter sees a packet, and libpcap puts them back into what it hands over:
- * a filter that asks for tags must run on that. The word may stand for something else (a host's name): that costs
- * some speed, nothing else.
+ * The kernel strips VLAN tags before its filter sees a packet, and both readers put them back: a filter that tests for tags
+ * must run after that. If the word means something else in a filter, such as a host name, that only costs speed.
  */
-const ASKS_FOR_VLAN_TAGS = /\bvlan\b/;
+const TESTS_VLAN_TAGS = /\bvlan\b/;
 
 /** How the packets of one link type are filtered. */
 export interface LinkTypeFilter {
-  /** For the kernel; absent: it lets everything pass but the excluded connections. */
+  /** For the kernel; absent: it rejects only the excluded connections. */
   readonly program?: Uint8Array;
-  /** For what the kernel let pass. */
+  /** For the packets that the kernel accepts. */
   readonly afterwards?: PacketFilter;
-  /** Why nothing of this link type can pass: the filter makes no sense for it. */
+  /** Why no packet of this link type can pass: the filter does not apply to it. */
   readonly error?: FilterError;
 }
 
-/** The filter of one capture: compiled once per link type, when first wanted. */
+/** The filter of one capture, compiled once per link type when it is first needed. */
 export class CaptureFilter {
   readonly text: string;
-  /** Filter text that leaves out whatever carries the capture; of our own making. */
+  /** Text of a filter that rejects the connections which carry the capture; empty: none. */
   readonly exclusion: string;
   private readonly byLinkType = new Map<number, Promise<LinkTypeFilter>>();
 
@@ -44,7 +42,7 @@ export class CaptureFilter {
     let compiled = this.byLinkType.get(linkType);
     if (!compiled) {
       compiled = this.text ? this.compile(linkType) : Promise.resolve({});
-      compiled.catch(() => undefined); // whoever awaits it gets to know
+      compiled.catch(() => undefined); // all who await it get the error
       this.byLinkType.set(linkType, compiled);
     }
     return compiled;
@@ -53,10 +51,36 @@ export class CaptureFilter {
   private async compile(linkType: number): Promise<LinkTypeFilter> {
     try {
       const program = await this.compiler.compile(this.text, linkType);
-      return ASKS_FOR_VLAN_TAGS.test(this.text) ? { afterwards: new PacketFilter(program) } : { program };
+      return TESTS_VLAN_TAGS.test(this.text) ? { afterwards: new PacketFilter(program) } : { program };
     } catch (error) {
       if (!(error instanceof FilterError) || error.tooExpensive) throw error;
       return { program: REJECT_ALL, error };
     }
   }
+}
+
+/**
+ * Text of a filter that rejects the packets of some TCP connections, and of all TCP connections of some endpoints, in
+ * both directions; empty without any. It consists of validated numbers and addresses, so any process may compile it.
+ */
+export function exclusionFilter({
+  excludedConnections,
+  excludedEndpoints,
+}: Pick<CaptureSpec, 'excludedConnections' | 'excludedEndpoints'>): string {
+  return [...excludedConnections.map(connectionFilter), ...excludedEndpoints.map(endpointFilter)]
+    .map((excluded) => `not (tcp and (${excluded}))`)
+    .join(' and ');
+}
+
+function connectionFilter({ address, port, peerAddress, peerPort }: TcpConnection): string {
+  const there = `src host ${address} and src port ${port} and dst host ${peerAddress} and dst port ${peerPort}`;
+  const back = `src host ${peerAddress} and src port ${peerPort} and dst host ${address} and dst port ${port}`;
+  return `(${there}) or (${back})`;
+}
+
+/** Address and port must be of the same side: `host A and port P` matches connections of A to any port P, too. */
+function endpointFilter({ address, port }: TcpEndpoint): string {
+  if (address === undefined) return `port ${port}`;
+  if (port === undefined) return `host ${address}`;
+  return `(src host ${address} and src port ${port}) or (dst host ${address} and dst port ${port})`;
 }

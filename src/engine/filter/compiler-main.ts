@@ -1,13 +1,27 @@
-import { closeSync, readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { compileFilter, PcapError } from '../pcap/libpcap.js';
+import { readLink } from '../../shared/linux/proc.js';
 import { assertPrivileges } from '../../shared/privileges/privileges.js';
-import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-protocol.js';
+import { compileFilter, PcapError } from '../pcap/libpcap.js';
 import { banSockets } from './socket-ban.js';
 
+/** First line on the standard output of the process; its deadline for compiling counts from there. */
+export const COMPILER_READY = 'ready';
+
+/** The request to the process: one line of JSON on its standard input. */
+export interface CompileRequest {
+  readonly filter: string;
+  /** A DLT_ value. */
+  readonly linkType: number;
+  readonly snapshotLength: number;
+}
+
+/** Its answer, one line of JSON: instructions in base64, or the message of libpcap's compiler. */
+export type CompileAnswer = { readonly program: string } | { readonly error: string };
+
 /**
- * The process that compiles one capture filter of a stranger and ends. It has no privileges and no network, and is
- * killed when it takes too long; see docs/adr.
+ * Runs the process that compiles one capture filter of an untrusted client and ends. It has no privileges and no
+ * network, and the engine kills it when it takes too long; see docs/adr.
  */
 export async function runCompiler(): Promise<void> {
   process.title = 'packetflix: filter compiler';
@@ -21,18 +35,11 @@ export async function runCompiler(): Promise<void> {
   }
 }
 
-/** A packet socket that libpcap opened in a thread of the engine at the very moment when this process was started. */
+/** Closes packet sockets that libpcap opened in a thread of the engine while this process was being started. */
 function closeInheritedSockets(): void {
   for (const fd of readdirSync('/proc/self/fd').map(Number)) {
-    if (fd > 2 && linkOf(fd).startsWith('socket:')) closeSync(fd);
-  }
-}
-
-function linkOf(fd: number): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`);
-  } catch {
-    return ''; // the descriptor by which the folder was listed
+    // The descriptor with which the directory was read has no link any more.
+    if (fd > 2 && readLink(`/proc/self/fd/${fd}`)?.startsWith('socket:')) closeSync(fd);
   }
 }
 

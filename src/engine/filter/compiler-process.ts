@@ -6,13 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { CapabilitySet } from '../../shared/privileges/capabilities.js';
 import { logOnce } from '../log.js';
 import { closeAllOnExec } from '../../shared/linux/libc.js';
-import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-protocol.js';
+import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-main.js';
 
 const MAIN = fileURLToPath(new URL('../../main.js', import.meta.url));
 
 /**
- * An empty network namespace first, while that is still permitted; then no privileges at all, for which the process
- * looks itself. To empty the bounding set takes CAP_SETPCAP, which the supervisor leaves to no engine.
+ * Wraps a command so that it runs in an empty network namespace, which must come first because it needs a privilege, and then
+ * without any privileges, which the process verifies itself. Emptying the bounding set needs CAP_SETPCAP, which engines
+ * have only without a supervisor.
  */
 function stripped(command: readonly string[]): string[] {
   const boundingSet = CapabilitySet.ofThisProcess().has('SETPCAP') ? ['--bounding-set=-all'] : [];
@@ -23,12 +24,12 @@ function stripped(command: readonly string[]): string[] {
   ];
 }
 
-/** What an ordinary filter takes is less than a millisecond. */
+/** An ordinary filter takes less than a millisecond. */
 const COMPILE_DEADLINE_MS = 2_000;
-/** Starting the process is not the filter's fault, and takes its time on a busy machine. */
+/** Starting the process does not depend on the filter, and takes long on a busy machine. */
 const START_DEADLINE_MS = 10_000;
 
-/** It took longer than it may. */
+/** Compiling took longer than COMPILE_DEADLINE_MS. */
 export class CompileTimeoutError extends Error {
   constructor() {
     super(`it takes more than ${COMPILE_DEADLINE_MS / 1000} s to compile`);
@@ -41,7 +42,7 @@ export class CompilerProcess {
   private readonly process;
   private readonly input: Writable;
   private readonly lines: LineInterface;
-  /** Settles when it can take the request; rejects when it will never. */
+  /** Resolves when the process can take the request; rejects when it has failed. */
   readonly ready: Promise<void>;
   private readonly gone: Promise<never>;
   alive = true;
@@ -52,7 +53,7 @@ export class CompilerProcess {
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     this.process = child;
     createInterface({ input: child.stderr }).on('line', (line) => logOnce(`filter compiler: ${line}`));
-    this.input = child.stdin.on('error', () => undefined); // it has ended: `gone` tells
+    this.input = child.stdin.on('error', () => undefined); // EPIPE: the process has ended, `gone` reports it
     this.lines = createInterface({ input: child.stdout });
     this.gone = new Promise((_, reject) => {
       const onGone = (cause?: Error): void => {
@@ -60,12 +61,12 @@ export class CompilerProcess {
         reject(new Error('the filter compiler failed', { cause }));
       };
       child.once('error', onGone);
-      child.once('close', () => onGone()); // not `exit`: the answer may still be on its way then
+      child.once('close', () => onGone()); // not `exit`: the answer may not have been read by then
     });
     this.ready = this.nextLine(START_DEADLINE_MS).then((line) => {
       if (line !== COMPILER_READY) throw new Error('the filter compiler does not start');
     });
-    // Whoever waits gets to know; nobody waits for a spare.
+    // All who await these get the error; for a spare process nothing awaits them yet.
     this.gone.catch(() => undefined);
     this.ready.catch(() => undefined);
   }
@@ -77,12 +78,12 @@ export class CompilerProcess {
     return JSON.parse(await this.nextLine(COMPILE_DEADLINE_MS)) as CompileAnswer;
   }
 
-  /** From now on others that want the processor go first. */
+  /** Lowers the priority of the process. */
   giveWay(): void {
     try {
       if (this.process.pid !== undefined) setPriority(this.process.pid, constants.priority.PRIORITY_LOW);
     } catch {
-      // It has just ended.
+      // ESRCH: it has just ended.
     }
   }
 

@@ -3,17 +3,16 @@ import { Semaphore } from '../semaphore.js';
 import { CompilerProcess, CompileTimeoutError } from './compiler-process.js';
 
 /** More at once would only make each of them slower. */
-const MOST_AT_ONCE = 2;
-/** A filter that takes longer than any ordinary one does, no longer keeps others waiting: it goes on behind them. */
-const PATIENCE_MS = 250;
-/** So many of those at once. */
-const MOST_BEHIND = 12;
-/** Compiled filters kept: people use the same ones again and again. */
-const MOST_REMEMBERED = 256;
+const MAX_CONCURRENT = 2;
+/** A filter that takes longer than this no longer delays others: it continues in the background at low priority. */
+const FOREGROUND_MS = 250;
+const MAX_IN_BACKGROUND = 12;
+/** Compiled filters that are cached; people use the same ones again and again. */
+const MAX_CACHED = 256;
 
 /** The filter is not valid, or too expensive to compile. */
 export class FilterError extends Error {
-  /** @param tooExpensive it would be for any link type: do not try another */
+  /** @param tooExpensive compiling takes too long, and would for any link type */
   constructor(
     message: string,
     readonly tooExpensive = false,
@@ -24,17 +23,17 @@ export class FilterError extends Error {
 }
 
 /**
- * Compiles capture filters of strangers, each in a process of its own that has no privileges and no network and is
- * killed at the deadline: libpcap's compiler can take minutes, and cannot be interrupted otherwise. Starting
- * such a process takes some 50 ms, so one is kept waiting.
+ * Compiles capture filters of untrusted clients, each in a process of its own that has no privileges and no network and
+ * is killed at its deadline: libpcap's compiler can take minutes and cannot be interrupted otherwise. Starting such a
+ * process takes about 50 ms, so a spare one is kept ready.
  */
 export class FilterCompiler {
-  private readonly known = new Map<string, Promise<Uint8Array>>();
-  private readonly turns = new Semaphore(MOST_AT_ONCE);
-  private behind = 0;
+  private readonly cache = new Map<string, Promise<Uint8Array>>();
+  private readonly semaphore = new Semaphore(MAX_CONCURRENT);
+  private inBackground = 0;
   private spare?: CompilerProcess;
 
-  /** Starts the process that waits for the next filter. */
+  /** Starts the spare process for the next filter. */
   warmUp(): void {
     if (!this.spare?.alive) this.spare = new CompilerProcess();
   }
@@ -46,33 +45,33 @@ export class FilterCompiler {
    */
   compile(filter: string, linkType: number): Promise<Uint8Array> {
     const key = `${linkType} ${filter}`;
-    let program = this.known.get(key);
+    let program = this.cache.get(key);
     if (!program) {
-      program = this.compileInTurn(filter, linkType);
-      program.catch(() => this.known.delete(key)); // whoever asked gets to know
+      program = this.compileInProcess(filter, linkType);
+      program.catch(() => this.cache.delete(key)); // the callers get the error
     }
     this.remember(key, program);
     return program;
   }
 
-  private async compileInTurn(filter: string, linkType: number): Promise<Uint8Array> {
-    await this.turns.take();
+  private async compileInProcess(filter: string, linkType: number): Promise<Uint8Array> {
+    await this.semaphore.acquire();
     const compiler = this.takeSpare();
-    let done = (): void => this.turns.done();
-    let patience: NodeJS.Timeout | undefined;
+    let done = (): void => this.semaphore.release();
+    let foregroundTimer: NodeJS.Timeout | undefined;
     try {
       await compiler.ready;
-      patience = setInterval(() => {
-        if (this.behind >= MOST_BEHIND) return;
-        clearInterval(patience);
-        this.behind++;
+      foregroundTimer = setInterval(() => {
+        if (this.inBackground >= MAX_IN_BACKGROUND) return;
+        clearInterval(foregroundTimer);
+        this.inBackground++;
         compiler.giveWay();
-        this.turns.done();
-        done = () => void this.behind--;
-      }, PATIENCE_MS);
+        this.semaphore.release();
+        done = () => void this.inBackground--;
+      }, FOREGROUND_MS);
       return await compileBy(compiler, filter, linkType);
     } finally {
-      clearInterval(patience);
+      clearInterval(foregroundTimer);
       compiler.kill();
       this.warmUp();
       done();
@@ -85,12 +84,12 @@ export class FilterCompiler {
     return spare?.alive ? spare : new CompilerProcess();
   }
 
-  /** The least recently used one is forgotten first. */
+  /** Evicts the least recently used filter when the cache is full. */
   private remember(key: string, program: Promise<Uint8Array>): void {
-    this.known.delete(key);
-    this.known.set(key, program);
-    const [oldest] = this.known.keys();
-    if (this.known.size > MOST_REMEMBERED && oldest !== undefined) this.known.delete(oldest);
+    this.cache.delete(key);
+    this.cache.set(key, program);
+    const [oldest] = this.cache.keys();
+    if (this.cache.size > MAX_CACHED && oldest !== undefined) this.cache.delete(oldest);
   }
 }
 

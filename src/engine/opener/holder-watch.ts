@@ -2,6 +2,7 @@ import type { HeldNamespace } from './opener-tasks.js';
 import type { Opener } from './opener.js';
 import type { NamespaceHolder } from '../../shared/linux/namespace-holders.js';
 
+/** Polling interval. */
 const INTERVAL_MS = 1_000;
 
 interface Watched {
@@ -11,9 +12,9 @@ interface Watched {
 }
 
 /**
- * Notices when a network namespace has come to its end. The kernel tells nobody, and while we have it open it even
- * goes on to exist: so look once a second whether what held it is still there, and only when that has gone,
- * for another holder.
+ * Detects that nothing but this engine holds a network namespace any more. The kernel reports no such event, and our open
+ * descriptor even keeps the namespace alive, so the last known holder is checked once a second, and other holders are
+ * searched for only when that one has gone.
  */
 export class HolderWatch {
   private readonly watched = new Set<Watched>();
@@ -22,8 +23,8 @@ export class HolderWatch {
   constructor(private readonly opener: Pick<Opener, 'run'>) {}
 
   /**
-   * @param onEnd called once when nothing holds the namespace any more
-   * @returns to be called when nobody wants to know any more
+   * @param onEnd called once, when nothing holds the namespace any more
+   * @returns ends the watch
    */
   watch({ netns, holder }: HeldNamespace, onEnd: () => void): () => void {
     const entry: Watched = { netns, holder, onEnd };

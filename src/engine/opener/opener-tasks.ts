@@ -6,16 +6,16 @@ import type { PacketRing, PacketRingOptions } from '../ring/packet-ring.js';
 import type { PacketMethod } from '../../shared/protocol/protocol.js';
 import type { NetnsReference } from '../../shared/protocol/capture-spec.js';
 
-/** What is left to the opener threads, since it makes a thread wait for the kernel, or visits a namespace. */
+/** The tasks of the opener threads: all that block in the kernel or enter a namespace. */
 export interface OpenerTasks {
   /** Opens and verifies a namespace, and lists its interfaces. */
   openNamespace: { argument: NetnsReference; result: OpenedNamespace };
   openInterface: { argument: InterfaceOpening; result: OpenedInterface };
   /** Replaces the filter of an open interface. */
   setFilter: { argument: FilterSetting; result: FilterPlace };
-  /** Closes interfaces that nobody reads from any more. */
+  /** Closes interfaces that are no longer read. */
   closeInterfaces: { argument: readonly OpenSource[]; result: void };
-  /** For each namespace: what holds it now; undefined: nothing does. */
+  /** For each namespace, what holds it now; undefined: nothing does. */
   checkHolders: { argument: readonly HeldNamespace[]; result: (NamespaceHolder | undefined)[] };
 }
 
@@ -23,7 +23,7 @@ export interface OpenedNamespace {
   /** Open descriptor of the namespace. */
   readonly fd: number;
   readonly holder: NamespaceHolder;
-  /** An rtnetlink(7) socket that tells of changes, see interface-watch.ts. */
+  /** An rtnetlink(7) socket that reports changes, see interface-watch.ts. */
   readonly watchFd: number;
   readonly interfaces: readonly Interface[];
 }
@@ -36,16 +36,16 @@ export interface InterfaceOpening {
 }
 
 export interface InterfaceFilter {
-  /** Text of our own that leaves out connections; empty: none. */
+  /** Text of the exclusion filter, see capture-filter.ts; empty: none. */
   readonly exclusion: string;
   /** DLT_ value that `program` was compiled for. */
   readonly linkType: number;
   readonly program?: Uint8Array;
-  /** How much the kernel is to keep of each packet, in bytes. */
+  /** Number of bytes that the kernel keeps of each packet. */
   readonly snapshotLength: number;
 }
 
-/** What packets are read from; to be closed by `closeInterfaces`. */
+/** A source of packets; `closeInterfaces` closes it. */
 export type OpenSource =
   | { readonly kind: 'ring'; readonly ring: PacketRing }
   /** A `pcap_t *`. */
@@ -53,12 +53,12 @@ export type OpenSource =
 
 export interface OpenedInterface {
   readonly source: OpenSource;
-  /** DLT_ value. Where it is not that of the filter, nothing passes until the filter has been set. */
+  /** DLT_ value. If it is not that of the filter, nothing passes until `setFilter`. */
   readonly linkType: number;
   readonly filterPlace: FilterPlace;
 }
 
-/** Where the program of a filter runs: the reader has to do what is too large for the kernel. */
+/** Where the program of a filter runs: in the reader if it is too large for the kernel. */
 export type FilterPlace = 'kernel' | 'reader';
 
 export interface FilterSetting {
@@ -73,14 +73,14 @@ export interface HeldNamespace {
 
 export type OpenerTaskName = keyof OpenerTasks;
 
-/** From the engine to a thread. */
+/** Message from the engine to a thread. */
 export interface OpenerCall {
   readonly id: number;
   readonly task: OpenerTaskName;
   readonly argument: unknown;
 }
 
-/** And back. An error loses its class on the way: `code` remains. */
+/** Its answer. An error loses its class on the way and keeps its `code`. */
 export type OpenerReply =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: { readonly code: string; readonly message: string } };

@@ -1,11 +1,10 @@
 /**
- * A thread that may stand still: opening a ring takes the kernel up to 50 ms, closing it 30 ms, and looking through
- * all of /proc may take 100 ms. It is also the thread that visits other network namespaces: setns(2)
- * moves a thread, not a process.
+ * A thread that may block: opening a ring takes the kernel up to 50 ms, closing it 30 ms, and searching all of /proc may
+ * take 100 ms. It is also the thread that enters other network namespaces: setns(2) moves a thread, not a process.
  */
 import { closeSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
-import { both, cutting, REJECT_ALL } from '../filter/bpf-program.js';
+import { andPrograms, REJECT_ALL, withSnaplen } from '../filter/bpf-program.js';
 import {
   activatePcap,
   closePcap,
@@ -60,7 +59,7 @@ const implementations: { [Name in OpenerTaskName]: Implementation<Name> } = {
       if (!ring) return openByLibpcap(options, filter);
       try {
         const linkType = ring.type.dlt;
-        const filterPlace = filterRing(ring, fitting(filter, linkType));
+        const filterPlace = filterRing(ring, forLinkType(filter, linkType));
         startPacketRing(ring);
         return { source: { kind: 'ring', ring }, linkType, filterPlace };
       } catch (error) {
@@ -90,7 +89,7 @@ function openByLibpcap(options: PcapOptions, filter: InterfaceFilter): OpenedInt
   const handle = activatePcap(options);
   try {
     const linkType = pcapDatalink(handle);
-    const filterPlace = filterPcap(handle, fitting(filter, linkType));
+    const filterPlace = filterPcap(handle, forLinkType(filter, linkType));
     return { source: { kind: 'libpcap', handle }, linkType, filterPlace };
   } catch (error) {
     closePcap(handle);
@@ -98,8 +97,8 @@ function openByLibpcap(options: PcapOptions, filter: InterfaceFilter): OpenedInt
   }
 }
 
-/** Nothing passes a filter that was compiled for another link type. */
-function fitting(filter: InterfaceFilter, linkType: number): InterfaceFilter {
+/** Replaces a program that was compiled for another link type, which would be wrong, by one that rejects everything. */
+function forLinkType(filter: InterfaceFilter, linkType: number): InterfaceFilter {
   return linkType === filter.linkType ? filter : { ...filter, linkType, program: REJECT_ALL };
 }
 
@@ -108,23 +107,23 @@ function filterRing(
   { exclusion, linkType, program, snapshotLength }: InterfaceFilter,
 ): FilterPlace {
   const excluding = compileExclusion(exclusion, linkType);
-  const whole = cutting(both(excluding, program), snapshotLength);
+  const whole = withSnaplen(andPrograms(excluding, program), snapshotLength);
   if (!whole || filterPacketRing(ring, whole)) return 'kernel';
   if (excluding) filterPacketRing(ring, excluding);
   return 'reader';
 }
 
-/** Where the kernel does not take a program, libpcap runs it itself. */
+/** libpcap itself runs a program that the kernel does not accept. */
 function filterPcap(
   handle: Pointer,
   { exclusion, linkType, program, snapshotLength }: InterfaceFilter,
 ): FilterPlace {
-  const whole = cutting(both(compileExclusion(exclusion, linkType), program), snapshotLength);
+  const whole = withSnaplen(andPrograms(compileExclusion(exclusion, linkType), program), snapshotLength);
   if (whole) setPcapFilter(handle, whole);
   return 'kernel';
 }
 
-/** A link type that knows no TCP, such as a CAN bus, does not carry our connections either. */
+/** A link type that cannot carry TCP, such as CAN, needs no exclusion, and libpcap does not compile one for it. */
 function compileExclusion(exclusion: string, linkType: number): Uint8Array | undefined {
   if (!exclusion) return undefined;
   try {

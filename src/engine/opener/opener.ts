@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import type { OpenerCall, OpenerReply, OpenerTaskName, OpenerTasks } from './opener-tasks.js';
 
-/** The kernel's work for one ring is mostly waiting, so several threads open several rings in about the same time. */
+/** Opening a ring is mostly waiting in the kernel, so several threads open several rings in the time of one. */
 const THREADS = 4;
-/** Closing takes as long. A capture that closes hundreds of rings must not keep others from opening theirs. */
+/** Closing blocks as long as opening. A capture that closes hundreds of rings must not delay others that open theirs. */
 const CLOSING_THREADS = 2;
 
 /** A task failed in an opener thread; `code` is that of the error there. */
@@ -27,16 +27,16 @@ interface Thread {
   waiting: number;
 }
 
-/** Gives tasks to the opener threads. */
+/** Distributes tasks to the opener threads. */
 export class Opener {
   private readonly threads: Thread[] = [];
   private readonly pending = new Map<number, Pending>();
   private lastId = 0;
 
-  /** @param onFailure called when a thread has ended by itself: nothing can be opened any more */
+  /** @param onFailure called when a thread has crashed: the engine cannot open captures any more */
   constructor(onFailure: (error: Error) => void) {
     for (let i = 0; i < THREADS; i++) {
-      // Descriptors that a thread opens are handed over, so Node must not close them with the thread.
+      // Threads open descriptors for the engine, so Node must not close them when a thread ends.
       const worker = new Worker(new URL('./opener-thread.js', import.meta.url), { trackUnmanagedFds: false });
       const thread: Thread = { worker, waiting: 0 };
       worker.on('message', (reply: OpenerReply) => this.settle(thread, reply));
@@ -45,7 +45,7 @@ export class Opener {
     }
   }
 
-  /** @throws OpenerError what the task threw */
+  /** @throws OpenerError with code and message of what the task threw */
   run<Name extends OpenerTaskName>(
     task: Name,
     argument: OpenerTasks[Name]['argument'],

@@ -18,7 +18,7 @@ export class LibraryMissingError extends Error {
   override readonly name = 'LibraryMissingError';
 }
 
-/** libpcap said no. `status` is its return code, see pcap_activate(3PCAP). */
+/** A function of libpcap failed. `status` is its return code, see pcap_activate(3PCAP). */
 export class PcapError extends Error {
   constructor(
     readonly call: string,
@@ -30,7 +30,7 @@ export class PcapError extends Error {
   }
 }
 
-/** Debian and Ubuntu keep the historic name, everyone else has the one with the major version. */
+/** Debian and Ubuntu keep the historic name; other distributions use the major version. */
 const LIBRARY_NAMES = ['libpcap.so.0.8', 'libpcap.so.1', 'libpcap.so'];
 
 function load(): ReturnType<typeof loadLibrary> {
@@ -86,7 +86,7 @@ const pcap = {
   bpf_validate: library.func('int bpf_validate(const void *program, int length)'),
 };
 
-/** The C function itself, so that packets never cross into JavaScript one by one. */
+/** The C function itself, so that JavaScript is not called once per packet. */
 const pcapDump = library.symbol('pcap_dump') as Pointer;
 
 interface BpfProgramStruct {
@@ -99,12 +99,12 @@ export function libraryVersion(): string {
   return pcap.lib_version() as string;
 }
 
-/** "Unspecified" for filters that test for broadcast addresses: PCAP_NETMASK_UNKNOWN. */
+/** PCAP_NETMASK_UNKNOWN; only filters that test for IPv4 broadcast addresses need the netmask. */
 const NETMASK_UNKNOWN = 0xffffffff;
 
 /**
  * Compiles a filter for packets of a link type, as pcap_compile(3PCAP) does for a handle that is not live.
- * Hostile text can take minutes and look up names: only for text of ours, or in a process that may be killed.
+ * Text of untrusted clients can take minutes and look up names: compile it in a process that can be killed.
  *
  * @param linkType a DLT_ value
  * @returns classic BPF instructions, 8 bytes each in the machine's byte order
@@ -126,16 +126,16 @@ export function compileFilter(text: string, linkType: number, snapshotLength: nu
   }
 }
 
-/** A filter to run on packets in our own memory. */
+/** A filter program that runs on packets in the memory of this process. */
 export class PacketFilter {
-  /** @throws PcapError when the instructions could leave the program or the packet: bpf_validate says no */
+  /** @throws PcapError when bpf_validate rejects the program, because it could leave its instructions or the packet */
   constructor(private readonly instructions: Uint8Array) {
     if (!pcap.bpf_validate(instructions, instructions.length / BPF_INSTRUCTION_BYTES)) {
       throw new PcapError('bpf_validate', 'the filter program is not valid', -1);
     }
   }
 
-  /** Whether a packet passes, given as bytes or by its address. */
+  /** @param packet its bytes or its address */
   matches(packet: Pointer | Uint8Array, originalLength: number, capturedLength: number): boolean {
     return (pcap.bpf_filter(this.instructions, packet, originalLength, capturedLength) as number) !== 0;
   }
@@ -157,9 +157,9 @@ const TSTAMP_PRECISION_NANO = 1;
 
 /**
  * pcap_create(3PCAP) and pcap_activate(3PCAP), non-blocking, with nanoseconds, in the thread's network namespace.
- * Takes the kernel 10 to 50 ms, during which the thread stands still.
+ * Blocks the thread for 10 to 50 ms.
  *
- * @returns the `pcap_t *`, for `LivePcap`, possibly of another thread
+ * @returns the `pcap_t *`, for a `LivePcap`, possibly in another thread
  * @throws PcapError
  */
 export function activatePcap(options: PcapOptions): Pointer {
@@ -173,7 +173,7 @@ export function activatePcap(options: PcapOptions): Pointer {
     pcap.set_buffer_size(handle, options.ringBytes);
     pcap.set_tstamp_precision(handle, TSTAMP_PRECISION_NANO);
     const status = pcap.activate(handle) as number;
-    // Positive is a warning: for example that the device cannot be made promiscuous. Go on, as tcpdump does.
+    // A positive status is a warning, for example that the device cannot be made promiscuous. Continue, as tcpdump does.
     if (status < 0) {
       const detail = pcap.geterr(handle) as string;
       throw new PcapError('pcap_activate', detail || (pcap.statustostr(status) as string), status);
@@ -189,8 +189,8 @@ export function activatePcap(options: PcapOptions): Pointer {
 }
 
 /**
- * pcap_setfilter(3PCAP): from now on only packets that pass. Those that the ring holds already are
- * filtered as well, by libpcap itself.
+ * pcap_setfilter(3PCAP): only packets that pass are read from now on. libpcap itself filters those that are in the ring
+ * already.
  *
  * @throws PcapError when the program is not valid
  */
@@ -203,30 +203,30 @@ export function setPcapFilter(handle: Pointer, instructions: Uint8Array): void {
   if (status !== 0) throw new PcapError('pcap_setfilter', pcap.geterr(handle) as string, status);
 }
 
-/** pcap_close(3PCAP): takes the kernel 20 to 30 ms, during which the thread stands still. */
+/** pcap_close(3PCAP): blocks the thread for 20 to 30 ms. */
 export function closePcap(handle: Pointer): void {
   pcap.close(handle);
 }
 
-/** pcap_datalink(3PCAP): a DLT_ value, the key to compile filters with. */
+/** pcap_datalink(3PCAP): a DLT_ value, for which filters are compiled. */
 export function pcapDatalink(handle: Pointer): number {
   return pcap.datalink(handle) as number;
 }
 
-/** The memory that a handle keeps for its batches; more only while it is needed. */
-const MOST_KEPT_BYTES = 1024 * 1024;
+/** Memory that a handle keeps for its batches; larger memory is freed after use. */
+const MAX_KEPT_BYTES = 1024 * 1024;
 
-/** Where pcap_dump_fopen(3PCAP) puts the LINKTYPE_ value in the file header, see pcap-savefile(5). */
+/** Offset of the LINKTYPE_ value in the file header that pcap_dump_fopen(3PCAP) writes, see pcap-savefile(5). */
 const LINK_TYPE_OFFSET = 20;
 
 /**
- * An activated handle from which packets are read in batches: libpcap's own pcap_dump writes them into memory,
- * as records of pcap-savefile(5), without a call into JavaScript per packet.
+ * An activated handle from which packets are read in batches: libpcap's own pcap_dump writes them to memory as records
+ * of pcap-savefile(5), without a call of JavaScript per packet.
  */
 export class LivePcap {
   /** The LINKTYPE_ value for the interface description block. */
   readonly linkType: number;
-  /** To wait on, with poll. */
+  /** To wait for packets with poll(2). */
   readonly fd: number;
   private stream = new MemoryStream();
   private dumper: Pointer;
@@ -242,27 +242,27 @@ export class LivePcap {
   /**
    * Takes at most `most` packets out of the ring, without waiting.
    *
-   * @returns their records; void at the next call
+   * @returns their records, which are valid until the next call
    * @throws PcapError for example when the interface has gone
    */
   read(most: number): Uint8Array {
     this.assertOpen();
-    if (this.stream.capacity > MOST_KEPT_BYTES) this.renewStream();
+    if (this.stream.capacity > MAX_KEPT_BYTES) this.renewStream();
     this.stream.rewind();
     const count = pcap.dispatch(this.handle, most, pcapDump, this.dumper) as number;
     if (count < 0) throw new PcapError('pcap_dispatch', pcap.geterr(this.handle) as string, count);
     return count === 0 ? NOTHING : this.stream.bytes();
   }
 
-  /** Address of the first byte that the last `read` returned. */
+  /** Address of the records that the last `read` returned. */
   get recordsStart(): Pointer {
     return this.stream.start;
   }
 
   /**
-   * Gives up reading.
+   * Stops reading.
    *
-   * @returns the handle, which somebody must close with `closePcap`, best in a thread that may stand still
+   * @returns the handle, which must be closed by `closePcap`, in an opener thread because that blocks
    */
   release(): Pointer {
     this.assertOpen();
@@ -282,12 +282,12 @@ export class LivePcap {
     this.stream.released();
   }
 
-  /** A burst of large packets must not cost its memory for good. */
+  /** Frees the memory that a burst of large packets has taken. */
   private renewStream(): void {
     this.endDump();
     this.stream = new MemoryStream();
     this.dumper = this.startDump();
-    this.stream.bytes(); // the file header, out of the way
+    this.stream.bytes(); // skips the file header
   }
 
   private assertOpen(): void {

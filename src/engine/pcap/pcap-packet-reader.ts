@@ -1,20 +1,20 @@
 import { LivePcap, type PacketFilter } from './libpcap.js';
 import type { Pointer } from '../../shared/linux/native.js';
 import type { OpenSource } from '../opener/opener-tasks.js';
-import type { BlockBuffer } from '../capture/block-buffer.js';
-import type { PacketReader } from '../capture/packet-reader.js';
+import type { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
+import type { PacketReader } from '../capture/interface-source.js';
 import { RecordReader } from './record-reader.js';
 
-/** About so many bytes are taken out of a ring at once. */
+/** Approximate number of bytes that are taken out of a ring at once. */
 const BATCH_BYTES = 256 * 1024;
-const MOST_PACKETS = 1024;
-const LEAST_PACKETS = 16;
+const MAX_PACKETS = 1024;
+const MIN_PACKETS = 16;
 
-/** Reads by libpcap: any kind of interface, for two copies of each packet more. */
+/** Reads packets by libpcap, which supports any kind of interface and costs two more copies of each packet. */
 export class PcapPacketReader implements PacketReader {
   private readonly pcap: LivePcap;
   private readonly records: RecordReader;
-  private packetsAtOnce = LEAST_PACKETS * 4;
+  private packetsAtOnce = MIN_PACKETS * 4;
 
   /** @param handle an activated `pcap_t *`, from now on owned by this */
   constructor(handle: Pointer, filter: PacketFilter | undefined) {
@@ -35,14 +35,6 @@ export class PcapPacketReader implements PacketReader {
     return this.pcap.fd;
   }
 
-  get packets(): number {
-    return this.records.packets;
-  }
-
-  get packetBytes(): number {
-    return this.records.packetBytes;
-  }
-
   get exhausted(): boolean {
     return this.records.exhausted;
   }
@@ -53,7 +45,7 @@ export class PcapPacketReader implements PacketReader {
     if (byteLength === 0) return 0;
     this.records.load(batch);
     const packetsForBatch = Math.floor((this.packetsAtOnce * BATCH_BYTES) / byteLength);
-    this.packetsAtOnce = Math.max(LEAST_PACKETS, Math.min(MOST_PACKETS, packetsForBatch));
+    this.packetsAtOnce = Math.max(MIN_PACKETS, Math.min(MAX_PACKETS, packetsForBatch));
     return byteLength;
   }
 

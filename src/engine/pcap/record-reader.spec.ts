@@ -1,6 +1,6 @@
 import { packetsOf, readPcapng } from '../../../test/kit/pcapng.js';
 import { interfaceDescriptionBlock, sectionHeaderBlock } from '../../shared/pcapng/blocks.js';
-import { BlockBuffer } from '../capture/block-buffer.js';
+import { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
 import { RecordReader } from './record-reader.js';
 
 const HEAD = Buffer.concat([
@@ -58,7 +58,7 @@ describe('RecordReader', () => {
     );
   });
 
-  it('keeps the original length of a packet that was cut, an empty one too', () => {
+  it('keeps the original length of a truncated packet, even of an empty one', () => {
     const given = [
       { second: 1, nanosecond: 0, data: bytes(96), originalLength: 1514 },
       { second: 1, nanosecond: 0, data: bytes(0), originalLength: 60 },
@@ -75,18 +75,18 @@ describe('RecordReader', () => {
     [1_763_856_001, 999_999_999],
     [2_147_483_647, 999_999_999],
     [4_294_967_295, 999_999_999],
-  ])('turns second %d and nanosecond %d into nanoseconds without losing a digit', (second, nanosecond) => {
+  ])('converts second %d and nanosecond %d into nanoseconds without losing a digit', (second, nanosecond) => {
     const [packet] = throughBlocks(records([{ second, nanosecond, data: bytes(4) }]));
     expect(packet?.timestamp).toBe(BigInt(second) * 1_000_000_000n + BigInt(nanosecond));
   });
 
-  it('goes on in the next buffer where the last one was full', () => {
+  it('continues in the next buffer when one is full', () => {
     const given = Array.from({ length: 100 }, (_, i) => ({ second: 1, nanosecond: i, data: bytes(i * 9) }));
     const packets = throughBlocks(records(given), 1024);
     expect(packets.map(({ data }) => data.length)).toEqual(given.map(({ data }) => data.length));
   });
 
-  it('leaves out what the filter does not let pass', () => {
+  it('leaves out what the filter rejects', () => {
     const given = [10, 20, 30].map((length) => ({ second: 1, nanosecond: 0, data: bytes(length) }));
     const seen: number[] = [];
     const reader = new RecordReader((_offset, original, captured) => {
@@ -95,6 +95,5 @@ describe('RecordReader', () => {
     });
     expect(throughBlocks(records(given), 1024, reader).map(({ data }) => data.length)).toEqual([10, 30]);
     expect(seen).toEqual([10, 20, 30]);
-    expect([reader.packets, reader.packetBytes]).toEqual([2, 40]);
   });
 });

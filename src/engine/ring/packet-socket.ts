@@ -1,5 +1,5 @@
 /**
- * Packet sockets, packet(7), as far as the engine uses them. Their rings are described in
+ * The part of packet(7), packet sockets, that the engine uses. Their rings are described in
  * https://www.kernel.org/doc/html/latest/networking/packet_mmap.html; the numbers are those of linux/if_packet.h.
  */
 import {
@@ -26,7 +26,7 @@ const TPACKET_V3 = 2;
 const ADDRESS_BYTES = 20;
 const HARDWARE_TYPE_OFFSET = 8;
 
-/** As long as it is bound to this one, a packet socket receives nothing. */
+/** A packet socket that is bound to this protocol receives nothing. */
 export const NO_PROTOCOL = 0;
 /** ETH_P_ALL in network byte order. */
 export const ALL_PROTOCOLS = 0x0300;
@@ -60,12 +60,12 @@ export function makePromiscuous(fd: number, interfaceIndex: number): void {
   setSocketOption(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, membership);
 }
 
-/** From now on packets that leave by the interface are not received. @throws SystemError before Linux 4.20 */
+/** Does not receive packets that leave by the interface; since Linux 4.20. */
 export function ignoreOutgoing(fd: number): void {
   setSocketOption(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, int(1));
 }
 
-/** What a ring is made of. */
+/** Dimensions of a ring. */
 export interface RingLayout {
   readonly blockBytes: number;
   readonly blocks: number;
@@ -75,13 +75,13 @@ export interface RingLayout {
   readonly reservedBytes: number;
 }
 
-/** Gives the socket a TPACKET_V3 ring to receive into. Takes the kernel 10 ms, during which the thread stands still. */
+/** Has the socket receive into a TPACKET_V3 ring. Blocks the thread for 10 ms. */
 export function createRing(fd: number, layout: RingLayout): void {
   setSocketOption(fd, SOL_PACKET, PACKET_VERSION, int(TPACKET_V3));
   setSocketOption(fd, SOL_PACKET, PACKET_RESERVE, int(layout.reservedBytes));
   const { blockBytes, blocks, blockTimeoutMs } = layout;
-  // struct tpacket_req3: block size and number, frame size and number, timeout, private bytes, features. Frames are as
-  // long as their packets, whatever is said here, but for the kernel's check that block and frame fit each other.
+  // struct tpacket_req3: block size and number, frame size and number, timeout, private bytes, features. With V3,
+  // frames have the length of their packets; the kernel only checks that the frame size given here fits the block size.
   const request = Buffer.alloc(28);
   [blockBytes, blocks, blockBytes, blocks, blockTimeoutMs].forEach((word, i) =>
     request.writeUInt32LE(word, 4 * i),
@@ -92,8 +92,8 @@ export function createRing(fd: number, layout: RingLayout): void {
 const statistics = new Uint32Array(3); // struct tpacket_stats_v3: packets, drops, freeze_q_cnt
 
 /**
- * PACKET_STATISTICS: what a packet socket has received, and of that dropped because its ring was full,
- * *since the last call*.
+ * PACKET_STATISTICS: packets that a packet socket received, and those of them that were dropped because its ring was full,
+ * since the last call.
  */
 export function takePacketStatistics(fd: number): { packets: number; drops: number } {
   socketOption(fd, SOL_PACKET, PACKET_STATISTICS, statistics);

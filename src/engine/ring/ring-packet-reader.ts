@@ -2,13 +2,13 @@ import { throwSocketError } from '../../shared/linux/libc.js';
 import { viewMemory } from '../../shared/linux/native.js';
 import type { PacketFilter } from '../pcap/libpcap.js';
 import type { OpenSource } from '../opener/opener-tasks.js';
-import type { BlockBuffer } from '../capture/block-buffer.js';
-import type { PacketReader } from '../capture/packet-reader.js';
+import type { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
+import type { PacketReader } from '../capture/interface-source.js';
 import { FrameReader } from './frame-reader.js';
 import type { PacketRing } from './packet-ring.js';
 
 /**
- * struct tpacket_block_desc of linux/if_packet.h, offsets in bytes: status, number of packets, offset of the first frame,
+ * struct tpacket_block_desc of linux/if_packet.h, offsets in bytes: status, number of frames, offset of the first frame,
  * bytes in use.
  */
 const STATUS = 8;
@@ -19,13 +19,13 @@ const USED_BYTES = 20;
 const TP_STATUS_KERNEL = 0;
 const TP_STATUS_USER = 1;
 
-/** Reads the kernel's TPACKET_V3 ring from the memory that it shares: no system call and one copy for each packet. */
+/** Reads the kernel's TPACKET_V3 ring from shared memory: no system call and one copy per packet. */
 export class RingPacketReader implements PacketReader {
   private words: Int32Array;
   private view: DataView;
   private frames: FrameReader;
   private readonly blocks: number;
-  /** The block that comes next, or that is being read. */
+  /** Index of the block that is being read, or that comes next. */
   private block = 0;
 
   /** @param ring from now on owned by this */
@@ -51,20 +51,12 @@ export class RingPacketReader implements PacketReader {
     return this.ring.fd;
   }
 
-  get packets(): number {
-    return this.frames.packets;
-  }
-
-  get packetBytes(): number {
-    return this.frames.packetBytes;
-  }
-
   get exhausted(): boolean {
     return this.frames.exhausted;
   }
 
   take(): number {
-    // Atomic, since everything else in the block may be read only after this, on any kind of processor.
+    // Atomic: on no processor may the rest of the block be read before its status.
     if ((Atomics.load(this.words, this.statusWord) & TP_STATUS_USER) === 0) {
       throwSocketError(this.ring.fd);
       return 0;
@@ -82,7 +74,7 @@ export class RingPacketReader implements PacketReader {
   }
 
   release(): OpenSource {
-    // The memory is about to go: whoever still reads must find nothing there.
+    // The memory will be unmapped: reading it must throw a RangeError then, and not crash the process.
     const nothing = new ArrayBuffer(0);
     this.words = new Int32Array(nothing);
     this.view = new DataView(nothing);
@@ -90,7 +82,7 @@ export class RingPacketReader implements PacketReader {
     return { kind: 'ring', ring: this.ring };
   }
 
-  /** Where the block begins, in bytes. */
+  /** Offset of the block in bytes. */
   private get start(): number {
     return this.block * this.ring.blockBytes;
   }

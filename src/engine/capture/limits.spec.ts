@@ -1,19 +1,27 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../../shared/pcapng/blocks.js';
-import { BlockBuffer } from './block-buffer.js';
+import { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
 import { RecordReader } from '../pcap/record-reader.js';
 import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
-import { CaptureLimiter } from './capture-limiter.js';
+import { CaptureLimiter, type Delivered } from './limits.js';
 
 const INTERFACE = interfaceDescriptionBlock('eth0', 1, 96, '');
 const STATISTICS = interfaceStatisticsBlock(0, 1, { received: 1, dropped: 0 });
 /** An enhanced packet block of a packet of 60 bytes. */
 const PACKET_BLOCK_BYTES = 32 + 60;
 
-/** A limiter, and what it gave as reasons. */
-function limiter(order: Pick<CaptureSpec, 'limits' | 'snapshotLength'>) {
+/** A limiter, the reasons that it gave, and a function that delivers a buffer as CaptureOutput does. */
+function limiter(spec: Pick<CaptureSpec, 'limits' | 'snapshotLength'>) {
   const reasons: string[] = [];
-  return { limiter: new CaptureLimiter(order, (reason) => reasons.push(reason)), reasons };
+  const subject = new CaptureLimiter(spec, (reason) => reasons.push(reason));
+  const delivered: Delivered = { packets: 0, packetBytes: 0, streamBytes: 0 };
+  const deliver = (buffer: BlockBuffer): void => {
+    subject.apply(buffer, delivered);
+    delivered.packets += buffer.packets;
+    delivered.packetBytes += buffer.packetBytes;
+    delivered.streamBytes += buffer.length;
+  };
+  return { limiter: subject, reasons, delivered, deliver };
 }
 
 /** A buffer with these blocks: packets, by their lengths, and others. */
@@ -38,72 +46,64 @@ function packet(length: number, buffer: BlockBuffer): void {
 }
 
 describe('CaptureLimiter', () => {
-  it('leaves a stream alone that has no limits', async () => {
-    const { limiter: subject, reasons } = limiter({});
+  it('does not change a stream without limits', async () => {
+    const { limiter: subject, reasons, delivered, deliver } = limiter({});
     const buffer = bufferOf(INTERFACE, 60, 1_500, STATISTICS);
     const before = Buffer.from(buffer.filled());
     subject.begin();
-    subject.apply(buffer);
+    deliver(buffer);
     await nextTurn();
     expect(buffer.filled().equals(before)).toBe(true);
-    expect(subject.delivered({ packets: 2, bytes: 1_560, dropped: 3 })).toEqual({
-      packets: 2,
-      bytes: 1_560,
-      dropped: 3,
-    });
+    expect(delivered).toEqual({ packets: 2, packetBytes: 1_560, streamBytes: before.length });
     expect(reasons).toEqual([]);
   });
 
-  it('lets so many packets out, over all buffers, and everything else ever after', async () => {
-    const { limiter: subject, reasons } = limiter({ limits: { packets: { atMost: 3, setBy: 'request' } } });
+  it('delivers the maximum number of packets, over all buffers, and other blocks without limit', async () => {
+    const { reasons, delivered, deliver } = limiter({ limits: { packets: { atMost: 3, setBy: 'request' } } });
     const buffers = [bufferOf(INTERFACE, 60, 60), bufferOf(60, 60, INTERFACE, 60, STATISTICS), bufferOf(60)];
-    for (const buffer of buffers) subject.apply(buffer);
+    for (const buffer of buffers) deliver(buffer);
     expect(buffers.map((buffer) => [...buffer.filled()])).toEqual([
       [...bufferOf(INTERFACE, 60, 60).filled()],
       [...bufferOf(60, INTERFACE, STATISTICS).filled()],
       [],
     ]);
-    expect(reasons).toEqual([]); // not in the midst of a write
+    expect(reasons).toEqual([]); // not in the middle of a write
     await nextTurn();
     expect(reasons).toEqual(['the limit of 3 packets was reached: max-packets of the request']);
-    expect(subject.delivered({ packets: 7, bytes: 420, dropped: 1 })).toEqual({
-      packets: 3,
-      bytes: 180,
-      dropped: 1,
-    });
+    expect(delivered).toMatchObject({ packets: 3, packetBytes: 180 });
   });
 
-  it('counts every byte of the stream, and lets no packet out that does not fit', async () => {
+  it('counts every byte of the stream, and leaves out packets that exceed the limit', async () => {
     const atMost = INTERFACE.length + STATISTICS.length + 2 * PACKET_BLOCK_BYTES + 40;
-    const { limiter: subject, reasons } = limiter({ limits: { bytes: { atMost, setBy: 'service' } } });
+    const { reasons, deliver } = limiter({ limits: { bytes: { atMost, setBy: 'service' } } });
     const buffer = bufferOf(INTERFACE, 60, STATISTICS, 60);
-    subject.apply(buffer);
+    deliver(buffer);
     await nextTurn();
     expect(buffer.length).toBe(atMost - 40);
     expect(reasons).toEqual([]);
     const rest = bufferOf(60, 4, STATISTICS);
-    subject.apply(rest);
+    deliver(rest);
     await nextTurn();
     expect(rest.filled()).toEqual(STATISTICS);
     expect(reasons).toEqual([`the limit of ${atMost} bytes was reached: --max-bytes of the service`]);
   });
 
-  it('is done with the last byte, without waiting for another packet', async () => {
+  it('reaches the limit with the last byte, without waiting for another packet', async () => {
     const atMost = INTERFACE.length + PACKET_BLOCK_BYTES;
-    const { limiter: subject, reasons } = limiter({ limits: { bytes: { atMost, setBy: 'request' } } });
+    const { reasons, deliver } = limiter({ limits: { bytes: { atMost, setBy: 'request' } } });
     const buffer = bufferOf(INTERFACE, 60);
-    subject.apply(buffer);
+    deliver(buffer);
     await nextTurn();
     expect(buffer.length).toBe(atMost);
     expect(reasons).toHaveLength(1);
   });
 
   it.each([59, 58, 57, 56, 1])(
-    'cuts packets to %i bytes and keeps their original length',
+    'truncates packets to %i bytes and keeps their original length',
     (snapshotLength) => {
-      const { limiter: subject } = limiter({ snapshotLength });
+      const { deliver } = limiter({ snapshotLength });
       const buffer = bufferOf(INTERFACE, 60, 1, STATISTICS, 1_500);
-      subject.apply(buffer);
+      deliver(buffer);
       const expected = bufferOf(INTERFACE, snapshotLength, 1, STATISTICS, snapshotLength);
       const first = INTERFACE.length + 24;
       const last = expected.length - (32 + ((snapshotLength + 3) & ~3)) + 24;
@@ -113,21 +113,21 @@ describe('CaptureLimiter', () => {
     },
   );
 
-  it('counts bytes as they are after the cut', async () => {
+  it('counts bytes after truncation', async () => {
     const atMost = 32 + 4;
-    const { limiter: subject, reasons } = limiter({
+    const { reasons, delivered, deliver } = limiter({
       snapshotLength: 3,
       limits: { bytes: { atMost, setBy: 'request' } },
     });
     const buffer = bufferOf(1_500);
-    subject.apply(buffer);
+    deliver(buffer);
     await nextTurn();
     expect(buffer.length).toBe(atMost);
     expect(reasons).toHaveLength(1);
-    expect(subject.delivered({ packets: 1, bytes: 1_500, dropped: 0 }).bytes).toBe(3);
+    expect(delivered.packetBytes).toBe(3);
   });
 
-  it('ends after its time, which begins when it is told to, and not when it was closed before', async () => {
+  it('ends after its duration, which begins with begin(), unless it was closed before', async () => {
     const limits = { duration: { atMost: 1, setBy: 'request' } } as const;
     const [running, closed, waiting] = [limiter({ limits }), limiter({ limits }), limiter({ limits })];
     running.limiter.begin();

@@ -1,14 +1,14 @@
 import { jest } from '@jest/globals';
-import type { CaptureOutput } from './capture-output.js';
-import { CaptureStream } from './capture-stream.js';
+import { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
 import type { InterfaceSource } from './interface-source.js';
+import type { CaptureOutput } from './output.js';
+import { CaptureStream } from './stream.js';
 
 const BATCH_PACKETS = 10;
 
-/** An interface with batches to take, and the reader's side of its readiness; a batch fills a buffer, or nothing of it. */
+/** An interface with batches to read; a batch fills one or several buffers, or nothing when a filter rejects it. */
 class FakeSource {
-  packets = 0;
-  readonly packetBytes = 0;
+  filled = 0;
   readonly ring = { bytes: 16 * 1024 * 1024, blockTimeoutMs: 3 };
   paused = false;
   private writing = 0;
@@ -26,16 +26,18 @@ class FakeSource {
     if (this.batches === 0) return false;
     this.batches--;
     this.writing = this.buffersPerBatch;
-    if (this.writing > 0) this.packets += BATCH_PACKETS;
+    this.filled++;
     return true;
   }
 
-  writeTo(): void {
-    if (this.writing > 0) this.writing--;
+  writeTo(buffer: BlockBuffer): void {
+    if (this.writing === 0) return;
+    this.writing--;
+    buffer.packets += BATCH_PACKETS;
   }
 
-  countersNow(): { id: number; received: number; dropped: number; told: number } {
-    return { id: 0, received: BATCH_PACKETS, dropped: 0, told: 0 };
+  countersNow(): { id: number; received: number; dropped: number; reported: number } {
+    return { id: 0, received: BATCH_PACKETS, dropped: 0, reported: 0 };
   }
 
   pause(): void {
@@ -48,7 +50,8 @@ class FakeSource {
 }
 
 function streamInto(output: { blocked: boolean; flush(): void; append?(): void }): CaptureStream {
-  const stream = new CaptureStream(output as unknown as CaptureOutput, () => undefined);
+  const whole = Object.assign(output, { buffer: new BlockBuffer(1_024) });
+  const stream = new CaptureStream(whole as unknown as CaptureOutput, () => undefined);
   stream.begin();
   return stream;
 }
@@ -60,17 +63,17 @@ function add(stream: CaptureStream, ...sources: FakeSource[]): InterfaceSource[]
 }
 
 describe('CaptureStream', () => {
-  it('comes back to an interface that it had emptied before the client stopped reading', () => {
+  it('returns to an interface that it had drained before the client stopped reading', () => {
     const output = { blocked: false, flush: () => undefined };
     const stream = streamInto(output);
     const [quick, busy] = [new FakeSource(1, 1), new FakeSource(1, 3)];
     const [quickSource, busySource] = add(stream, quick, busy);
-    // Both are waiting for a pump, paused, as under load; in the midst of the second one the client stops reading.
+    // Both wait for a pump, paused, as under load; while the second one is read the client stops reading.
     output.blocked = true;
     if (quickSource) stream.onReady(quickSource);
     if (busySource) stream.onReady(busySource);
     output.blocked = false;
-    output.flush = () => void (output.blocked = busy.packets > 0);
+    output.flush = () => void (output.blocked = busy.filled > 0);
     stream.pump();
     expect(output.blocked).toBe(true);
 
@@ -83,7 +86,7 @@ describe('CaptureStream', () => {
     expect(quick.batches).toBe(0);
   });
 
-  it('tells the statistics of packets of which a filter leaves nothing', async () => {
+  it('writes statistics for packets that a filter rejects', async () => {
     const append = jest.fn();
     const stream = streamInto({ blocked: false, flush: () => undefined, append });
     const rejected = new FakeSource(3, 0);
@@ -96,7 +99,7 @@ describe('CaptureStream', () => {
     expect(append).toHaveBeenCalledTimes(1);
   });
 
-  it('lets others have their turn while a filter leaves nothing of what comes in', async () => {
+  it('gives other captures their turn while a filter rejects everything', async () => {
     const stream = streamInto({ blocked: false, flush: () => undefined });
     const rejected = new FakeSource(20_000_000, 0);
     const [source] = add(stream, rejected);

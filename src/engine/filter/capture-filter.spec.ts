@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { compileFilter, PacketFilter } from '../pcap/libpcap.js';
 import { MAX_EXCLUSIONS, type TcpConnection, type TcpEndpoint } from '../../shared/protocol/capture-spec.js';
-import { exclusionFilter } from './exclusion-filter.js';
+import { exclusionFilter } from './capture-filter.js';
 
 const ETHERNET = 1;
 const TCP = 6;
@@ -15,7 +15,7 @@ const PACKETS = {
   'UDP to port 80': segment(UDP, '10.0.0.1', 1234, '10.0.0.2', 80),
 };
 
-/** What of the packets is not shown. */
+/** Names of the packets that the filter rejects. */
 function leftOut(excludedConnections: TcpConnection[], excludedEndpoints: TcpEndpoint[]): string[] {
   const text = exclusionFilter({ excludedConnections, excludedEndpoints });
   const filter = new PacketFilter(compileFilter(text, ETHERNET, 262_144));
@@ -24,8 +24,8 @@ function leftOut(excludedConnections: TcpConnection[], excludedEndpoints: TcpEnd
     .map(([name]) => name);
 }
 
-describe('What is left out of a capture', () => {
-  it('is one connection in both directions, and nothing else', () => {
+describe('exclusionFilter', () => {
+  it('rejects one connection in both directions, and nothing else', () => {
     const connection = { address: '10.0.0.2', port: 80, peerAddress: '10.0.0.1', peerPort: 1234 };
     expect(leftOut([connection], [])).toEqual(['to port 80', 'from port 80']);
   });
@@ -36,11 +36,11 @@ describe('What is left out of a capture', () => {
     ['a port of a host', { address: '10.0.0.2', port: 80 }, ['to port 80', 'from port 80']],
     ['a port of a host, not that port of its peer', { address: '10.0.0.1', port: 80 }, []],
     ['an IPv6 address', { address: '2001:db8::1', port: 80 }, []],
-  ])('may be an endpoint: %s', (_, endpoint, expected) => {
+  ])('rejects an endpoint: %s', (_, endpoint, expected) => {
     expect(leftOut([], [endpoint])).toEqual(expected);
   });
 
-  it('may be several of each', () => {
+  it('rejects several of each', () => {
     const connection = { address: '10.0.0.2', port: 443, peerAddress: '10.0.0.1', peerPort: 1234 };
     expect(leftOut([connection], [{ address: '10.0.0.3' }, { port: 5001 }])).toEqual([
       'to port 443',
@@ -48,11 +48,11 @@ describe('What is left out of a capture', () => {
     ]);
   });
 
-  it('is nothing where there is nothing to leave out', () => {
+  it('is empty without exclusions', () => {
     expect(exclusionFilter({ excludedConnections: [], excludedEndpoints: [] })).toBe('');
   });
 
-  it('can be as much as is allowed, and still fits into a program for the kernel', () => {
+  it('fits into a program for the kernel with the maximum number of exclusions', () => {
     const numbers = Array.from({ length: MAX_EXCLUSIONS }, (_, number) => number);
     const program = compileFilter(
       exclusionFilter({
