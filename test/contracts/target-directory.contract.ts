@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DirectoryEntry, TargetDirectory } from '../../src/server/discovery/target-directory.js';
 
-/** A directory to test, and what is in it. */
+/** A directory to test. */
 export interface TargetDirectorySubject {
   readonly directory: TargetDirectory;
   /** Called after each test. */
@@ -9,9 +9,9 @@ export interface TargetDirectorySubject {
 }
 
 /**
- * What every TargetDirectory has to hold to.
+ * The contract of TargetDirectory, as a test suite for any implementation.
  *
- * @param makeSubject makes a directory that lists at least these entries, and nothing else of their names
+ * @param makeSubject makes a directory that lists these entries and no others with their names
  */
 export function describeTargetDirectory(
   title: string,
@@ -30,7 +30,7 @@ export function describeTargetDirectory(
     });
 
   describe(`${title}, as a TargetDirectory`, () => {
-    itHolds('lists all that there is', async (directory) => {
+    itHolds('lists all entries', async (directory) => {
       expect(await directory.list()).toEqual(expect.arrayContaining([...ENTRIES]));
     });
 
@@ -39,12 +39,12 @@ export function describeTargetDirectory(
       expect(await directory.find('web', 'dind')).toEqual([DIND_WEB]);
     });
 
-    itHolds('finds pods by their name alone', async (directory) => {
+    itHolds('finds pods by name alone', async (directory) => {
       expect(await directory.find('default/web', '')).toEqual([POD]);
       expect(await directory.find('default/web', 'kind-worker')).toEqual([POD]);
     });
 
-    itHolds('finds all of the same name', async (directory) => {
+    itHolds('finds all entries with the same name', async (directory) => {
       const found = await directory.find('twin', '');
       expect(found).toHaveLength(2);
       expect(found).toEqual(expect.arrayContaining([...TWINS]));
@@ -54,14 +54,14 @@ export function describeTargetDirectory(
       expect(await directory.find(BIND_MOUNT.name, '')).toEqual([BIND_MOUNT]);
     });
 
-    itHolds('takes names literally', async (directory) => {
+    itHolds('compares names literally', async (directory) => {
       for (const name of ['', 'we', 'WEB', 'web ', '.*', 'web\0', '__proto__', 'x'.repeat(100_000)]) {
         expect(await directory.find(name, '')).toEqual([]);
       }
       expect(await directory.find('web', 'other')).toEqual([]);
     });
 
-    itHolds('answers anew when asked for something fresh, together with others', async (directory) => {
+    itHolds('answers concurrent calls, some of which need a fresh answer', async (directory) => {
       const answers = await Promise.all([
         directory.find('web', ''),
         directory.find('web', '', undefined, { fresh: true }),
@@ -70,25 +70,25 @@ export function describeTargetDirectory(
       expect(answers).toEqual([[WEB], [WEB], [WEB]]);
     });
 
-    itHolds('gives each asker a list of its own', async (directory) => {
+    itHolds('returns a separate list to each caller', async (directory) => {
       const [one, other] = await Promise.all([directory.list(), directory.list()]);
       one.length = 0;
       expect(other).toEqual(expect.arrayContaining([...ENTRIES]));
     });
 
     itHolds('rejects with the reason of an aborted signal', async (directory) => {
-      const reason = new Error('the client has gone');
+      const reason = new Error('the client has disconnected');
       const signal = AbortSignal.abort(reason);
       await expect(directory.find('web', '', signal)).rejects.toBe(reason);
       await expect(directory.list(signal)).rejects.toBe(reason);
     });
 
-    itHolds('does not let an asker that gives up disturb the others', async (directory) => {
+    itHolds('answers other callers when one aborts', async (directory) => {
       const abort = new AbortController();
-      const given = directory.find('web', '', abort.signal).catch((error: unknown) => error);
+      const aborted = directory.find('web', '', abort.signal).catch((error: unknown) => error);
       const other = directory.find('web', '');
       abort.abort();
-      await given;
+      await aborted;
       expect(await other).toEqual([WEB]);
     });
   });
