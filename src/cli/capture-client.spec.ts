@@ -3,9 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { CaptureClient, reportEnd, type CaptureEnd } from './capture-client.js';
-import { PacketCounter } from './packet-counter.js';
+import { CaptureClient, reportEnd, takeCredentials, type CaptureEnd } from './capture-client.js';
 import { openOutput, StreamOutput } from './packet-output.js';
+import { PacketCounter } from './progress.js';
 
 describe('CaptureClient', () => {
   let server: WebSocketServer;
@@ -35,7 +35,7 @@ describe('CaptureClient', () => {
     return { status, said: (screen.read() as string | null) ?? '' };
   }
 
-  it('writes the stream as it came, to the last byte sent before the close', async () => {
+  it('writes the stream unchanged, up to the last byte before the close', async () => {
     serve((socket) => {
       for (const piece of ['one', 'two', 'three']) socket.send(Buffer.from(piece));
       socket.send('text is no part of a capture');
@@ -51,7 +51,7 @@ describe('CaptureClient', () => {
     });
   });
 
-  it('tells code and reason of a refusal, with status 1', async () => {
+  it('reports code and reason of a refusal, with status 1', async () => {
     serve((socket) => socket.close(4404, 'no network namespace 7'));
     expect(statusOf(await capture().wait())).toEqual({
       status: 1,
@@ -59,19 +59,19 @@ describe('CaptureClient', () => {
     });
   });
 
-  it('says that the connection broke, with status 1', async () => {
+  it('reports a broken connection, with status 1', async () => {
     serve((socket) => socket.terminate());
     expect(statusOf(await capture().wait())).toEqual({ status: 1, said: 'the connection broke (1006)\n' });
   });
 
-  it('says that nothing listens, with status 1', async () => {
+  it('reports that nothing listens, with status 1', async () => {
     server.close();
     const { status, said } = statusOf(await capture().wait());
     expect(status).toBe(1);
     expect(said).toMatch(/ECONNREFUSED.*Is the service running/);
   });
 
-  it('closes with 1000 when stopped, and keeps what still arrives', async () => {
+  it('closes with 1000 when stopped, and writes what still arrives', async () => {
     const closed = Promise.withResolvers<number>();
     serve((socket) => {
       socket.send(Buffer.from('first'));
@@ -92,7 +92,7 @@ describe('CaptureClient', () => {
     expect(statusOf(await client.wait()).status).toBe(0);
   });
 
-  it('reads no faster than its output takes the stream', async () => {
+  it('reads no faster than its output accepts the stream', async () => {
     const PIECES = 64;
     const piece = Buffer.alloc(1024 * 1024);
     let service: WebSocket | undefined;
@@ -122,7 +122,7 @@ describe('CaptureClient', () => {
   it.each([
     ['EPIPE', 0, ''],
     ['ENOSPC', 1, 'cannot write: no room\n'],
-  ])('ends the capture when its output breaks with %s', async (code, status, said) => {
+  ])('ends the capture when its output fails with %s', async (code, status, said) => {
     const closed = Promise.withResolvers<number>();
     serve((socket) => {
       socket.send(Buffer.from('packets'));
@@ -133,5 +133,24 @@ describe('CaptureClient', () => {
     });
     expect(statusOf(await capture(new StreamOutput(() => sink)).wait())).toEqual({ status, said });
     expect(await closed.promise).toBe(1000);
+  });
+});
+
+describe('takeCredentials', () => {
+  it.each([
+    ['wss://alice:secret@host/capture', 'alice:secret'],
+    ['wss://alice:a%20%3A%40%22%C3%BC@host/capture', 'alice:a :@"\u00fc'],
+    ['wss://alice:100%@host/capture', 'alice:100%'],
+    ['wss://alice@host/capture', 'alice:'],
+  ])('moves the credentials of %s to a header', (text, expected) => {
+    const { url, headers } = takeCredentials(new URL(text));
+    expect(url.href).toBe('wss://host/capture');
+    expect(headers).toEqual({ Authorization: `Basic ${Buffer.from(expected).toString('base64')}` });
+  });
+
+  it('makes no header when there are none', () => {
+    const { url, headers } = takeCredentials(new URL('ws://host:5001/capture?netns=1'));
+    expect(url.href).toBe('ws://host:5001/capture?netns=1');
+    expect(headers).toEqual({});
   });
 });

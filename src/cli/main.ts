@@ -1,33 +1,37 @@
 import { CaptureClient, reportEnd } from './capture-client.js';
-import { parseOptions, UsageExit, type ClientOptions } from './options.js';
-import { PacketCounter } from './packet-counter.js';
+import { parseOptions, type ClientOptions } from './options.js';
 import { openOutput } from './packet-output.js';
-import { Progress } from './progress.js';
-import { createRequestUrl } from './request-url.js';
+import { PacketCounter, Progress } from './progress.js';
 
-/** npm passes Ctrl-C on to us, and the terminal sends it as well: only what comes later is a second one. */
+/** One Ctrl-C arrives twice: from the terminal, and forwarded by npm. A later signal is a second one. */
 const SECOND_SIGNAL_AFTER_MS = 1_000;
 
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<number> {
-  try {
-    const options = parseOptions(argv, process.env['INIT_CWD'] ?? process.cwd());
-    if (options.write === '-' && process.stdout.isTTY) {
-      console.error('error: packets do not belong on a terminal; use -w FILE, or "-w - | wireshark -k -i -"');
+  const commandLine = parseOptions(argv, process.env['INIT_CWD'] ?? process.cwd());
+  switch (commandLine.kind) {
+    case 'help':
+      process.stdout.write(commandLine.text);
+      return 0;
+    case 'error':
+      console.error(`error: ${commandLine.message}\nSee --help.`);
       return 2;
-    }
-    return await capture(options);
-  } catch (error) {
-    if (error instanceof UsageExit) return error.status;
-    throw error;
+    case 'options':
+      return await capture(commandLine.options);
   }
 }
 
-async function capture(options: ClientOptions): Promise<number> {
+async function capture({ url, write }: ClientOptions): Promise<number> {
+  if (write === '-' && process.stdout.isTTY) {
+    console.error(
+      'error: refusing to write packets to a terminal; use -w FILE, or "-w - | wireshark -k -i -"',
+    );
+    return 2;
+  }
   const counter = new PacketCounter();
   const progress = new Progress(counter, process.stderr);
-  const client = new CaptureClient(createRequestUrl(options), openOutput(options.write), counter);
+  const client = new CaptureClient(url, openOutput(write), counter);
   stopOnSignals(client);
   client.onOpen(() => progress.start());
   const end = await client.wait();
@@ -42,7 +46,7 @@ function stopOnSignals(client: CaptureClient): void {
       firstAtMs = performance.now();
       client.stop();
     } else if (performance.now() - firstAtMs >= SECOND_SIGNAL_AFTER_MS) {
-      // Somebody is tired of waiting for a service, or a reader of our output, that hangs.
+      // The service, or the reader of our output, hangs, and the user does not want to wait.
       process.exit(1);
     }
   };

@@ -1,33 +1,22 @@
 import { statSync } from 'node:fs';
-import { jest } from '@jest/globals';
-import { parseOptions, UsageExit } from './options.js';
-import { createRequestUrl } from './request-url.js';
+import { parseOptions, type ClientOptions } from './options.js';
 
-function usageStatus(argv: string[]): number | undefined {
-  try {
-    parseOptions(argv, '/');
-    return undefined;
-  } catch (error) {
-    if (error instanceof UsageExit) return error.status;
-    throw error;
-  }
+function optionsOf(argv: string[], directory = '/'): ClientOptions {
+  const commandLine = parseOptions(argv, directory);
+  if (commandLine.kind !== 'options') throw new Error(JSON.stringify(commandLine));
+  return commandLine.options;
 }
 
 describe('parseOptions', () => {
-  beforeEach(() => {
-    jest.spyOn(process.stderr, 'write').mockReturnValue(true);
-    jest.spyOn(process.stdout, 'write').mockReturnValue(true);
-  });
-  afterEach(() => jest.restoreAllMocks());
-
-  it('asks the local service for everything in the namespace when only that is given', () => {
-    const options = parseOptions(['--netns', '4026532270'], '/');
-    expect(createRequestUrl(options).href).toBe('ws://127.0.0.1:5001/capture?netns=4026532270');
+  it('requests all interfaces of the namespace from the local service by default', () => {
+    expect(optionsOf(['--netns', '4026532270']).url.href).toBe(
+      'ws://127.0.0.1:5001/capture?netns=4026532270',
+    );
   });
 
-  it('puts every parameter into the query, beside what the URL has already', () => {
+  it('adds every parameter to the query of the URL', () => {
     const argv = ['--url', 'wss://host/discover/capture?key=1', '--netns', '7', '--nif', 'a/b', '--chaste'];
-    const url = createRequestUrl(parseOptions([...argv, '--filter', 'tcp port 80 && len > 9'], '/'));
+    const { url } = optionsOf([...argv, '--filter', 'tcp port 80 && len > 9']);
     expect(url.pathname).toBe('/discover/capture');
     expect(Object.fromEntries(url.searchParams)).toEqual({
       key: '1',
@@ -42,18 +31,19 @@ describe('parseOptions', () => {
     ['/proc/self/ns/net', '/'],
     [`pid:${process.pid}`, '/'],
     ['ns/net', '/proc/self'],
-  ])('finds the inode of %s (seen from %s)', (text, folder) => {
-    expect(parseOptions(['--netns', text], folder).netns).toBe(statSync('/proc/self/ns/net').ino);
+  ])('finds the inode of %s (relative to %s)', (text, directory) => {
+    const { ino } = statSync('/proc/self/ns/net');
+    expect(optionsOf(['--netns', text], directory).url.searchParams.get('netns')).toBe(String(ino));
   });
 
-  it('takes a relative file from the folder of the user', () => {
-    expect(parseOptions(['--netns', '1', '-w', 'a.pcapng'], '/home/me').write).toBe('/home/me/a.pcapng');
-    expect(parseOptions(['--netns', '1', '-w', '-'], '/home/me').write).toBe('-');
+  it('resolves a relative file from the directory of the user', () => {
+    expect(optionsOf(['--netns', '1', '-w', 'a.pcapng'], '/home/me').write).toBe('/home/me/a.pcapng');
+    expect(optionsOf(['--netns', '1', '-w', '-'], '/home/me').write).toBe('-');
   });
 
-  it('leaves limits to the service', () => {
+  it('passes limits to the service', () => {
     const limits = ['--duration', '60', '--max-bytes=5000000000', '--max-packets', '7', '--snaplen', '96'];
-    const url = createRequestUrl(parseOptions(['--netns', '1', ...limits], '/'));
+    const { url } = optionsOf(['--netns', '1', ...limits]);
     expect(url.search).toBe('?netns=1&duration=60&max-bytes=5000000000&max-packets=7&snaplen=96');
   });
 
@@ -71,13 +61,21 @@ describe('parseOptions', () => {
     [['--netns', '1', '--url', 'http://host/']],
     [['--netns', '1', '--url', 'nonsense']],
     [['--netns', '1', '--unknown']],
+    [['--netns', '1', '--chaste=no']],
     [['--netns', '1', 'eth0']],
     [[]],
-  ])('refuses %j with status 2', (argv) => {
-    expect(usageStatus(argv)).toBe(2);
+  ])('refuses %j', (argv) => {
+    expect(parseOptions(argv, '/')).toMatchObject({
+      kind: 'error',
+      message: expect.stringMatching(/\S/) as string,
+    });
   });
 
-  it('ends with status 0 after --help', () => {
-    expect(usageStatus(['--help'])).toBe(0);
+  it.each(['--help', '-h'])('prints the options on %s', (flag) => {
+    const commandLine = parseOptions([flag], '/');
+    if (commandLine.kind !== 'help') throw new Error(JSON.stringify(commandLine));
+    for (const option of ['--url', '--netns', '--container', '--write', '--snaplen']) {
+      expect(commandLine.text).toContain(option);
+    }
   });
 });

@@ -1,116 +1,162 @@
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { findNetnsInode } from './netns-argument.js';
+import { describeFlags, flagSyntax, parseFlags, type Flag } from '../shared/config/flags.js';
 
-/** What the small client is to do. */
+/** What to capture, and where to write it. */
 export interface ClientOptions {
-  readonly url: string;
-  /** Inode number of the network namespace; absent when `container` says what to capture from. */
-  readonly netns?: number;
-  /** A container object as JSON text, as in the API. */
-  readonly container?: string;
-  /** Interface names separated by `/`; absent: all. */
-  readonly nif?: string;
-  readonly filter?: string;
-  readonly chaste: boolean;
+  /** The service's URL with the parameters of the capture in its query. */
+  readonly url: URL;
   /** Absolute path of the file to write, '-' for standard output; absent: packets are only counted. */
-  readonly write?: string;
-  /** Limits, which the service sees to. */
-  readonly duration?: number;
-  readonly maxBytes?: number;
-  readonly maxPackets?: number;
-  readonly snaplen?: number;
+  readonly write?: string | undefined;
 }
 
-/** The command line was not understood, or asked for help: all is printed, only the exit status is left. */
-export class UsageExit extends Error {
-  constructor(readonly status: 0 | 2) {
-    super('usage');
-    this.name = 'UsageExit';
-  }
+/** What to do after reading the command line; on `error`, print the message and exit with status 2. */
+export type ClientCommandLine =
+  | { readonly kind: 'options'; readonly options: ClientOptions }
+  | { readonly kind: 'help'; readonly text: string }
+  | { readonly kind: 'error'; readonly message: string };
+
+interface ClientFlag extends Flag {
+  /** The query parameter of the request that the flag sets; absent: the flag is not part of the request. */
+  readonly parameter?: string;
+  /** Checks the text and returns the value of the parameter. Throws an Error that completes "--netns: ...". */
+  readonly parse?: (text: string, directory: string) => string;
 }
 
-interface RawOptions {
-  readonly url: string;
-  readonly netns?: number;
-  readonly container?: string;
-  readonly nif?: string;
-  readonly filter?: string;
-  readonly chaste?: true;
-  readonly write?: string;
-  readonly duration?: number;
-  readonly maxBytes?: number;
-  readonly maxPackets?: number;
-  readonly snaplen?: number;
-}
+const DEFAULT_URL = 'ws://127.0.0.1:5001/capture';
+const URL_FLAG: ClientFlag = {
+  flag: '--url',
+  value: 'url',
+  description: `URL of the service (default: ${DEFAULT_URL})`,
+  parse: parseUrl,
+};
+const NETNS: ClientFlag = {
+  flag: '--netns',
+  value: 'namespace',
+  description: 'inode number, or a path such as /run/netns/blue or /proc/1234/ns/net, or pid:1234',
+  parameter: 'netns',
+  parse: (text, directory) => String(findNetnsInode(text, directory)),
+};
+const CONTAINER: ClientFlag = {
+  flag: '--container',
+  value: 'json',
+  description: 'a container object as in the API, instead of --netns',
+  parameter: 'container',
+};
+const WRITE: ClientFlag = {
+  flag: '--write',
+  short: '-w',
+  value: 'file',
+  description: 'write pcapng to this file, "-" for standard output; without it, packets are only counted',
+  parse: (text, directory) => (text === '-' ? text : resolve(directory, text)),
+};
+const HELP: ClientFlag = { flag: '--help', short: '-h', description: 'show this help and exit' };
+
+const FLAGS: readonly ClientFlag[] = [
+  URL_FLAG,
+  NETNS,
+  CONTAINER,
+  {
+    flag: '--nif',
+    value: 'names',
+    description: 'interface names separated by "/" (default: all interfaces)',
+    parameter: 'nif',
+  },
+  {
+    flag: '--filter',
+    value: 'filter',
+    description: 'capture filter, see pcap-filter(7)',
+    parameter: 'filter',
+  },
+  { flag: '--chaste', description: 'no promiscuous mode', parameter: 'chaste', parse: parseSwitch },
+  WRITE,
+  limit('duration', 'seconds', 'end the capture after this time'),
+  limit('max-bytes', 'bytes', 'end the capture before the stream exceeds this size'),
+  limit('max-packets', 'number', 'end the capture after this number of packets'),
+  limit('snaplen', 'bytes', 'capture at most this many bytes of each packet'),
+  HELP,
+];
 
 /**
- * Reads the command line; throws `UsageExit`. Relative paths are taken from `folder`: npm runs us in the
- * project's folder, not in the user's.
+ * Reads the command line.
+ *
+ * @param directory of the user, from which relative paths are resolved: npm changes to the directory of the project
  */
-export function parseOptions(argv: readonly string[], folder: string): ClientOptions {
-  const command = createCommand(folder);
-  try {
-    command.parse(argv, { from: 'user' });
-    const raw = command.opts<RawOptions>();
-    if ((raw.netns === undefined) === (raw.container === undefined)) {
-      command.error('error: one of --netns and --container must be given', { exitCode: 2 });
+export function parseOptions(argv: readonly string[], directory: string): ClientCommandLine {
+  const parsed = parseFlags(argv, FLAGS);
+  if (parsed.kind === 'error') return parsed;
+  if (parsed.texts.has(HELP.flag)) return { kind: 'help', text: helpText() };
+  const values = new Map<ClientFlag, string>();
+  for (const flag of FLAGS) {
+    const text = parsed.texts.get(flag.flag)?.at(-1);
+    if (text === undefined) continue;
+    try {
+      values.set(flag, flag.parse?.(text, directory) ?? text);
+    } catch (error) {
+      return { kind: 'error', message: `${flagSyntax(flag)}: ${(error as Error).message}` };
     }
-    const { write, chaste, ...same } = raw;
-    return {
-      ...same,
-      chaste: chaste === true,
-      ...(write === undefined ? {} : { write: write === '-' ? write : resolve(folder, write) }),
-    };
-  } catch (error) {
-    if (error instanceof CommanderError) throw new UsageExit(error.exitCode === 0 ? 0 : 2);
-    throw error;
   }
+  if (values.has(NETNS) === values.has(CONTAINER)) {
+    return { kind: 'error', message: 'exactly one of --netns and --container must be given' };
+  }
+  const url = new URL(values.get(URL_FLAG) ?? DEFAULT_URL);
+  for (const [{ parameter }, value] of values) {
+    if (parameter !== undefined) url.searchParams.set(parameter, value);
+  }
+  return { kind: 'options', options: { url, write: values.get(WRITE) } };
 }
 
-function createCommand(folder: string): Command {
-  return new Command('capture')
-    .description('Captures live packets from a network namespace, by way of a running packetflix service.')
-    .usage('--netns <namespace> [options]')
-    .option('--url <url>', 'where the service listens', parseUrl, 'ws://127.0.0.1:5001/capture')
-    .option(
-      '--netns <namespace>',
-      'inode number, or a path such as /run/netns/blue or /proc/1234/ns/net, or pid:1234',
-      (text) => parseNetns(text, folder),
-    )
-    .option('--container <json>', 'a container object as in the API, instead of --netns')
-    .option('--nif <names>', 'interface names separated by "/"; all of them when absent')
-    .option('--filter <filter>', 'capture filter, see pcap-filter(7)')
-    .option('--chaste', 'no promiscuous mode')
-    .option('-w, --write <file>', 'write pcapng to this file, "-" for standard output; otherwise only count')
-    .option('--duration <seconds>', 'end the capture after this time', parseLimit)
-    .option('--max-bytes <bytes>', 'end the capture before the stream gets longer', parseLimit)
-    .option('--max-packets <number>', 'end the capture after so many packets', parseLimit)
-    .option('--snaplen <bytes>', 'keep no more of each packet', parseLimit)
-    .allowExcessArguments(false)
-    .exitOverride();
+function helpText(): string {
+  return (
+    'Usage: capture --netns <namespace> [options]\n\n' +
+    'Captures live packets of a network namespace by means of a running packetflix service.\n\n' +
+    `Options:\n${describeFlags(FLAGS)}`
+  );
 }
 
 function parseUrl(text: string): string {
-  if (!URL.canParse(text)) throw new InvalidArgumentError('not a URL.');
+  if (!URL.canParse(text)) throw new Error(`${JSON.stringify(text)} is not a URL`);
   const { protocol, hash } = new URL(text);
-  if (protocol !== 'ws:' && protocol !== 'wss:')
-    throw new InvalidArgumentError('must begin with ws:// or wss://.');
-  if (hash !== '') throw new InvalidArgumentError('must not have a fragment (#...).');
+  if (protocol !== 'ws:' && protocol !== 'wss:') throw new Error('the URL must begin with ws:// or wss://');
+  if (hash !== '') throw new Error('the URL must not have a fragment (#...)');
   return text;
 }
 
-function parseNetns(text: string, folder: string): number {
-  try {
-    return findNetnsInode(text, folder);
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
+/** The service only checks whether the parameter is present. */
+function parseSwitch(text: string): string {
+  if (text !== 'true') throw new Error('does not take a value');
+  return '';
 }
 
-/** How large a limit may be is for the service to say. */
-function parseLimit(text: string): number {
-  const limit = /^[1-9]\d*$/.test(text) ? Number(text) : NaN;
-  if (!Number.isSafeInteger(limit)) throw new InvalidArgumentError('must be a whole number from 1.');
-  return limit;
+/** The service checks the upper bounds. */
+function limit(parameter: string, value: string, description: string): ClientFlag {
+  const parse = (text: string): string => {
+    if (/^[1-9]\d*$/.test(text) && Number.isSafeInteger(Number(text))) return text;
+    throw new Error(`must be a whole number from 1, not ${JSON.stringify(text)}`);
+  };
+  return { flag: `--${parameter}`, value, description, parameter, parse };
+}
+
+/** Accepts the inode number of a network namespace, `pid:1234`, or a path to the namespace. */
+function findNetnsInode(text: string, directory: string): number {
+  if (/^\d+$/.test(text)) return checkedInode(Number(text));
+  const pid = /^pid:(\d+)$/.exec(text)?.[1];
+  return checkedInode(inodeOf(pid === undefined ? resolve(directory, text) : `/proc/${pid}/ns/net`));
+}
+
+function checkedInode(inode: number): number {
+  if (inode > 0 && Number.isSafeInteger(inode)) return inode;
+  throw new Error(`${inode} is not an inode number`);
+}
+
+function inodeOf(path: string): number {
+  let file;
+  try {
+    file = statSync(path);
+  } catch (error) {
+    throw new Error(`no such namespace: ${(error as Error).message}`, { cause: error });
+  }
+  // All namespaces are files of one file system; the inode number of another file would mean nothing to the service.
+  if (file.dev !== statSync('/proc/self/ns/net').dev) throw new Error(`${path} is not a namespace`);
+  return file.ino;
 }

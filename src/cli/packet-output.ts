@@ -6,24 +6,24 @@ const STANDARD_OUTPUT = 1;
 
 /** Where the packets go. */
 export interface PacketOutput {
-  /** Takes a piece; returns false when the writer is to pause until `onDrain` is called. */
+  /** Returns false when the writer must pause until `onDrain` is called. */
   write(piece: Uint8Array): boolean;
-  /** Called when there is room again, and when the output has broken: it swallows everything then. */
+  /** Called when there is room again, and when the output has failed: it then discards everything. */
   onDrain: () => void;
-  /** Called once when nothing can be written any more. */
+  /** Called once when writing has failed. */
   onBroken: (error: NodeJS.ErrnoException) => void;
-  /** Settles when everything is written, or cannot be. */
+  /** Settles when everything is written, or the output has failed. */
   finish(): Promise<void>;
 }
 
-/** Opens standard output for '-', otherwise a file, which is made only when the first packets arrive. */
+/** Opens standard output for '-', otherwise a file, which is created only when the first packets arrive. */
 export function openOutput(target: string | undefined): PacketOutput {
   if (target === undefined) return new NoOutput();
   return new StreamOutput(() => (target === '-' ? openStandardOutput() : createWriteStream(target)));
 }
 
 /**
- * Not `process.stdout`: that blocks the whole process while a pipe is full, and Ctrl-C with it.
+ * Not `process.stdout`: while a pipe is full, that blocks the whole process, including the handling of Ctrl-C.
  * https://nodejs.org/api/process.html#a-note-on-process-io
  */
 function openStandardOutput(): Writable {

@@ -1,9 +1,49 @@
 import type { WriteStream } from 'node:tty';
-import type { PacketCounter } from './packet-counter.js';
+import { BlockReader, type BlockHead } from '../shared/pcapng/block-reader.js';
+import {
+  ENHANCED_PACKET_BLOCK,
+  PACKET_CAPTURED_LENGTH_OFFSET,
+  SIMPLE_PACKET_BLOCK,
+  SIMPLE_PACKET_ORIGINAL_LENGTH_OFFSET,
+} from '../shared/pcapng/format.js';
 
-const REFRESH_MS = 500;
+const REFRESH_INTERVAL_MS = 500;
 
-/** Keeps one line on a terminal that says how far the capture is; silent where there is no terminal. */
+/** Up to and including the captured length of an enhanced packet block. */
+const HEAD_BYTES = PACKET_CAPTURED_LENGTH_OFFSET + 4;
+/** Bytes of a simple packet block that are not packet data. */
+const SIMPLE_PACKET_OVERHEAD_BYTES = 16;
+
+/** Counts the packets of a pcapng stream that arrives in chunks. Stops counting when the stream is not valid. */
+export class PacketCounter {
+  packets = 0;
+  /** Captured bytes of all packets, without the framing of the format. */
+  bytes = 0;
+  private readonly reader = new BlockReader((block) => this.count(block), { headBytes: HEAD_BYTES });
+
+  get malformed(): boolean {
+    return this.reader.malformed;
+  }
+
+  add(chunk: Uint8Array): void {
+    this.reader.push(chunk);
+  }
+
+  private count(block: BlockHead): void {
+    const { type, totalLength } = block;
+    if (type === ENHANCED_PACKET_BLOCK) {
+      this.bytes += block.uint32(PACKET_CAPTURED_LENGTH_OFFSET);
+    } else if (type === SIMPLE_PACKET_BLOCK) {
+      const originalLength = block.uint32(SIMPLE_PACKET_ORIGINAL_LENGTH_OFFSET);
+      this.bytes += Math.min(originalLength, totalLength - SIMPLE_PACKET_OVERHEAD_BYTES);
+    } else {
+      return;
+    }
+    this.packets += 1;
+  }
+}
+
+/** Shows the number of packets and bytes in one line of a terminal; does nothing if there is no terminal. */
 export class Progress {
   private timer: NodeJS.Timeout | undefined;
 
@@ -15,10 +55,10 @@ export class Progress {
   start(): void {
     if (!this.screen.isTTY) return;
     this.show();
-    this.timer = setInterval(() => this.show(), REFRESH_MS);
+    this.timer = setInterval(() => this.show(), REFRESH_INTERVAL_MS);
   }
 
-  /** Shows the last numbers and leaves the line. */
+  /** Shows the final numbers and ends the line. */
   stop(): void {
     if (this.timer === undefined) return;
     clearInterval(this.timer);
@@ -27,11 +67,9 @@ export class Progress {
   }
 
   private show(): void {
-    this.screen.write(`\r${describeCount(this.counter)} `);
+    const { packets, bytes, malformed } = this.counter;
+    const unit = packets === 1 ? 'packet' : 'packets';
+    const suffix = malformed ? ' (then the stream is not valid pcapng)' : '';
+    this.screen.write(`\r${packets} ${unit}, ${bytes} bytes${suffix} `);
   }
-}
-
-export function describeCount({ packets, bytes, lost }: PacketCounter): string {
-  const unit = packets === 1 ? 'packet' : 'packets';
-  return `${packets} ${unit}, ${bytes} bytes${lost ? ' (then something that is no pcapng)' : ''}`;
 }

@@ -10,7 +10,7 @@ import { TemporaryFile } from '../kit/second-opinion.js';
 const PROJECT = new URL('../../', import.meta.url).pathname;
 const CLIENT = `${PROJECT}dist/cli/main.js`;
 
-/** An empty section and an empty packet: enough for a client that only passes it on and counts. */
+/** An empty section and an empty packet: enough for a client that only writes and counts it. */
 const STREAM = Buffer.from(
   '0a0d0d0a1c0000004d3c2b1a01000000ffffffffffffffff1c000000' +
     '0600000020000000000000000000000000000000000000000000000020000000',
@@ -41,7 +41,7 @@ describe('the command "npm run capture"', () => {
   const argumentsWith = (...more: string[]) => ['--url', url(), '--netns', '4711', ...more];
   const client = (...more: string[]) => Child.start(process.execPath, [CLIENT, ...argumentsWith(...more)]);
 
-  it('writes nothing but the stream to standard output, through npm as well', async () => {
+  it('writes only the stream to standard output, even when run by npm', async () => {
     handle = (socket) => {
       socket.send(STREAM);
       socket.close(1000, 'the limit of 1 packet was reached: max-packets of the request');
@@ -58,20 +58,20 @@ describe('the command "npm run capture"', () => {
     expect(requests).toEqual(['/capture?netns=4711&nif=eth0%2Flo&max-packets=1']);
   }, 30_000);
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('ends on %s with a whole file and status 0', async (signal) => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('ends on %s with a complete file and status 0', async (signal) => {
     using file = new TemporaryFile('packets.pcapng');
     await using child = await client('-w', file.path);
     await eventually('the file', () => existsSync(file.path));
-    // As through npm and a terminal: twice.
+    // Twice, as with npm on a terminal.
     child.signal(signal);
     child.signal(signal);
     expect(await child.ended).toBe(0);
     expect(readFileSync(file.path)).toEqual(STREAM);
-    // Not a terminal: no counter.
+    // Standard error is not a terminal: no progress is shown.
     expect(child.stderr).toBe('');
   });
 
-  it('ends well when the reader of its output goes away', async () => {
+  it('exits with status 0 when the reader of its output closes it', async () => {
     handle = (socket) => {
       const timer = setInterval(() => socket.send(STREAM), 5);
       socket.on('close', () => clearInterval(timer));
@@ -83,7 +83,7 @@ describe('the command "npm run capture"', () => {
     expect(child.stderr).toBe('');
   });
 
-  it('can be ended while the reader of its output is stuck', async () => {
+  it('can be ended while the reader of its output hangs', async () => {
     handle = (socket) => socket.send(Buffer.alloc(8 * 1024 * 1024));
     const stuck = spawn(process.execPath, [CLIENT, ...argumentsWith('-w', '-')], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -96,7 +96,7 @@ describe('the command "npm run capture"', () => {
     expect(await once(stuck, 'exit')).toEqual([1, null]);
   });
 
-  it('tells why it was refused, with status 1, and leaves no file', async () => {
+  it('reports the reason of a refusal, with status 1, and creates no file', async () => {
     handle = (socket) => socket.close(4404, 'no network namespace 4711');
     using file = new TemporaryFile('packets.pcapng');
     await using child = await client('-w', file.path);
@@ -105,13 +105,20 @@ describe('the command "npm run capture"', () => {
     expect(existsSync(file.path)).toBe(false);
   });
 
-  it('says what it cannot write, with status 1', async () => {
+  it('reports an output that cannot be written, with status 1', async () => {
     await using child = await client('-w', '/nonexistent/packets.pcapng');
     expect(await child.ended).toBe(1);
     expect(child.stderr).toMatch(/cannot write: .*ENOENT/);
   });
 
-  it('ends with status 2 when it is not understood', async () => {
+  it('prints its options on --help, with status 0', async () => {
+    await using child = await client('--help');
+    expect(await child.ended).toBe(0);
+    expect(child.stdout).toMatch(/--netns <namespace>/);
+    expect(requests).toEqual([]);
+  });
+
+  it('ends with status 2 when the command line is not valid', async () => {
     await using child = await client('--container', '{}');
     expect(await child.ended).toBe(2);
     expect(child.stderr).toMatch(/one of --netns and --container/);

@@ -4,7 +4,6 @@ import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import type { EngineProblem } from '../../shared/protocol/protocol.js';
 import type { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { CaptureProvider, type Capture } from '../capture/capture-provider.js';
-
 import type { PartReadiness, Readiness } from '../operations/readiness.js';
 import type { ServiceMetrics } from '../operations/service-metrics.js';
 import { EngineConnection } from './engine-connection.js';

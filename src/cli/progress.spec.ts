@@ -1,6 +1,6 @@
-import { PacketCounter } from './packet-counter.js';
+import { PacketCounter } from './progress.js';
 
-/** A block as a pcapng writer of either byte order makes it. */
+/** Builds a block in either byte order. */
 function block(type: number, body: Buffer, littleEndian: boolean): Buffer {
   const length = 12 + body.length;
   const bytes = Buffer.alloc(length);
@@ -31,7 +31,7 @@ function stream(littleEndian: boolean): Buffer {
     block(0x0a0d0d0a, words(littleEndian, 0x1a2b3c4d, 1, 0xffffffff, 0xffffffff), littleEndian),
     block(1, words(littleEndian, 1, 0), littleEndian),
     enhancedPacket(littleEndian, 60),
-    // A block of nothing but its frame, and a packet without a byte: the shortest there can be.
+    // The shortest blocks: one without a body, and a packet without data.
     block(0x0bad, Buffer.alloc(0), littleEndian),
     enhancedPacket(littleEndian, 0),
     block(5, words(littleEndian, 0, 1, 2), littleEndian),
@@ -48,24 +48,24 @@ describe('PacketCounter', () => {
   ])('counts packets and their bytes in a %s stream', (_, littleEndian) => {
     const counter = new PacketCounter();
     counter.add(stream(littleEndian));
-    expect(counter).toMatchObject({ packets: 4, bytes: 60 + 1501 + 4, lost: false });
+    expect(counter).toMatchObject({ packets: 4, bytes: 60 + 1501 + 4, malformed: false });
   });
 
-  it('comes to the same result however the stream is cut', () => {
+  it('counts the same however the stream is divided into chunks', () => {
     const bytes = stream(true);
     for (let size = 1; size < 70; size += 1) {
       const counter = new PacketCounter();
       for (let offset = 0; offset < bytes.length; offset += size)
         counter.add(bytes.subarray(offset, offset + size));
-      expect(counter).toMatchObject({ packets: 4, bytes: 1565, lost: false });
+      expect(counter).toMatchObject({ packets: 4, bytes: 1565, malformed: false });
     }
   });
 
-  it('stops counting and says so where the stream is no pcapng', () => {
+  it('stops counting when the stream is not valid pcapng', () => {
     const counter = new PacketCounter();
     counter.add(stream(true));
     counter.add(Buffer.from('this is no pcapng at all'));
     counter.add(stream(true));
-    expect(counter).toMatchObject({ packets: 4, lost: true });
+    expect(counter).toMatchObject({ packets: 4, malformed: true });
   });
 });
