@@ -24,7 +24,7 @@ import { refusalPcapng } from '../../src/server/capture/reason-pcapng.js';
 import { readBlocks, sectionCommentsOf } from '../contracts/pcapng-blocks.js';
 import { ReplayCaptureProvider } from '../fixtures/replay-capture-provider.js';
 
-/** What a team would have in a folder of its own: a directory, a module with gateway and controller, an application. */
+/** What a team would write: a directory, a module with a gateway and a controller, and an application. */
 
 class InventoryTargetDirectory extends TargetDirectory {
   override async find(name: string, prefix: string): Promise<DirectoryEntry[]> {
@@ -101,7 +101,7 @@ describe("A team's own application", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("captures by the team's provider, what the team's directory knows", async () => {
+  it("captures a target of the team's directory with the team's provider", async () => {
     const { stream, code } = await capture({ name: 'press-7', 'node-name': 'hall-2' });
     expect(code).toBe(1000);
     const [section, ...rest] = readBlocks(stream);
@@ -112,9 +112,15 @@ describe("A team's own application", () => {
   });
 
   it.each([
-    ['what its directory does not know', { name: 'press-8' }, '', 4404, /"press-8"/],
-    ['what its provider cannot do', { name: 'press-7' }, '&filter=tcp', 4400, /cannot be filtered/],
-    ['what nobody could', { name: 7 }, '', 4400, /name must be a string/],
+    ['a target that its directory does not list', { name: 'press-8' }, '', 4404, /"press-8"/],
+    [
+      'a filter, which its provider does not support',
+      { name: 'press-7' },
+      '&filter=tcp',
+      4400,
+      /cannot be filtered/,
+    ],
+    ['an invalid request', { name: 7 }, '', 4400, /name must be a string/],
   ])('refuses %s', async (_, container, parameters, code, reason) => {
     expect(await capture(container, parameters)).toMatchObject({
       code,
@@ -122,12 +128,12 @@ describe("A team's own application", () => {
     });
   });
 
-  it('has a controller of its own, with ports and options', async () => {
+  it('serves a controller of its own, into which ports and options are injected', async () => {
     const answer = await fetch(`http://${address}/inventory`);
     expect(await answer.json()).toEqual({ port: 4711, names: ['press-7'] });
   });
 
-  it('has a websocket of its own', async () => {
+  it('serves a websocket of its own', async () => {
     const socket = new WebSocket(`ws://${address}/inventory/live`);
     await once(socket, 'open');
     socket.send(JSON.stringify({ event: 'find', data: 'press-7' }));
@@ -137,7 +143,7 @@ describe("A team's own application", () => {
     await once(socket, 'close');
   });
 
-  it('still is this service in every other respect', async () => {
+  it('serves all other paths as before', async () => {
     expect(await (await fetch(`http://${address}/version`)).json()).toMatchObject({ name: 'packetflix' });
     expect((await fetch(`http://${address}/capture`)).status).toBe(426);
     expect((await fetch(`http://${address}/elsewhere`)).status).toBe(404);

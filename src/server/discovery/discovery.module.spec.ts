@@ -1,0 +1,61 @@
+import type { DynamicModule } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { describe, expect, it } from '@jest/globals';
+import { parseCommandLine } from '../../shared/config/parse-command-line.js';
+import { DiscoveryConfig } from '../config/discovery.config.js';
+import { OptionsModule } from '../config/options.module.js';
+import { DiscoveryModule } from './discovery.module.js';
+import { FallbackTargetDirectory } from './fallback-target-directory.js';
+import { GhostwireTargetDirectory } from './ghostwire-target-directory.js';
+import { TargetDirectory, type DirectoryEntry } from './target-directory.js';
+
+class EmptyTargetDirectory extends TargetDirectory {
+  constructor(readonly port?: number) {
+    super();
+  }
+  override find(): Promise<DirectoryEntry[]> {
+    return Promise.resolve([]);
+  }
+  override list(): Promise<DirectoryEntry[]> {
+    return Promise.resolve([]);
+  }
+}
+
+async function directoryOf(discovery: DynamicModule, env: NodeJS.ProcessEnv = {}): Promise<TargetDirectory> {
+  const commandLine = parseCommandLine(['--gw-port', '4711'], env);
+  if (commandLine.kind !== 'options') throw new Error(`not options: ${commandLine.kind}`);
+  const imports = [OptionsModule.forRoot(commandLine.options), discovery];
+  const app = await NestFactory.createApplicationContext(
+    { module: class TestModule {}, imports },
+    { logger: false, abortOnError: false },
+  );
+  try {
+    return app.get(TargetDirectory, { strict: false });
+  } finally {
+    await app.close();
+  }
+}
+
+describe('DiscoveryModule', () => {
+  it('asks GhostWire where there is no discoverer', async () => {
+    expect(await directoryOf(DiscoveryModule.forRoot())).toBeInstanceOf(GhostwireTargetDirectory);
+  });
+
+  it('falls back to the discoverer', async () => {
+    const env = { PACKETFLIX_DISCOVERER_SOCKET: '/nonexistent/discoverer.sock' };
+    expect(await directoryOf(DiscoveryModule.forRoot(), env)).toBeInstanceOf(FallbackTargetDirectory);
+  });
+
+  it('provides a directory of a team instead', async () => {
+    const targetDirectory = { useValue: new EmptyTargetDirectory() };
+    expect(await directoryOf(DiscoveryModule.forRoot({ targetDirectory }))).toBe(targetDirectory.useValue);
+  });
+
+  it('provides a directory that an asynchronous factory makes', async () => {
+    const discovery = DiscoveryModule.forRootAsync({
+      useFactory: ({ gwPort }: DiscoveryConfig) => Promise.resolve(new EmptyTargetDirectory(gwPort)),
+      inject: [DiscoveryConfig],
+    });
+    expect(await directoryOf(discovery)).toMatchObject({ port: 4711 });
+  });
+});
