@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { processesAtRest } from '../../test/kit/at-rest.js';
-import type { ProcessFacts } from '../../test/kit/process-tree.js';
+import type { ProcessFacts } from '../../test/kit/processes.js';
 
 /** One process at one moment. */
 export interface Sample {

@@ -62,7 +62,7 @@ describeAsRoot('A capture of the interface that carries it', () => {
     expect(one.packets.map(protocolOf)).toContain('TCP');
 
     const port = await freePort();
-    await using excluding = await Service.start(['--exclude', String(port)], port);
+    await using excluding = await Service.start(['--exclude', String(port)], { port });
     await using quietOne = await open(excluding, [port]);
     await using quietOther = await open(excluding, [port]);
     await marksSeen(quietOne, quietOther);

@@ -5,7 +5,7 @@ import { CLOSE_ENDED, CLOSE_NOT_FOUND, CLOSE_STALE_OR_AMBIGUOUS } from '../kit/c
 import { namespaceOfProcess } from '../kit/namespace-holders.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { tagOf } from '../kit/packets.js';
-import { startTimeOf } from '../kit/process-facts.js';
+import { startTimeOf } from '../kit/processes.js';
 import type { Random } from '../kit/random.js';
 import type { Service } from '../kit/service.js';
 import { sendTagged } from '../kit/tagged-datagram.js';

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readlinkSync, renameSync, rmSync, statSync } fro
 import { cpSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Child } from '../kit/child.js';
-import type { ContainerEngine } from '../kit/container-engines.js';
+import type { ContainerRuntime } from '../kit/container-runtimes.js';
 
 export const PROJECT = resolve(import.meta.dirname, '../..');
 /** What takes long to make is kept here between runs; it may be removed at any time. */
@@ -19,13 +19,13 @@ const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
  * project's Node and the machine's npm make the other of it. So no registry of images is needed. The second one,
  * and only that, trusts whom this machine trusts.
  */
-export async function makeBaseImages(engine: ContainerEngine): Promise<void> {
+export async function makeBaseImages(runtime: ContainerRuntime): Promise<void> {
   await makeDebian();
-  await engine.cli('import', DEBIAN, DEBIAN_IMAGE);
+  await runtime.cli('import', DEBIAN, DEBIAN_IMAGE);
   const folder = join(CACHE, `node-${process.pid}`);
   try {
     fillNodeFolder(folder);
-    await engine.build(folder, '--tag', NODE_IMAGE);
+    await runtime.build(folder, '--tag', NODE_IMAGE);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -3,7 +3,7 @@ import { CaptureClient, type CaptureParameters } from '../kit/capture-client.js'
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';
-import { isAlive, processTree } from '../kit/process-tree.js';
+import { isAlive, processTree } from '../kit/processes.js';
 import { listTargets, type ListedTarget } from '../discovery/listed-targets.js';
 import { DeployedService } from './deployed-service.js';
 import { describeWithImage, dockerWithImage, podmanWithImage } from './describe-with-image.js';
@@ -21,10 +21,10 @@ describe.each([
     let web: NetworkNamespace;
 
     beforeAll(async () => {
-      service = await container.use(DeployedService.up(container.engine));
+      service = await container.use(DeployedService.up(container.runtime));
       // The profile that this Podman has for all containers is not meant for others.
-      await container.engine.start('web', '--security-opt', 'seccomp=unconfined');
-      web = await container.engine.wiredNamespaceOf('web');
+      await container.runtime.start('web', '--security-opt', 'seccomp=unconfined');
+      web = await container.runtime.wiredNamespaceOf('web');
     }, START_TIMEOUT_MS);
 
     const target = async (name: string): Promise<ListedTarget> =>
@@ -42,10 +42,10 @@ describe.each([
     }
 
     it('is healthy', async () => {
-      const { engine, containerId } = service;
+      const { runtime, containerId } = service;
       const check = ['node', 'healthcheck.mjs'];
-      expect(await engine.cli('exec', containerId, ...check)).toBe('');
-      await expect(engine.cli('exec', '--env', 'PACKETFLIX_PORT=2', containerId, ...check)).rejects.toThrow(
+      expect(await runtime.cli('exec', containerId, ...check)).toBe('');
+      await expect(runtime.cli('exec', '--env', 'PACKETFLIX_PORT=2', containerId, ...check)).rejects.toThrow(
         /ECONNREFUSED/,
       );
     });
@@ -82,8 +82,8 @@ describe.each([
 
     it('finds the other again after a restart, by what was listed before', async () => {
       const before = await target('web');
-      await container.engine.cli('restart', '--time', '0', 'web');
-      web = await container.engine.wiredNamespaceOf('web');
+      await container.runtime.cli('restart', '--time', '0', 'web');
+      web = await container.runtime.wiredNamespaceOf('web');
       expect(web.inode).not.toBe(0);
       await expectPackets({ container: { ...before, 'network-interfaces': ['eth1'] } }, 5);
     });
@@ -120,7 +120,7 @@ describe.each([
       const own = processes.map(({ pid }) => namespaceOf(pid)).filter((link) => link !== namespaceOf('self'));
       expect(own).not.toEqual([]);
 
-      await container.engine.cli('kill', service.containerId);
+      await container.runtime.cli('kill', service.containerId);
       await eventually('all its processes to end', () => !processes.some(({ pid }) => isAlive(pid)));
       // The last thread closes them, when the process counts as ended already.
       await eventually('its packet sockets to be closed', async () =>

@@ -1,8 +1,9 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ContainerEngine } from '../kit/container-engines.js';
+import type { ContainerRuntime } from '../kit/container-runtimes.js';
 import { run } from '../kit/run.js';
+import { removeFolder, teardown } from '../kit/teardown.js';
 import { PROJECT } from './base-images.js';
 
 /** What Debian's Compose 1.29 does not know yet; the name of a project comes by option here anyway. */
@@ -12,7 +13,7 @@ let counter = 0;
 /** All containers of one of the compose files, started by Compose. */
 export class ComposeProject implements AsyncDisposable {
   private constructor(
-    private readonly engine: ContainerEngine,
+    private readonly runtime: ContainerRuntime,
     private readonly file: string,
     private readonly folder: string,
     private readonly name: string,
@@ -21,7 +22,7 @@ export class ComposeProject implements AsyncDisposable {
 
   /** @param variables as an operator would set them */
   static async up(
-    engine: ContainerEngine,
+    runtime: ContainerRuntime,
     file: string,
     variables: Readonly<Record<string, string>>,
   ): Promise<ComposeProject> {
@@ -29,7 +30,7 @@ export class ComposeProject implements AsyncDisposable {
     cpSync(join(PROJECT, 'docker'), folder, { recursive: true });
     writeFileSync(join(folder, file), readFileSync(join(folder, file), 'utf8').replace(NEWER_FIELDS, ''));
     counter += 1;
-    const project = new ComposeProject(engine, file, folder, `pfc${process.pid}x${counter}`, variables);
+    const project = new ComposeProject(runtime, file, folder, `pfc${process.pid}x${counter}`, variables);
     try {
       await project.compose('up', '--detach', '--no-build');
       return project;
@@ -47,17 +48,20 @@ export class ComposeProject implements AsyncDisposable {
   /** Runs a command in the container of a service, and gives what it writes. */
   async exec(service: string, ...command: readonly string[]): Promise<string> {
     const id = (await this.compose('ps', '--quiet', service)).trim();
-    return await this.engine.cli('exec', id, ...command);
+    return await this.runtime.cli('exec', id, ...command);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.compose('down', '--volumes', '--timeout', '6');
-    rmSync(this.folder, { recursive: true });
+    await teardown(
+      `the Compose project ${this.name}`,
+      () => this.compose('down', '--volumes', '--timeout', '6'),
+      () => removeFolder(this.folder),
+    );
   }
 
   /** Compose reads paths in the file as from its own folder or as from where it is started: here it is both. */
   private async compose(...args: readonly string[]): Promise<string> {
-    const variables = Object.entries({ ...this.variables, DOCKER_HOST: this.engine.address });
+    const variables = Object.entries({ ...this.variables, DOCKER_HOST: this.runtime.address });
     const environment = variables.map(([name, value]) => `${name}=${value}`);
     const options = ['--file', this.file, '--project-name', this.name];
     return await run('env', '-C', this.folder, ...environment, 'docker-compose', ...options, ...args);

@@ -22,8 +22,8 @@ describeWithImage('The service as Compose starts it, with others beside it', () 
   const container = dockerWithImage();
   let web: NetworkNamespace;
   beforeAll(async () => {
-    await container.engine.start('web');
-    web = await container.engine.wiredNamespaceOf('web');
+    await container.runtime.start('web');
+    web = await container.runtime.wiredNamespaceOf('web');
   }, START_TIMEOUT_MS);
 
   /** Captures from the container "web" all that is sent there; gives what the service says about the capture. */
@@ -45,9 +45,9 @@ describeWithImage('The service as Compose starts it, with others beside it', () 
     it(
       'delivers captures from another container with a password, and nothing without',
       async () => {
-        await makeCaddyImage(container.engine);
+        await makeCaddyImage(container.runtime);
         const port = await freePort();
-        await using project = await ComposeProject.up(container.engine, 'compose.tls.yaml', {
+        await using project = await ComposeProject.up(container.runtime, 'compose.tls.yaml', {
           CADDY_IMAGE,
           PACKETFLIX_PASSWORD: PASSWORD,
           PACKETFLIX_TLS_PORT: String(port),
@@ -82,10 +82,10 @@ describeWithImage('The service as Compose starts it, with others beside it', () 
     'has GhostWire beside it: its page, its names',
     async () => {
       const port = await freePort();
-      await makeGhostwireImage(container.engine, [
+      await makeGhostwireImage(container.runtime, [
         { name: 'web', type: 'docker', netns: web.inode, 'network-interfaces': ['eth0', 'eth1'], prefix: '' },
       ]);
-      await using project = await ComposeProject.up(container.engine, 'compose.ghostwire.yaml', {
+      await using project = await ComposeProject.up(container.runtime, 'compose.ghostwire.yaml', {
         GHOSTWIRE_IMAGE,
         PACKETFLIX_PORT: String(port),
       });

@@ -1,13 +1,14 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { Child } from '../kit/child.js';
-import type { ContainerEngine } from '../kit/container-engines.js';
+import type { ContainerRuntime } from '../kit/container-runtimes.js';
 import { eventually } from '../kit/eventually.js';
-import { processTree, type ProcessFacts } from '../kit/process-tree.js';
+import { processTree, type ProcessFacts } from '../kit/processes.js';
 import { run } from '../kit/run.js';
 import { freePort } from '../kit/service.js';
+import { removeFolder, teardown } from '../kit/teardown.js';
 import { PROJECT } from './base-images.js';
 
 const FOLDER = join(PROJECT, 'docker');
@@ -30,7 +31,7 @@ export class DeployedService implements AsyncDisposable {
   private id = '';
 
   private constructor(
-    readonly engine: ContainerEngine,
+    readonly runtime: ContainerRuntime,
     readonly port: number,
     private readonly project: string,
     private readonly folder: string,
@@ -38,13 +39,13 @@ export class DeployedService implements AsyncDisposable {
 
   /** Comes back when it answers, or, where that is not wanted, when Compose has started it. */
   static async up(
-    engine: ContainerEngine,
+    runtime: ContainerRuntime,
     { change, answers = true }: { change?: (service: ComposedService) => void; answers?: boolean } = {},
   ): Promise<DeployedService> {
-    const adapt = engine.type === 'podman' ? withoutProfile : undefined;
+    const adapt = runtime.type === 'podman' ? withoutProfile : undefined;
     const changes = [change, adapt].filter((each) => each !== undefined);
     const folder = changes.length > 0 ? changedCopy(changes) : FOLDER;
-    const service = new DeployedService(engine, await freePort(), projectName(), folder);
+    const service = new DeployedService(runtime, await freePort(), projectName(), folder);
     try {
       await service.compose('up', '--detach', '--no-build');
       await service.follow();
@@ -70,13 +71,13 @@ export class DeployedService implements AsyncDisposable {
   }
 
   async pid(): Promise<number> {
-    return Number(await this.engine.cli('inspect', '--format', '{{.State.Pid}}', this.id));
+    return Number(await this.runtime.cli('inspect', '--format', '{{.State.Pid}}', this.id));
   }
 
   /** Whether it runs, and if not, its exit status. */
   async state(): Promise<string> {
     return (
-      await this.engine.cli('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', this.id)
+      await this.runtime.cli('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', this.id)
     ).trim();
   }
 
@@ -91,20 +92,23 @@ export class DeployedService implements AsyncDisposable {
 
   /** Starts the same container again, as an operator would. */
   async startAgain(): Promise<void> {
-    await this.engine.cli('start', this.id);
+    await this.runtime.cli('start', this.id);
     await this.follow();
     await eventually('the service to answer', () => this.answers(), START_TIMEOUT_MS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.logReader?.[Symbol.asyncDispose]();
-    await this.compose('down', '--timeout', '6');
-    if (this.folder !== FOLDER) rmSync(this.folder, { recursive: true });
+    await teardown(
+      `the Compose project ${this.project}`,
+      () => this.logReader?.[Symbol.asyncDispose](),
+      () => this.compose('down', '--timeout', '6'),
+      () => this.folder !== FOLDER && removeFolder(this.folder),
+    );
   }
 
   /** Compose reads paths in the file as from its own folder or as from where it is started: there it is both. */
   private async compose(...args: readonly string[]): Promise<string> {
-    const environment = [`DOCKER_HOST=${this.engine.address}`, `PACKETFLIX_PORT=${this.port}`];
+    const environment = [`DOCKER_HOST=${this.runtime.address}`, `PACKETFLIX_PORT=${this.port}`];
     const options = ['--file', 'compose.yaml', '--project-name', this.project];
     return await run('env', '-C', this.folder, ...environment, 'docker-compose', ...options, ...args);
   }
@@ -112,11 +116,11 @@ export class DeployedService implements AsyncDisposable {
   private async follow(): Promise<void> {
     await this.logReader?.[Symbol.asyncDispose]();
     this.id = (await this.compose('ps', '--quiet', '--all')).trim();
-    this.logReader = await this.engine.child('logs', '--follow', this.id);
+    this.logReader = await this.runtime.child('logs', '--follow', this.id);
   }
 }
 
-/** Podman takes the path of a profile, while Compose sends its text: the engine has been given it instead. */
+/** Podman takes the path of a profile, while Compose sends its text: the runtime has been given it instead. */
 function withoutProfile(service: ComposedService): void {
   service.security_opt = service.security_opt.filter((option) => !option.startsWith('seccomp:'));
 }

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { ContainerEngine, whyEnginesCannotRun } from '../kit/container-engines.js';
+import { ContainerRuntime, whyRuntimesCannotRun } from '../kit/container-runtimes.js';
 import { describeAsRoot } from '../kit/root.js';
 import { PROJECT } from './base-images.js';
 import { buildServiceImage, copyServiceImage } from './service-image.js';
@@ -13,7 +13,7 @@ const REQUIRED: readonly (readonly [program: string, debianPackage: string])[] =
 const BUILD_TIMEOUT_MS = 900_000;
 const END_TIMEOUT_MS = 60_000;
 
-const obstacle = process.getuid?.() === 0 ? await whyItCannotRun() : 'only root may start engines';
+const obstacle = process.getuid?.() === 0 ? await whyItCannotRun() : 'only root may start container runtimes';
 if (obstacle !== undefined) console.warn(`SKIPPED: tests of the container image\n  ${obstacle}`);
 
 /** Tests that need container engines, and what makes images; skipped where these cannot run, with the reason. */
@@ -21,31 +21,31 @@ export const describeWithImage = obstacle === undefined ? describeAsRoot : descr
 
 async function whyItCannotRun(): Promise<string | undefined> {
   const lacking = REQUIRED.filter(([program]) => spawnSync('which', [program]).status !== 0);
-  if (lacking.length === 0) return await whyEnginesCannotRun();
+  if (lacking.length === 0) return await whyRuntimesCannotRun();
   return lacking.map(([program, name]) => `there is no ${program} (Debian package ${name})`).join('\n  ');
 }
 
-/** An engine, as long as the tests of a describe block run. */
-export interface EngineForTests {
-  readonly engine: ContainerEngine;
-  /** Starts something that has to end before the engine does. */
+/** A container runtime, as long as the tests of a describe block run. */
+export interface RuntimeForTests {
+  readonly runtime: ContainerRuntime;
+  /** Starts something that has to end before the runtime does. */
   use<T extends AsyncDisposable>(started: Promise<T>): Promise<T>;
 }
 
-/** A Docker engine that has built the image, for all tests of a describe block. */
-export function dockerWithImage(): EngineForTests {
-  return engineForAllTests(async () => {
-    const docker = await ContainerEngine.docker({ storage: 'best' });
+/** A Docker daemon that has the image, for all tests of a describe block. */
+export function dockerWithImage(): RuntimeForTests {
+  return runtimeForAllTests(async () => {
+    const docker = await ContainerRuntime.docker({ storage: 'best' });
     return await withImage(docker, () => buildServiceImage(docker));
   });
 }
 
 /** Podman with the image that Docker has built. */
-export function podmanWithImage(): EngineForTests {
-  return engineForAllTests(async () => {
-    await using docker = await ContainerEngine.docker({ storage: 'best' });
+export function podmanWithImage(): RuntimeForTests {
+  return runtimeForAllTests(async () => {
+    await using docker = await ContainerRuntime.docker({ storage: 'best' });
     await buildServiceImage(docker);
-    const podman = await ContainerEngine.podman({
+    const podman = await ContainerRuntime.podman({
       storage: 'best',
       seccompProfile: join(PROJECT, 'docker/seccomp.json'),
     });
@@ -53,28 +53,31 @@ export function podmanWithImage(): EngineForTests {
   });
 }
 
-async function withImage(engine: ContainerEngine, bringImage: () => Promise<void>): Promise<ContainerEngine> {
+async function withImage(
+  runtime: ContainerRuntime,
+  bringImage: () => Promise<void>,
+): Promise<ContainerRuntime> {
   try {
     await bringImage();
-    return engine;
+    return runtime;
   } catch (error) {
-    await engine[Symbol.asyncDispose]();
+    await runtime[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-function engineForAllTests(start: () => Promise<ContainerEngine>): EngineForTests {
+function runtimeForAllTests(start: () => Promise<ContainerRuntime>): RuntimeForTests {
   const inUse = new AsyncDisposableStack();
-  let engine: ContainerEngine | undefined;
+  let runtime: ContainerRuntime | undefined;
   beforeAll(async () => {
-    engine = inUse.use(await start());
+    runtime = inUse.use(await start());
   }, BUILD_TIMEOUT_MS);
   // In the opposite order.
   afterAll(() => inUse.disposeAsync(), END_TIMEOUT_MS);
   return {
-    get engine() {
-      if (!engine) throw new Error('the engine has not been started');
-      return engine;
+    get runtime() {
+      if (!runtime) throw new Error('the runtime has not been started');
+      return runtime;
     },
     use: async (started) => inUse.use(await started),
   };

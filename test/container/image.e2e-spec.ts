@@ -41,13 +41,13 @@ describeWithImage('The image', () => {
   let files: { path: string; mode: number; uid: number }[];
 
   beforeAll(async () => {
-    [facts] = JSON.parse(await docker.engine.cli('image', 'inspect', SERVICE_IMAGE)) as [ImageFacts];
+    [facts] = JSON.parse(await docker.runtime.cli('image', 'inspect', SERVICE_IMAGE)) as [ImageFacts];
     files = JSON.parse(await runInside(LIST)) as typeof files;
   }, 60_000);
 
   function runInside(script: string): Promise<string> {
     const options = ['--rm', '--network', 'none', '--entrypoint', 'node', SERVICE_IMAGE, '--eval', script];
-    return docker.engine.cli('run', ...options);
+    return docker.runtime.cli('run', ...options);
   }
 
   it('is small', () => {
@@ -119,7 +119,7 @@ describeWithImage('The image', () => {
     const { version } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as {
       version: string;
     };
-    expect(await docker.engine.cli('run', '--rm', SERVICE_IMAGE, '--version')).toContain(version);
-    expect(await docker.engine.cli('run', '--rm', SERVICE_IMAGE, '--help')).toContain('--discovery-service');
+    expect(await docker.runtime.cli('run', '--rm', SERVICE_IMAGE, '--version')).toContain(version);
+    expect(await docker.runtime.cli('run', '--rm', SERVICE_IMAGE, '--help')).toContain('--discovery-service');
   });
 });

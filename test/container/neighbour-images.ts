@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { ContainerEngine } from '../kit/container-engines.js';
+import type { ContainerRuntime } from '../kit/container-runtimes.js';
 import { run } from '../kit/run.js';
 
 export const CADDY_IMAGE = 'caddy:test';
@@ -11,10 +11,10 @@ export const GHOSTWIRE_IMAGE = 'ghostwire:test';
  * The image of Caddy, made of this machine's program since there is no registry: as in the official one, the program
  * has a capability of its own, and keeps what it writes in /data and /config.
  */
-export async function makeCaddyImage(engine: ContainerEngine): Promise<void> {
+export async function makeCaddyImage(runtime: ContainerRuntime): Promise<void> {
   const [program = ''] = (await run('which', 'caddy')).split('\n');
   const libraries = (await run('ldd', program)).match(/\/\S+/g) ?? [];
-  await makeImage(engine, CADDY_IMAGE, async (folder) => {
+  await makeImage(runtime, CADDY_IMAGE, async (folder) => {
     for (const path of libraries) copy(path, join(folder, path));
     const copied = copy(program, join(folder, 'usr/bin/caddy'));
     await run('setcap', 'cap_net_bind_service=+ep', copied);
@@ -27,10 +27,10 @@ export async function makeCaddyImage(engine: ContainerEngine): Promise<void> {
 
 /** A web server with GhostWire's name for its program, which knows of the given containers. */
 export async function makeGhostwireImage(
-  engine: ContainerEngine,
+  runtime: ContainerRuntime,
   containers: readonly object[],
 ): Promise<void> {
-  await makeImage(engine, GHOSTWIRE_IMAGE, (folder) => {
+  await makeImage(runtime, GHOSTWIRE_IMAGE, (folder) => {
     const program = join(folder, 'gostwire');
     writeFileSync(program, '#!/bin/sh\nexec /bin/busybox httpd -f -p 5000 -h /www\n');
     chmodSync(program, 0o755);
@@ -43,7 +43,7 @@ export async function makeGhostwireImage(
 
 /** @param fill gives further lines of the Dockerfile */
 async function makeImage(
-  engine: ContainerEngine,
+  runtime: ContainerRuntime,
   name: string,
   fill: (folder: string) => Promise<string>,
 ): Promise<void> {
@@ -54,7 +54,7 @@ async function makeImage(
     copy('/bin/busybox', join(root, 'bin/sh'));
     const lines = await fill(root);
     writeFileSync(join(folder, 'Dockerfile'), `FROM scratch\nCOPY root /\n${lines}`);
-    await engine.build(folder, '--tag', name);
+    await runtime.build(folder, '--tag', name);
   } finally {
     rmSync(folder, { recursive: true });
   }

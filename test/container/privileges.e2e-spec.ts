@@ -4,8 +4,7 @@ import { CaptureClient, type CaptureParameters, type Closing } from '../kit/capt
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { namespaceOfDescriptor } from '../kit/namespace-holders.js';
-import type { ProcessFacts } from '../kit/process-tree.js';
-import { mask, NO_CAPABILITIES, only, privilegesOf } from '../supervisor/process-status.js';
+import { mask, NO_CAPABILITIES, only, privilegesOf, type ProcessFacts } from '../kit/processes.js';
 import { PROJECT } from './base-images.js';
 import { DeployedService, type ComposedService } from './deployed-service.js';
 import { describeWithImage, dockerWithImage, podmanWithImage } from './describe-with-image.js';
@@ -36,7 +35,7 @@ describe.each([
     it(
       'have the user and the capabilities that docs/container.md tells, and no way to more',
       async () => {
-        await using service = await DeployedService.up(container.engine);
+        await using service = await DeployedService.up(container.runtime);
         const processes = await allProcesses(service);
         const found = Object.fromEntries(
           processes.map((facts) => [roleOf(facts, processes), privilegesOf(facts.pid)]),
@@ -54,7 +53,7 @@ describe.each([
     it(
       'capture when the container begins as an ordinary user, with ambient capabilities',
       async () => {
-        await using service = await DeployedService.up(container.engine, {
+        await using service = await DeployedService.up(container.runtime, {
           change: (composed) => {
             composed.user = `${USER}:${USER}`;
             composed.cap_add = composed.cap_add.filter((name) => !name.startsWith('SET'));
@@ -92,10 +91,10 @@ describeWithImage('Without one of its capabilities the container', () => {
   ])(
     '%s says so at the start, and captures nothing',
     async (name, code, reason) => {
-      await using service = await DeployedService.up(docker.engine, { change: without(name) });
+      await using service = await DeployedService.up(docker.runtime, { change: without(name) });
       expect(service.log).toMatch(new RegExp(`missing capability CAP_${name}: .*CAPTURES WILL NOT WORK`));
-      await docker.engine.start(`for-${name.toLowerCase()}`);
-      const namespace = await docker.engine.wiredNamespaceOf(`for-${name.toLowerCase()}`);
+      await docker.runtime.start(`for-${name.toLowerCase()}`);
+      const namespace = await docker.runtime.wiredNamespaceOf(`for-${name.toLowerCase()}`);
       const closing = await refusal(service, { netns: namespace.inode });
       expect(closing).toEqual({ code, reason: expect.stringMatching(reason) as string });
     },
@@ -108,11 +107,11 @@ describeWithImage('Without one of its capabilities the container', () => {
       await using hidden = await namespaceOfDescriptor();
       await hidden.addWire('left', 'right');
       {
-        await using complete = await DeployedService.up(docker.engine);
+        await using complete = await DeployedService.up(docker.runtime);
         await using client = await CaptureClient.open(complete, { netns: hidden.inode });
         await client.described('left', 'right');
       }
-      await using service = await DeployedService.up(docker.engine, { change: without('DAC_READ_SEARCH') });
+      await using service = await DeployedService.up(docker.runtime, { change: without('DAC_READ_SEARCH') });
       expect(service.log).toMatch(/missing capability CAP_DAC_READ_SEARCH \(optional\)/);
       expect(await refusal(service, { netns: hidden.inode })).toMatchObject({ code: CLOSE_NOT_FOUND });
     },
@@ -122,9 +121,9 @@ describeWithImage('Without one of its capabilities the container', () => {
   it(
     'DAC_OVERRIDE says so at the start, and knows no names from Docker, but captures',
     async () => {
-      await docker.engine.start('named');
-      const namespace = await docker.engine.wiredNamespaceOf('named');
-      await using service = await DeployedService.up(docker.engine, { change: without('DAC_OVERRIDE') });
+      await docker.runtime.start('named');
+      const namespace = await docker.runtime.wiredNamespaceOf('named');
+      await using service = await DeployedService.up(docker.runtime, { change: without('DAC_OVERRIDE') });
       expect(service.log).toMatch(/missing capability CAP_DAC_OVERRIDE \(optional\)/);
       expect(await refusal(service, { container: { name: 'named' } })).toMatchObject({
         code: CLOSE_NOT_FOUND,
@@ -138,7 +137,7 @@ describeWithImage('Without one of its capabilities the container', () => {
   it.each(['SETUID', 'SETGID', 'SETPCAP'])(
     '%s refuses to start, instead of staying root',
     async (name) => {
-      await using service = await DeployedService.up(docker.engine, {
+      await using service = await DeployedService.up(docker.runtime, {
         change: without(name),
         answers: false,
       });

@@ -79,14 +79,18 @@ describe.each([
     const container = withImage();
     let id: string;
     beforeAll(async () => {
-      const service = await container.use(DeployedService.up(container.engine));
+      const service = await container.use(DeployedService.up(container.runtime));
       id = service.containerId;
     }, START_TIMEOUT_MS);
 
     /** Error numbers, 0 for those that do well. A process that is told to go into the container has its profile. */
     async function answersTo(calls: readonly Call[]): Promise<number[]> {
       const script = ['node', '--eval', PROGRAM, JSON.stringify(calls)];
-      const output = await eventually('an answer', () => container.engine.cli('exec', id, ...script), 30_000);
+      const output = await eventually(
+        'an answer',
+        () => container.runtime.cli('exec', id, ...script),
+        30_000,
+      );
       return JSON.parse(output) as number[];
     }
 
@@ -111,7 +115,7 @@ describe.each([
       const options = ['--security-opt', 'seccomp=unconfined', '--cap-drop', 'ALL', ...capabilities];
       const place = ['--rm', '--network', 'none', '--entrypoint', 'node', SERVICE_IMAGE];
       const script = ['--eval', PROGRAM, JSON.stringify(calls)];
-      const output = await container.engine.cli('run', ...options, ...place, ...script);
+      const output = await container.runtime.cli('run', ...options, ...place, ...script);
       const answers = JSON.parse(output) as number[];
       const forbidden = FORBIDDEN.filter((_call, index) => answers[index] === EPERM).map(([what]) => what);
       expect(forbidden.filter((what) => !FORBIDDEN_ANYWAY.includes(what))).toEqual([]);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerEngine } from '../kit/container-engines.js';
+import type { ContainerRuntime } from '../kit/container-runtimes.js';
 import { CACHE, makeBaseImages, PROJECT } from './base-images.js';
 
 /** As docker/compose.yaml calls it. */
@@ -17,7 +17,7 @@ const INGREDIENTS = [
  * Builds the image from docker/Dockerfile. It is kept in a file, so that all test files together build it once;
  * another one is built as soon as anything differs that goes into it.
  */
-export async function buildServiceImage(docker: ContainerEngine): Promise<void> {
+export async function buildServiceImage(docker: ContainerRuntime): Promise<void> {
   const file = join(CACHE, `packetflix-${hashOf(INGREDIENTS)}.tar`);
   if (existsSync(file)) {
     await docker.cli('load', '--input', file);
@@ -32,8 +32,8 @@ export async function buildServiceImage(docker: ContainerEngine): Promise<void> 
   renameSync(`${file}.${process.pid}`, file);
 }
 
-/** Takes the image from one engine to another. */
-export async function copyServiceImage(from: ContainerEngine, to: ContainerEngine): Promise<void> {
+/** Takes the image from one runtime to another. */
+export async function copyServiceImage(from: ContainerRuntime, to: ContainerRuntime): Promise<void> {
   const file = join(CACHE, `copy-${process.pid}.tar`);
   try {
     await from.cli('save', '--output', file, SERVICE_IMAGE);

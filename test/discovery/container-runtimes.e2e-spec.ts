@@ -2,23 +2,23 @@ import { CaptureClient } from '../kit/capture-client.js';
 import { sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
-import { ContainerEngine, whyEnginesCannotRun } from '../kit/container-engines.js';
+import { ContainerRuntime, whyRuntimesCannotRun } from '../kit/container-runtimes.js';
 import { listTargets, type ListedTarget } from './listed-targets.js';
 
 const CLOSE_AMBIGUOUS = 4409;
 const STARTUP_TIMEOUT_MS = 60_000;
 
 const obstacle =
-  process.getuid?.() === 0 ? await whyEnginesCannotRun() : 'only root may start container runtimes';
+  process.getuid?.() === 0 ? await whyRuntimesCannotRun() : 'only root may start container runtimes';
 if (obstacle !== undefined) console.warn(`SKIPPED: tests with real container runtimes\n  ${obstacle}`);
 const describeWithRuntimes = obstacle === undefined ? describeAsRoot : describe.skip;
 
 describeWithRuntimes('With Docker and Podman, which both have a container named "web"', () => {
   const service = serviceForAllTests(['--local-discovery']);
-  let docker: ContainerEngine;
-  let podman: ContainerEngine;
+  let docker: ContainerRuntime;
+  let podman: ContainerRuntime;
   beforeAll(async () => {
-    [docker, podman] = await Promise.all([ContainerEngine.docker(), ContainerEngine.podman()]);
+    [docker, podman] = await Promise.all([ContainerRuntime.docker(), ContainerRuntime.podman()]);
     await Promise.all([docker.start('web'), podman.start('web')]);
   }, STARTUP_TIMEOUT_MS);
   afterAll(() => docker?.[Symbol.asyncDispose](), STARTUP_TIMEOUT_MS);
@@ -26,11 +26,11 @@ describeWithRuntimes('With Docker and Podman, which both have a container named 
 
   const targets = async (name: string): Promise<ListedTarget[]> =>
     (await listTargets(service.current)).filter((target) => target.name === name);
-  const targetOf = async ({ type }: ContainerEngine): Promise<ListedTarget | undefined> =>
+  const targetOf = async ({ type }: ContainerRuntime): Promise<ListedTarget | undefined> =>
     (await targets('web')).find((target) => target.type === type && target.prefix === '');
 
   /** Sends packets into one container and expects a capture to receive these and no others. */
-  async function expectPackets(runtime: ContainerEngine, container: object, flow: number): Promise<void> {
+  async function expectPackets(runtime: ContainerRuntime, container: object, flow: number): Promise<void> {
     const namespace = await runtime.wiredNamespaceOf('web');
     try {
       const wanted = { ...container, 'network-interfaces': ['eth1'] };
@@ -96,7 +96,7 @@ describeWithRuntimes('With Docker and Podman, which both have a container named 
   });
 
   it('containers of Podman are found by their monitors when its API is not served', async () => {
-    await using silent = await ContainerEngine.podman({ service: false });
+    await using silent = await ContainerRuntime.podman({ service: false });
     await silent.start('silent');
     expect(await targets('silent')).toMatchObject([{ type: 'podman', pid: await silent.pidOf('silent') }]);
   });

@@ -4,8 +4,7 @@ import { Child } from '../kit/child.js';
 import { namespaceOfProcess } from '../kit/namespace-holders.js';
 import { sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
-import { freePort, Service, serviceForAllTests } from '../kit/service.js';
-import { MAIN } from '../supervisor/running-service.js';
+import { freePort, MAIN, Service, serviceForAllTests } from '../kit/service.js';
 
 const CLOSE_DISCOVERY_FAILED = 4502;
 

@@ -1,8 +1,8 @@
 import { CaptureClient, type CaptureParameters, type ClientOptions } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
-import type { ProcessFacts } from '../kit/process-tree.js';
-import { Service } from '../kit/service.js';
+import type { ProcessFacts } from '../kit/processes.js';
+import { MAIN, Service } from '../kit/service.js';
 import { Bystander } from '../kit/bystander.js';
 import { SystemCalls } from './system-calls.js';
 
@@ -33,7 +33,9 @@ export class WatchedService implements AsyncDisposable {
     const calls = made.use(new SystemCalls());
     const namespace = made.use(await NetworkNamespace.create());
     await namespace.addWire('eth0', 'eth1');
-    const service = made.use(await Service.start([], undefined, calls.command));
+    const service = made.use(
+      await Service.start([], { command: [...calls.command, process.execPath, MAIN] }),
+    );
     const bystander = made.use(await Bystander.join(service));
     const soFar = calls.lines.length;
     return new WatchedService(service, namespace, bystander, calls, soFar, service.processes(), made.move());

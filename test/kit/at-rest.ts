@@ -1,5 +1,5 @@
 import { eventually } from './eventually.js';
-import { type ProcessFacts, processTree } from './process-tree.js';
+import { type ProcessFacts, processTree } from './processes.js';
 
 const AT_REST_MS = 1_500;
 

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import type { ProcessFacts } from './process-tree.js';
+import type { ProcessFacts } from './processes.js';
 
 /**
  * Network namespaces that processes keep alive besides the one of the tests: by a descriptor, by a thread that is in it,

@@ -9,7 +9,7 @@ import {
 import { NetworkNamespace } from './namespace.js';
 import { sendPackets, tagOf } from './packets.js';
 import { type Block, PcapngError, PcapngReader, readPcapng } from './pcapng.js';
-import { processTree } from './process-tree.js';
+import { processTree } from './processes.js';
 import { describeAsRoot } from './root.js';
 import { Recording } from './second-opinion.js';
 

@@ -1,14 +1,24 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { processesAtRest } from './at-rest.js';
 import { Child } from './child.js';
 import { eventually } from './eventually.js';
-import { isAlive, processTree, type ProcessFacts } from './process-tree.js';
+import { isAlive, processTree, type ProcessFacts } from './processes.js';
+import { reportTeardownFailure } from './teardown.js';
 
-const PROJECT = new URL('../../', import.meta.url).pathname;
-const MAIN = `${PROJECT}dist/main.js`;
+export const PROJECT = new URL('../../', import.meta.url).pathname;
+export const MAIN = `${PROJECT}dist/main.js`;
+const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 15_000;
+/** From the end of the supervisor, which waits for its children, to the end of the last process. */
+const REMAINDER_TIMEOUT_MS = 2_000;
+
+/** What a process of the service can be, beside the supervisor. */
+export type RoleName = 'server' | 'engine' | 'discoverer' | 'filter compiler';
 
 /** What a process tree takes, summed up. */
 export interface Resources {
@@ -18,33 +28,33 @@ export interface Resources {
   readonly residentKiB: number;
 }
 
-/** The built service as a process of its own, on a free port. */
+export interface StartOptions {
+  /** Any free port, unless an option has to name it. */
+  readonly port?: number;
+  /** What starts the service, followed by its options, without staying as a process in between. */
+  readonly command?: readonly string[];
+}
+
+/** The built service as a group of processes, each of which a test can find. */
 export class Service implements AsyncDisposable {
+  private readonly seen = new Set<number>();
+
   private constructor(
-    private readonly child: Child,
+    readonly child: Child,
     readonly port: number,
   ) {}
 
-  /**
-   * Comes back when it answers.
-   *
-   * @param port any free one, unless an option has to name it
-   * @param wrapper a command that runs it without a process in between, such as a tracer's
-   */
+  /** Returns when the service answers. */
   static async start(
     options: readonly string[] = [],
-    port?: number,
-    wrapper: readonly string[] = [],
+    { port, command = [process.execPath, MAIN] }: StartOptions = {},
   ): Promise<Service> {
-    if (!existsSync(MAIN)) {
-      throw new Error(`there is no ${MAIN}: run "npm run build" first`);
-    }
+    if (!existsSync(MAIN)) throw new Error(`there is no ${MAIN}: run "npm run build" first`);
     port ??= await freePort();
-    const [command = '', ...args] = [...wrapper, process.execPath, MAIN, '--port', String(port), ...options];
-    const child = await Child.start(command, args);
-    const service = new Service(child, port);
+    const [program = '', ...args] = [...command, '--port', String(port), ...options];
+    const service = new Service(await Child.start(program, args), port);
     try {
-      await eventually('the service to answer', () => service.answers(), 20_000);
+      await eventually('the service to answer', () => service.answers(), START_TIMEOUT_MS);
     } catch (error) {
       await service[Symbol.asyncDispose]();
       throw new Error(`the service did not start:\n${service.log}`, { cause: error });
@@ -56,7 +66,7 @@ export class Service implements AsyncDisposable {
     return this.child.pid;
   }
 
-  /** All that it has logged so far. */
+  /** Everything that it has logged so far. */
   get log(): string {
     return this.child.stdout + this.child.stderr;
   }
@@ -65,9 +75,29 @@ export class Service implements AsyncDisposable {
     return `${scheme}://127.0.0.1:${this.port}${path}`;
   }
 
-  /** The supervisor and everything that it started. */
+  async answers(): Promise<boolean> {
+    if (!this.child.alive) throw new Error(`the service has ended:\n${this.log}`);
+    return (await fetch(this.url('/version'))).ok;
+  }
+
+  /** The supervisor and all its descendants. They are remembered, and `nothingIsLeft` looks for each of them. */
   processes(): ProcessFacts[] {
-    return processTree(this.pid);
+    const facts = processTree(this.pid);
+    for (const { pid } of facts) this.seen.add(pid);
+    return facts;
+  }
+
+  /** The process in that role; when there are several, the first. */
+  inRole(role: RoleName): ProcessFacts {
+    const [found] = this.allInRole(role);
+    if (!found) throw new Error(`no ${role} among the processes of the service:\n${this.log}`);
+    return found;
+  }
+
+  allInRole(role: RoleName): ProcessFacts[] {
+    // A process may have given itself a title, which then replaces its command line.
+    const pattern = new RegExp(`(main\\.js |packetflix: )${role}`);
+    return this.processes().filter(({ command }) => pattern.test(command));
   }
 
   resources(): Resources {
@@ -83,34 +113,32 @@ export class Service implements AsyncDisposable {
     this.child.signal('SIGTERM');
   }
 
-  /** Asks it to end, and sees to it that nothing of it is left; gives its exit status. */
+  /** Asks it to end, expects it to leave no process, and gives its exit status. */
   async stop(): Promise<number | NodeJS.Signals> {
-    const pids = this.processes().map(({ pid }) => pid);
+    this.processes();
     this.terminate();
     const deadline = AbortSignal.timeout(STOP_TIMEOUT_MS);
     const status = await Promise.race([this.child.ended, once(deadline, 'abort')]);
-    if (Array.isArray(status)) {
-      throw new Error(`the service does not end on SIGTERM:\n${this.log}`);
-    }
-    await eventually('all processes of the service to end', () => !pids.some(isAlive), 2_000);
+    if (Array.isArray(status)) throw new Error(`the service does not end on SIGTERM:\n${this.log}`);
+    await this.nothingIsLeft(REMAINDER_TIMEOUT_MS);
     return status;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.child.alive) {
-      try {
-        await this.stop();
-      } finally {
-        await this.child[Symbol.asyncDispose]();
-      }
-    }
+  /** Call `processes` before the service ends, so that this knows what to look for. */
+  async nothingIsLeft(timeoutMs: number): Promise<void> {
+    await eventually('all processes of the service to end', () => ![...this.seen].some(isAlive), timeoutMs);
   }
 
-  private async answers(): Promise<boolean> {
-    if (!this.child.alive) {
-      throw new Error('the service has ended');
+  /** Kills what does not end, and reports it: a test that asserts how the service ends calls `stop` itself. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      if (this.child.alive) await this.stop();
+    } catch (error) {
+      reportTeardownFailure('the service', error);
+    } finally {
+      await this.child[Symbol.asyncDispose]();
+      for (const pid of this.seen) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
     }
-    return (await fetch(this.url('/version'))).ok;
   }
 }
 
@@ -136,19 +164,62 @@ export function serviceForAllTests(options: readonly string[] = []): { readonly 
   });
   return {
     get current() {
-      if (!service) {
-        throw new Error('the service has not been started');
-      }
+      if (!service) throw new Error('the service has not been started');
       return service;
     },
   };
 }
 
+/** The runtime directories of that supervisor. */
+export function runtimeDirectories(supervisor: number): string[] {
+  return ['/run', tmpdir()].flatMap((parent) =>
+    readdirSync(parent)
+      .filter((name) => new RegExp(`^packetflix-\\d+-${supervisor}-`).test(name))
+      .map((name) => join(parent, name)),
+  );
+}
+
+/** The inode number of the network namespace that the tests run in. */
+export function netnsOfThisProcess(): number {
+  return statSync('/proc/self/ns/net').ino;
+}
+
+/**
+ * A TCP port that is free on all addresses. It is below the range from which the kernel takes the local ports of
+ * connections (32768 and up), and each Jest worker has a range of its own, so that nothing else takes it meanwhile.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
+  for (;;) {
+    const port = nextPort();
+    if (await isFree(port)) return port;
+    await sleep(1);
+  }
+}
+
+const FIRST_PORT = 12_000;
+const PORTS_PER_WORKER = 2_000;
+const WORKERS = 8;
+/** Two runs at the same time begin at different places. */
+let portCounter = process.pid;
+
+function nextPort(): number {
+  portCounter += 1;
+  const worker = Number(process.env['JEST_WORKER_ID'] ?? 0) % WORKERS;
+  return FIRST_PORT + worker * PORTS_PER_WORKER + (portCounter % PORTS_PER_WORKER);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen(port);
+    await once(server, 'listening');
+    return true;
+  } catch {
+    return false; // EADDRINUSE: another program has it
+  } finally {
+    if (server.listening) {
+      server.close();
+      await once(server, 'close');
+    }
+  }
 }

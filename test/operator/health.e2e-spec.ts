@@ -1,9 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { describeAsRoot } from '../kit/root.js';
 import { eventually } from '../kit/eventually.js';
-import { freePort, serviceForAllTests } from '../kit/service.js';
+import { freePort, MAIN, Service, serviceForAllTests } from '../kit/service.js';
 import { Upstream } from '../proxy/kit/upstream.js';
-import { MAIN, RunningService } from '../supervisor/running-service.js';
 
 interface Answer {
   readonly status: number;
@@ -62,7 +61,7 @@ describeAsRoot('The health of a service that has all it needs', () => {
 describeAsRoot('The health of a service that lacks something', () => {
   it('names the capability that is missing, and is alive all the same', async () => {
     const setpriv = ['setpriv', '--inh-caps=-sys_admin', '--bounding-set=-sys_admin', '--'];
-    await using service = await RunningService.start([...setpriv, process.execPath, MAIN]);
+    await using service = await Service.start([], { command: [...setpriv, process.execPath, MAIN] });
     const { status, body } = await readinessWhen(
       service.port,
       ({ body }) => body.parts?.['libpcap']?.ready === true,
@@ -82,7 +81,7 @@ describeAsRoot('The health of a service that lacks something', () => {
     );
     const hide = `mount --bind /dev/null ${found?.[1]} && exec "$@"`;
     const hidden = ['unshare', '--mount', '--', 'sh', '-ec', hide, 'sh', process.execPath, MAIN];
-    await using service = await RunningService.start(hidden);
+    await using service = await Service.start([], { command: hidden });
     const { status, body } = await readinessWhen(
       service.port,
       ({ body }) => body.parts?.['capabilities']?.ready === true,
@@ -95,7 +94,7 @@ describeAsRoot('The health of a service that lacks something', () => {
   });
 
   it('says that no engine is there, and becomes ready when there is one again', async () => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     await readinessWhen(service.port, ({ status }) => status === 200);
     // Stopped ones hold their connections: only those that end are missed.
     const supervisor = service.pid;
@@ -116,7 +115,7 @@ describeAsRoot('The health of a service that lacks something', () => {
 describeAsRoot('The health of a service that has been told of a GhostWire', () => {
   it('is not ready while that does not answer', async () => {
     const gwPort = await freePort();
-    await using service = await RunningService.start([process.execPath, MAIN, '--gw-port', String(gwPort)]);
+    await using service = await Service.start(['--gw-port', String(gwPort)]);
     const { status, body } = await readinessWhen(
       service.port,
       ({ body }) => body.parts?.['engines']?.ready === true,

@@ -3,8 +3,7 @@ import { Child } from '../kit/child.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { describeAsRoot } from '../kit/root.js';
-import { Service } from '../kit/service.js';
-import { MAIN, RunningService } from '../supervisor/running-service.js';
+import { MAIN, Service } from '../kit/service.js';
 
 interface LogRecord {
   readonly time: string;
@@ -80,7 +79,7 @@ describeAsRoot('The log that programs collect', () => {
   });
 
   it('has the same form for all processes of the service', async () => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     const engine = service.inRole('engine');
     process.kill(engine.pid, 'SIGKILL');
     await service.child.saying(/restarting it/);

@@ -3,8 +3,7 @@ import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { PacketSender } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
-import { serviceForAllTests } from '../kit/service.js';
-import { RunningService } from '../supervisor/running-service.js';
+import { Service, serviceForAllTests } from '../kit/service.js';
 import { readSamples, type Sample } from './prometheus-text.js';
 
 async function samplesOf(port: number): Promise<Sample[]> {
@@ -143,7 +142,7 @@ describeAsRoot('The metrics', () => {
 
 describeAsRoot('The metrics of a service whose engine dies', () => {
   it('count its restart', async () => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     const connected = async () => sumOf(await samplesOf(service.port), 'engine_connected');
     const engines = (await samplesOf(service.port)).filter(({ name }) =>
       name.endsWith('_engine_connected'),

@@ -1,10 +1,9 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { Child } from '../kit/child.js';
-import { freePort, Service } from '../kit/service.js';
+import { freePort, MAIN, Service } from '../kit/service.js';
 import { serverBefore } from '../proxy/kit/proxy-under-test.js';
 import { Upstream } from '../proxy/kit/upstream.js';
-import { MAIN } from '../supervisor/running-service.js';
 
 const PATHS = ['/healthz', '/readyz'];
 

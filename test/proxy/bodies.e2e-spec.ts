@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../kit/eventually.js';
 import { proxyForAllTests } from './kit/proxy-under-test.js';
-import { RawConnection } from './kit/raw-connection.js';
+import { RawConnection } from '../kit/raw-connection.js';
 
 const PIECE = randomBytes(1024 * 1024);
 const PIECES = 40;
@@ -85,10 +85,7 @@ describe('The proxy, and bodies', () => {
       source.pipe(response);
       response.once('close', () => source.destroy());
     };
-    using connection = await RawConnection.open(
-      proxy.current.server.port,
-      'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
-    );
+    using connection = RawConnection.open(proxy.current.server.port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     connection.socket.pause();
     await delay(500);
     const soon = sent;
@@ -104,9 +101,9 @@ describe('The proxy, and bodies', () => {
       response.addTrailers({ 'x-sum': '2' });
       response.end('two');
     };
-    using connection = await RawConnection.open(proxy.current.server.port, 'GET / HTTP/1.0\r\n\r\n');
-    expect(await connection.toItsEnd()).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\none two$/);
-    expect(connection.received).not.toMatch(/chunked|trailer/i);
+    using connection = RawConnection.open(proxy.current.server.port, 'GET / HTTP/1.0\r\n\r\n');
+    expect(await connection.textUntilEnd()).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\none two$/);
+    expect(connection.text).not.toMatch(/chunked|trailer/i);
   });
 
   it('passes an answer on that ends with its connection', async () => {
@@ -178,11 +175,11 @@ describe('The proxy, and bodies', () => {
     proxy.current.upstream.answer = (_request, response) => {
       response.writeHead(413).end('too much');
     };
-    using connection = await RawConnection.open(
+    using connection = RawConnection.open(
       proxy.current.server.port,
       'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nbeginning',
     );
-    await eventually('the answer', () => connection.received.includes('too much'));
-    expect(connection.received).toMatch(/^HTTP\/1\.1 413 /);
+    await eventually('the answer', () => connection.text.includes('too much'));
+    expect(connection.text).toMatch(/^HTTP\/1\.1 413 /);
   });
 });

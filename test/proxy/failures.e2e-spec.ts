@@ -6,7 +6,7 @@ import { freePort } from '../kit/service.js';
 import { eventually } from '../kit/eventually.js';
 import type { ServerUnderTest } from '../server/server-under-test.js';
 import { serverBefore, proxyForAllTests } from './kit/proxy-under-test.js';
-import { handshake, RawConnection } from './kit/raw-connection.js';
+import { handshake, RawConnection } from '../kit/raw-connection.js';
 import { Upstream } from './kit/upstream.js';
 
 interface Failure {
@@ -17,9 +17,9 @@ interface Failure {
 
 /** What the raw answer to a request says. */
 async function failureOf(port: number, request: string): Promise<Failure> {
-  using connection = await RawConnection.open(port, request);
-  await eventually('an answer', () => connection.received.endsWith('}'));
-  const [head = '', body = ''] = connection.received.split('\r\n\r\n');
+  using connection = RawConnection.open(port, request);
+  await eventually('an answer', () => connection.text.endsWith('}'));
+  const [head = '', body = ''] = connection.text.split('\r\n\r\n');
   return {
     status: head.split(' ')[1] ?? '',
     type: /content-type: (.*)/i.exec(head)?.[1]?.trim() ?? '',
@@ -56,10 +56,10 @@ describe('The proxy, when GhostWire is down', () => {
 
   it('serves the next request on the same connection, even after an upload', async () => {
     const upload = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n';
-    using connection = await RawConnection.open(server.port, upload);
-    await eventually('the failure', () => connection.received.includes('}'));
+    using connection = RawConnection.open(server.port, upload);
+    await eventually('the failure', () => connection.text.includes('}'));
     connection.send('0123456789GET /version HTTP/1.1\r\nHost: x\r\n\r\n');
-    await eventually('the version', () => connection.received.includes('"packetflix"'));
+    await eventually('the version', () => connection.text.includes('"packetflix"'));
   });
 
   it('goes on by itself when GhostWire comes, goes and comes back', async () => {
@@ -147,7 +147,7 @@ describe('The proxy, when GhostWire is slow', () => {
     const { upstream, server } = proxy.current;
     upstream.answer = (request, response) =>
       request.resume().once('end', () => setTimeout(() => response.end('{}'), 700));
-    using connection = await RawConnection.open(
+    using connection = RawConnection.open(
       server.port,
       'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n',
     );
@@ -155,8 +155,8 @@ describe('The proxy, when GhostWire is slow', () => {
       await delay(450);
       connection.send(byte);
     }
-    await eventually('the answer', () => connection.received.endsWith('{}'));
-    expect(connection.received).toMatch(/^HTTP\/1\.1 200 /);
+    await eventually('the answer', () => connection.text.endsWith('{}'));
+    expect(connection.text).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   it('lets websockets be quiet', async () => {

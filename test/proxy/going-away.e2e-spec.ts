@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../kit/eventually.js';
 import { proxyForAllTests } from './kit/proxy-under-test.js';
-import { handshake, RawConnection } from './kit/raw-connection.js';
+import { handshake, RawConnection } from '../kit/raw-connection.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 const UPLOAD = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nbeginning';
@@ -28,10 +28,9 @@ describe('The proxy, and those who go away', () => {
     for (const leave of ['destroy', 'resetAndDestroy'] as const) {
       proxy.current.upstream.forget();
       proxy.current.upstream.answer = (_request, response) => answer(response);
-      using connection = await RawConnection.open(proxy.current.server.port, request);
+      using connection = RawConnection.open(proxy.current.server.port, request);
       await reachedUpstream();
-      if (answer === begin)
-        await eventually('the beginning', () => connection.received.includes('beginning'));
+      if (answer === begin) await eventually('the beginning', () => connection.text.includes('beginning'));
       connection.socket[leave]();
       await upstreamIsRid();
     }
@@ -46,9 +45,9 @@ describe('The proxy, and those who go away', () => {
       response.writeHead(200, headers);
       response.write('beginning', () => socket[leave]());
     };
-    using connection = await RawConnection.open(proxy.current.server.port, GET);
-    expect(await connection.toItsEnd()).toMatch(/^HTTP\/1\.1 200 /);
-    expect(connection.received).not.toMatch(/\r\n0\r\n\r\n$/);
+    using connection = RawConnection.open(proxy.current.server.port, GET);
+    expect(await connection.textUntilEnd()).toMatch(/^HTTP\/1\.1 200 /);
+    expect(connection.text).not.toMatch(/\r\n0\r\n\r\n$/);
     await upstreamIsRid();
   });
 
@@ -59,7 +58,7 @@ describe('The proxy, and those who go away', () => {
       const { onUpgrade } = upstream;
       upstream.onUpgrade = (_request, socket) => void socket.resume();
       try {
-        using connection = await RawConnection.open(server.port, handshake('/mobydig'));
+        using connection = RawConnection.open(server.port, handshake('/mobydig'));
         await eventually('the handshake to arrive', () => upstream.handshakes.length > 0);
         connection.socket[leave]();
         await eventually('the upstream to see the end', () =>
@@ -78,7 +77,7 @@ describe('The proxy, and those who go away', () => {
     const requests = [GET, UPLOAD, handshake('/mobydig'), handshake('/discover/mobydig')];
     await Promise.all(
       Array.from({ length: 400 }, async (_, index) => {
-        const connection = await RawConnection.open(server.port, requests[index % 4]);
+        const connection = RawConnection.open(server.port, requests[index % 4]);
         await delay(index % 20);
         connection.socket.resetAndDestroy();
       }),

@@ -1,6 +1,6 @@
 import { eventually } from '../kit/eventually.js';
 import { proxyForAllTests } from './kit/proxy-under-test.js';
-import { handshake, RawConnection, rawRequest } from './kit/raw-connection.js';
+import { handshake, RawConnection, rawRequest } from '../kit/raw-connection.js';
 
 describe('The proxy, and headers', () => {
   const proxy = proxyForAllTests();
@@ -27,8 +27,8 @@ describe('The proxy, and headers', () => {
     const request = websocket
       ? handshake(target, ...nasty)
       : [`GET ${target} HTTP/1.1`, 'Host: client.example', ...nasty, '', ''].join('\r\n');
-    using connection = await RawConnection.open(server.port, request);
-    await eventually('the answer', () => connection.received.includes('\r\n\r\n'));
+    using connection = RawConnection.open(server.port, request);
+    await eventually('the answer', () => connection.text.includes('\r\n\r\n'));
     expect(arrived('enable-monolith', websocket)).toEqual(['Affirmative, Dave']);
     expect(arrived('enable_monolith', websocket)).toEqual([]);
     expect(arrived('host', websocket)).toEqual([`127.0.0.1:${upstream.port}`]);
@@ -62,12 +62,12 @@ describe('The proxy, and headers', () => {
 
   it('does not let a client hide the length of a body', async () => {
     const { server, upstream } = proxy.current;
-    using connection = await RawConnection.open(
+    using connection = RawConnection.open(
       server.port,
       'POST /x HTTP/1.1\r\nHost: x\r\nConnection: content-length, transfer-encoding\r\nContent-Length: 35\r\n\r\n' +
         'GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n',
     );
-    await eventually('the answer', () => connection.received.includes('}'));
+    await eventually('the answer', () => connection.text.includes('}'));
     expect(upstream.targets).toEqual(['/x']);
     expect(arrived('content-length')).toEqual(['35']);
   });
@@ -118,8 +118,8 @@ describe('The proxy, and headers', () => {
           ],
         ])
         .end(Buffer.from('ok'));
-    using connection = await RawConnection.open(server.port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-    await eventually('the answer', () => connection.received.endsWith('ok'));
+    using connection = RawConnection.open(server.port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await eventually('the answer', () => connection.text.endsWith('ok'));
     const { received } = connection;
     expect(received).toMatch(/^HTTP\/1\.1 299 Fine\r\n/);
     for (const line of [

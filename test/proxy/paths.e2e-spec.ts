@@ -1,6 +1,6 @@
 import { eventually } from '../kit/eventually.js';
 import { proxyForAllTests } from './kit/proxy-under-test.js';
-import { handshake, RawConnection, rawRequest } from './kit/raw-connection.js';
+import { handshake, RawConnection, rawRequest } from '../kit/raw-connection.js';
 
 describe('The proxy, and paths', () => {
   const proxy = proxyForAllTests();
@@ -53,9 +53,9 @@ describe('The proxy, and paths', () => {
     ['ws://evil.example', '/'],
   ])('a websocket to %s arrives as %s, and at no other host', async (target, expected) => {
     const { upstream, server } = proxy.current;
-    using connection = await RawConnection.open(server.port, handshake(target));
-    await eventually('the answer', () => connection.received.includes('\r\n\r\n'));
-    expect(connection.received).toMatch(/^HTTP\/1\.1 101 /);
+    using connection = RawConnection.open(server.port, handshake(target));
+    await eventually('the answer', () => connection.text.includes('\r\n\r\n'));
+    expect(connection.text).toMatch(/^HTTP\/1\.1 101 /);
     expect(upstream.handshakes.map(({ url }) => url)).toEqual([expected]);
     expect(upstream.handshakes[0]?.headers.host).toBe(`127.0.0.1:${upstream.port}`);
   });
@@ -101,8 +101,8 @@ describe('The proxy, and paths', () => {
   it('captures stay at an absolute URL, too', async () => {
     const { upstream, server } = proxy.current;
     const request = handshake('http://evil.example/discover/capture?netns=5');
-    using connection = await RawConnection.open(server.port, request);
-    await eventually('the answer', () => connection.received.includes('captured'));
+    using connection = RawConnection.open(server.port, request);
+    await eventually('the answer', () => connection.text.includes('captured'));
     expect(upstream.handshakes).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { WebSocket } from 'ws';
 import { eventually } from '../kit/eventually.js';
 import { proxyForAllTests } from './kit/proxy-under-test.js';
-import { handshake, RawConnection } from './kit/raw-connection.js';
+import { handshake, RawConnection } from '../kit/raw-connection.js';
 
 describe('The proxy, and websockets', () => {
   const proxy = proxyForAllTests();
@@ -54,8 +54,8 @@ describe('The proxy, and websockets', () => {
     const { server, upstream } = proxy.current;
     // A masked text frame that says "Hello", from RFC 6455, 5.7.
     const hello = '\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58';
-    using connection = await RawConnection.open(server.port, handshake('/mobydig') + hello);
-    await eventually('the echo', () => connection.received.endsWith('\x81\x05Hello'));
+    using connection = RawConnection.open(server.port, handshake('/mobydig') + hello);
+    await eventually('the echo', () => connection.text.endsWith('\x81\x05Hello'));
     connection.socket.destroy();
     await allOver();
     expect(upstream.websockets).toHaveLength(1);
@@ -66,8 +66,8 @@ describe('The proxy, and websockets', () => {
     const { onUpgrade } = upstream;
     upstream.onUpgrade = (_request, socket) =>
       socket.end('HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nno!');
-    using connection = await RawConnection.open(server.port, handshake('/mobydig'));
-    expect(await connection.toItsEnd()).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n[^]*\r\n\r\nno!$/);
+    using connection = RawConnection.open(server.port, handshake('/mobydig'));
+    expect(await connection.textUntilEnd()).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n[^]*\r\n\r\nno!$/);
     upstream.onUpgrade = onUpgrade;
     await allOver();
   });
@@ -96,7 +96,7 @@ describe('The proxy, and websockets', () => {
 
   it('does not keep the other side waiting for a client that never reads', async () => {
     const { server, upstream } = proxy.current;
-    using connection = await RawConnection.open(server.port, handshake('/mobydig'));
+    using connection = RawConnection.open(server.port, handshake('/mobydig'));
     await eventually('the websocket to be open', () => upstream.websockets.length === 1);
     connection.socket.pause();
     upstream.websockets[0]?.send(randomBytes(50_000_000));

@@ -5,7 +5,7 @@ import { describeAsRoot } from '../kit/root.js';
 import { run } from '../kit/run.js';
 import { namespaceOfProcess } from '../kit/namespace-holders.js';
 import { NetworkNamespace } from '../kit/namespace.js';
-import { startTimeOf } from '../kit/process-facts.js';
+import { startTimeOf } from '../kit/processes.js';
 
 const PROCESSES = 2_000;
 const LIMIT_MS = 100;

@@ -12,7 +12,7 @@ import {
 } from '../contracts/capture-provider.contract.js';
 import { eventually } from '../kit/eventually.js';
 import { namespaceOfProcess } from '../kit/namespace-holders.js';
-import { startTimeOf } from '../kit/process-facts.js';
+import { startTimeOf } from '../kit/processes.js';
 import { describeAsRoot } from '../kit/root.js';
 import { addTellingInterface } from './targets.js';
 

@@ -6,7 +6,7 @@ import { CaptureClient } from '../kit/capture-client.js';
 import { Child } from '../kit/child.js';
 import { CLOSE_NOT_FOUND, CLOSE_STALE_OR_AMBIGUOUS } from '../kit/close-codes.js';
 import { NetworkNamespace } from '../kit/namespace.js';
-import { inNamespace, startTimeOf, startWithId } from '../kit/process-facts.js';
+import { inNamespace, startTimeOf, startWithId } from '../kit/processes.js';
 import { describeAsRoot } from '../kit/root.js';
 import { askedForAllTests } from './directory.js';
 import { addTellingInterface, type ProcessFacts } from './targets.js';

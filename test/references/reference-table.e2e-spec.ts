@@ -7,7 +7,7 @@ import { Child } from '../kit/child.js';
 import { CLOSE_INVALID_REQUEST, CLOSE_NOT_FOUND, CLOSE_STALE_OR_AMBIGUOUS } from '../kit/close-codes.js';
 import { eventually } from '../kit/eventually.js';
 import { namespaceOfProcess } from '../kit/namespace-holders.js';
-import { inNamespace } from '../kit/process-facts.js';
+import { inNamespace } from '../kit/processes.js';
 import { describeAsRoot } from '../kit/root.js';
 import { run } from '../kit/run.js';
 import { askedForAllTests } from './directory.js';

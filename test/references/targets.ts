@@ -1,7 +1,7 @@
 import { namespaceOfProcess } from '../kit/namespace-holders.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import type { Child } from '../kit/child.js';
-import { inNamespace, startTimeOf, startWithId } from '../kit/process-facts.js';
+import { inNamespace, startTimeOf, startWithId } from '../kit/processes.js';
 
 /** A process as a reference names it. */
 export interface ProcessFacts {

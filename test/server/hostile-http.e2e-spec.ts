@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { UpgradeRoutes } from '../../src/server/http/upgrade-routes.js';
 import { eventually } from '../kit/eventually.js';
 import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
-import { HANDSHAKE, RawConnection } from './raw-connection.js';
+import { HANDSHAKE, RawConnection } from '../kit/raw-connection.js';
 
 const CHUNKED = 'Transfer-Encoding: chunked\r\n';
 

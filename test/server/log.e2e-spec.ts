@@ -1,6 +1,6 @@
 import { eventually } from '../kit/eventually.js';
 import { serviceForAllTests } from '../kit/service.js';
-import { HANDSHAKE, RawConnection } from './raw-connection.js';
+import { HANDSHAKE, RawConnection } from '../kit/raw-connection.js';
 
 describe('The log of the service', () => {
   const service = serviceForAllTests(['--debug', '--log-requests', '--log-headers']);

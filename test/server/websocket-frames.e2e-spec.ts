@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
-import { RawConnection } from './raw-connection.js';
+import { RawConnection } from '../kit/raw-connection.js';
 
 /** Opcodes: RFC 6455, 5.2. */
 const CONTINUATION = 0x0;

@@ -6,7 +6,7 @@ import { NetworkNamespace } from '../kit/namespace.js';
 import { PacketSender } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
 import { CONNECTION_NAME, CONTROL_GREETING, malformedMessages, SPEC } from './malformed-messages.js';
-import { RunningService, runtimeDirectories } from './running-service.js';
+import { Service, runtimeDirectories } from '../kit/service.js';
 
 const MESSAGES = 10_000;
 const SEED = 20_261_123;
@@ -70,7 +70,7 @@ describeAsRoot('The socket of an engine', () => {
   it(`survives ${MESSAGES} malformed messages without an effect on a running capture`, async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     await using client = await CaptureClient.open(service, { netns: namespace.inode, nif: 'eth1' });
     await client.described('eth1');
     const path = `${runtimeDirectories(service.pid)[0]}/engine-0.sock`;
@@ -110,7 +110,7 @@ describeAsRoot('The socket of an engine', () => {
   });
 
   it('closes the connection to a server that sends requests and does not read the answers', async () => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     const socket = await connection(`${runtimeDirectories(service.pid)[0]}/engine-0.sock`);
     socket.write(CONTROL_GREETING);
     await once(socket, 'data');
@@ -133,7 +133,7 @@ describeAsRoot('The socket of an engine', () => {
 
   it('runs captures only for control connections that are open', async () => {
     await using namespace = await NetworkNamespace.create();
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     const path = `${runtimeDirectories(service.pid)[0]}/engine-0.sock`;
     const { socket: control, name } = await controlConnection(path);
     const events: string[] = [];

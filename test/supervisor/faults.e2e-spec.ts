@@ -2,11 +2,10 @@ import { CaptureClient } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { PacketSender } from '../kit/packets.js';
-import { isAlive } from '../kit/process-tree.js';
+import { isAlive, privilegesOf } from '../kit/processes.js';
 import { describeAsRoot } from '../kit/root.js';
 import { run } from '../kit/run.js';
-import { privilegesOf } from './process-status.js';
-import { RunningService } from './running-service.js';
+import { Service } from '../kit/service.js';
 
 const MANY = 200;
 /** As many as an impatient client opens at a time. */
@@ -20,7 +19,7 @@ const MOST_DEATH_MS = 10_000;
 
 interface Scene extends AsyncDisposable {
   readonly namespace: NetworkNamespace;
-  readonly service: RunningService;
+  readonly service: Service;
   readonly capture: () => Promise<CaptureClient>;
 }
 
@@ -29,7 +28,7 @@ async function scene(): Promise<Scene> {
   const stack = new AsyncDisposableStack();
   const namespace = stack.use(await NetworkNamespace.create());
   await namespace.addWire('eth0', 'eth1');
-  const service = stack.use(await RunningService.start());
+  const service = stack.use(await Service.start());
   stack.use(await PacketSender.start(namespace, { interface: 'eth0', ratePerSecond: 50, sizes: [1400] }));
   const capture = async (): Promise<CaptureClient> => {
     const client = stack.use(await CaptureClient.open(service, { netns: namespace.inode, nif: 'eth1' }));

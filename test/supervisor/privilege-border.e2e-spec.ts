@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CaptureClient } from '../kit/capture-client.js';
 import { describeAsRoot } from '../kit/root.js';
 import { run } from '../kit/run.js';
-import { privilegesIn, privilegesOf } from './process-status.js';
-import { MAIN, netnsOfThisProcess, RunningService } from './running-service.js';
+import { privilegesIn, privilegesOf } from '../kit/processes.js';
+import { MAIN, netnsOfThisProcess, Service } from '../kit/service.js';
 
 const PROGRAM = new URL('programs/as-the-server.mjs', import.meta.url).pathname;
 /** What the program needs to become the user; it has none of them when it tries. */
@@ -21,7 +21,7 @@ describeAsRoot('Whoever takes over the server', () => {
     const secretFile = join(folder, 'secret');
     writeFileSync(secretFile, 'secret', { mode: 0o600 });
     chmodSync(folder, 0o755);
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     await using client = await CaptureClient.open(service, { netns: netnsOfThisProcess(), nif: 'lo' });
     await client.described('lo');
     const server = privilegesOf(service.inRole('server').pid);
@@ -59,7 +59,7 @@ describeAsRoot('Whoever takes over the server', () => {
   });
 
   it('gets no debugger by sending SIGUSR1 to the others', async () => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     const processes = service.processes();
     for (const { pid } of processes) process.kill(pid, 'SIGUSR1');
     await sleep(500);
@@ -77,7 +77,7 @@ describeAsRoot('Whoever takes over the server', () => {
   });
 
   it('has no terminal to type into', async () => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     for (const { pid } of [...service.allInRole('server'), ...service.allInRole('filter compiler')]) {
       const [, , session] = readFileSync(`/proc/${pid}/stat`, 'latin1')
         .replace(/^.*\) /s, '')

@@ -4,8 +4,8 @@ import { CaptureClient } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { describeAsRoot } from '../kit/root.js';
 import { copyProduction } from './production-copy.js';
-import { mask, NO_CAPABILITIES, only, privilegesOf, type Privileges } from './process-status.js';
-import { MAIN, netnsOfThisProcess, RunningService, type RoleName } from './running-service.js';
+import { mask, NO_CAPABILITIES, only, privilegesOf, type Privileges } from '../kit/processes.js';
+import { MAIN, netnsOfThisProcess, Service, type RoleName } from '../kit/service.js';
 
 /** Bit numbers, written out here on purpose: the test must not take them from what it tests. */
 const [DAC_OVERRIDE, DAC_READ_SEARCH, SETGID, SETUID, SETPCAP, NET_RAW, SYS_PTRACE, SYS_ADMIN] = [
@@ -30,13 +30,13 @@ function exactly(capabilities: string, ids: { uid: number; gid: number }): Privi
 }
 
 /** A filter, so that every role is needed; settles when the stream has begun. */
-async function capturesWithFilter(service: RunningService): Promise<void> {
+async function capturesWithFilter(service: Service): Promise<void> {
   const request = { netns: netnsOfThisProcess(), nif: 'lo', filter: 'tcp port 1' };
   const client = await CaptureClient.open(service, request);
   await client.close();
 }
 
-async function privilegesOfRoles(service: RunningService): Promise<Record<RoleName, Privileges>> {
+async function privilegesOfRoles(service: Service): Promise<Record<RoleName, Privileges>> {
   const ofRole = (role: RoleName): Promise<Privileges> =>
     eventually(role, () => privilegesOf(service.inRole(role).pid));
   return {
@@ -51,7 +51,7 @@ const SERVICE = { uid: 65533, gid: 65533 };
 
 describeAsRoot('A service that root starts', () => {
   it('becomes another user, the server and the filter compilers without powers, the others with few', async () => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     await capturesWithFilter(service);
     expect(privilegesOf(service.pid)).toEqual(
       exactly(mask(DAC_OVERRIDE, DAC_READ_SEARCH, SETPCAP, NET_RAW, SYS_PTRACE, SYS_ADMIN), SERVICE),
@@ -70,7 +70,7 @@ describeAsRoot('A service that root starts', () => {
     ['--user', '12345:54321', { uid: 12345, gid: 54321 }],
     ['--user', 'nobody', { uid: 65534, gid: 65534 }],
   ])('becomes who %s %s names', async (flag, user, ids) => {
-    await using service = await RunningService.start([process.execPath, MAIN, flag, user]);
+    await using service = await Service.start([flag, user]);
     expect(privilegesOf(service.inRole('server').pid)).toEqual(exactly(NO_CAPABILITIES, ids));
     expect(privilegesOf(service.inRole('engine').pid)).toEqual(exactly(ENGINE, ids));
   });
@@ -78,7 +78,7 @@ describeAsRoot('A service that root starts', () => {
   it('needs no more capabilities for it than the three that give up root', async () => {
     const caps = '-all,+setuid,+setgid,+setpcap,+sys_ptrace,+sys_admin,+net_raw,+dac_read_search';
     const few = ['setpriv', '--inh-caps=-all', `--bounding-set=${caps}`, '--'];
-    await using service = await RunningService.start([...few, process.execPath, MAIN]);
+    await using service = await Service.start([], { command: [...few, process.execPath, MAIN] });
     await capturesWithFilter(service);
     const { server, engine, discoverer } = await privilegesOfRoles(service);
     expect(server).toEqual(exactly(NO_CAPABILITIES, SERVICE));
@@ -117,8 +117,8 @@ describeAsRoot('A service in a folder that only root may enter', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  const start = (...options: string[]): Promise<RunningService> =>
-    RunningService.start([process.execPath, `${folder}/dist/main.js`, ...options]);
+  const start = (...options: string[]): Promise<Service> =>
+    Service.start(options, { command: [process.execPath, `${folder}/dist/main.js`] });
 
   it('has a server that is nobody, and engines and filter compilers that root gives no powers', async () => {
     await using service = await start();
@@ -151,9 +151,9 @@ describeAsRoot('A service that another user starts', () => {
   const program = [process.execPath, MAIN];
 
   it('shares out the capabilities that it is given, and the server gets none', async () => {
-    await using service = await RunningService.start([
-      ...[...asUser, `--inh-caps=-all,${caps}`, `--ambient-caps=-all,${caps}`, '--', ...program],
-    ]);
+    await using service = await Service.start([], {
+      command: [...asUser, `--inh-caps=-all,${caps}`, `--ambient-caps=-all,${caps}`, '--', ...program],
+    });
     await capturesWithFilter(service);
     // Only CAP_SETPCAP takes something out of the bounding set, which nobody can use without new privileges.
     const { bounding } = privilegesOf(service.pid);
@@ -167,9 +167,9 @@ describeAsRoot('A service that another user starts', () => {
 
   it('hands on nothing that is not needed', async () => {
     const more = `${caps},+net_admin,+sys_boot`;
-    await using service = await RunningService.start([
-      ...[...asUser, `--inh-caps=-all,${more}`, `--ambient-caps=-all,${more}`, '--', ...program],
-    ]);
+    await using service = await Service.start([], {
+      command: [...asUser, `--inh-caps=-all,${more}`, `--ambient-caps=-all,${more}`, '--', ...program],
+    });
     const { bounding } = privilegesOf(service.pid);
     expect(privilegesOf(service.inRole('server').pid)).toEqual({
       ...exactly(NO_CAPABILITIES, ids),
@@ -179,7 +179,9 @@ describeAsRoot('A service that another user starts', () => {
   });
 
   it('says at the start what is missing and how to mend it, and serves the rest', async () => {
-    await using service = await RunningService.start([...asUser, '--inh-caps=-all', '--', ...program]);
+    await using service = await Service.start([], {
+      command: [...asUser, '--inh-caps=-all', '--', ...program],
+    });
     expect(service.log).toMatch(/missing capability CAP_SYS_ADMIN.*CAPTURES WILL NOT WORK/);
     expect(service.log).toMatch(/To fix this[^]*run it as root/);
     expect(await service.answers()).toBe(true);

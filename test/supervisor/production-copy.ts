@@ -1,6 +1,6 @@
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PROJECT } from './running-service.js';
+import { PROJECT } from '../kit/service.js';
 
 /** Copies the built service and what it needs at run time into a folder. */
 export function copyProduction(folder: string): void {

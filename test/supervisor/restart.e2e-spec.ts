@@ -1,10 +1,10 @@
 import { eventually } from '../kit/eventually.js';
 import { describeAsRoot } from '../kit/root.js';
-import { RunningService } from './running-service.js';
+import { Service } from '../kit/service.js';
 
 describeAsRoot('a process of the service that dies', () => {
   it.each(['engine', 'server'] as const)('is started again: %s', async (role) => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     const { pid } = service.inRole(role);
     const count = service.processes().length;
     process.kill(pid, 'SIGKILL');

@@ -1,9 +1,9 @@
 import { WebSocket } from 'ws';
 import { describeAsRoot } from '../kit/root.js';
-import { netnsOfThisProcess, PROJECT, RunningService, runtimeDirectories } from './running-service.js';
+import { MAIN, netnsOfThisProcess, PROJECT, Service, runtimeDirectories } from '../kit/service.js';
 
 /** Opens a capture of `lo` in the namespace of the tests; settles with the code of its close. */
-async function capture(service: RunningService): Promise<{ closed: Promise<number> }> {
+async function capture(service: Service): Promise<{ closed: Promise<number> }> {
   const url = `ws://127.0.0.1:${service.port}/capture?netns=${netnsOfThisProcess()}&nif=lo`;
   const socket = new WebSocket(url);
   const closed = new Promise<number>((resolve) => socket.on('close', resolve));
@@ -19,7 +19,7 @@ describeAsRoot('the end of the service', () => {
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
     'on %s closes captures with 1001, exits with 0 within 5 s, and leaves nothing behind',
     async (signal) => {
-      await using service = await RunningService.start();
+      await using service = await Service.start();
       const { closed } = await capture(service);
       service.processes();
       expect(runtimeDirectories(service.pid)).toHaveLength(1);
@@ -34,7 +34,10 @@ describeAsRoot('the end of the service', () => {
   );
 
   it('is in good order also when the whole group gets the signal, twice within a millisecond', async () => {
-    await using service = await RunningService.start();
+    await using service = await Service.start([], {
+      // The leader of a process group, as a shell makes it of each command.
+      command: ['setsid', process.execPath, MAIN],
+    });
     const { closed } = await capture(service);
     service.processes();
     process.kill(-service.pid, 'SIGTERM');
@@ -45,7 +48,7 @@ describeAsRoot('the end of the service', () => {
   });
 
   it('is in good order also right after the start', async () => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     service.processes();
     service.child.signal('SIGTERM');
     expect(await service.child.ended).toBe(0);
@@ -53,20 +56,20 @@ describeAsRoot('the end of the service', () => {
   });
 
   it('comes within 2 s for all when the supervisor is killed', async () => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     await capture(service);
     service.processes();
     service.child.signal('SIGKILL');
     await service.nothingIsLeft(2_000);
     // Only the folder is left, and the next start removes it.
     expect(runtimeDirectories(service.pid)).toHaveLength(1);
-    await using next = await RunningService.start();
+    await using next = await Service.start();
     expect(await next.answers()).toBe(true);
     expect(runtimeDirectories(service.pid)).toEqual([]);
   });
 
   it('reaches the service through npm', async () => {
-    await using service = await RunningService.start(['npm', '--prefix', PROJECT, 'start', '--']);
+    await using service = await Service.start([], { command: ['npm', '--prefix', PROJECT, 'start', '--'] });
     const { closed } = await capture(service);
     // npm itself, the service in place of its shell, server and engines.
     expect(service.processes().length).toBeGreaterThanOrEqual(4);

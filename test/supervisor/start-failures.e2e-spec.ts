@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { Child } from '../kit/child.js';
-import { MAIN, runtimeDirectories } from './running-service.js';
+import { MAIN, runtimeDirectories } from '../kit/service.js';
 
 async function serviceWith(...options: string[]): Promise<Child & { status: number | NodeJS.Signals }> {
   const child = await Child.start(process.execPath, [MAIN, ...options]);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CaptureClient } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { describeAsRoot } from '../kit/root.js';
-import { netnsOfThisProcess, RunningService, type RoleName } from './running-service.js';
+import { netnsOfThisProcess, Service, type RoleName } from '../kit/service.js';
 
 /** We promise 5 s; a machine that runs other tests meanwhile may take longer to show it. */
 const NOTICED_WITHIN_MS = 15_000;
@@ -11,7 +11,7 @@ const LONG_STOP_MS = 6_000;
 
 const request = { netns: netnsOfThisProcess(), nif: 'lo' };
 
-async function runningCapture(service: RunningService): Promise<CaptureClient> {
+async function runningCapture(service: Service): Promise<CaptureClient> {
   const client = await CaptureClient.open(service, request);
   await client.described('lo');
   return client;
@@ -19,7 +19,7 @@ async function runningCapture(service: RunningService): Promise<CaptureClient> {
 
 describeAsRoot('A process of the service that hangs', () => {
   it('takes the captures of its engine along, with a reason, and no others', async () => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     const engines = service.allInRole('engine');
     // The engine with the fewest captures gets the next one, so each has one now.
     const clients = await Promise.all(engines.map(() => runningCapture(service)));
@@ -43,7 +43,7 @@ describeAsRoot('A process of the service that hangs', () => {
   });
 
   it.each(['discoverer', 'server'] as const)('is ended and started again: %s', async (role: RoleName) => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     const { pid } = service.inRole(role);
     process.kill(pid, 'SIGSTOP');
     await service.child.saying(/ hangs: no sign of life for \d/, NOTICED_WITHIN_MS);
@@ -52,7 +52,7 @@ describeAsRoot('A process of the service that hangs', () => {
   });
 
   it('leaves its children alone when it is the supervisor, and they leave it alone', async () => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     await using client = await runningCapture(service);
     const before = service.processes().map(({ pid }) => pid);
     process.kill(service.pid, 'SIGSTOP');
@@ -65,7 +65,7 @@ describeAsRoot('A process of the service that hangs', () => {
   });
 
   it('is none of them when all were stopped, as with a machine that sleeps', async () => {
-    await using service = await RunningService.start();
+    await using service = await Service.start();
     await using client = await runningCapture(service);
     const pids = service.processes().map(({ pid }) => pid);
     for (const pid of pids) process.kill(pid, 'SIGSTOP');

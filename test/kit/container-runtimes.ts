@@ -1,20 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Child } from './child.js';
 import { eventually } from './eventually.js';
 import { NetworkNamespace } from './namespace.js';
 import { run } from './run.js';
+import { removeFolder, teardown } from './teardown.js';
 
 const IMAGE = 'localhost/packetflix-test';
 const BUSYBOXES = ['/bin/busybox', '/usr/bin/busybox'];
@@ -24,25 +17,26 @@ const REQUIRED: readonly (readonly [program: string, debianPackage: string])[] =
   ['podman', 'podman'],
   ['busybox', 'busybox-static'],
 ];
-/** Should a test run be killed, an engine ends by itself after this many seconds. */
+/** When a test run is killed, its daemons end by themselves after 1800 s, at most 10 s later by SIGKILL. */
+const DAEMON_STOP_TIMEOUT_MS = 20_000;
 const LONGEST_RUN = ['--kill-after=10', '1800'];
-/** Without a bridge and firewall rules, so that they are in nobody's way. */
+/** No bridge and no firewall rules: the network of the machine stays as it is. */
 const DOCKERD_OPTIONS = ['--bridge', 'none', '--iptables=false', '--ip-masq=false'];
 
-/** How an engine keeps its images: `vfs` works wherever files do; without it the engine takes the best it can. */
-export interface EngineOptions {
+/** How images are stored: `vfs` works on every file system; `best` leaves the choice to the runtime. */
+export interface RuntimeOptions {
   readonly storage?: 'vfs' | 'best';
 }
 
-export interface PodmanOptions extends EngineOptions {
-  /** Whether it listens at a socket, which it need not do to run containers. */
+export interface PodmanOptions extends RuntimeOptions {
+  /** Whether it serves its API at a socket, which is not needed to run containers. */
   readonly service?: boolean;
   /** A seccomp profile for all its containers: clients of its socket cannot bring one along. */
   readonly seccompProfile?: string;
 }
 
-/** A real container engine with everything that it has in a folder of its own, and so without a registry. */
-export class ContainerEngine implements AsyncDisposable {
+/** A real container runtime that keeps everything in a folder of its own and needs no registry. */
+export class ContainerRuntime implements AsyncDisposable {
   private constructor(
     readonly type: 'docker' | 'podman',
     private readonly folder: string,
@@ -50,13 +44,13 @@ export class ContainerEngine implements AsyncDisposable {
     private readonly daemon?: Child,
   ) {}
 
-  static async docker({ storage = 'vfs' }: EngineOptions = {}): Promise<ContainerEngine> {
+  static async docker({ storage = 'vfs' }: RuntimeOptions = {}): Promise<ContainerRuntime> {
     const folder = mkdtempSync(join(tmpdir(), 'pf-docker-'));
     const daemon = await Child.start('timeout', [...LONGEST_RUN, ...dockerd(folder, storage)]);
-    return await new ContainerEngine('docker', folder, dockerCommand(folder), daemon).ready();
+    return await new ContainerRuntime('docker', folder, dockerCommand(folder), daemon).ready();
   }
 
-  static async podman(options: PodmanOptions = {}): Promise<ContainerEngine> {
+  static async podman(options: PodmanOptions = {}): Promise<ContainerRuntime> {
     const { service = true, storage = 'vfs', seccompProfile } = options;
     const folder = mkdtempSync(join(tmpdir(), 'pf-podman-'));
     // Podman's own default is more than some machines allow even to root.
@@ -68,11 +62,11 @@ export class ContainerEngine implements AsyncDisposable {
     const podman = [...command, ...places, ...storageOption(storage)];
     const serve = [...podman, 'system', 'service', '--time', '0', `unix://${folder}/podman.sock`];
     const daemon = service ? await Child.start('timeout', [...LONGEST_RUN, ...serve]) : undefined;
-    return await new ContainerEngine('podman', folder, podman, daemon).ready();
+    return await new ContainerRuntime('podman', folder, podman, daemon).ready();
   }
 
-  /** A Docker engine in a container of this one, which is given that name. */
-  async dockerInside(name: string): Promise<ContainerEngine> {
+  /** A Docker daemon in a container of this runtime; the container is given that name. */
+  async dockerInside(name: string): Promise<ContainerRuntime> {
     const folder = mkdtempSync(join(tmpdir(), 'pf-inner-'));
     const privileges = [
       '--cap-add',
@@ -87,7 +81,7 @@ export class ContainerEngine implements AsyncDisposable {
     const program = ['/bin/busybox', 'chroot', '/host', ...dockerd(folder, 'vfs')];
     const options = [...privileges, ...unconfined, ...place];
     await this.cli('run', '--detach', '--name', name, ...options, IMAGE, ...program);
-    return await new ContainerEngine('docker', folder, dockerCommand(folder)).ready();
+    return await new ContainerRuntime('docker', folder, dockerCommand(folder)).ready();
   }
 
   /** Where it listens, as DOCKER_HOST has it. */
@@ -132,47 +126,56 @@ export class ContainerEngine implements AsyncDisposable {
     return namespace;
   }
 
+  /** Reports what fails and never throws: whether a folder can be removed says nothing about the service. */
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      const ids = (await this.cli('ps', '--all', '--quiet')).split('\n').filter((id) => id !== '');
-      // Docker kills at once, Podman waits first.
-      const options = this.type === 'podman' ? ['--force', '--time', '0'] : ['--force'];
-      if (ids.length > 0) await this.cli('rm', ...options, ...ids);
-    } finally {
-      this.daemon?.signal('SIGTERM');
-      await this.daemon?.ended;
-      await unmountBelow(this.folder);
-      rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-    }
+    await teardown(
+      `${this.type} in ${this.folder}`,
+      () => this.removeContainers(),
+      () => this.stopDaemon(),
+      () => removeFolder(this.folder),
+    );
+  }
+
+  /** Removes all containers; those who share the runtime begin with none. */
+  async removeContainers(): Promise<void> {
+    const ids = (await this.cli('ps', '--all', '--quiet')).split('\n').filter((id) => id !== '');
+    // Docker kills at once, Podman waits first.
+    const options = this.type === 'podman' ? ['--force', '--time', '0'] : ['--force'];
+    if (ids.length > 0) await this.cli('rm', ...options, ...ids);
+  }
+
+  private async stopDaemon(): Promise<void> {
+    if (!this.daemon) return;
+    this.daemon.signal('SIGTERM');
+    const ended = await Promise.race([
+      this.daemon.ended,
+      sleep(DAEMON_STOP_TIMEOUT_MS, undefined, { ref: false }),
+    ]);
+    if (ended !== undefined) return;
+    await this.daemon[Symbol.asyncDispose]();
+    throw new Error(`the daemon did not end on SIGTERM:\n${this.daemon.stderr.slice(-2000)}`);
   }
 
   private async ready(): Promise<this> {
     try {
-      await eventually('the engine to answer', () => this.cli('version'), 20_000);
+      await eventually('the runtime to answer', () => this.cli('version'), 20_000);
       const files = imageFolder(this.folder);
       await run('sh', '-c', `tar -C ${files} -c . | ${this.command.join(' ')} import - ${IMAGE}`);
       return this;
     } catch (cause) {
-      await this[Symbol.asyncDispose]().catch(() => undefined);
+      await this[Symbol.asyncDispose]();
       throw new Error(`${this.type} does not work here:\n${this.daemon?.stderr.slice(-2000)}`, { cause });
     }
   }
 }
 
-/** Docker leaves a bind mount of the host's network namespace behind. */
-async function unmountBelow(folder: string): Promise<void> {
-  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
-  const places = mounts.map((line) => line.split(' ')[1] ?? '').filter((place) => place.startsWith(folder));
-  for (const place of places.reverse()) await run('umount', place);
-}
-
-function dockerd(folder: string, storage: EngineOptions['storage']): string[] {
+function dockerd(folder: string, storage: RuntimeOptions['storage']): string[] {
   const places = ['--data-root', `${folder}/data`, '--exec-root', `${folder}/exec`];
   const files = ['--host', `unix://${folder}/docker.sock`, '--pidfile', `${folder}/docker.pid`];
   return ['dockerd', ...files, ...places, ...DOCKERD_OPTIONS, ...storageOption(storage)];
 }
 
-function storageOption(storage: EngineOptions['storage']): string[] {
+function storageOption(storage: RuntimeOptions['storage']): string[] {
   return storage === 'vfs' ? ['--storage-driver', 'vfs'] : [];
 }
 
@@ -180,7 +183,7 @@ function dockerCommand(folder: string): string[] {
   return ['docker', '--host', `unix://${folder}/docker.sock`];
 }
 
-/** All that a container needs that does nothing: one static program. */
+/** The root file system of a container that does nothing: one static program. */
 function imageFolder(parent: string): string {
   const folder = join(parent, 'image');
   mkdirSync(join(folder, 'bin'), { recursive: true });
@@ -191,16 +194,16 @@ function imageFolder(parent: string): string {
   return folder;
 }
 
-/** Why the engines cannot be tested with; found out by trying. */
-export async function whyEnginesCannotRun(): Promise<string | undefined> {
+/** Why tests cannot use the runtimes here, undefined when they can: it starts both and a container in each. */
+export async function whyRuntimesCannotRun(): Promise<string | undefined> {
   const lacking = REQUIRED.filter(([program]) => spawnSync('which', [program]).status !== 0);
   if (lacking.length > 0) {
     return lacking.map(([program, name]) => `there is no ${program} (Debian package ${name})`).join('\n  ');
   }
-  for (const start of [() => ContainerEngine.docker(), () => ContainerEngine.podman()]) {
+  for (const start of [() => ContainerRuntime.docker(), () => ContainerRuntime.podman()]) {
     try {
-      await using engine = await start();
-      await engine.start('probe');
+      await using runtime = await start();
+      await runtime.start('probe');
     } catch (error) {
       const { message, cause } = error as Error;
       return [message, cause instanceof Error ? cause.message : ''].join('\n  ');

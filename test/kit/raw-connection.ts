@@ -5,9 +5,10 @@ const UPGRADE =
   'Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
 
+/** A websocket handshake for a capture, with as few headers as possible. */
 export const HANDSHAKE = `GET /capture?netns=5 HTTP/1.1\r\n${UPGRADE}`;
 
-/** A TCP connection on which a test sends what no decent client would. */
+/** A TCP connection on which a test decides about every byte. */
 export class RawConnection implements Disposable {
   /** Settles when the connection is over, orderly or not. */
   readonly ended: Promise<void>;
@@ -28,11 +29,14 @@ export class RawConnection implements Disposable {
     });
   }
 
-  static open(port: number): RawConnection {
-    return new RawConnection(connect(port, '127.0.0.1'));
+  /** @param text what to send as soon as the connection is open, each character as one byte */
+  static open(port: number, text = ''): RawConnection {
+    const connection = new RawConnection(connect(port, '127.0.0.1'));
+    connection.send(text);
+    return connection;
   }
 
-  /** With the answer 101 read, and forgotten. */
+  /** Sends the handshake and drops the response to it. */
   static async upgraded(port: number, handshake = HANDSHAKE): Promise<RawConnection> {
     const connection = RawConnection.open(port);
     connection.send(handshake);
@@ -42,11 +46,13 @@ export class RawConnection implements Disposable {
     return connection;
   }
 
+  /** Each character of a string is one byte. */
   send(...pieces: readonly (string | Uint8Array)[]): void {
-    this.socket.write(Buffer.concat(pieces.map((piece) => Buffer.from(piece))));
+    const bytes = pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece));
+    this.socket.write(Buffer.concat(bytes));
   }
 
-  /** Waits for something to have come, or for the end. */
+  /** Waits until the condition holds for what was received, or the connection has ended. */
   until(condition: (received: Buffer) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const check = (): void => {
@@ -59,11 +65,44 @@ export class RawConnection implements Disposable {
     });
   }
 
+  /** What was received, each byte as one character. */
+  get text(): string {
+    return this.received.toString('latin1');
+  }
+
   get statusLine(): string {
-    return this.received.toString('latin1').split('\r\n', 1)[0] ?? '';
+    return this.text.split('\r\n', 1)[0] ?? '';
+  }
+
+  /** What was received until the other side ended the connection. */
+  async textUntilEnd(): Promise<string> {
+    await this.ended;
+    return this.text;
   }
 
   [Symbol.dispose](): void {
     this.socket.destroy();
   }
+}
+
+/** Sends one request with `Connection: close` and gives the whole response. */
+export async function rawRequest(port: number, requestLine: string, ...headers: string[]): Promise<string> {
+  const lines = [requestLine, 'Host: client.example', 'Connection: close', ...headers, '', ''];
+  using connection = RawConnection.open(port, lines.join('\r\n'));
+  return await connection.textUntilEnd();
+}
+
+/** A websocket handshake as browsers send it. */
+export function handshake(target: string, ...headers: string[]): string {
+  return [
+    `GET ${target} HTTP/1.1`,
+    'Host: client.example',
+    'Connection: keep-alive, Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    ...headers,
+    '',
+    '',
+  ].join('\r\n');
 }
