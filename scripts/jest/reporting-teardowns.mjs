@@ -13,7 +13,7 @@ for (const name of ['afterAll', 'afterEach']) {
       } catch (error) {
         if (isFailedExpectation(error)) throw error;
         process.stderr.write(
-          `TEARDOWN: ${name} of ${expect.getState().testPath}: ${error?.stack ?? error}\n`,
+          `TEARDOWN: ${name} of ${globalThis.expect.getState().testPath}: ${error?.stack ?? error}\n`,
         );
       }
     }, timeoutMs);
