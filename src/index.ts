@@ -17,8 +17,9 @@ export type {
 } from './server/discovery/discovery.module.js';
 export type { Implementation } from './server/implementation.js';
 export { createApplication } from './server/server.js';
-export { OperatorModule } from './server/operations/operator.module.js';
-export { UpgradeModule } from './server/http/upgrade.module.js';
+export { OperationsModule } from './server/operations/operations.module.js';
+export type { OperationsModuleOptions, OperatorAddress } from './server/operations/operator-port.js';
+export { HttpModule } from './server/http/http.module.js';
 export { VersionModule } from './server/version/version.module.js';
 export { SERVICE_NAME, SERVICE_VERSION } from './shared/service-version.js';
 
@@ -60,12 +61,10 @@ export { CaptureError } from './shared/protocol/capture-error.js';
 export type { CaptureErrorCode } from './shared/protocol/capture-error.js';
 
 // Whether the service can do what it is there for: add what your own parts need.
-export { HealthModule } from './server/operations/health.module.js';
 export { Readiness } from './server/operations/readiness.js';
 export type { PartReadiness, ReadinessCheck } from './server/operations/readiness.js';
 
 // What Prometheus collects: add what your own parts count.
-export { MetricsModule } from './server/operations/metrics.module.js';
 export { ServiceMetrics } from './server/operations/service-metrics.js';
 
 // The options: read once, injected by class.

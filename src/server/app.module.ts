@@ -6,8 +6,10 @@ import type { Options } from '../shared/config/parse-command-line.js';
 import { OptionsModule } from './config/options.module.js';
 import { DiscoveryModule } from './discovery/discovery.module.js';
 import type { DiscoveryModuleOptions } from './discovery/discovery.module.js';
-import { OperatorModule } from './operations/operator.module.js';
-import { UpgradeModule } from './http/upgrade.module.js';
+import { operationsOptions } from './operations/operator-port.js';
+import { OperationsModule } from './operations/operations.module.js';
+import { ServiceConfig } from './config/service.config.js';
+import { HttpModule } from './http/http.module.js';
 import { VersionModule } from './version/version.module.js';
 
 /** The ports that a team may replace. */
@@ -22,9 +24,9 @@ export class AppModule {
       module: AppModule,
       imports: [
         OptionsModule.forRoot(options),
-        UpgradeModule,
+        HttpModule,
         VersionModule,
-        OperatorModule.register(options),
+        OperationsModule.forRootAsync({ useFactory: operationsOptions, inject: [ServiceConfig] }),
         DiscoveryModule.forRoot({ local, proxy, ...ports }),
         CaptureModule.register(ports),
       ],

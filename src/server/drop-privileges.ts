@@ -2,7 +2,7 @@ import { NestFactory } from '@nestjs/core';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { assertPrivileges } from '../shared/privileges/privileges.js';
 import type { ServerEnvironment } from '../shared/supervisor-link/supervisor-link.js';
-import { ServiceHttpAdapter } from './http/service-http-adapter.js';
+import { HttpAdapter } from './http/http-adapter.js';
 
 /**
  * Drops what privileges this process still has and checks that none are left. Called before the application is created,
@@ -24,7 +24,7 @@ export async function dropPrivileges({ become, supervised }: ServerEnvironment):
  * folder of the code.
  */
 async function loadNestCompletely(): Promise<void> {
-  const app = await NestFactory.create(class EmptyModule {}, new ServiceHttpAdapter(), { logger: false });
+  const app = await NestFactory.create(class EmptyModule {}, new HttpAdapter(), { logger: false });
   app.useWebSocketAdapter(new WsAdapter(app));
   await app.init();
   await app.close();

@@ -3,7 +3,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { DynamicModule } from '@nestjs/common';
 import type { Options } from '../shared/config/parse-command-line.js';
 import { logFormat } from '../shared/logging/process-log.js';
-import { ServiceHttpAdapter } from './http/service-http-adapter.js';
+import { HttpAdapter } from './http/http-adapter.js';
 import { UpgradeWsAdapter } from './http/upgrade-ws-adapter.js';
 import { logRequests } from './http/request-log.js';
 import { ServiceLogger } from './service-logger.js';
@@ -17,7 +17,7 @@ export async function createApplication(
   module: DynamicModule,
   { service }: Options,
 ): Promise<NestExpressApplication> {
-  const app = await NestFactory.create<NestExpressApplication>(module, new ServiceHttpAdapter(), {
+  const app = await NestFactory.create<NestExpressApplication>(module, new HttpAdapter(), {
     // Nobody here reads bodies, and a parser would take those of proxied requests away.
     bodyParser: false,
     abortOnError: false,

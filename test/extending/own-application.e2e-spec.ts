@@ -13,10 +13,11 @@ import {
   DiscoveryConfig,
   DiscoveryModule,
   isNamed,
+  OperationsModule,
   OptionsModule,
   parseCommandLine,
   TargetDirectory,
-  UpgradeModule,
+  HttpModule,
   VersionModule,
 } from '../../src/index.js';
 import type { DirectoryEntry, Options, UpgradeGatewayOptions } from '../../src/index.js';
@@ -69,7 +70,8 @@ class TeamModule {
       module: TeamModule,
       imports: [
         OptionsModule.forRoot(options),
-        UpgradeModule,
+        HttpModule,
+        OperationsModule.forRoot({ operatorAddress: { kind: 'off' } }),
         VersionModule,
         DiscoveryModule.forRoot({ targetDirectory: InventoryTargetDirectory }),
         CaptureModule.register({

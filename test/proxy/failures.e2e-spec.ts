@@ -88,10 +88,10 @@ describe('The proxy, when GhostWire is down', () => {
 
 describe('The proxy, when GhostWire talks nonsense', () => {
   it.each([
-    ['says something else than HTTP', 'SSH-2.0-OpenSSH\r\n', /answered nonsense/],
-    ['hangs up', '', /broke off/],
-    ['has a status that may not travel', 'HTTP/1.1 099 x\r\nContent-Length: 0\r\n\r\n', /answered nonsense/],
-    ['has control characters in it', 'HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n', /answered nonsense/],
+    ['says something else than HTTP', 'SSH-2.0-OpenSSH\r\n', /sent an invalid answer/],
+    ['hangs up', '', /closed the connection/],
+    ['has a status that may not travel', 'HTTP/1.1 099 x\r\nContent-Length: 0\r\n\r\n', /sent an invalid answer/],
+    ['has control characters in it', 'HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n', /sent an invalid answer/],
     ['switches protocols unasked', 'HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n', /switch/],
   ])('answers with 502 when it %s', async (_, bytes, message) => {
     const upstream = createServer((socket) =>

@@ -1,74 +1,143 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
+import type { INestApplication } from '@nestjs/common';
 import { Ajv } from 'ajv';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { containerSchema } from '../../tools/api/container-schema.js';
-import { describeApi } from '../../tools/api/describe-api.js';
-import { parseContainer } from '../../src/server/capture/request/container.dto.js';
+import { AppModule } from '../../src/server/app.module.js';
+import { CaptureGateway } from '../../src/server/capture/capture.gateway.js';
 import { CLOSINGS } from '../../src/server/capture/close-codes.js';
+import { ContainerDto, parseContainer } from '../../src/server/capture/request/container.dto.js';
 import {
-  markdownParameterTable,
   REQUEST_PARAMETERS,
+  type ParameterDescription,
 } from '../../src/server/capture/request/request-parameters.js';
+import { LIMIT_PARAMETERS } from '../../src/server/capture/request/requested-limits.js';
+import type { UpgradeGatewayOptions } from '../../src/server/http/upgrade-ws-adapter.js';
+import { createApplication } from '../../src/server/server.js';
+import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';
+import { MAX_FILTER_BYTES } from '../../src/shared/protocol/capture-spec.js';
+import { SERVICE_NAME, SERVICE_VERSION } from '../../src/shared/service-version.js';
 
-const PROJECT = resolve(import.meta.dirname, '../..');
-const API = readFileSync(resolve(PROJECT, 'docs/api.md'), 'utf8');
-const ASYNC_API_SCHEMA = createRequire(import.meta.url)('@asyncapi/specs/schemas/3.0.0.json') as object;
-
-function described(name: string): Record<string, unknown> {
-  return JSON.parse(readFileSync(resolve(PROJECT, 'docs/api', name), 'utf8')) as Record<string, unknown>;
+interface Schema {
+  readonly type?: unknown;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly $ref?: string;
 }
 
-describe('The descriptions of the API', () => {
-  it.each(['openapi.json', 'asyncapi.json'])('are those of the code: %s', async (name) => {
-    // When this fails: npm run api.
-    expect(described(name)).toEqual(JSON.parse((await describeApi())[name] ?? ''));
-  });
+interface OpenApi {
+  readonly info: { readonly title: string; readonly version: string };
+  readonly paths: Readonly<Record<string, Readonly<Record<string, object>>>>;
+}
 
-  it('are valid OpenAPI', async () => {
-    expect(await new Validator().validate(described('openapi.json'))).toEqual({ valid: true });
-  });
-
-  it('are valid AsyncAPI', () => {
-    const ajv = new Ajv({ meta: false, validateSchema: false, strict: false, validateFormats: false });
-    const validate = ajv.compile(ASYNC_API_SCHEMA);
-    expect(validate(described('asyncapi.json')) || ajv.errorsText(validate.errors)).toBe(true);
-    expect(validate({ ...described('asyncapi.json'), operations: { x: { action: 'none' } } })).toBe(false);
-  });
-
-  it('have every parameter, close code and channel', () => {
-    const { channels } = described('asyncapi.json') as {
-      channels: Record<
-        string,
-        { address: string; bindings: { ws: { query: { properties: object } } } } & object
-      >;
+interface AsyncApi {
+  readonly info: { readonly title: string; readonly version: string };
+  readonly channels: Readonly<Record<string, { readonly address: string }>>;
+  readonly components: {
+    readonly channelBindings: {
+      readonly capture: { readonly ws: { readonly query: Schema; readonly headers: Schema } };
     };
-    expect(Object.values(channels).map(({ address }) => address)).toEqual(['/capture', '/discover/capture']);
-    for (const channel of Object.values(channels)) {
-      expect(Object.keys(channel.bindings.ws.query.properties)).toEqual(Object.keys(REQUEST_PARAMETERS));
-      expect(channel).toHaveProperty('x-close-codes.4429', ['too-many-captures']);
-      expect(channel).toHaveProperty('x-max-client-message-bytes', 1024);
-    }
+    readonly schemas: Readonly<Record<string, Schema>>;
+  };
+  readonly 'x-close-codes': Readonly<Record<string, readonly string[]>>;
+  readonly 'x-max-client-message-bytes': number;
+}
+
+const ASYNC_API_SCHEMA = createRequire(import.meta.url)('@asyncapi/specs/schemas/3.0.0.json') as object;
+
+const openApi = document('openapi.json') as unknown as OpenApi;
+const asyncApi = document('asyncapi.json') as unknown as AsyncApi;
+const binding = asyncApi.components.channelBindings.capture.ws;
+
+function document(name: string): Record<string, unknown> {
+  const path = resolve(import.meta.dirname, '../../docs/api', name);
+  return JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+}
+
+describe('docs/api/openapi.json', () => {
+  let app: INestApplication;
+  beforeAll(async () => {
+    const commandLine = parseCommandLine(['--local-discovery'], {});
+    if (commandLine.kind !== 'options') throw new Error(`no options: ${commandLine.kind}`);
+    const { options } = commandLine;
+    app = await createApplication(AppModule.register(options), options);
+    app.useLogger(false);
+    await app.init();
+  });
+  afterAll(() => app.close());
+
+  it('is valid OpenAPI', async () => {
+    expect(await new Validator().validate(document('openapi.json'))).toEqual({ valid: true });
+  });
+
+  it('describes this version of the service', () => {
+    expect(openApi.info).toMatchObject({ title: SERVICE_NAME, version: SERVICE_VERSION });
+  });
+
+  it('describes exactly the routes that the application serves', () => {
+    const described = Object.entries(openApi.paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method} ${path}`),
+    );
+    expect(described.sort()).toEqual(routesOf(app).sort());
   });
 });
 
-describe('docs/api.md', () => {
-  it('has the parameters as requests are read', () => {
-    const table = /^<!-- parameters -->\n\n([^]*?)\n\n<!-- \/parameters -->$/m.exec(API)?.[1];
-    // When this fails: copy what was expected.
-    expect(table).toBe(markdownParameterTable());
+describe('docs/api/asyncapi.json', () => {
+  it('is valid AsyncAPI', () => {
+    const ajv = new Ajv({ meta: false, validateSchema: false, strict: false, validateFormats: false });
+    const validate = ajv.compile(ASYNC_API_SCHEMA);
+    expect(validate(document('asyncapi.json')) || ajv.errorsText(validate.errors)).toBe(true);
+    expect(validate({ ...document('asyncapi.json'), operations: { x: { action: 'none' } } })).toBe(false);
   });
 
-  it('has the close codes that there are', () => {
-    const table = /^<!-- close-codes -->\n\n([^]*?)\n\n<!-- \/close-codes -->$/m.exec(API)?.[1] ?? '';
-    const codes = [...table.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
-    expect(codes).toEqual([...new Set(CLOSINGS.map(([, code]) => code))].sort((one, other) => one - other));
+  it('describes this version of the service', () => {
+    expect(asyncApi.info).toMatchObject({ title: SERVICE_NAME, version: SERVICE_VERSION });
+  });
+
+  it('has the paths and the message limit of the gateway', () => {
+    const { path, aliases, maxPayload } = Reflect.getMetadata(
+      'websockets:gateway_options',
+      CaptureGateway,
+    ) as UpgradeGatewayOptions;
+    const addresses = Object.values(asyncApi.channels).map(({ address }) => address);
+    expect(addresses).toEqual([path, ...(aliases ?? [])]);
+    expect(asyncApi['x-max-client-message-bytes']).toBe(maxPayload);
+  });
+
+  it('has exactly the parameters and headers of a capture request', () => {
+    const parameters = Object.entries<ParameterDescription>(REQUEST_PARAMETERS);
+    const query = binding.query.properties ?? {};
+    const headers = binding.headers.properties ?? {};
+    expect(Object.keys(query)).toEqual(parameters.map(([name]) => name));
+    // A header is described in the same way as its parameter.
+    expect(headers).toEqual(
+      Object.fromEntries(
+        parameters.flatMap(([name, { header }]) => (header === undefined ? [] : [[header, query[name]]])),
+      ),
+    );
+  });
+
+  it('has the limits of the parameters', () => {
+    for (const [name, { most }] of Object.entries(LIMIT_PARAMETERS)) {
+      expect(parameterSchema(name)).toMatchObject({ type: 'integer', minimum: 1, maximum: most });
+    }
+    expect(parameterSchema('filter')).toMatchObject({ maxLength: MAX_FILTER_BYTES });
+  });
+
+  it('has exactly the close codes of the service, each with its causes', () => {
+    const causes: Record<string, string[]> = {};
+    for (const [cause, code] of CLOSINGS) (causes[code] ??= []).push(cause);
+    expect(sortedCauses(asyncApi['x-close-codes'])).toEqual(sortedCauses(causes));
+  });
+
+  it('has exactly the attributes of the container object', () => {
+    const { properties = {} } = asyncApi.components.schemas['container']!;
+    expect(Object.keys(properties)).toEqual(Object.keys(new ContainerDto()));
   });
 });
 
 describe('The schema of the container object', () => {
-  const validate = new Ajv({ allowUnionTypes: true }).compile(containerSchema());
+  const validate = new Ajv({ allowUnionTypes: true }).compile(asyncApi.components.schemas['container']!);
 
   it.each<[boolean, object]>([
     [true, { netns: 5 }],
@@ -77,21 +146,54 @@ describe('The schema of the container object', () => {
       { name: 'web', prefix: null, 'network-interfaces': ['eth0'], cluster: { uid: 'abc' }, future: [] },
     ],
     [true, { netns: 5, pid: 0, 'network-interfaces': null, cluster: null }],
+    [true, { netns: 2 ** 53 - 1 }],
     [false, {}],
     [false, { netns: '5' }],
     [false, { netns: 1.5 }],
     [false, { netns: -1 }],
     [false, { netns: 2 ** 53 }],
     [false, { name: 5 }],
-    [false, { name: 'x'.repeat(4097) }],
     [false, { netns: 5, 'network-interfaces': 'eth0' }],
     [false, { netns: 5, 'network-interfaces': [5] }],
     [false, { netns: 5, cluster: { uid: 5 } }],
     [false, { netns: 5, cluster: 'abc' }],
-  ])('comes to the same as the code, %s, for %j', (good, container) => {
-    const byCode = (): unknown => parseContainer(JSON.stringify(container));
-    if (good) expect(byCode).not.toThrow();
-    else expect(byCode).toThrow();
-    expect(validate(container)).toBe(good);
+    ...Object.entries(asyncApi.components.schemas['container']!.properties ?? {}).flatMap(
+      ([name, { type }]): [boolean, object][] =>
+        Array.isArray(type) && type.includes('string')
+          ? [
+              [true, { netns: 5, [name]: 'x'.repeat(lengthLimit(name)) }],
+              [false, { netns: 5, [name]: 'x'.repeat(lengthLimit(name) + 1) }],
+            ]
+          : [[false, { netns: 5, [name]: true }]],
+    ),
+  ])('accepts what the service accepts: %s for %.80j', (valid, container) => {
+    const parse = (): unknown => parseContainer(JSON.stringify(container));
+    if (valid) expect(parse).not.toThrow();
+    else expect(parse).toThrow();
+    expect(validate(container)).toBe(valid);
   });
+
+  function lengthLimit(attribute: string): number {
+    const { properties = {} } = asyncApi.components.schemas['container']!;
+    return (properties[attribute] as { maxLength: number }).maxLength;
+  }
 });
+
+/** The routes of Nest's router, as `get /version`. */
+function routesOf(app: INestApplication): string[] {
+  const express = app.getHttpAdapter().getInstance() as {
+    router: { stack: { route?: { path: string; methods: Record<string, boolean> } }[] };
+  };
+  return express.router.stack.flatMap(({ route }) =>
+    route === undefined ? [] : Object.keys(route.methods).map((method) => `${method} ${route.path}`),
+  );
+}
+
+function parameterSchema(name: string): Schema | undefined {
+  const reference = binding.query.properties?.[name]?.$ref ?? '';
+  return asyncApi.components.schemas[reference.replace('#/components/schemas/', '')];
+}
+
+function sortedCauses(causes: Readonly<Record<string, readonly string[]>>): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(causes).map(([code, all]) => [code, [...new Set(all)].sort()]));
+}

@@ -15,7 +15,8 @@ import { DiscoveryModule } from '../../src/server/discovery/discovery.module.js'
 import { TargetDirectory } from '../../src/server/discovery/target-directory.js';
 import type { DirectoryEntry } from '../../src/server/discovery/target-directory.js';
 import { createApplication } from '../../src/server/server.js';
-import { UpgradeModule } from '../../src/server/http/upgrade.module.js';
+import { HttpModule } from '../../src/server/http/http.module.js';
+import { OperationsModule } from '../../src/server/operations/operations.module.js';
 import { readBlocks, sectionCommentsOf } from '../contracts/pcapng-blocks.js';
 import { ReplayCaptureProvider } from '../fixtures/replay-capture-provider.js';
 
@@ -71,7 +72,8 @@ describe('What docs/architecture.md tells teams to do', () => {
         module: class TeamModule {},
         imports: [
           OptionsModule.forRoot(options),
-          UpgradeModule,
+          HttpModule,
+          OperationsModule.forRoot({ operatorAddress: { kind: 'off' } }),
           DiscoveryModule.forRoot({ targetDirectory: { useValue: new OneEntry() } }),
           CaptureModule.register(),
           InventoryModule,

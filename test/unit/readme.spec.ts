@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { markdownOptionTable } from '../../tools/markdown-option-table.js';
 import { OPTION_TABLE } from '../../src/shared/config/option-table.js';
 import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';
 
@@ -14,12 +13,6 @@ const DOCUMENTS = [
 ];
 
 describe('docs/options.md', () => {
-  it('has the table of options as the option table has it', () => {
-    const table = /^<!-- options -->\n\n([^]*?)\n\n<!-- \/options -->$/m.exec(OPTIONS)?.[1];
-    // When this fails: copy what was expected.
-    expect(table).toBe(markdownOptionTable());
-  });
-
   it('says of each option what --help says', () => {
     const help = parseCommandLine(['--help'], {});
     if (help.kind !== 'help') throw new Error(`not the help: ${help.kind}`);

@@ -15,7 +15,7 @@ import { SHUTTING_DOWN, closeReason, closingForEnd, closingForError } from './cl
 import type { Closing } from './close-codes.js';
 import { releaseCaptureId, takeCaptureId } from './capture-id.js';
 import { InPlaceMessages } from './in-place-messages.js';
-import { clientOf, ownConnection } from '../http/own-connection.js';
+import { clientOf, ownConnection } from '../http/client-address.js';
 import { PcapngProgress, endingBlocks } from './reason-pcapng.js';
 
 /** For the log only: there is nobody left to close. */

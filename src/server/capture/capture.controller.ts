@@ -1,5 +1,4 @@
 import { Controller, Get, Header, HttpCode } from '@nestjs/common';
-import { Described } from '../http/described.js';
 
 /** "Upgrade Required", which Nest's HttpStatus does not know. */
 const UPGRADE_REQUIRED = 426;
@@ -24,16 +23,6 @@ export class CaptureController {
    * `Connection` must also say `close`, or Node keeps connections open that their clients asked to end.
    */
   @Get()
-  @Described({
-    summary: 'Where live captures come from, by websocket: see asyncapi.json',
-    answers: {
-      [UPGRADE_REQUIRED]: {
-        when: 'the request is none for a websocket',
-        contentType: 'text/plain; charset=utf-8',
-        schema: { type: 'string' },
-      },
-    },
-  })
   @HttpCode(UPGRADE_REQUIRED)
   @Header('Upgrade', 'websocket')
   @Header('Connection', 'Upgrade, close')

@@ -12,8 +12,8 @@ import { CaptureOpener } from './capture-opener.js';
 import { CaptureSession, type SessionServices } from './capture-session.js';
 import { CaptureSlots } from './request/capture-slots.js';
 import { Heartbeat } from './liveness/heartbeat.js';
-import { originGuard } from '../http/origin-guard.js';
-import { clientOf } from '../http/own-connection.js';
+import { originPolicy } from '../http/browser-policy.js';
+import { clientOf } from '../http/client-address.js';
 
 /** Clients have nothing to say after their request; ws ends longer messages with 1009. */
 const MAX_MESSAGE_BYTES = 1024;
@@ -58,7 +58,7 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
 
   /** Decorators know no configuration, but ws looks its options up for every request. */
   afterInit({ options }: WebSocketServer): void {
-    const mayCapture = originGuard(this.config.allowedOrigins);
+    const mayCapture = originPolicy(this.config.allowedOrigins);
     options.verifyClient = ({ req }, answer) => {
       if (mayCapture(req)) return answer(true);
       this.logger.warn({

@@ -4,9 +4,7 @@ import { CaptureConfig } from '../config/capture.config.js';
 import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { provide } from '../implementation.js';
 import type { Implementation } from '../implementation.js';
-import { HealthModule } from '../operations/health.module.js';
 import { Readiness } from '../operations/readiness.js';
-import { MetricsModule } from '../operations/metrics.module.js';
 import { ServiceMetrics } from '../operations/service-metrics.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureOpener } from './capture-opener.js';
@@ -33,7 +31,7 @@ export interface CaptureModuleOptions {
 }
 
 /**
- * Captures by websocket, `/capture`. It needs the options, `UpgradeModule` and `DiscoveryModule`.
+ * Captures by websocket, `/capture`. It needs the options, `HttpModule`, `OperationsModule` and `DiscoveryModule`.
  *
  * @publicApi
  */
@@ -43,7 +41,7 @@ export class CaptureModule {
     const { captureProvider = LIBPCAP, netnsResolver = TableNetnsResolver, imports = [] } = options;
     return {
       module: CaptureModule,
-      imports: [HealthModule, MetricsModule, ...imports],
+      imports,
       controllers: [CaptureController],
       providers: [
         CaptureGateway,

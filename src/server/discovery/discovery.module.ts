@@ -2,7 +2,6 @@ import { Module, type DynamicModule, type FactoryProvider, type ModuleMetadata }
 import { DiscoveryConfig } from '../config/discovery.config.js';
 import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { provide, type Implementation } from '../implementation.js';
-import { HealthModule } from '../operations/health.module.js';
 import { DiscovererTargetDirectory } from './discoverer-target-directory.js';
 import { DiscoveryReadiness } from './discovery-readiness.js';
 import { FallbackTargetDirectory } from './fallback-target-directory.js';
@@ -41,7 +40,7 @@ export class DiscoveryModule {
     return {
       module: DiscoveryModule,
       global: true,
-      imports: [HealthModule, ...(proxy ? [GhostwireProxyModule] : []), ...imports],
+      imports: [...(proxy ? [GhostwireProxyModule] : []), ...imports],
       controllers: local ? [MobysharkController] : [],
       providers: [DiscoveryReadiness, provide(TargetDirectory, targetDirectory)],
       exports: [TargetDirectory],

@@ -1,29 +1,9 @@
 import { Controller, Get, Header, Res, ServiceUnavailableException } from '@nestjs/common';
 import type { Response } from 'express';
-import { Described } from '../http/described.js';
 import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { SingleFlight } from '../../shared/single-flight.js';
 import { getDiscoveredTargets } from './discoverer-target-directory.js';
 import { TargetDirectoryError } from './target-directory.js';
-
-const TARGET = {
-  type: 'object',
-  properties: {
-    name: { type: 'string' },
-    prefix: { type: 'string' },
-    type: { type: 'string' },
-    netns: { type: 'integer' },
-    pid: { type: 'integer' },
-    starttime: { type: 'integer' },
-    'network-interfaces': { type: 'array', items: { type: 'string' } },
-  },
-  required: ['name', 'type', 'netns', 'network-interfaces'],
-};
-const LIST = {
-  type: 'object',
-  properties: { containers: { type: 'array', items: TARGET } },
-  required: ['containers'],
-};
 
 /** Serves the discoverer's list of targets where and as GhostWire's would be with `--proxy-discovery`. */
 @Controller('discover')
@@ -36,21 +16,6 @@ export class MobysharkController {
 
   /** Passes the discoverer's answer on without parsing it: it is trusted, and may have megabytes. */
   @Get('mobyshark')
-  @Described({
-    summary: 'The capture targets as GhostWire lists them; only with --local-discovery',
-    answers: {
-      200: {
-        when: 'the discoverer has scanned the host',
-        contentType: 'application/json; charset=utf-8',
-        schema: LIST,
-      },
-      503: {
-        when: 'the discoverer does not answer',
-        contentType: 'application/json; charset=utf-8',
-        schema: { type: 'object', properties: { message: { type: 'string' } }, required: ['message'] },
-      },
-    },
-  })
   @Header('Content-Type', 'application/json')
   @Header('Cache-Control', 'no-store')
   async mobyshark(@Res({ passthrough: true }) response: Response): Promise<string> {

@@ -1,31 +1,31 @@
-/** Where somebody wanted to listen, and the options that say so. */
-export interface ListenPlace {
-  /** Undefined: all addresses. */
+/** An address to listen on, and the options that set it. */
+export interface ListenAddress {
+  /** Undefined means all addresses. */
   readonly host: string | undefined;
   readonly port: number;
   readonly options: { readonly port: string; readonly host: string };
 }
 
-/** The service cannot listen; the message says what is wrong, and how to mend it. */
+/** The service cannot listen. The message names the cause and the option that fixes it. */
 export class ListenError extends Error {
-  constructor(cause: NodeJS.ErrnoException, place: ListenPlace) {
-    super(message(cause, place), { cause });
+  constructor(cause: NodeJS.ErrnoException, address: ListenAddress) {
+    super(messageFor(cause, address), { cause });
     this.name = 'ListenError';
   }
 }
 
-function message(error: NodeJS.ErrnoException, { host, port, options }: ListenPlace): string {
-  const where = `port ${port} of ${host ?? 'all addresses'}`;
+function messageFor(error: NodeJS.ErrnoException, { host, port, options }: ListenAddress): string {
+  const address = `port ${port} of ${host ?? 'all addresses'}`;
   switch (error.code) {
     case 'EADDRINUSE':
-      return `${where} is in use by another program. Choose another with ${options.port}.`;
+      return `${address} is in use by another program. Choose another port with ${options.port}.`;
     case 'EACCES':
-      return `${where} is not for unprivileged programs. Choose one above 1023 with ${options.port}.`;
+      return `${address} requires privileges. Choose a port above 1023 with ${options.port}.`;
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `${host} is no address of this machine. Choose another with ${options.host}.`;
+      return `${host} is not an address of this machine. Choose another address with ${options.host}.`;
     default:
-      return `cannot listen on ${where}: ${error.message}`;
+      return `cannot listen on ${address}: ${error.message}`;
   }
 }

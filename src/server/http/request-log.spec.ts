@@ -24,7 +24,7 @@ describe('The log of requests', () => {
     );
   });
 
-  it('knows credentials by their decoded names, and before a host', () => {
+  it('recognizes percent-encoded names, and credentials before a host', () => {
     expect(redactedTarget('/x?%70assword=hidden&ok=1')).toBe('/x?%70assword=(redacted)&ok=1');
     expect(redactedTarget('/x?%zz=1')).toBe('/x?%zz=1');
     expect(redactedTarget('http://me:hidden@here/x')).toBe('http://(redacted)@here/x');
@@ -33,7 +33,7 @@ describe('The log of requests', () => {
     });
   });
 
-  it('bounds how much of them there is', () => {
+  it('bounds the length of the headers', () => {
     const many = Object.fromEntries(
       Array.from({ length: 2000 }, (_, index) => [`a${index}${'y'.repeat(10_000)}`, 'x'.repeat(10_000)]),
     );

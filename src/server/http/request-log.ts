@@ -1,31 +1,31 @@
 import { Logger } from '@nestjs/common';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { clientOf } from './own-connection.js';
+import { clientOf } from './client-address.js';
 
-/** What the log of requests calls itself. */
+/** The context of request lines in the log. */
 export const REQUEST_CONTEXT = 'Request';
 
-/** Headers and query parameters that let their reader in somewhere; API servers take tokens as a subprotocol, too. */
+/** Names of headers and query parameters that carry credentials; some API servers accept tokens as a subprotocol. */
 const CREDENTIAL =
   /auth|cookie|token|secret|passw|api-?key|credential|session|signature|jwt|bearer|^sec-websocket-protocol$/i;
 
-/** A log line is for reading; hostile requests can be 256 KiB. */
+/** Hostile requests can have 256 KiB of headers. */
 const MAX_HEADER_LENGTH = 200;
 const MAX_HEADERS = 100;
 
-/** Logs one line per HTTP and websocket request, with `withHeaders` also what its headers were. */
+/** Logs one line per HTTP and websocket request. @param withHeaders includes the request headers */
 export function logRequests(server: Server, withHeaders: boolean): void {
   const logger = new Logger(REQUEST_CONTEXT);
   const describe = (request: IncomingMessage): ((outcome: number | string) => void) => {
-    const facts = {
+    const fields = {
       method: request.method,
       target: redactedTarget(request.url ?? ''),
       client: clientOf(request.socket),
       headers: withHeaders ? redactedHeaders(request.headers) : undefined,
     };
-    return (outcome) => logger.log({ message: 'request', ...facts, outcome });
+    return (outcome) => logger.log({ message: 'request', ...fields, outcome });
   };
-  // Ahead of everybody else: those who serve a request may change its target and headers.
+  // Before all other listeners, because these may change the target and the headers of the request.
   server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     const log = describe(request);
     response.once('close', () => log(response.writableEnded ? response.statusCode : 'broken off'));
@@ -33,7 +33,7 @@ export function logRequests(server: Server, withHeaders: boolean): void {
   server.prependListener('upgrade', (request: IncomingMessage) => describe(request)('upgrade'));
 }
 
-/** The headers as they came, as far as they are of interest, credentials left out. */
+/** The first headers of a request, with credentials redacted and long values cut. */
 export function redactedHeaders(headers: IncomingMessage['headers']): Record<string, string> {
   const entries = Object.entries(headers).slice(0, MAX_HEADERS);
   return Object.fromEntries(
@@ -42,7 +42,7 @@ export function redactedHeaders(headers: IncomingMessage['headers']): Record<str
 }
 
 function redactedValue(name: string, value: string): string {
-  // Values such as that of Referer may be URLs.
+  // The value may be a URL, as in Referer.
   return excerptOf(CREDENTIAL.test(name) ? '(redacted)' : redactedTarget(value));
 }
 
@@ -50,7 +50,7 @@ function excerptOf(text: string): string {
   return text.length > MAX_HEADER_LENGTH ? `${text.slice(0, MAX_HEADER_LENGTH)}…` : text;
 }
 
-/** A request target or URL, credentials in its query and before its host made unreadable. */
+/** A request target or URL with the credentials in its query and before its host redacted. */
 export function redactedTarget(target: string): string {
   return target
     .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1(redacted)@')

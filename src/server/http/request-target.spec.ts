@@ -12,12 +12,12 @@ describe('A request target', () => {
     ['http://evil', '/', '/'],
     ['http://evil?x', '/?x', '/'],
     ['ws:///x', '/x', '/x'],
-  ])('%j means %j, of which the path is %j', (target, origin, path) => {
+  ])('%j is %j in origin form, with the path %j', (target, origin, path) => {
     expect(originForm(target)).toBe(origin);
     expect(pathOf(target)).toBe(path);
   });
 
-  it.each(['', '*', 'evil:443', 'evil/x', '?/x', 'http:/evil', '://evil/x'])('%j means no path', (target) => {
+  it.each(['', '*', 'evil:443', 'evil/x', '?/x', 'http:/evil', '://evil/x'])('%j has no path', (target) => {
     expect(originForm(target)).toBeUndefined();
     expect(pathOf(target)).toBeUndefined();
   });

@@ -1,9 +1,9 @@
-/** A URL up to its path: what comes before it when a client takes us for a forward proxy. */
+/** The part of an absolute URL before its path. Clients send absolute URLs to forward proxies. */
 const SCHEME_AND_AUTHORITY = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i;
 
 /**
- * The path and query that a request target means, byte for byte as they were sent. Servers must take absolute URLs
- * too, whose host then counts for nothing here: RFC 9112, 3.2.2. Undefined for what names no path, `*` for one.
+ * The path and query of a request target, byte for byte as they were sent. Servers must accept absolute URLs as well
+ * (RFC 9112, section 3.2.2); their host is ignored here. Undefined for a target without a path, such as `*`.
  */
 export function originForm(target: string): string | undefined {
   if (target.startsWith('/')) return target;
@@ -13,7 +13,7 @@ export function originForm(target: string): string | undefined {
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
-/** The path alone, neither decoded nor normalised: `//` and `..` mean to their server what they mean to it. */
+/** The path of a request target, neither decoded nor normalized: the server that it is meant for interprets `//` and `..`. */
 export function pathOf(target: string): string | undefined {
   return originForm(target)?.split(/[?#]/, 1)[0];
 }

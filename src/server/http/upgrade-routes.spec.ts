@@ -27,11 +27,11 @@ describe('The table of websocket routes', () => {
     ['', undefined],
     ['//discover', undefined],
     ['?/discover', undefined],
-  ])('finds out who serves %j', (target, expected) => {
+  ])('finds the handler for %j', (target, expected) => {
     expect(routes.find(target)).toBe(expected);
   });
 
-  it('sends everything else to the fallback', () => {
+  it('uses the fallback for every other path', () => {
     const withFallback = new UpgradeRoutes();
     const fallback = handler();
     withFallback.exact('/capture', exact);
@@ -40,7 +40,7 @@ describe('The table of websocket routes', () => {
     expect(withFallback.find('/capture')).toBe(exact);
   });
 
-  it('leaves alone what a prefix or the fallback does not want', () => {
+  it('respects the conditions of prefixes and of the fallback', () => {
     const wants = (path: string) => !path.endsWith('/ours');
     const withConditions = new UpgradeRoutes();
     const fallback = handler();
@@ -52,7 +52,7 @@ describe('The table of websocket routes', () => {
     expect(withConditions.find('/theirs')).toBe(fallback);
   });
 
-  it('has one handler for a route', () => {
+  it('accepts one handler per route', () => {
     expect(() => routes.exact('/discover/capture', exact)).toThrow('already');
     expect(() => routes.prefix('/discover', exact)).toThrow('already');
   });

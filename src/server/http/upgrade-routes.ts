@@ -3,13 +3,13 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { pathOf } from './request-target.js';
 
-/** Takes over the socket of a websocket request; `head` is what came behind the request already. */
+/** Takes over the socket of a websocket request. `head` holds bytes that arrived together with the request. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-/** Whether a path is really wanted, seen that others answer ordinary requests next to it. */
+/** Excludes paths from a route, for example those of controllers. */
 export type PathCondition = (path: string) => boolean;
 
-interface WideRoute {
+interface ConditionalRoute {
   readonly handler: UpgradeHandler;
   readonly wants: PathCondition;
 }
@@ -17,36 +17,36 @@ interface WideRoute {
 const EVERYTHING: PathCondition = () => true;
 
 /**
- * Which websocket path belongs to whom: exact paths first, then the longest prefix, then the fallback.
- * Gateways get here by themselves (see UpgradeWsAdapter); proxies add their routes in `onModuleInit`.
+ * The table of websocket routes: exact paths have priority, then the longest prefix, then the fallback. Gateways are
+ * added automatically (see UpgradeWsAdapter); other modules add their routes in `onModuleInit`.
  *
  * @publicApi
  */
 @Injectable()
 export class UpgradeRoutes {
   private readonly exactPaths = new Map<string, UpgradeHandler>();
-  private readonly prefixes = new Map<string, WideRoute>();
-  private fallbackRoute?: WideRoute;
+  private readonly prefixes = new Map<string, ConditionalRoute>();
+  private fallbackRoute?: ConditionalRoute;
 
-  /** Exactly this path, query not counted. */
+  /** Adds a route for exactly this path, with any query. @throws Error if the path has a route already */
   exact(path: string, handler: UpgradeHandler): void {
-    this.refuseTwice(path, this.exactPaths);
+    this.assertFree(path, this.exactPaths);
     this.exactPaths.set(path, handler);
   }
 
-  /** This path and everything below it that is wanted. */
+  /** Adds a route for this path and everything below it. @throws Error if the prefix has a route already */
   prefix(path: string, handler: UpgradeHandler, wants = EVERYTHING): void {
-    this.refuseTwice(path, this.prefixes);
+    this.assertFree(path, this.prefixes);
     this.prefixes.set(path, { handler, wants });
   }
 
-  /** Every path that nobody else has, if it is wanted. */
+  /** Sets the route for paths that have no other route. @throws Error if there is a fallback already */
   fallback(handler: UpgradeHandler, wants = EVERYTHING): void {
-    if (this.fallbackRoute) throw new Error('There is a fallback for websocket requests already');
+    if (this.fallbackRoute) throw new Error('websocket requests already have a fallback');
     this.fallbackRoute = { handler, wants };
   }
 
-  /** Who serves this request target; undefined: nobody, so it is no websocket of ours. */
+  /** Returns the handler for a request target; undefined if the target is not a websocket of this service. */
   find(target: string): UpgradeHandler | undefined {
     const path = pathOf(target);
     if (path === undefined) return undefined;
@@ -59,7 +59,7 @@ export class UpgradeRoutes {
     return route?.wants(path) ? route.handler : undefined;
   }
 
-  private refuseTwice(path: string, taken: ReadonlyMap<string, unknown>): void {
-    if (taken.has(path)) throw new Error(`There is a websocket route for ${path} already`);
+  private assertFree(path: string, taken: ReadonlyMap<string, unknown>): void {
+    if (taken.has(path)) throw new Error(`the path ${path} already has a websocket route`);
   }
 }

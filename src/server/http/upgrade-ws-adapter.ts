@@ -7,30 +7,30 @@ import type { Duplex } from 'node:stream';
 import type { Observable } from 'rxjs';
 import { WebSocketServer } from 'ws';
 import type { ServerOptions, WebSocket } from 'ws';
-import { ServiceHttpAdapter } from './service-http-adapter.js';
+import { HttpAdapter } from './http-adapter.js';
 import { UpgradeRoutes } from './upgrade-routes.js';
 
-/** What a gateway may say in `@WebSocketGateway<UpgradeGatewayOptions>({ ... })`. */
+/** The options of `@WebSocketGateway<UpgradeGatewayOptions>({ ... })`. */
 export interface UpgradeGatewayOptions extends ServerOptions {
   readonly path: string;
   /** Further paths that lead to the same gateway. */
   readonly aliases?: readonly string[];
-  /** How long the peer may take to answer a close of ours before its connection is cut; ws has it, its types do not. */
+  /** Time in ms that the peer may take to answer a close frame; an option of ws that is missing in its types. */
   readonly closeTimeout?: number;
 }
 
-/** For gateways that do not say otherwise; the default of ws is 100 MiB. */
+/** Default for all gateways; that of ws is 100 MiB. */
 const DEFAULT_MAX_PAYLOAD_BYTES = 64 * 1024;
 
 /**
- * What may wait for a client and its pings still be answered. Answers to one who asks and asks but never reads would
- * queue up without end; RFC 6455, 5.5.3, wants only the last of several pings answered.
+ * If more bytes than this are buffered for a client, its pings are not answered: a client that sends pings and never
+ * reads would let the buffer grow without limit. RFC 6455, section 5.5.3, requires an answer to the last ping only.
  */
-const MAX_WAITING_BYTES = 512 * 1024;
+const MAX_BUFFERED_BYTES = 512 * 1024;
 
 /**
- * Nest's websocket gateways on the one `upgrade` listener of this service. Nest's own WsAdapter destroys
- * every upgrade that it does not know, which leaves no room for a proxy or for an answer like 426.
+ * Runs Nest's websocket gateways on the one `upgrade` listener of this service. Nest's own WsAdapter destroys the
+ * socket of every upgrade that it does not know, which would exclude a proxy and answers such as 426.
  */
 export class UpgradeWsAdapter extends WsAdapter {
   private readonly log = new Logger('Websocket');
@@ -39,7 +39,7 @@ export class UpgradeWsAdapter extends WsAdapter {
   constructor(app: INestApplication) {
     super(app);
     const http: unknown = app.getHttpAdapter();
-    if (!(http instanceof ServiceHttpAdapter)) throw new Error('UpgradeWsAdapter needs ServiceHttpAdapter');
+    if (!(http instanceof HttpAdapter)) throw new Error('UpgradeWsAdapter requires HttpAdapter');
     this.routes = app.get(UpgradeRoutes, { strict: false });
     http.setShouldUpgrade(
       (request) => isWebsocket(request) && this.routes.find(request.url ?? '') !== undefined,
@@ -51,10 +51,10 @@ export class UpgradeWsAdapter extends WsAdapter {
     port: number,
     options: Partial<UpgradeGatewayOptions> & { namespace?: string } = {},
   ): unknown {
-    // A gateway with a port of its own has no business with our server.
+    // A gateway with its own port does not use the server of this service.
     if (port !== 0) return super.create(port, options) as unknown;
     const { path = '/', aliases = [], namespace, ...serverOptions } = options;
-    if (namespace !== undefined) throw new Error('Websocket gateways have no namespaces here, only paths');
+    if (namespace !== undefined) throw new Error('websocket gateways have paths here, not namespaces');
 
     const server = new WebSocketServer({
       maxPayload: DEFAULT_MAX_PAYLOAD_BYTES,
@@ -66,7 +66,8 @@ export class UpgradeWsAdapter extends WsAdapter {
     server.on('connection', (client) => {
       client.on('error', (error) => this.log.debug(`client: ${error.message}`));
       client.on('ping', (data) => {
-        if (client.readyState === client.OPEN && client.bufferedAmount < MAX_WAITING_BYTES) client.pong(data);
+        if (client.readyState === client.OPEN && client.bufferedAmount < MAX_BUFFERED_BYTES)
+          client.pong(data);
       });
     });
     for (const route of [path, ...aliases]) {
@@ -77,7 +78,7 @@ export class UpgradeWsAdapter extends WsAdapter {
     return server;
   }
 
-  /** Gateways without message handlers ignore what clients send: then do not even parse it. */
+  /** Gateways without message handlers ignore messages of clients, so these are not parsed either. */
   override bindMessageHandlers(
     client: WebSocket,
     handlers: MessageMappingProperties[],
@@ -92,7 +93,7 @@ export class UpgradeWsAdapter extends WsAdapter {
   }
 
   private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    // First of all, and for good: a reset while a handler is busy elsewhere would end the process.
+    // Before anything else: an `error` event without a listener, for example after a reset, would end the process.
     socket.on('error', (error) => this.log.debug(`connection: ${error.message}`));
     const handler = this.routes.find(request.url ?? '');
     try {
@@ -105,7 +106,7 @@ export class UpgradeWsAdapter extends WsAdapter {
   };
 }
 
-/** Other protocols, `h2c` for one, are offers that a server may ignore, and those in HTTP/1.0 it must; RFC 9110, 7.8. */
+/** A server may ignore offers of other protocols, such as `h2c`, and must ignore those in HTTP/1.0; RFC 9110, 7.8. */
 function isWebsocket({ method, httpVersion, headers }: IncomingMessage): boolean {
   return method === 'GET' && httpVersion !== '1.0' && headers.upgrade?.toLowerCase() === 'websocket';
 }

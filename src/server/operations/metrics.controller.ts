@@ -1,24 +1,18 @@
-import { Controller, Get, Header } from '@nestjs/common';
+import { Controller, Get, Header, UseGuards } from '@nestjs/common';
 import { Registry } from 'prom-client';
-import { Described } from '../http/described.js';
+import { OperatorPortGuard } from './operator-port.js';
 import { ServiceMetrics } from './service-metrics.js';
 
-/** What Prometheus collects. */
 @Controller()
+@UseGuards(OperatorPortGuard)
 export class MetricsController {
   constructor(private readonly metrics: ServiceMetrics) {}
 
-  /** Text, as of https://prometheus.io/docs/instrumenting/exposition_formats/ */
+  /** Text, as described in https://prometheus.io/docs/instrumenting/exposition_formats/ */
   @Get('metrics')
-  @Described({
-    summary: 'What the service does, for Prometheus',
-    answers: {
-      200: { when: 'always', contentType: Registry.PROMETHEUS_CONTENT_TYPE, schema: { type: 'string' } },
-    },
-  })
   @Header('Content-Type', Registry.PROMETHEUS_CONTENT_TYPE)
   @Header('Cache-Control', 'no-store')
-  tell(): Promise<string> {
-    return this.metrics.tell();
+  scrape(): Promise<string> {
+    return this.metrics.scrape();
   }
 }

@@ -5,7 +5,7 @@ describe('Readiness', () => {
   beforeEach(() => void jest.useFakeTimers());
   afterEach(() => void jest.useRealTimers());
 
-  it('is that of all parts', async () => {
+  it('reports the state of all parts', async () => {
     const readiness = new Readiness();
     expect(await readiness.report()).toEqual({ ready: true, parts: {} });
     readiness.add('engines', () => ({ ready: true, message: '4 of 4' }));
@@ -20,7 +20,7 @@ describe('Readiness', () => {
     });
   });
 
-  it('takes a check that fails for a part that is not ready', async () => {
+  it('reports a part whose check fails as not ready', async () => {
     const readiness = new Readiness();
     readiness.add('printer', () => Promise.reject(new Error('on fire')));
     expect(await readiness.report()).toEqual({
@@ -29,7 +29,7 @@ describe('Readiness', () => {
     });
   });
 
-  it('looks once a second at most, however often it is asked', async () => {
+  it('checks the parts at most once a second', async () => {
     const readiness = new Readiness();
     const check = jest.fn(() => ({ ready: true, message: 'here' }));
     readiness.add('printer', check);
@@ -40,7 +40,7 @@ describe('Readiness', () => {
     expect(check).toHaveBeenCalledTimes(2);
   });
 
-  it('ends with the service, at once', async () => {
+  it('ends as soon as the service shuts down', async () => {
     const readiness = new Readiness();
     await readiness.report();
     readiness.onModuleDestroy();
@@ -50,10 +50,10 @@ describe('Readiness', () => {
     });
   });
 
-  it('has one check per part', () => {
+  it('accepts one check per part', () => {
     const readiness = new Readiness();
     const check = () => ({ ready: true, message: '' });
     readiness.add('printer', check);
-    expect(() => readiness.add('printer', check)).toThrow('printer already');
+    expect(() => readiness.add('printer', check)).toThrow('printer already has a readiness check');
   });
 });

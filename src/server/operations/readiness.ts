@@ -1,25 +1,25 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 
-/** Whether one part of the service does its work; the message is for the operator. */
+/** The state of one part of the service. The message is for the operator. */
 export interface PartReadiness {
   readonly ready: boolean;
   readonly message: string;
 }
 
-/** Looks at one part. It should answer within seconds: whoever probes does not wait for long. */
+/** Checks one part. It should settle within a few seconds, because probes have short timeouts. */
 export type ReadinessCheck = () => PartReadiness | Promise<PartReadiness>;
 
-/** What `GET /readyz` answers: all parts, and whether every one of them is ready. */
+/** The answer of `GET /readyz`: the state of all parts, and whether all of them are ready. */
 export interface ReadinessReport {
   readonly ready: boolean;
   readonly parts: Readonly<Record<string, PartReadiness>>;
 }
 
-/** Probes come every few seconds, but strangers may ask as often as they like. */
-const KEEP_MS = 1_000;
+/** Untrusted clients can ask at any rate, so that reports are cached. */
+const CACHE_MS = 1_000;
 
 /**
- * Knows whether the service can do what it is there for. Parts add their own checks in `onModuleInit`.
+ * The readiness of the service: whether captures can start. Modules add checks of their parts in `onModuleInit`.
  *
  * @publicApi
  */
@@ -29,36 +29,36 @@ export class Readiness implements OnModuleDestroy {
   private last?: { readonly atMs: number; readonly report: Promise<ReadinessReport> };
   private ending = false;
 
-  /** @param part as `GET /readyz` calls it */
+  /** @param part name of the part in the answer of `GET /readyz` @throws Error if the part has a check already */
   add(part: string, check: ReadinessCheck): void {
-    if (this.checks.has(part)) throw new Error(`There is a readiness check for ${part} already`);
+    if (this.checks.has(part)) throw new Error(`${part} already has a readiness check`);
     this.checks.set(part, check);
   }
 
-  /** Never rejects. An answer is good for a second. */
+  /** Checks all parts, at most once a second. Never rejects. */
   report(): Promise<ReadinessReport> {
     const nowMs = performance.now();
-    if (!this.last || nowMs - this.last.atMs > KEEP_MS) this.last = { atMs: nowMs, report: this.look() };
+    if (!this.last || nowMs - this.last.atMs > CACHE_MS) this.last = { atMs: nowMs, report: this.check() };
     return this.last.report;
   }
 
-  /** From now on captures are being brought to an end: nobody should send us new ones. */
+  /** Captures are being ended from now on, so the service must not get new ones. */
   onModuleDestroy(): void {
     this.ending = true;
     this.last = undefined;
   }
 
-  private async look(): Promise<ReadinessReport> {
+  private async check(): Promise<ReadinessReport> {
     const parts = Object.fromEntries(
-      await Promise.all([...this.checks].map(async ([part, check]) => [part, await outcome(check)] as const)),
+      await Promise.all([...this.checks].map(async ([part, check]) => [part, await stateOf(check)] as const)),
     );
     if (this.ending) parts['service'] = { ready: false, message: 'shutting down' };
     return { ready: Object.values(parts).every(({ ready }) => ready), parts };
   }
 }
 
-/** A check that fails says that its part is not ready, whoever wrote it. */
-async function outcome(check: ReadinessCheck): Promise<PartReadiness> {
+/** If a check fails, its part is not ready. */
+async function stateOf(check: ReadinessCheck): Promise<PartReadiness> {
   try {
     return await check();
   } catch (error) {

@@ -2,44 +2,43 @@ import { Injectable } from '@nestjs/common';
 import { Gauge, Registry } from 'prom-client';
 import { SERVICE_VERSION } from '../../shared/service-version.js';
 
-/** Brings metrics up to date that are not counted as things happen. */
-type Refresh = () => void | Promise<void>;
-
 /**
- * All metrics of the service. Parts add theirs to the registry in `onModuleInit`, and teams may, too:
- * `new Counter({ registers: [metrics.registry], ... })`. Labels must have few values: nothing that clients choose.
+ * All metrics of the service. Modules add theirs to the registry: `new Counter({ registers: [metrics.registry], ... })`.
+ * Labels must have few values, and none that clients choose.
  *
  * @publicApi
  */
 @Injectable()
 export class ServiceMetrics {
-  /** Of our own, not the library's global one: there may be several applications in a process, in tests for one. */
+  /** Not the global registry of prom-client, because a process can run several applications, in tests for example. */
   readonly registry = new Registry();
-  private readonly refreshes: Refresh[] = [];
-  private running?: Promise<string>;
+  /** Concurrent scrapes get the same answer. */
+  readonly scrape = oncePerScrape(async () => {
+    await Promise.all(this.refreshes.map(async (refresh) => await refresh()));
+    return await this.registry.metrics();
+  });
+  private readonly refreshes: (() => void | Promise<void>)[] = [];
 
   constructor() {
     new Gauge({
       name: 'packetflix_info',
-      help: 'Always 1; the label tells the version of the service',
+      help: 'Always 1; the label is the version of the service',
       labelNames: ['version'],
       registers: [this.registry],
     }).set({ version: SERVICE_VERSION }, 1);
   }
 
-  /** @param refresh called before metrics are told; it must not throw, and take less than a second */
-  beforeTelling(refresh: Refresh): void {
+  /** @deprecated use `collect` of prom-client */
+  beforeTelling(refresh: () => void | Promise<void>): void {
     this.refreshes.push(refresh);
   }
+}
 
-  /** The metrics in Prometheus' text format. Those who ask at the same time get the same. */
-  tell(): Promise<string> {
-    this.running ??= this.gather().finally(() => (this.running = undefined));
-    return this.running;
-  }
-
-  private async gather(): Promise<string> {
-    await Promise.all(this.refreshes.map(async (refresh) => await refresh()));
-    return await this.registry.metrics();
-  }
+/**
+ * Lets several metrics share one asynchronous reading. prom-client calls the `collect` functions of all metrics in the
+ * same tick: the first call starts the reading, and the others get the same promise.
+ */
+export function oncePerScrape<Reading>(read: () => Promise<Reading>): () => Promise<Reading> {
+  let current: Promise<Reading> | undefined;
+  return () => (current ??= read().finally(() => (current = undefined)));
 }

@@ -1,5 +1,4 @@
 import { OPTION_TABLE } from './option-table.js';
-import { markdownOptionTable } from '../../../tools/markdown-option-table.js';
 import { parseCommandLine } from './parse-command-line.js';
 
 type Env = Record<string, string>;
@@ -285,13 +284,5 @@ describe('The command line and the environment', () => {
       kind: 'version',
       text: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string,
     });
-  });
-
-  it('is documented by a table of all options', () => {
-    const rows = markdownOptionTable().split('\n').slice(2);
-    expect(rows).toHaveLength(OPTION_TABLE.length);
-    expect(rows[0]).toBe(
-      '| `-p`, `--port <number>` | `PACKETFLIX_PORT` | `5001` | TCP port to listen on; 0 selects a free port |',
-    );
   });
 });

@@ -10,7 +10,6 @@ import {
   ValidateNested,
   validateSync,
   type ValidationError,
-  type ValidationOptions,
 } from 'class-validator';
 import { CaptureError } from '../../../shared/protocol/capture-error.js';
 import type { CaptureTarget } from './capture-target.js';
@@ -23,27 +22,22 @@ const MAX_NAME_LENGTH = 4096;
 const MAX_LABEL_LENGTH = 1024;
 
 /** Null counts as absent everywhere: that is how Go and JavaScript clients spell "none". */
-function WholeNumber(meaning: string): PropertyDecorator {
+function WholeNumber(): PropertyDecorator {
   const message = 'must be a whole number, 0 or more, below 2^53';
   return allOf(
-    IsOptional(meant(meaning)),
+    IsOptional(),
     IsInt({ message }),
     Min(0, { message }),
     Max(Number.MAX_SAFE_INTEGER, { message }),
   );
 }
 
-function Text(maxLength: number, meaning: string): PropertyDecorator {
+function Text(maxLength: number): PropertyDecorator {
   return allOf(
-    IsOptional(meant(meaning)),
+    IsOptional(),
     IsString({ message: 'must be a string' }),
     MaxLength(maxLength, { message: `must have at most ${maxLength} characters` }),
   );
-}
-
-/** Told in docs/api. */
-function meant(meaning: string): ValidationOptions {
-  return { context: { meaning } };
 }
 
 function allOf(...decorators: PropertyDecorator[]): PropertyDecorator {
@@ -53,10 +47,10 @@ function allOf(...decorators: PropertyDecorator[]): PropertyDecorator {
 }
 
 class ClusterDto {
-  @Text(MAX_LABEL_LENGTH, 'name of the cluster')
+  @Text(MAX_LABEL_LENGTH)
   context?: string | null = undefined;
 
-  @Text(MAX_LABEL_LENGTH, 'told in the stream')
+  @Text(MAX_LABEL_LENGTH)
   uid?: string | null = undefined;
 }
 
@@ -65,43 +59,43 @@ class ClusterDto {
  * attribute must be initialised: the own keys of a new instance are the list of attributes that are read.
  */
 export class ContainerDto {
-  @WholeNumber('inode number of the network namespace; 0: unknown')
+  @WholeNumber()
   netns?: number | null = undefined;
 
-  @WholeNumber('a process in it; 0: unknown')
+  @WholeNumber()
   pid?: number | null = undefined;
 
-  @WholeNumber('start time of that process, field 22 of /proc/PID/stat; 0: unknown')
+  @WholeNumber()
   starttime?: number | null = undefined;
 
-  @Text(MAX_NAME_LENGTH, 'name of the target in the directory')
+  @Text(MAX_NAME_LENGTH)
   name?: string | null = undefined;
 
-  @Text(MAX_NAME_LENGTH, 'tells apart same names of several engines')
+  @Text(MAX_NAME_LENGTH)
   prefix?: string | null = undefined;
 
-  @IsOptional(meant('names of interfaces, used where nif is absent'))
+  @IsOptional()
   @IsArray({ message: 'must be an array of strings' })
   @IsString({ each: true, message: 'must be an array of strings' })
   'network-interfaces'?: string[] | null = undefined;
 
-  @Text(MAX_LABEL_LENGTH, 'docker, pod, proc, ...; chooses among several targets of that name')
+  @Text(MAX_LABEL_LENGTH)
   type?: string | null = undefined;
 
-  @Text(MAX_LABEL_LENGTH, 'told in the stream')
+  @Text(MAX_LABEL_LENGTH)
   'node-name'?: string | null = undefined;
 
   /** Part of the API, of no use to this service. */
-  @Text(MAX_LABEL_LENGTH, 'of no use to this service')
+  @Text(MAX_LABEL_LENGTH)
   'capture-service'?: string | null = undefined;
 
-  @IsOptional(meant('where the node belongs to'))
+  @IsOptional()
   @IsInstance(ClusterDto, { message: 'must be an object' })
   @ValidateNested()
   cluster?: ClusterDto | null = undefined;
 
   /** Part of the API, of no use to this service. */
-  @WholeNumber('of no use to this service')
+  @WholeNumber()
   captureport?: number | null = undefined;
 }
 

@@ -1,7 +1,13 @@
-import { Module } from '@nestjs/common';
+import { Module, type NestModule } from '@nestjs/common';
 import { GhostwireProxy } from './ghostwire-proxy.js';
-import { OwnRoutes } from './own-routes.js';
 
-/** Loaded only with `--proxy-discovery`: see DiscoveryModule. */
-@Module({ providers: [GhostwireProxy, OwnRoutes] })
-export class GhostwireProxyModule {}
+/** Proxies GhostWire at `/discover/...` and at every path that this service does not serve itself. */
+@Module({ providers: [GhostwireProxy] })
+export class GhostwireProxyModule implements NestModule {
+  constructor(private readonly proxy: GhostwireProxy) {}
+
+  /** Nest calls this before it registers the routes of controllers. */
+  configure(): void {
+    this.proxy.mount();
+  }
+}

@@ -1,29 +1,38 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { createProxyMiddleware } from 'http-proxy-middleware';
-import type { Plugin, RequestHandler } from 'http-proxy-middleware';
+import { createProxyMiddleware, proxyEventsPlugin } from 'http-proxy-middleware';
+import type { RequestHandler } from 'http-proxy-middleware';
 import { ServerResponse } from 'node:http';
 import type { ClientRequest, IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { DiscoveryConfig } from '../../config/discovery.config.js';
 import { pathOf } from '../../http/request-target.js';
 import { UpgradeRoutes } from '../../http/upgrade-routes.js';
-import { expectAnswerWithin } from './answer-deadline.js';
-import { ENABLE_MONOLITH, forwardedHeaders, forwardedTrailers } from './forwarded-headers.js';
-import { OwnRoutes } from './own-routes.js';
-import { passAnswer } from './pass-answer.js';
+import { OperatorPort } from '../../operations/operator-port.js';
+import { abortWithClient, closeTogether, limitTimeToAnswer } from './connection-ends.js';
+import {
+  DISCOVERY_PREFIX,
+  ENABLE_MONOLITH,
+  forwardedHeaders,
+  forwardedTrailers,
+  passAnswer,
+  upstreamTarget,
+} from './forwarded-message.js';
 import { answerFailure, proxyFailure } from './proxy-failure.js';
-import { DISCOVERY_PREFIX, upstreamTarget } from './upstream-target.js';
-import { abandonWithClient, endTogether } from './websocket-ends.js';
 
-/** Stands in front of the GhostWire service: `/discover/...`, and every path that nothing of ours serves. */
+/** The layers of Express's router; those of routes, as opposed to middleware, have a `route`. */
+interface Layer {
+  readonly route?: object;
+  match(path: string): boolean;
+}
+
+/** Forwards requests to the GhostWire service: `/discover/...`, and every path without a route of this service. */
 @Injectable()
-export class GhostwireProxy implements OnModuleInit {
+export class GhostwireProxy {
   private readonly logger = new Logger('Proxy');
   private readonly forward: RequestHandler;
   private readonly targets = new WeakMap<IncomingMessage, string>();
-  /** Sockets on which GhostWire's own words have begun: too late for ours. */
+  /** Sockets to which an answer of GhostWire has been started: it is too late for an answer of our own. */
   private readonly answered = new WeakSet<Socket>();
   private failing = false;
 
@@ -31,30 +40,42 @@ export class GhostwireProxy implements OnModuleInit {
     private readonly config: DiscoveryConfig,
     private readonly adapterHost: HttpAdapterHost,
     private readonly upgradeRoutes: UpgradeRoutes,
-    private readonly ownRoutes: OwnRoutes,
+    private readonly operatorPort: OperatorPort,
   ) {
     this.forward = createProxyMiddleware({
       target: { protocol: 'http:', hostname: config.service, port: config.gwPort },
       changeOrigin: true,
       headers: { [ENABLE_MONOLITH.name]: ENABLE_MONOLITH.value },
       pathRewrite: (_, request) => this.targets.get(request),
-      // A connection per request: none that is half-dead, no queue behind event streams, and nobody's bytes ever
-      // follow another client's.
+      // One connection per request, so that no request fails on a stale connection, waits for an event stream, or
+      // follows bytes of another client.
       agent: false,
       selfHandleResponse: true,
-      // The standard ones answer errors in their own way and with other codes.
+      // The default plugins would answer errors with other status codes and write to the console.
       ejectPlugins: true,
-      plugins: [this.listen],
+      plugins: [proxyEventsPlugin],
+      on: {
+        proxyReq: (upstream, request, response) => this.onRequest(upstream, request, response),
+        proxyReqWs: (upstream, request, socket) => this.onHandshake(upstream, request, socket),
+        proxyRes: (answer, request, response) => this.onAnswer(answer, request, response),
+        error: (error, request, to) => {
+          if (request && to) this.fail(error, request, to);
+        },
+      },
     });
   }
 
-  /** Nest calls this after it has registered all controllers, and before its own "not found". */
-  onModuleInit(): void {
+  /**
+   * Adds the proxy to the application, before the routes of controllers. Nest's `MiddlewareConsumer` is of no use here:
+   * it adds a route for all paths, and the proxy must know which paths have routes.
+   */
+  mount(): void {
     const { httpAdapter } = this.adapterHost;
-    // Uploads may take as long as they like; what takes long is told from what stands still by the deadline.
+    // The duration of uploads is not limited: `limitTimeToAnswer` detects those that make no progress.
     (httpAdapter.getHttpServer() as Server).requestTimeout = 0;
     httpAdapter.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
-      if (!this.wants(request.url)) return next();
+      const path = pathOf(request.url ?? '');
+      if (path === undefined || this.operatorPort.received(request) || !this.isForwarded(path)) return next();
       this.prepare(request, false);
       void this.forward(request, response, (error) => this.logger.debug(error));
     });
@@ -63,86 +84,90 @@ export class GhostwireProxy implements OnModuleInit {
       this.prepare(request, true);
       this.forward.upgrade(request, socket as Socket, head);
     };
-    const isTheirs = (path: string) => !this.ownRoutes.has(path);
-    this.upgradeRoutes.prefix(DISCOVERY_PREFIX, upgrade, isTheirs);
-    this.upgradeRoutes.fallback(upgrade, isTheirs);
+    const isForwarded = (path: string) => this.isForwarded(path);
+    this.upgradeRoutes.prefix(DISCOVERY_PREFIX, upgrade, isForwarded);
+    this.upgradeRoutes.fallback(upgrade, isForwarded);
   }
 
-  private wants(target = ''): boolean {
-    const path = pathOf(target);
-    return path !== undefined && !this.ownRoutes.has(path);
+  /** Whether no controller serves this path, with any method: a `POST` to a path of this service is not forwarded. */
+  private isForwarded(path: string): boolean {
+    if (this.operatorPort.isElsewhere(path)) return true;
+    const { router } = this.adapterHost.httpAdapter.getInstance<{ router: { stack: readonly Layer[] } }>();
+    return !router.stack.some((layer) => layer.route !== undefined && matches(layer, path));
   }
 
   private prepare(request: IncomingMessage, websocket: boolean): void {
     this.targets.set(request, upstreamTarget(request.url ?? '') ?? '/');
-    // http-proxy-middleware parses what stands here and passes over what is no URL, `//` for one.
+    // The library parses the target, even if there is no `pathFilter`, and does not forward requests whose target is
+    // not a URL, such as `//` (chimurai/http-proxy-middleware pull request 1043). `pathRewrite` sets the real target.
     request.url = '/';
     request.headers = forwardedHeaders(request, websocket);
   }
 
-  private readonly listen: Plugin = (proxy) => {
-    proxy.on('proxyReq', (asked, request, response) => this.onAsked(asked, request, response));
-    proxy.on('proxyReqWs', (asked, request, socket) => this.onHandshake(asked, request, socket));
-    proxy.on('proxyRes', (answer, request, response) => {
-      this.onAnswer();
-      try {
-        passAnswer(answer, request, response);
-      } catch (error) {
-        answer.destroy();
-        this.fail(error as Error, request, response);
-      }
-    });
-    proxy.on('error', (error, request, to) => {
-      if (request && to) this.fail(error, request, to);
-    });
-  };
-
-  private onAsked(asked: ClientRequest, request: IncomingMessage, response: ServerResponse): void {
-    expectAnswerWithin(this.config.timeoutSeconds * 1000, asked, request);
-    // Before `pipe` listens: it ends the request, and trailers must be there by then.
-    request.once('end', () => asked.addTrailers(forwardedTrailers(request)));
-    // Nobody asked for a protocol switch; Node would just cut the connection and say nothing.
-    asked.once('upgrade', (_, socket) => {
+  private onRequest(upstream: ClientRequest, request: IncomingMessage, response: ServerResponse): void {
+    limitTimeToAnswer(this.config.timeoutSeconds * 1000, upstream, request);
+    // Must be registered before `pipe`, which ends the request: trailers cannot be added after that.
+    request.once('end', () => upstream.addTrailers(forwardedTrailers(request)));
+    // The client did not ask for another protocol. Without a listener, Node.js closes the connection silently.
+    upstream.once('upgrade', (_, socket) => {
       socket.destroy();
       this.fail(new Error('unexpected protocol switch'), request, response);
     });
   }
 
-  private onHandshake(asked: ClientRequest, request: IncomingMessage, client: Socket): void {
-    expectAnswerWithin(this.config.timeoutSeconds * 1000, asked, request);
-    abandonWithClient(asked, client);
-    asked.once('response', () => this.answered.add(client));
-    asked.once('upgrade', (_, upstream) => {
-      this.onAnswer();
+  private onHandshake(upstream: ClientRequest, request: IncomingMessage, client: Socket): void {
+    limitTimeToAnswer(this.config.timeoutSeconds * 1000, upstream, request);
+    abortWithClient(upstream, client);
+    upstream.once('response', () => this.answered.add(client));
+    upstream.once('upgrade', (_, socket) => {
+      this.reportRecovery();
       this.answered.add(client);
-      endTogether(client, upstream);
+      closeTogether(client, socket);
     });
   }
 
-  private onAnswer(): void {
+  private onAnswer(answer: IncomingMessage, request: IncomingMessage, response: ServerResponse): void {
+    this.reportRecovery();
+    try {
+      passAnswer(answer, request, response);
+    } catch (error) {
+      answer.destroy();
+      this.fail(error as Error, request, response);
+    }
+  }
+
+  private reportRecovery(): void {
     if (this.failing) this.logger.log('GhostWire answers again');
     this.failing = false;
   }
 
   private fail(error: Error, request: IncomingMessage, to: ServerResponse | Socket): void {
     const failure = proxyFailure(error, this.config);
-    // Clients go away all the time; that is no failure of GhostWire.
+    // A client that closes its connection is not a failure of GhostWire.
     const { writable, readableEnded } = request.socket;
-    const clientHasGone = to.destroyed || !writable || readableEnded;
-    const { method } = request;
-    const event = { message: failure.message, method, target: this.targets.get(request) };
-    // Pages ask every few seconds: one warning is enough until there is an answer again.
-    if (clientHasGone || this.failing) this.logger.debug(event);
+    const clientLeft = to.destroyed || !writable || readableEnded;
+    const event = { message: failure.message, method: request.method, target: this.targets.get(request) };
+    // Pages send requests every few seconds: one warning is enough until GhostWire answers again.
+    if (clientLeft || this.failing) this.logger.debug(event);
     else this.logger.warn(event);
-    this.failing ||= !clientHasGone;
+    this.failing ||= !clientLeft;
     if (to instanceof ServerResponse) {
       if (to.headersSent || to.destroyed) return void to.destroy();
       answerFailure(failure, to);
-      // The rest of an upload goes nowhere, but must be read for the client to see the answer.
+      // The client sees the answer only if the rest of its upload is read.
       request.unpipe();
       request.resume();
     } else if (!this.answered.has(to) && to.writable) {
       answerFailure(failure, to);
     }
+  }
+}
+
+function matches(layer: Layer, path: string): boolean {
+  try {
+    return layer.match(path);
+  } catch {
+    // URIError: a parameter of the path cannot be decoded. The path matches, and Express will answer with 400.
+    return true;
   }
 }

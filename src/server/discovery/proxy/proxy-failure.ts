@@ -1,35 +1,36 @@
 import { ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { DiscoveryConfig } from '../../config/discovery.config.js';
-import { AnswerLateError } from './answer-deadline.js';
+import { AnswerTimeoutError } from './connection-ends.js';
 
-/** Why there is no answer of GhostWire to pass on, for whoever asked. */
+/** The answer to the client if there is none of GhostWire. */
 export interface ProxyFailure {
   readonly statusCode: 502 | 504;
   readonly message: string;
 }
 
-/** Codes of failed connects and look-ups; all others came with a connection that was there. */
+/** Codes of failed connection attempts and host name look-ups. All others occur on an established connection. */
 const UNREACHABLE = /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|EADDRNOTAVAIL|EACCES)/;
 
-/** What an error on the way to GhostWire means. */
+/** Converts an error of the connection to GhostWire. */
 export function proxyFailure(error: Error, { service, gwPort }: DiscoveryConfig): ProxyFailure {
   const { code = error.message } = error as NodeJS.ErrnoException;
-  const at = `${service} port ${gwPort}`;
-  if (error instanceof AnswerLateError) {
-    return { statusCode: 504, message: `GhostWire is too slow (${error.message}): ${at}` };
+  const address = `${service} port ${gwPort}`;
+  if (error instanceof AnswerTimeoutError) {
+    return { statusCode: 504, message: `GhostWire is too slow (${error.message}): ${address}` };
   }
-  if (code === 'ETIMEDOUT')
-    return { statusCode: 504, message: `GhostWire cannot be reached (${code}): ${at}` };
+  if (code === 'ETIMEDOUT') {
+    return { statusCode: 504, message: `GhostWire cannot be reached (${code}): ${address}` };
+  }
   const problem = UNREACHABLE.test(code)
     ? 'cannot be reached'
     : /^(HPE_|ERR_)/.test(code)
-      ? 'answered nonsense'
-      : 'broke off before its answer';
-  return { statusCode: 502, message: `GhostWire ${problem} (${code}): ${at}` };
+      ? 'sent an invalid answer'
+      : 'closed the connection before its answer';
+  return { statusCode: 502, message: `GhostWire ${problem} (${code}): ${address}` };
 }
 
-/** Says so in JSON of the shape that Nest's errors have; to a websocket, which has no response object, by hand. */
+/** Answers with JSON in the form of Nest's errors. Websocket requests have no response object, only their socket. */
 export function answerFailure({ statusCode, message }: ProxyFailure, to: ServerResponse | Duplex): void {
   const error = STATUS_CODES[statusCode] ?? '';
   const body = Buffer.from(JSON.stringify({ statusCode, message, error }));

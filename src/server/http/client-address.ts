@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { TcpConnection } from '../../shared/protocol/capture-spec.js';
 import { addressLiteral } from '../../shared/protocol/tcp-endpoint.js';
 
-/** The connection that carries a capture and so must not be in it; undefined once it is gone. */
+/** The connection that carries a capture and must be excluded from it; undefined if it is closed. */
 export function ownConnection(
   socket: Pick<Socket, 'localAddress' | 'localPort' | 'remoteAddress' | 'remotePort'>,
 ): TcpConnection | undefined {
@@ -16,10 +16,10 @@ export function ownConnection(
   };
 }
 
-/** The other end of a connection, for people. */
+/** Address and port of the client, for the log. */
 export function clientOf({
   remoteAddress,
   remotePort,
 }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
-  return `${addressLiteral(remoteAddress ?? 'nobody')} port ${remotePort}`;
+  return `${addressLiteral(remoteAddress ?? 'unknown')} port ${remotePort}`;
 }

@@ -1,7 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { UpgradeRoutes } from './upgrade-routes.js';
 
-/** Global: whoever serves websockets, gateway or proxy, adds routes to the one table. */
+/** Global, because every module that serves websockets, as a gateway or a proxy, adds routes to the one table. */
 @Global()
 @Module({ providers: [UpgradeRoutes], exports: [UpgradeRoutes] })
-export class UpgradeModule {}
+export class HttpModule {}

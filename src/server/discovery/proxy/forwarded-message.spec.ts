@@ -1,6 +1,6 @@
-import { upstreamTarget } from './upstream-target.js';
+import { upstreamTarget } from './forwarded-message.js';
 
-describe('What GhostWire is asked for', () => {
+describe('The request target for GhostWire', () => {
   it.each([
     ['/discover/mobyshark', '/mobyshark'],
     ['/discover/', '/'],

@@ -1,4 +1,4 @@
-import { ownConnection } from './own-connection.js';
+import { ownConnection } from './client-address.js';
 
 describe('The connection that carries a capture', () => {
   it.each([
@@ -13,7 +13,7 @@ describe('The connection that carries a capture', () => {
     ).toEqual({ address: expected, port: 5001, peerAddress: expected, peerPort: 40000 });
   });
 
-  it('is unknown once its socket is gone', () => {
+  it('is undefined after its socket was closed', () => {
     expect(
       ownConnection({
         localAddress: undefined,
