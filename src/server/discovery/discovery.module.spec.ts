@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { parseCommandLine } from '../../shared/config/parse-command-line.js';
 import { DiscoveryConfig } from '../config/discovery.config.js';
 import { OptionsModule } from '../config/options.module.js';
+import { OperationsModule } from '../operations/operations.module.js';
 import { DiscoveryModule } from './discovery.module.js';
 import { FallbackTargetDirectory } from './fallback-target-directory.js';
 import { GhostwireTargetDirectory } from './ghostwire-target-directory.js';
@@ -24,7 +25,8 @@ class EmptyTargetDirectory extends TargetDirectory {
 async function directoryOf(discovery: DynamicModule, env: NodeJS.ProcessEnv = {}): Promise<TargetDirectory> {
   const commandLine = parseCommandLine(['--gw-port', '4711'], env);
   if (commandLine.kind !== 'options') throw new Error(`not options: ${commandLine.kind}`);
-  const imports = [OptionsModule.forRoot(commandLine.options), discovery];
+  const operations = OperationsModule.forRoot({ operatorAddress: { kind: 'off' } });
+  const imports = [OptionsModule.forRoot(commandLine.options), operations, discovery];
   const app = await NestFactory.createApplicationContext(
     { module: class TestModule {}, imports },
     { logger: false, abortOnError: false },
