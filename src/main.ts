@@ -1,21 +1,22 @@
-// No compile cache of Node.js: whoever is first in /tmp, or the server where it is the same user, could leave code
-// there that engines then run with their powers. It would save a tenth of a second at the start.
+// The compile cache of Node.js is not used, although it would save a tenth of a second: another user who creates its
+// directory in /tmp first, or the server if it runs as the same user, could store code there that engines execute with
+// their privileges.
 export {};
 
-/** As in package.json, `engines`: older ones lack `shouldUpgradeCallback` of the HTTP server. */
+/** As in package.json, `engines`: earlier versions lack `shouldUpgradeCallback` of the HTTP server. */
 const OLDEST_NODE = [
   { major: 22, minor: 21 },
   { major: 24, minor: 9 },
 ];
 
 assertNodeVersion(process.versions.node);
-await play(process.argv[2], process.argv.slice(3));
+await runRole(process.argv[2], process.argv.slice(3));
 
 /**
- * Plays one role. Each is loaded only when it is played: native code stays out of the server, and Nest out of
- * the engines, which have the privileges.
+ * Each process loads only the code of its own role: no native code in the server, and no Nest in the privileged
+ * processes.
  */
-async function play(role: string | undefined, argv: string[]): Promise<void> {
+async function runRole(role: string | undefined, argv: string[]): Promise<void> {
   switch (role) {
     case 'server':
       return await (await import('./server/main.js')).runServer(argv);
@@ -35,8 +36,8 @@ function assertNodeVersion(version: string): void {
   const newest = OLDEST_NODE.at(-1)?.major ?? 0;
   if (major > newest || OLDEST_NODE.some((oldest) => major === oldest.major && minor >= oldest.minor)) return;
   process.stderr.write(
-    `packetflix: this is Node ${version}, but 22.21 or later of the 22 line, or 24.9 or later is needed; ` +
-      '"npm start" brings one along\n',
+    `packetflix: Node.js ${version} is not supported: version 22.21 or later of the 22 line, or 24.9 or later, is ` +
+      'required. "npm start" installs one\n',
   );
   process.exit(1);
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { installCrashHandler, logFormat, ProcessLog } from '../shared/logging/process-log.js';
 import { assertPrivileges } from '../shared/privileges/privileges.js';
-import { onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
+import { isSupervised, onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
 import { DiscovererServer } from './server.js';
 import { Scanner } from './scanner.js';
 
@@ -19,7 +19,7 @@ export async function runDiscoverer(args: string[]): Promise<void> {
   });
   if (!values.socket) throw new Error('the discoverer needs --socket PATH');
   process.title = 'packetflix: discoverer';
-  if (process.env['PACKETFLIX_SUPERVISED'] === '1') {
+  if (isSupervised(process.env)) {
     assertPrivileges('discoverer');
     new SupervisorLink();
   }

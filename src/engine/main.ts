@@ -4,7 +4,7 @@ import { installCrashHandler, logFormat } from '../shared/logging/process-log.js
 import { assertPrivileges } from '../shared/privileges/privileges.js';
 import { CapabilitySet } from '../shared/privileges/capabilities.js';
 import { missingForCaptures } from '../shared/privileges/capabilities.js';
-import { onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
+import { isSupervised, onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
 import { CaptureError } from '../shared/protocol/capture-error.js';
 import { PACKET_METHODS, type PacketMethod } from '../shared/protocol/protocol.js';
 import { DEFAULT_RING_LIMITS, RingBudget, ringLimits, shareOf } from './capture/ring-budget.js';
@@ -38,7 +38,7 @@ export async function runEngine(args: string[]): Promise<void> {
   process.title = `packetflix: ${basename(values.socket, '.sock').replace('-', ' ')}`;
   setLogFormat(logFormat(values['log-format'], process.stderr.isTTY === true));
   installCrashHandler((level, message, fields) => log(message, level, fields));
-  if (process.env['PACKETFLIX_SUPERVISED'] === '1') {
+  if (isSupervised(process.env)) {
     assertPrivileges('engine');
     new SupervisorLink();
   }

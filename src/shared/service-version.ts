@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** What the service calls itself; never holds version information. */
+/** Name of the service in GET /version; never contains version information. */
 export const SERVICE_NAME = 'packetflix';
 
-/** Semantic version from package.json, which lies two levels above both `src/version` and `dist/version`. */
+/** Semantic version from package.json, which is two levels above both `src/shared` and `dist/shared`. */
 export const SERVICE_VERSION = readVersion(new URL('../../package.json', import.meta.url));
 
 function readVersion(packageJson: URL): string {

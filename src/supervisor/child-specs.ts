@@ -21,6 +21,17 @@ export function ownProgram(...args: readonly string[]): Command {
   return { file: process.execPath, args: [NO_DEBUGGER, PROGRAM, ...args] };
 }
 
+/**
+ * A command that succeeds if its user may read the code: it loads a file of this program, and a package, because
+ * `node_modules` may have other permissions.
+ */
+export function readingTheCode(): Command {
+  return {
+    file: process.execPath,
+    args: ['--import', import.meta.resolve('reflect-metadata'), PROGRAM, '--version'],
+  };
+}
+
 /** Server, engines and discoverer: this program in its other roles. */
 export function createChildSpecs(
   argv: readonly string[],

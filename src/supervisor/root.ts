@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { CapabilitySet } from '../shared/privileges/capabilities.js';
 import { assertPrivileges } from '../shared/privileges/privileges.js';
 import type { Command } from './child-process.js';
-import { ownProgram } from './child-specs.js';
+import { ownProgram, readingTheCode } from './child-specs.js';
 import {
   asUser,
   missingForGivingUpRoot,
@@ -95,7 +95,7 @@ function mayReadCode(user: ServiceUser, capabilities: CapabilitySet): boolean {
     failure(asUser('filter compiler', user, command, capabilities));
   const refused = failureOf({ file: SETPRIV, args: ['--version'] });
   if (refused) throw new Error(`cannot become user ${user.uid}, group ${user.gid}: ${refused}`);
-  return failureOf(ownProgram('--version')) === undefined;
+  return failureOf(readingTheCode()) === undefined;
 }
 
 /** Undefined: the command succeeded. */

@@ -8,7 +8,7 @@ import { run } from '../kit/run.js';
 import { Service } from '../kit/service.js';
 
 const MANY = 200;
-/** As many as an impatient client opens at a time. */
+/** Captures that are opened concurrently. */
 const AT_ONCE = 20;
 const PROMISED_END_MS = 5_000;
 /**
@@ -23,7 +23,7 @@ interface Scene extends AsyncDisposable {
   readonly capture: () => Promise<CaptureClient>;
 }
 
-/** A service, and a wire with packets on it. */
+/** A service, and a veth pair with packets. */
 async function scene(): Promise<Scene> {
   const stack = new AsyncDisposableStack();
   const namespace = stack.use(await NetworkNamespace.create());
@@ -38,7 +38,7 @@ async function scene(): Promise<Scene> {
   return { namespace, service, capture, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-/** Without CAP_SYS_RESOURCE, which root may lack in a container, only the same user may: see prlimit(2). */
+/** Runs as the user of the process: without CAP_SYS_RESOURCE, which root may lack in a container, prlimit(2) requires that. */
 async function setLimit(pid: number, limit: string): Promise<void> {
   const { uids, gids } = privilegesOf(pid);
   const asThatUser = ['--reuid', String(uids[0]), '--regid', String(gids[0]), '--clear-groups', '--'];
@@ -54,7 +54,7 @@ async function manyCaptures({ capture }: Scene): Promise<CaptureClient[]> {
 }
 
 describeAsRoot(`With ${MANY} captures, the service`, () => {
-  it('ends within 5 s of a SIGTERM, with whole streams, whatever some clients do', async () => {
+  it('ends within 5 s of a SIGTERM, with complete streams, even if some clients do not read', async () => {
     await using it = await scene();
     const { service } = it;
     const clients = await manyCaptures(it);
@@ -72,14 +72,14 @@ describeAsRoot(`With ${MANY} captures, the service`, () => {
     await service.nothingIsLeft(500);
     for (const client of clients) {
       if (stalled.includes(client)) continue;
-      // Which also sees to it that the stream ends with a whole block.
+      // Also checks that the stream ends with a complete block.
       expect((await client.ended()).code).toBe(1001);
       expect(client.statistics.length).toBeGreaterThan(0);
     }
     for (const client of stalled) client.resume();
   });
 
-  it('leaves nothing alive after a SIGKILL', async () => {
+  it('leaves no process running after a SIGKILL', async () => {
     await using it = await scene();
     await manyCaptures(it);
     const { service } = it;
@@ -95,7 +95,7 @@ describeAsRoot('An engine that', () => {
   it.each([
     ['crashes', (pid: number) => Promise.resolve(process.kill(pid, 'SIGSEGV'))],
     ['runs out of memory', (pid: number) => setLimit(pid, '--as=1:')],
-  ])('%s ends its captures with a reason, and another one takes its place', async (_, harm) => {
+  ])('%s ends its captures with a reason, and is replaced', async (_, harm) => {
     await using it = await scene();
     const { service } = it;
     const engines = service.allInRole('engine');
@@ -106,7 +106,7 @@ describeAsRoot('An engine that', () => {
     await eventually(
       'the end of its captures',
       async () => {
-        // What is out of memory fails when it needs more.
+        // An engine at its memory limit fails when it allocates more.
         if (isAlive(engine?.pid ?? 0)) {
           provoking.use(await CaptureClient.open(service, { netns: it.namespace.inode, nif: 'eth1' }));
         }
@@ -123,7 +123,7 @@ describeAsRoot('An engine that', () => {
     });
   });
 
-  it('has no descriptors left refuses what comes, with a reason, and goes on when there are some again', async () => {
+  it('has no file descriptors left refuses captures with a reason, and accepts them when there are some again', async () => {
     await using it = await scene();
     const { service } = it;
     const engines = service.allInRole('engine');
@@ -131,7 +131,7 @@ describeAsRoot('An engine that', () => {
     const limit = async (count: string): Promise<void> => {
       for (const { pid } of engines) await setLimit(pid, `--nofile=${count}:`);
     };
-    // Descriptors are numbered from the lowest that is free: so nothing can be opened at all.
+    // The lowest free number is used for a new descriptor, so no file can be opened at all.
     await limit('8');
     const refused = await CaptureClient.open(service, { netns: it.namespace.inode, nif: 'eth1' });
     expect(await refused.ended(30_000)).toEqual({

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Child } from '../kit/child.js';
 import { CaptureClient } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
@@ -7,14 +10,14 @@ import { copyProduction } from './production-copy.js';
 import { mask, NO_CAPABILITIES, only, privilegesOf, type Privileges } from '../kit/processes.js';
 import { MAIN, netnsOfThisProcess, Service, type RoleName } from '../kit/service.js';
 
-/** Bit numbers, written out here on purpose: the test must not take them from what it tests. */
+/** Bit numbers of the capabilities; not imported from the code under test on purpose. */
 const [DAC_OVERRIDE, DAC_READ_SEARCH, SETGID, SETUID, SETPCAP, NET_RAW, SYS_PTRACE, SYS_ADMIN] = [
   1, 2, 6, 7, 8, 13, 19, 21,
 ] as const;
 const ENGINE = mask(DAC_READ_SEARCH, NET_RAW, SYS_PTRACE, SYS_ADMIN);
 const DISCOVERY = mask(DAC_OVERRIDE, DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN);
 
-/** All five sets of a process that starts no other with more than it has itself. */
+/** The same capabilities in all five sets. */
 function exactly(capabilities: string, ids: { uid: number; gid: number }): Privileges {
   return {
     uids: only(ids.uid),
@@ -50,7 +53,7 @@ async function privilegesOfRoles(service: Service): Promise<Record<RoleName, Pri
 const SERVICE = { uid: 65533, gid: 65533 };
 
 describeAsRoot('A service that root starts', () => {
-  it('becomes another user, the server and the filter compilers without powers, the others with few', async () => {
+  it('becomes another user; server and filter compilers have no privileges, the others few', async () => {
     await using service = await Service.start();
     await capturesWithFilter(service);
     expect(privilegesOf(service.pid)).toEqual(
@@ -60,7 +63,7 @@ describeAsRoot('A service that root starts', () => {
       server: exactly(NO_CAPABILITIES, SERVICE),
       engine: exactly(ENGINE, SERVICE),
       discoverer: exactly(DISCOVERY, SERVICE),
-      // What it may not get, as no program gives it anything any more.
+      // no_new_privs is set, so it cannot gain what the bounding set has.
       'filter compiler': { ...exactly(NO_CAPABILITIES, SERVICE), bounding: ENGINE },
     });
   });
@@ -69,13 +72,13 @@ describeAsRoot('A service that root starts', () => {
     ['--user', '12345', { uid: 12345, gid: 12345 }],
     ['--user', '12345:54321', { uid: 12345, gid: 54321 }],
     ['--user', 'nobody', { uid: 65534, gid: 65534 }],
-  ])('becomes who %s %s names', async (flag, user, ids) => {
+  ])('becomes the user of %s %s', async (flag, user, ids) => {
     await using service = await Service.start([flag, user]);
     expect(privilegesOf(service.inRole('server').pid)).toEqual(exactly(NO_CAPABILITIES, ids));
     expect(privilegesOf(service.inRole('engine').pid)).toEqual(exactly(ENGINE, ids));
   });
 
-  it('needs no more capabilities for it than the three that give up root', async () => {
+  it('needs only three capabilities to give up root', async () => {
     const caps = '-all,+setuid,+setgid,+setpcap,+sys_ptrace,+sys_admin,+net_raw,+dac_read_search';
     const few = ['setpriv', '--inh-caps=-all', `--bounding-set=${caps}`, '--'];
     await using service = await Service.start([], { command: [...few, process.execPath, MAIN] });
@@ -87,7 +90,7 @@ describeAsRoot('A service that root starts', () => {
   });
 
   it.each(['setuid', 'setgid', 'setpcap'])(
-    'does not begin without %s, and says how to mend it',
+    'does not start without %s, and reports how to fix it',
     async (missing) => {
       const less = ['--inh-caps=-all', `--bounding-set=-${missing}`, '--'];
       const child = await Child.start('setpriv', [...less, process.execPath, MAIN, '--port', '0']);
@@ -109,7 +112,7 @@ describeAsRoot('A service that root starts', () => {
   });
 });
 
-describeAsRoot('A service in a folder that only root may enter', () => {
+describeAsRoot('A service in a directory that only root may enter', () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync('/root/packetflix-test-');
@@ -120,7 +123,7 @@ describeAsRoot('A service in a folder that only root may enter', () => {
   const start = (...options: string[]): Promise<Service> =>
     Service.start(options, { command: [process.execPath, `${folder}/dist/main.js`] });
 
-  it('has a server that is nobody, and engines and filter compilers that root gives no powers', async () => {
+  it('runs the server as another user, and engines and filter compilers as user 0 without its capabilities', async () => {
     await using service = await start();
     await capturesWithFilter(service);
     const closed = { uid: 0, gid: SERVICE.gid };
@@ -133,7 +136,7 @@ describeAsRoot('A service in a folder that only root may enter', () => {
     expect(service.log).toMatch(/may not read the code/);
   });
 
-  it('has loaded all that it serves with', async () => {
+  it('has loaded everything that it needs to serve requests', async () => {
     await using service = await start('--local-discovery', '--log-requests', '--debug');
     const answers = await Promise.all(
       ['/version', '/discover/mobyshark', '/healthz', '/readyz', '/nothing', '/capture'].map(
@@ -141,6 +144,30 @@ describeAsRoot('A service in a folder that only root may enter', () => {
       ),
     );
     expect(answers).toEqual([200, 200, 200, 200, 404, 426]);
+  });
+
+  it('has loaded everything that the reverse proxy needs', async () => {
+    const ghostwire = createServer((_, response) => response.end('page')).listen(0, '127.0.0.1');
+    await once(ghostwire, 'listening');
+    const { port } = ghostwire.address() as AddressInfo;
+    try {
+      await using service = await start(
+        '--proxy-discovery',
+        '--gw-port',
+        String(port),
+        '--operator-port',
+        'off',
+      );
+      const page = await fetch(`http://127.0.0.1:${service.port}/`);
+      expect([page.status, await page.text()]).toEqual([200, 'page']);
+      ghostwire.closeAllConnections();
+      ghostwire.close();
+      expect((await fetch(`http://127.0.0.1:${service.port}/`)).status).toBe(502);
+      expect(service.processes().filter(({ command }) => / server /.test(command))).toHaveLength(1);
+      expect(service.log).not.toMatch(/EACCES|was ended/);
+    } finally {
+      ghostwire.close();
+    }
   });
 });
 
@@ -150,12 +177,12 @@ describeAsRoot('A service that another user starts', () => {
   const asUser = ['setpriv', '--reuid=4711', '--regid=4712', '--clear-groups'];
   const program = [process.execPath, MAIN];
 
-  it('shares out the capabilities that it is given, and the server gets none', async () => {
+  it('distributes the capabilities that it is given; the server gets none', async () => {
     await using service = await Service.start([], {
       command: [...asUser, `--inh-caps=-all,${caps}`, `--ambient-caps=-all,${caps}`, '--', ...program],
     });
     await capturesWithFilter(service);
-    // Only CAP_SETPCAP takes something out of the bounding set, which nobody can use without new privileges.
+    // Reducing the bounding set takes CAP_SETPCAP. With no_new_privs set, nothing in it can be gained.
     const { bounding } = privilegesOf(service.pid);
     expect(await privilegesOfRoles(service)).toEqual({
       server: { ...exactly(NO_CAPABILITIES, ids), bounding },
@@ -165,7 +192,7 @@ describeAsRoot('A service that another user starts', () => {
     });
   });
 
-  it('hands on nothing that is not needed', async () => {
+  it('grants no capability that is not needed', async () => {
     const more = `${caps},+net_admin,+sys_boot`;
     await using service = await Service.start([], {
       command: [...asUser, `--inh-caps=-all,${more}`, `--ambient-caps=-all,${more}`, '--', ...program],
@@ -178,7 +205,7 @@ describeAsRoot('A service that another user starts', () => {
     expect(privilegesOf(service.inRole('engine').pid)).toEqual({ ...exactly(ENGINE, ids), bounding });
   });
 
-  it('says at the start what is missing and how to mend it, and serves the rest', async () => {
+  it('reports at the start what is missing and how to fix it, and serves what works without', async () => {
     await using service = await Service.start([], {
       command: [...asUser, '--inh-caps=-all', '--', ...program],
     });

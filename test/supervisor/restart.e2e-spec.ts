@@ -2,8 +2,8 @@ import { eventually } from '../kit/eventually.js';
 import { describeAsRoot } from '../kit/root.js';
 import { Service } from '../kit/service.js';
 
-describeAsRoot('a process of the service that dies', () => {
-  it.each(['engine', 'server'] as const)('is started again: %s', async (role) => {
+describeAsRoot('A process of the service that dies', () => {
+  it.each(['engine', 'server'] as const)('is restarted: %s', async (role) => {
     await using service = await Service.start();
     const { pid } = service.inRole(role);
     const count = service.processes().length;

@@ -15,9 +15,9 @@ async function capture(service: Service): Promise<{ closed: Promise<number> }> {
   return { closed };
 }
 
-describeAsRoot('the end of the service', () => {
+describeAsRoot('The service', () => {
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    'on %s closes captures with 1001, exits with 0 within 5 s, and leaves nothing behind',
+    'closes captures with 1001 on %s, exits with 0 within 5 s, and leaves nothing behind',
     async (signal) => {
       await using service = await Service.start();
       const { closed } = await capture(service);
@@ -33,7 +33,7 @@ describeAsRoot('the end of the service', () => {
     },
   );
 
-  it('is in good order also when the whole group gets the signal, twice within a millisecond', async () => {
+  it('ends in order even if its whole process group receives the signal, twice within a millisecond', async () => {
     await using service = await Service.start([], {
       // The leader of a process group, as a shell makes it of each command.
       command: ['setsid', process.execPath, MAIN],
@@ -47,7 +47,7 @@ describeAsRoot('the end of the service', () => {
     await service.nothingIsLeft(100);
   });
 
-  it('is in good order also right after the start', async () => {
+  it('ends in order right after the start', async () => {
     await using service = await Service.start();
     service.processes();
     service.child.signal('SIGTERM');
@@ -55,23 +55,23 @@ describeAsRoot('the end of the service', () => {
     await service.nothingIsLeft(100);
   });
 
-  it('comes within 2 s for all when the supervisor is killed', async () => {
+  it('ends within 2 s when the supervisor is killed', async () => {
     await using service = await Service.start();
     await capture(service);
     service.processes();
     service.child.signal('SIGKILL');
     await service.nothingIsLeft(2_000);
-    // Only the folder is left, and the next start removes it.
+    // Only the runtime directory is left, and the next start removes it.
     expect(runtimeDirectories(service.pid)).toHaveLength(1);
     await using next = await Service.start();
     expect(await next.answers()).toBe(true);
     expect(runtimeDirectories(service.pid)).toEqual([]);
   });
 
-  it('reaches the service through npm', async () => {
+  it('ends in order when npm receives the signal', async () => {
     await using service = await Service.start([], { command: ['npm', '--prefix', PROJECT, 'start', '--'] });
     const { closed } = await capture(service);
-    // npm itself, the service in place of its shell, server and engines.
+    // npm, the supervisor (which replaces the shell), server and engines.
     expect(service.processes().length).toBeGreaterThanOrEqual(4);
     service.child.signal('SIGTERM');
     expect(await closed).toBe(1001);

@@ -4,9 +4,9 @@ import { eventually } from '../kit/eventually.js';
 import { describeAsRoot } from '../kit/root.js';
 import { netnsOfThisProcess, Service, type RoleName } from '../kit/service.js';
 
-/** We promise 5 s; a machine that runs other tests meanwhile may take longer to show it. */
+/** 5 s are promised; on a machine that is busy with other tests it may take longer. */
 const NOTICED_WITHIN_MS = 15_000;
-/** Longer than a child may be silent. */
+/** Longer than the watchdog tolerates silence. */
 const LONG_STOP_MS = 6_000;
 
 const request = { netns: netnsOfThisProcess(), nif: 'lo' };
@@ -18,14 +18,14 @@ async function runningCapture(service: Service): Promise<CaptureClient> {
 }
 
 describeAsRoot('A process of the service that hangs', () => {
-  it('takes the captures of its engine along, with a reason, and no others', async () => {
+  it('ends only the captures of its engine, with a reason, if it is an engine', async () => {
     await using service = await Service.start();
     const engines = service.allInRole('engine');
     // The engine with the fewest captures gets the next one, so each has one now.
     const clients = await Promise.all(engines.map(() => runningCapture(service)));
     const begin = performance.now();
     process.kill(engines[0]?.pid ?? 0, 'SIGSTOP');
-    // Those that come now, before anybody knows, are not lost for long either.
+    // A capture that is requested before the hang is detected is answered, too.
     const late = await CaptureClient.open(service, request);
 
     await service.child.saying(/engine 0 hangs: no sign of life for \d/, NOTICED_WITHIN_MS);
@@ -42,7 +42,7 @@ describeAsRoot('A process of the service that hangs', () => {
     for (const client of clients) if (!client.closing) await client.close();
   });
 
-  it.each(['discoverer', 'server'] as const)('is ended and started again: %s', async (role: RoleName) => {
+  it.each(['discoverer', 'server'] as const)('is killed and restarted: %s', async (role: RoleName) => {
     await using service = await Service.start();
     const { pid } = service.inRole(role);
     process.kill(pid, 'SIGSTOP');
@@ -51,7 +51,7 @@ describeAsRoot('A process of the service that hangs', () => {
     await eventually('the service to answer again', () => service.answers(), NOTICED_WITHIN_MS);
   });
 
-  it('leaves its children alone when it is the supervisor, and they leave it alone', async () => {
+  it('does not affect the others if it is the supervisor', async () => {
     await using service = await Service.start();
     await using client = await runningCapture(service);
     const before = service.processes().map(({ pid }) => pid);
@@ -64,13 +64,13 @@ describeAsRoot('A process of the service that hangs', () => {
     expect(service.log).not.toMatch(/hangs/);
   });
 
-  it('is none of them when all were stopped, as with a machine that sleeps', async () => {
+  it('is not detected wrongly when all were stopped, as by suspending the machine', async () => {
     await using service = await Service.start();
     await using client = await runningCapture(service);
     const pids = service.processes().map(({ pid }) => pid);
     for (const pid of pids) process.kill(pid, 'SIGSTOP');
     await sleep(LONG_STOP_MS);
-    // The supervisor first: it looks before the others can speak.
+    // The supervisor first: it polls before the others can report.
     for (const pid of pids) process.kill(pid, 'SIGCONT');
     await sleep(LONG_STOP_MS / 4);
     expect(service.processes().map(({ pid }) => pid)).toEqual(pids);

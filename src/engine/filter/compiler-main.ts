@@ -2,6 +2,7 @@ import { closeSync, readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { readLink } from '../../shared/linux/proc.js';
 import { assertPrivileges } from '../../shared/privileges/privileges.js';
+import { isSupervised } from '../../shared/supervisor-link/supervisor-link.js';
 import { compileFilter, PcapError } from '../pcap/libpcap.js';
 import { banSockets } from './socket-ban.js';
 
@@ -25,7 +26,7 @@ export type CompileAnswer = { readonly program: string } | { readonly error: str
  */
 export async function runCompiler(): Promise<void> {
   process.title = 'packetflix: filter compiler';
-  if (process.env['PACKETFLIX_SUPERVISED'] === '1') assertPrivileges('filter compiler');
+  if (isSupervised(process.env)) assertPrivileges('filter compiler');
   closeInheritedSockets();
   banSockets();
   process.stdout.write(`${COMPILER_READY}\n`);

@@ -1,5 +1,5 @@
-// What somebody would try who has taken over the server. Becomes who the server is, then tries each thing and writes down
-// how it ended, as JSON: the name of the error, or "succeeded".
+// What an attacker in control of the server could try. Becomes the user of the server, makes each attempt and prints the
+// outcomes as JSON: the name of the error, or "succeeded".
 //
 //     as-the-server.mjs UID GID ENGINE_PID SECRET_FILE CODE_FILE
 import { Buffer } from 'node:buffer';
@@ -26,7 +26,7 @@ const IPPROTO_ICMP = 1;
 const PTRACE_ATTACH = 16;
 const MS_BIND = 4096;
 
-// The code may be in a folder that the server's user may not enter: so load first, then become that user.
+// The code may be in a directory that the user of the server may not enter: so it is loaded before the change of user.
 process.setgroups([]);
 process.setgid(Number(gid));
 process.setuid(Number(uid));
@@ -35,7 +35,7 @@ const call = (result) => {
   if (Number(result) >= 0) return;
   throw Object.assign(new Error(), { code: getSystemErrorMap().get(-koffi.errno())?.[0] });
 };
-// A struct iovec for eight bytes. Whether the other process may be read is looked at before the address.
+// A struct iovec for eight bytes. The kernel checks the permission before the address.
 const eightBytes = Buffer.from(new BigUint64Array([0x10000n, 8n]).buffer);
 
 const attempts = {

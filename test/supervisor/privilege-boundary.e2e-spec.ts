@@ -9,15 +9,15 @@ import { privilegesIn, privilegesOf } from '../kit/processes.js';
 import { MAIN, netnsOfThisProcess, Service } from '../kit/service.js';
 
 const PROGRAM = new URL('programs/as-the-server.mjs', import.meta.url).pathname;
-/** What the program needs to become the user; it has none of them when it tries. */
+/** The program needs these to become the user; it has lost them before the attempts. */
 const UNTIL_LOADED = '-all,+setuid,+setgid,+dac_read_search';
 
-describeAsRoot('Whoever takes over the server', () => {
+describeAsRoot('An attacker in control of the server', () => {
   let folder: string;
-  beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'border-'))));
+  beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'boundary-'))));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('can do nothing that the server could not', async () => {
+  it('can do nothing that the server cannot do', async () => {
     const secretFile = join(folder, 'secret');
     writeFileSync(secretFile, 'secret', { mode: 0o600 });
     chmodSync(folder, 0o755);
@@ -36,7 +36,7 @@ describeAsRoot('Whoever takes over the server', () => {
     );
     const { outcomes, status } = JSON.parse(output) as { outcomes: Record<string, string>; status: string };
 
-    // It was who it should be, or the rest would say nothing.
+    // Without the same identity and privileges as the server, the outcomes would mean nothing.
     expect({ ...privilegesIn(status), bounding: '' }).toEqual({ ...server, bounding: '' });
     expect(outcomes).toEqual({
       'enter a network namespace': 'EPERM',
@@ -58,7 +58,7 @@ describeAsRoot('Whoever takes over the server', () => {
     });
   });
 
-  it('gets no debugger by sending SIGUSR1 to the others', async () => {
+  it('cannot start a debugger by sending SIGUSR1 to the other processes', async () => {
     await using service = await Service.start();
     const processes = service.processes();
     for (const { pid } of processes) process.kill(pid, 'SIGUSR1');
@@ -76,7 +76,7 @@ describeAsRoot('Whoever takes over the server', () => {
     }
   });
 
-  it('has no terminal to type into', async () => {
+  it('has no controlling terminal', async () => {
     await using service = await Service.start();
     for (const { pid } of [...service.allInRole('server'), ...service.allInRole('filter compiler')]) {
       const [, , session] = readFileSync(`/proc/${pid}/stat`, 'latin1')
@@ -92,6 +92,6 @@ function linkOf(path: string): string {
   try {
     return readlinkSync(path);
   } catch {
-    return ''; // closed meanwhile
+    return ''; // ENOENT: closed in the meantime
   }
 }
