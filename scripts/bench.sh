@@ -1,5 +1,5 @@
 #!/bin/sh
-# npm run bench: sees to what is missing, then measures. Node runs the benchmark's TypeScript as it is.
+# npm run bench: installs what is missing, then measures. Node runs the benchmark's TypeScript directly.
 set -eu
 cd "$(dirname "$0")/.."
 PATH="$PWD/node_modules/.bin:$PATH"

@@ -1,4 +1,4 @@
-// npm run build: makes dist/ anew.
+// npm run build: rebuilds dist/.
 import { build } from './setup/build.mjs';
 import { SetupError } from './setup/setup-error.mjs';
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# npm run capture: sees to what is missing, then becomes the small client. Writes nothing to standard output itself.
+# npm run capture: installs what is missing, then becomes the capture command. Writes nothing to standard output itself.
 set -eu
 cd "$(dirname "$0")/.."
 PATH="$PWD/node_modules/.bin:$PATH"

@@ -1,9 +1,9 @@
-// Sees to what is missing before `npm start`, `npm test`, `npm run capture`, `npm run bench` or `npm run soak` can run:
+// Installs and builds what `npm start`, `npm test`, `npm run capture`, `npm run bench` and `npm run soak` need:
 //
 //     node scripts/setup.mjs start|test|capture|bench|soak
 //
-// Runs on the machine's own Node (20 or newer) from a fresh clone, so it uses nothing but Node's built-ins.
-// All its output goes to standard error: `npm run --silent capture -- -w -` writes packets to standard output.
+// It runs with the machine's own Node (20 or newer) in a fresh clone, so it uses only Node's built-in modules.
+// All output goes to standard error: `npm run --silent capture -- -w -` writes packets to standard output.
 import { ensureBuild } from './setup/build.mjs';
 import { ensureDependencies } from './setup/dependencies.mjs';
 import { ensureMachineNode, ensureProjectNode } from './setup/node-version.mjs';

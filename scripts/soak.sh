@@ -1,5 +1,5 @@
 #!/bin/sh
-# npm run soak: sees to what is missing, then loads the service for a long time. Node runs the TypeScript as it is.
+# npm run soak: installs what is missing, then loads the service for a long time. Node runs the TypeScript directly.
 set -eu
 cd "$(dirname "$0")/.."
 PATH="$PWD/node_modules/.bin:$PATH"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# npm start: sees to what is missing, then becomes the service. `exec`, so that signals to npm reach the service.
+# npm start: installs what is missing, then becomes the service. It uses `exec`, so that signals to npm reach the service.
 set -eu
 cd "$(dirname "$0")/.."
 PATH="$PWD/node_modules/.bin:$PATH"

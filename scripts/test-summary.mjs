@@ -1,4 +1,4 @@
-// node scripts/test-summary.mjs REPORT: one line about what really ran, from Jest's JSON report.
+// node scripts/test-summary.mjs REPORT: prints one line about what ran, from Jest's JSON report.
 import { readFileSync } from 'node:fs';
 
 console.log(summarize(readReport(process.argv[2])));

@@ -6,10 +6,10 @@ import { SetupError } from './setup-error.mjs';
 
 const DIST = join(PROJECT, 'dist');
 const STAMP = '.sources-sha256';
-/** Everything that decides what a build makes. */
+/** Everything that a build depends on. */
 const SOURCES = ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
 
-/** Builds dist/ unless it was made from exactly these sources. */
+/** Builds dist/ unless it was built from exactly these sources. */
 export function ensureBuild() {
   if (isBuilt()) return;
   say('building dist/');
@@ -17,11 +17,11 @@ export function ensureBuild() {
 }
 
 /**
- * Compiles into a folder aside and then puts it in the place of dist/. So a service that runs from dist/ always
- * finds a complete one when it starts a process again, and a failed build leaves the last good one there.
+ * Compiles into a temporary folder, which then replaces dist/. A running service therefore always finds a complete
+ * dist/ when it restarts a process, and a failed build leaves the previous one in place.
  */
 export function build() {
-  // Before compiling: what is edited meanwhile then counts as not built yet.
+  // Before compiling, so that files edited meanwhile count as not built yet.
   const stamp = hashSources();
   const fresh = `${DIST}.new-${process.pid}`;
   const old = `${DIST}.old-${process.pid}`;
@@ -55,7 +55,7 @@ export function isBuilt() {
   }
 }
 
-/** A hash of the contents, not of times: a fresh clone or another branch changes times at will. */
+/** Hashes contents instead of comparing times, because a fresh clone or another branch changes the times. */
 function hashSources() {
   const hash = createHash('sha256');
   for (const path of SOURCES.flatMap(filesIn).filter((file) => !file.endsWith('.spec.ts'))) {

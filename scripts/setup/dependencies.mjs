@@ -2,12 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { machineEnvironment, readProjectJson, run, say } from './project.mjs';
 import { SetupError } from './setup-error.mjs';
 
-/** Installs what package-lock.json names, unless exactly that is there already. */
+/** Installs the packages of package-lock.json, unless exactly these are installed already. */
 export function ensureDependencies() {
   if (areDependenciesInstalled()) return;
   say('installing dependencies: npm ci');
-  // Errors only: that the machine's older Node.js is not what the packages want is no news. Without
-  // --include=dev an environment with NODE_ENV=production would leave out what the build needs.
+  // Errors only, because npm would warn that the machine's Node.js is too old for some packages. Without --include=dev,
+  // npm would omit the build's packages if NODE_ENV=production.
   const installed = run(
     'npm',
     ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'],
@@ -18,8 +18,8 @@ export function ensureDependencies() {
 }
 
 /**
- * npm leaves a copy of the lock in node_modules, as the last step of an installation: it tells what is there, no
- * matter whether `npm ci`, `npm install` or we put it there, and is absent after one that was interrupted.
+ * The last step of an installation by npm is a copy of the lock file in node_modules. It lists what is installed and is
+ * absent after an interrupted installation.
  */
 function areDependenciesInstalled() {
   const wanted = readProjectJson('package-lock.json')?.packages;
@@ -28,7 +28,7 @@ function areDependenciesInstalled() {
   return doesLockFitManifest(wanted['']) && isSame(wanted, installed);
 }
 
-/** A manifest that was edited by hand no longer fits its lock: let npm say what is wrong. */
+/** If a manifest was edited by hand and no longer fits its lock file, npm reports what is wrong. */
 function doesLockFitManifest(locked) {
   const manifest = readProjectJson('package.json');
   return ['dependencies', 'devDependencies', 'optionalDependencies'].every((kind) =>

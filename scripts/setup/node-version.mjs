@@ -4,7 +4,7 @@ import { SetupError } from './setup-error.mjs';
 
 const OLDEST_MACHINE_NODE = 20;
 
-/** The Node that runs this; any that is new enough to run npm and these scripts. */
+/** Checks that the Node that runs this is new enough for npm and these scripts. */
 export function ensureMachineNode() {
   const [major] = parseVersion(process.version);
   if (major >= OLDEST_MACHINE_NODE) return;
@@ -15,8 +15,8 @@ export function ensureMachineNode() {
 }
 
 /**
- * The Node that runs the service comes as a development dependency, put in place by an install script. Where
- * npm was told to run no install scripts, it is silently missing and the machine's own Node takes its place.
+ * The Node that runs the service is a development dependency, which an install script puts in place. If npm does not run
+ * install scripts, it is silently missing, and the shell finds the machine's own Node instead.
  */
 export function ensureProjectNode() {
   const range = readProjectJson('package.json').engines.node;

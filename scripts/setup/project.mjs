@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 
-/** The top folder of this project. */
+/** The root folder of this project. */
 export const PROJECT = resolve(import.meta.dirname, '../..');
 
-/** Reads a JSON file of the project; undefined when there is none or when it is broken. */
+/** Reads a JSON file of the project; undefined if it does not exist or is not valid JSON. */
 export function readProjectJson(...path) {
   try {
     return JSON.parse(readFileSync(join(PROJECT, ...path), 'utf8'));
@@ -24,15 +24,15 @@ export function run(file, args, environment = process.env) {
   return status === 0;
 }
 
-/** What `file args` prints, or undefined when it cannot be run or fails. */
+/** The output of `file args`, or undefined if it cannot be run or fails. */
 export function outputOf(file, args) {
   const { status, stdout } = spawnSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   return status === 0 ? stdout.trim() : undefined;
 }
 
 /**
- * The environment with the machine's own programs: npm puts node_modules/.bin in front, whose `node` must not
- * be what runs `npm ci`, because `npm ci` removes it.
+ * The environment without node_modules/.bin, which npm prepends to PATH: its `node` must not run `npm ci`, because
+ * `npm ci` removes it.
  */
 export function machineEnvironment() {
   const folders = (process.env.PATH ?? '').split(delimiter);

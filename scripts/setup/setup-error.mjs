@@ -1,4 +1,4 @@
-/** Something that the user has to mend; the message says what and how. */
+/** A problem that the user has to fix; the message says how. */
 export class SetupError extends Error {
   name = 'SetupError';
 }

@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import { machineEnvironment, outputOf, run, say } from './project.mjs';
 import { SetupError } from './setup-error.mjs';
 
-/** What has to be on the machine, how to see that it is, and the Debian package that brings it. */
+/** What the machine needs, how to check for it, and the Debian package that contains it. */
 const LIBPCAP = { name: 'the library libpcap', isThere: hasLibpcap, package: 'libpcap0.8' };
 const SETPRIV = { name: 'setpriv', isThere: () => hasProgram('setpriv'), package: 'util-linux' };
 const TEST_PROGRAMS = programs([
@@ -49,11 +49,11 @@ const NEEDS = {
   test: [LIBPCAP, SETPRIV, ...TEST_PROGRAMS],
   soak: [LIBPCAP, SETPRIV, ...SOAK_PROGRAMS],
   bench: [LIBPCAP, SETPRIV, ...BENCH_PROGRAMS, C_HEADERS],
-  // The small client only talks to a service.
+  // The capture command only talks to a service.
   capture: [],
 };
 
-/** Installs what is missing when we may; otherwise stops with the command to run. */
+/** As root, installs what is missing; otherwise stops with the command to run. */
 export function ensureSystemPackages(purpose) {
   const missing = findMissing(purpose);
   if (missing.length === 0) return;
@@ -81,7 +81,7 @@ function findMissing(purpose) {
   return NEEDS[purpose].filter((need) => !need.isThere());
 }
 
-// Fresh machines often run their first automatic upgrade just now: wait for its lock.
+// A fresh machine may be running its first automatic upgrade: wait for its lock.
 const INSTALL_OPTIONS = ['-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120'];
 
 function install(names, packages) {
@@ -102,7 +102,7 @@ function asCommand(packages) {
   return `${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends ${packages.join(' ')}`;
 }
 
-/** Programs with the packages that bring them. */
+/** Pairs of program and Debian package. */
 function programs(pairs) {
   return pairs.map(([name, packageName]) => ({
     name,
@@ -112,7 +112,7 @@ function programs(pairs) {
 }
 
 function hasProgram(name) {
-  // A user's PATH often lacks the folders of system programs, where they are nevertheless found by full path.
+  // The PATH of an ordinary user often lacks the folders of system programs.
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return folders.some((folder) => isExecutable(join(folder, name)));
 }
