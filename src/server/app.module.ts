@@ -15,7 +15,7 @@ import { VersionModule } from './version/version.module.js';
 /** The ports that a team may replace. */
 type Ports = CaptureModuleOptions & Pick<DiscoveryModuleOptions, 'targetDirectory'>;
 
-/** The whole application. Modules of your own go here, too. */
+/** The whole application. Add your own modules here. */
 @Module({})
 export class AppModule {
   static register(options: Options, ports: Ports = {}): DynamicModule {

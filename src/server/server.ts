@@ -9,7 +9,7 @@ import { logRequests } from './http/request-log.js';
 import { ServiceLogger } from './service-logger.js';
 
 /**
- * The Nest application with everything that a module cannot bring along; it does not listen yet.
+ * Creates the Nest application with its adapters and its logger, which modules cannot provide. It does not listen yet.
  *
  * @publicApi
  */
@@ -18,7 +18,7 @@ export async function createApplication(
   { service }: Options,
 ): Promise<NestExpressApplication> {
   const app = await NestFactory.create<NestExpressApplication>(module, new HttpAdapter(), {
-    // Nobody here reads bodies, and a parser would take those of proxied requests away.
+    // No controller reads a body, and a parser would consume the bodies of proxied requests.
     bodyParser: false,
     abortOnError: false,
     logger: new ServiceLogger({

@@ -29,14 +29,14 @@ function readinessWhen(port: number, condition: (answer: Answer) => boolean): Pr
   );
 }
 
-describeAsRoot('The health of a service that has all it needs', () => {
+describeAsRoot('The health of a complete service', () => {
   const service = serviceForAllTests(['--local-discovery']);
 
   it('is alive', async () => {
     expect(await ask(service.current.port, '/healthz')).toEqual({ status: 200, body: { status: 'alive' } });
   });
 
-  it('is ready, part by part', async () => {
+  it('reports that each part is ready', async () => {
     const { body } = await readinessWhen(service.current.port, ({ status }) => status === 200);
     expect(body).toEqual({
       status: 'ready',
@@ -49,7 +49,7 @@ describeAsRoot('The health of a service that has all it needs', () => {
     });
   });
 
-  it('may not be kept by caches, and can be had by HEAD', async () => {
+  it('forbids caching and answers HEAD', async () => {
     for (const path of ['/healthz', '/readyz']) {
       const response = await fetch(service.current.url(path), { method: 'HEAD' });
       expect(response.headers.get('cache-control')).toBe('no-store');
@@ -58,8 +58,8 @@ describeAsRoot('The health of a service that has all it needs', () => {
   });
 });
 
-describeAsRoot('The health of a service that lacks something', () => {
-  it('names the capability that is missing, and is alive all the same', async () => {
+describeAsRoot('The health of an incomplete service', () => {
+  it('names a missing capability, while the service stays alive', async () => {
     const setpriv = ['setpriv', '--inh-caps=-sys_admin', '--bounding-set=-sys_admin', '--'];
     await using service = await Service.start([], { command: [...setpriv, process.execPath, MAIN] });
     const { status, body } = await readinessWhen(
@@ -75,7 +75,7 @@ describeAsRoot('The health of a service that lacks something', () => {
     expect((await ask(service.port, '/healthz')).status).toBe(200);
   });
 
-  it('says that libpcap is missing', async () => {
+  it('reports a missing libpcap', async () => {
     const found = /=> (.*libpcap\.so\S*)/.exec(
       spawnSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' }).stdout,
     );
@@ -93,7 +93,7 @@ describeAsRoot('The health of a service that lacks something', () => {
     });
   });
 
-  it('says that no engine is there, and becomes ready when there is one again', async () => {
+  it('reports that no engine is connected, and becomes ready after one has connected', async () => {
     await using service = await Service.start();
     await readinessWhen(service.port, ({ status }) => status === 200);
     // Stopped ones hold their connections: only those that end are missed.
@@ -112,8 +112,8 @@ describeAsRoot('The health of a service that lacks something', () => {
   });
 });
 
-describeAsRoot('The health of a service that has been told of a GhostWire', () => {
-  it('is not ready while that does not answer', async () => {
+describeAsRoot('The health of a service with a configured GhostWire', () => {
+  it('is not ready while GhostWire does not answer', async () => {
     const gwPort = await freePort();
     await using service = await Service.start(['--gw-port', String(gwPort)]);
     const { status, body } = await readinessWhen(

@@ -23,8 +23,8 @@ function recordsOf(log: string): LogRecord[] {
     .map((line) => JSON.parse(line) as LogRecord);
 }
 
-describeAsRoot('The log that programs collect', () => {
-  it('calls a capture by one name, from its start to its end and in its stream', async () => {
+describeAsRoot('The log in JSON', () => {
+  it('has the same id of a capture at its start, at its end and in its stream', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using service = await Service.start();
@@ -64,7 +64,7 @@ describeAsRoot('The log that programs collect', () => {
     }
   });
 
-  it('says what a client did wrong', async () => {
+  it('reports the protocol error of a client', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using service = await Service.start();
@@ -94,7 +94,7 @@ describeAsRoot('The log that programs collect', () => {
     });
   });
 
-  it.each(['engine', 'discoverer'])('is written by a process that fails, too: %s', async (role) => {
+  it.each(['engine', 'discoverer'])('includes the failure of a process: %s', async (role) => {
     const child = await Child.start(process.execPath, [MAIN, role, '--socket', '/nonexistent/x.sock']);
     expect(await child.ended).toBe(1);
     expect(recordsOf(child.stderr)).toMatchObject([
@@ -108,8 +108,8 @@ describeAsRoot('The log that programs collect', () => {
   });
 });
 
-describeAsRoot('The log that people read', () => {
-  it('is text, a line per event', async () => {
+describeAsRoot('The log in text', () => {
+  it('has a line per event', async () => {
     await using service = await Service.start(['--log-format', 'text']);
     await using client = await CaptureClient.open(service, { netns: 'none "at all"\n' });
     await client.ended();

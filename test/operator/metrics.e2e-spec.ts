@@ -28,7 +28,7 @@ describeAsRoot('The metrics', () => {
   const valueOf = async (name: string, labels?: Record<string, string>) =>
     sumOf(await samplesOf(service.current.port), name, labels);
 
-  it('count captures as they come and go, and packets while a capture runs', async () => {
+  it('count captures as they start and end, and packets while a capture runs', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const before = await samplesOf(service.current.port);
@@ -61,7 +61,7 @@ describeAsRoot('The metrics', () => {
     expect(sumOf(after, 'capture_open_seconds_count')).toBe(sumOf(after, 'captures_started_total'));
   });
 
-  it('count a client that does not read, and what the kernel drops meanwhile', async () => {
+  it('count a client that does not read, and the packets that the kernel drops', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(
@@ -94,7 +94,7 @@ describeAsRoot('The metrics', () => {
     await eventually('nobody to stall', async () => (await valueOf('clients_stalled')) === 0);
   });
 
-  it('count refusals by their cause, and whatever strangers write makes no series of its own', async () => {
+  it('count refusals by their cause, and get no new time series from untrusted text', async () => {
     const before = await samplesOf(service.current.port);
     const cause = { cause: 'invalid-request', code: '4400' };
     for (let count = 0; count < 20; count++) {
@@ -110,7 +110,7 @@ describeAsRoot('The metrics', () => {
     );
   });
 
-  it('tell how long look-ups take', async () => {
+  it('measure the duration of look-ups', async () => {
     const outcome = { outcome: 'not-found' };
     const before = await valueOf('lookup_seconds_count', outcome);
     await using client = await CaptureClient.open(service.current, {
@@ -122,7 +122,7 @@ describeAsRoot('The metrics', () => {
     expect(sumOf(after, 'lookup_seconds_sum', outcome)).toBeGreaterThan(0);
   });
 
-  it('have what each process of the service takes', async () => {
+  it('include the resources that each process of the service uses', async () => {
     const samples = await eventually('all processes', async () => {
       const found = await samplesOf(service.current.port);
       return found.filter(({ name }) => name.includes('process_threads')).length >= 4 && found;
@@ -140,7 +140,7 @@ describeAsRoot('The metrics', () => {
   });
 });
 
-describeAsRoot('The metrics of a service whose engine dies', () => {
+describeAsRoot('The metrics after the death of an engine', () => {
   it('count its restart', async () => {
     await using service = await Service.start();
     const connected = async () => sumOf(await samplesOf(service.port), 'engine_connected');

@@ -14,7 +14,7 @@ async function statusOf(port: number, path: string): Promise<number> {
 }
 
 describe('The paths for operators', () => {
-  it('move to a port of their own, where nothing else is', async () => {
+  it('move to a port of their own, which serves nothing else', async () => {
     const port = await freePort();
     await using service = await Service.start([
       '--operator-port',
@@ -34,7 +34,7 @@ describe('The paths for operators', () => {
     for (const path of PATHS) expect(await statusOf(service.port, path)).toBe(404);
   });
 
-  it('are named where their port is in use', async () => {
+  it('prevent the start if their port is in use, with a message that names the option', async () => {
     const taken = createServer().listen(0);
     await once(taken, 'listening');
     const { port } = taken.address() as AddressInfo;
@@ -46,7 +46,7 @@ describe('The paths for operators', () => {
   });
 
   it.each(['sometimes', '70000', '-1', ''])(
-    'are nowhere else: --operator-port=%s is refused',
+    'accept no other value: --operator-port=%s is refused',
     async (text) => {
       const child = await Child.start(process.execPath, [MAIN, `--operator-port=${text}`]);
       expect(await child.ended).toBe(2);
@@ -55,14 +55,14 @@ describe('The paths for operators', () => {
   );
 });
 
-describe('Behind the proxy for GhostWire, the paths for operators', () => {
+describe('With --proxy-discovery, the paths for operators', () => {
   let upstream: Upstream;
   beforeAll(async () => {
     upstream = await Upstream.start();
   });
   afterAll(() => upstream.close());
 
-  it('stay ours', async () => {
+  it('are not proxied', async () => {
     const server = await serverBefore(upstream.port);
     upstream.forget();
     for (const path of PATHS) expect(await statusOf(server.port, path)).toBe(200);
@@ -70,7 +70,7 @@ describe('Behind the proxy for GhostWire, the paths for operators', () => {
     await server.close();
   });
 
-  it.each([['off'], ['0']])('are left to GhostWire with --operator-port %s', async (place) => {
+  it.each([['off'], ['0']])('are proxied on the main port with --operator-port %s', async (place) => {
     const server = await serverBefore(upstream.port, '--operator-port', place);
     upstream.forget();
     for (const path of PATHS) await statusOf(server.port, path);

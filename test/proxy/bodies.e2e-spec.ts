@@ -15,7 +15,7 @@ const PIECES = 40;
 /** Not much work, but there may be other work on the machine. */
 const TIMEOUT_MS = 30_000;
 
-describe('The proxy, and bodies', () => {
+describe('The proxy forwards bodies', () => {
   const proxy = proxyForAllTests();
 
   function* pieces() {
@@ -76,7 +76,7 @@ describe('The proxy, and bodies', () => {
     TIMEOUT_MS,
   );
 
-  it('stops the upstream while the client does not read', async () => {
+  it('pauses the upstream while the client does not read', async () => {
     let sent = 0;
     proxy.current.upstream.answer = (_request, response) => {
       response.on('error', () => undefined);
@@ -94,7 +94,7 @@ describe('The proxy, and bodies', () => {
     expect(sent).toBeLessThan(40_000_000);
   });
 
-  it('passes an answer without length on to a client of HTTP/1.0', async () => {
+  it('forwards an answer of unknown length to an HTTP/1.0 client', async () => {
     proxy.current.upstream.answer = (_request, response) => {
       response.writeHead(200, { trailer: 'X-Sum' });
       response.write('one ');
@@ -106,7 +106,7 @@ describe('The proxy, and bodies', () => {
     expect(connection.text).not.toMatch(/chunked|trailer/i);
   });
 
-  it('passes an answer on that ends with its connection', async () => {
+  it('forwards an answer that ends with its connection', async () => {
     proxy.current.upstream.answer = ({ socket }) => socket.end('HTTP/1.0 200 OK\r\n\r\nall of it');
     expect(await (await fetch(proxy.current.url('/'))).text()).toBe('all of it');
   });
@@ -115,7 +115,7 @@ describe('The proxy, and bodies', () => {
     ['HEAD', 200],
     ['GET', 204],
     ['GET', 304],
-  ])('passes on that there is no body: %s, %d', async (method, status) => {
+  ])('forwards an answer without a body: %s, %d', async (method, status) => {
     const headers = ['ETag: "x"', 'Trailer: X-Sum', 'Transfer-Encoding: chunked'].join('\r\n');
     proxy.current.upstream.answer = ({ socket }) => socket.end(`HTTP/1.1 ${status} x\r\n${headers}\r\n\r\n`);
     const answer = await fetch(proxy.current.url('/'), { method });
@@ -124,7 +124,7 @@ describe('The proxy, and bodies', () => {
     expect(await answer.text()).toBe('');
   });
 
-  it('passes trailers on, both ways, but not those that do harm', async () => {
+  it('forwards trailers in both directions, except dangerous ones', async () => {
     const { upstream } = proxy.current;
     upstream.answer = (request, response) => {
       response.writeHead(200, { trailer: 'X-Sum' });
@@ -153,7 +153,7 @@ describe('The proxy, and bodies', () => {
     expect(upstream.requests[0]?.trailers).toEqual({ 'x-up': 'caf\xe9' });
   });
 
-  it('passes server-sent events on one by one, the headers even before the first', async () => {
+  it('forwards server-sent events one by one, and the headers before the first', async () => {
     let send: (event: string) => void = () => undefined;
     proxy.current.upstream.answer = (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
@@ -171,7 +171,7 @@ describe('The proxy, and bodies', () => {
     await eventually('the upstream connection to end', () => proxy.current.upstream.sockets.size === 0);
   });
 
-  it('passes an answer on that comes before the upload has ended', async () => {
+  it('forwards an answer that arrives before the end of the upload', async () => {
     proxy.current.upstream.answer = (_request, response) => {
       response.writeHead(413).end('too much');
     };

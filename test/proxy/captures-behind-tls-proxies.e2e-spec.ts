@@ -65,7 +65,7 @@ describeAsRoot('Captures', () => {
     it.each([
       ['a password', WITH_PASSWORD],
       ['a token', WITH_TOKEN],
-    ])('arrive whole with %s', async (_, headers) => {
+    ])('arrive completely with %s', async (_, headers) => {
       await using client = await open({ netns: namespace.inode, nif: 'eth1' }, headers);
       await client.described('eth1');
 
@@ -93,12 +93,12 @@ describeAsRoot('Captures', () => {
     it.each<[string, Headers]>([
       ['nothing', {}],
       ['a wrong password', basic('alice', 'wrong')],
-      ['a user that there is not', basic('mallory', 'wrong')],
-      ['a password that is empty', basic('alice', '')],
+      ['an unknown user', basic('mallory', 'wrong')],
+      ['an empty password', basic('alice', '')],
       ['a wrong token', { Authorization: 'Bearer 0f1e2d3c4b5a69788796a5b4c3d2e1f1' }],
       ['half a token', { Authorization: 'Bearer 0f1e2d3c4b5a6978' }],
       ['no token', { Authorization: 'Bearer ' }],
-    ])('are refused with %s: 401, and nothing behind is reached', async (_, headers) => {
+    ])('are refused with %s: 401, without reaching the service', async (_, headers) => {
       const before = relay.connections;
       expect(await statusFor(headers)).toBe(401);
       const answer = await proxy.get('/version', headers);
@@ -109,7 +109,7 @@ describeAsRoot('Captures', () => {
       expect(relay.connections).toBe(before);
     });
 
-    it('are not the only thing that takes a password', async () => {
+    it('share the password with all other paths', async () => {
       const before = relay.connections;
       for (const path of [
         '/',
@@ -125,7 +125,7 @@ describeAsRoot('Captures', () => {
       expect(relay.connections).toBe(before);
     });
 
-    it('are not to be had outside of the prefix, not even with the password', async () => {
+    it('are not available outside the prefix, even with the password', async () => {
       const before = relay.connections;
       const outside = (path: string) => `https://localhost:${proxy.port}${path}`;
       for (const path of ['/', '/capture', '/version', `${PREFIX}x/version`]) {
@@ -142,7 +142,7 @@ describeAsRoot('Captures', () => {
       });
     });
 
-    it('may be asked for with more than 200 KiB, as query and as headers', async () => {
+    it('accept requests of more than 200 KiB, in the query and in headers', async () => {
       // 15 letters each, the longest that there are; the one that exists comes last.
       const names = Array.from({ length: 3_000 }, (_, index) => `veth${String(index).padStart(11, '0')}`);
       const interfaces = [...names, 'eth1'];
@@ -168,7 +168,7 @@ describeAsRoot('Captures', () => {
       await client.received(10);
     });
 
-    it('end with the code and the reason of the service', async () => {
+    it('end with the close code and the reason of the service', async () => {
       await using missing = await open({ netns: 4_711 });
       expect(await missing.ended()).toEqual({
         code: CLOSE_NOT_FOUND,
@@ -183,7 +183,7 @@ describeAsRoot('Captures', () => {
       expect((await talkative.ended()).code).toBe(1009);
     });
 
-    it('end in the service as well when the client has gone', async () => {
+    it('end in the service when the client closes its connection', async () => {
       const client = await open({ netns: namespace.inode });
       await client.until('the section', () => client.sectionLength !== undefined);
       const before = ends(service);
@@ -193,7 +193,7 @@ describeAsRoot('Captures', () => {
   });
 
   describeWithProxies('behind $proxy', [caddyTryOutRecipe], (recipe) => {
-    it('arrive with a password; no token lets anybody in, as none has been set', async () => {
+    it('arrive with a password; without a configured token, every token is refused', async () => {
       await using service = await Service.start();
       await using proxy = await TlsProxy.before(service.port, recipe);
       await using namespace = await NetworkNamespace.create();

@@ -33,7 +33,7 @@ const REQUESTS = [
   ['a websocket', handshake('/discover/mobydig')],
 ] as const;
 
-describe('The proxy, when GhostWire is down', () => {
+describe('The proxy, while GhostWire is down', () => {
   let server: ServerUnderTest;
   let port: number;
   beforeAll(async () => {
@@ -54,7 +54,7 @@ describe('The proxy, when GhostWire is down', () => {
     });
   });
 
-  it('serves the next request on the same connection, even after an upload', async () => {
+  it('serves the next request on the same connection, also after an upload', async () => {
     const upload = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n';
     using connection = RawConnection.open(server.port, upload);
     await eventually('the failure', () => connection.text.includes('}'));
@@ -62,7 +62,7 @@ describe('The proxy, when GhostWire is down', () => {
     await eventually('the version', () => connection.text.includes('"packetflix"'));
   });
 
-  it('goes on by itself when GhostWire comes, goes and comes back', async () => {
+  it('recovers by itself when GhostWire starts, stops and starts again', async () => {
     for (let round = 0; round < 3; round++) {
       const upstream = await Upstream.start(port);
       expect((await fetch(`http://127.0.0.1:${server.port}/json`)).status).toBe(200);
@@ -75,7 +75,7 @@ describe('The proxy, when GhostWire is down', () => {
     }
   });
 
-  it('says so where the name of its machine is unknown', async () => {
+  it('reports an unknown host name', async () => {
     const nowhere = await serverBefore(80, '--discovery-service', 'nowhere.invalid');
     const answer = await fetch(`http://127.0.0.1:${nowhere.port}/`);
     expect(answer.status).toBe(502);
@@ -86,13 +86,21 @@ describe('The proxy, when GhostWire is down', () => {
   });
 });
 
-describe('The proxy, when GhostWire talks nonsense', () => {
+describe('The proxy, if GhostWire sends invalid answers', () => {
   it.each([
-    ['says something else than HTTP', 'SSH-2.0-OpenSSH\r\n', /sent an invalid answer/],
-    ['hangs up', '', /closed the connection/],
-    ['has a status that may not travel', 'HTTP/1.1 099 x\r\nContent-Length: 0\r\n\r\n', /sent an invalid answer/],
-    ['has control characters in it', 'HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n', /sent an invalid answer/],
-    ['switches protocols unasked', 'HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n', /switch/],
+    ['does not speak HTTP', 'SSH-2.0-OpenSSH\r\n', /sent an invalid answer/],
+    ['closes the connection', '', /closed the connection/],
+    ['sends an invalid status', 'HTTP/1.1 099 x\r\nContent-Length: 0\r\n\r\n', /sent an invalid answer/],
+    [
+      'sends control characters in the status line',
+      'HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n',
+      /sent an invalid answer/,
+    ],
+    [
+      'switches protocols without a request',
+      'HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n',
+      /switch/,
+    ],
   ])('answers with 502 when it %s', async (_, bytes, message) => {
     const upstream = createServer((socket) =>
       socket.on('error', () => undefined).once('data', () => socket.end(bytes)),
@@ -110,7 +118,7 @@ describe('The proxy, when GhostWire talks nonsense', () => {
   });
 });
 
-describe('The proxy, when GhostWire is slow', () => {
+describe('The proxy, if GhostWire is slow', () => {
   const proxy = proxyForAllTests('--discovery-timeout', '1');
   const idle = () => eventually('all to be over', () => proxy.current.upstream.sockets.size === 0);
 
@@ -135,7 +143,7 @@ describe('The proxy, when GhostWire is slow', () => {
     upstream.onUpgrade = onUpgrade;
   });
 
-  it('lets an answer that has begun take its time', async () => {
+  it('does not limit the duration of an answer that has begun', async () => {
     proxy.current.upstream.answer = (_request, response) => {
       response.write('one ');
       setTimeout(() => response.end('two'), 1_500);
@@ -143,7 +151,7 @@ describe('The proxy, when GhostWire is slow', () => {
     expect(await (await fetch(proxy.current.url('/'))).text()).toBe('one two');
   });
 
-  it('lets an upload take its time, and then counts anew', async () => {
+  it('does not limit the duration of an upload, and limits the time to the answer after it', async () => {
     const { upstream, server } = proxy.current;
     upstream.answer = (request, response) =>
       request.resume().once('end', () => setTimeout(() => response.end('{}'), 700));
@@ -159,7 +167,7 @@ describe('The proxy, when GhostWire is slow', () => {
     expect(connection.text).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  it('lets websockets be quiet', async () => {
+  it('does not end idle websockets', async () => {
     const client = proxy.current.server.connect('/mobydig');
     await client.opened;
     await delay(2_200);

@@ -7,7 +7,7 @@ import { handshake, RawConnection } from '../kit/raw-connection.js';
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 const UPLOAD = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nbeginning';
 
-describe('The proxy, and those who go away', () => {
+describe('The proxy, when one side closes its connection', () => {
   const proxy = proxyForAllTests();
   const upstreamConnections = () => proxy.current.upstream.sockets.size;
   const reachedUpstream = () =>
@@ -24,7 +24,7 @@ describe('The proxy, and those who go away', () => {
     ['during the answer', GET, begin],
     ['during the upload', UPLOAD, () => undefined],
     ['during the upload and the answer', UPLOAD, begin],
-  ])('a client that goes away %s ends the upstream request', async (_, request, answer) => {
+  ])('ends the upstream request if the client closes %s', async (_, request, answer) => {
     for (const leave of ['destroy', 'resetAndDestroy'] as const) {
       proxy.current.upstream.forget();
       proxy.current.upstream.answer = (_request, response) => answer(response);

@@ -2,7 +2,7 @@ import { eventually } from '../kit/eventually.js';
 import { proxyForAllTests } from './kit/proxy-under-test.js';
 import { handshake, RawConnection, rawRequest } from '../kit/raw-connection.js';
 
-describe('The proxy, and headers', () => {
+describe('The proxy forwards headers', () => {
   const proxy = proxyForAllTests();
 
   /** All values that arrived at the upstream under that name, in whatever case. */
@@ -16,7 +16,7 @@ describe('The proxy, and headers', () => {
     ['GET /', false],
     ['GET /discover/', false],
     ['websocket /mobydig', true],
-  ])('opens the pod bay doors itself, whatever the client says: %s', async (title, websocket) => {
+  ])('and sets Enable-Monolith itself, whatever the client sends: %s', async (title, websocket) => {
     const { server, upstream } = proxy.current;
     const nasty = [
       ...['Enable-Monolith: no', 'ENABLE-MONOLITH: never', 'enable-monolith: Affirmative, HAL'],
@@ -37,7 +37,7 @@ describe('The proxy, and headers', () => {
     expect(arrived('x-forwarded-for', websocket)).toEqual([]);
   });
 
-  it('keeps to itself what is between client and service only', async () => {
+  it('except hop-by-hop headers', async () => {
     const { server } = proxy.current;
     await rawRequest(
       server.port,
@@ -60,7 +60,7 @@ describe('The proxy, and headers', () => {
     expect(arrived('connection')).toEqual(['close']);
   });
 
-  it('does not let a client hide the length of a body', async () => {
+  it('and Content-Length, even if the client names it in Connection', async () => {
     const { server, upstream } = proxy.current;
     using connection = RawConnection.open(
       server.port,
@@ -72,14 +72,14 @@ describe('The proxy, and headers', () => {
     expect(arrived('content-length')).toEqual(['35']);
   });
 
-  it('sends "no body" as no body', async () => {
+  it('and sends no body if the client sent none', async () => {
     const { server } = proxy.current;
     await rawRequest(server.port, 'POST /x HTTP/1.1');
     expect(arrived('transfer-encoding')).toEqual([]);
     expect(arrived('content-length')).toEqual(['0']);
   });
 
-  it('answers "Expect: 100-continue" itself', async () => {
+  it('and answers "Expect: 100-continue" itself', async () => {
     const { server } = proxy.current;
     const answer = await rawRequest(
       server.port,
@@ -91,7 +91,7 @@ describe('The proxy, and headers', () => {
     expect(arrived('expect')).toEqual([]);
   });
 
-  it('gives headers of the answer back as they came, but for those of the connection', async () => {
+  it('of answers unchanged, except hop-by-hop headers', async () => {
     const { server, upstream } = proxy.current;
     upstream.answer = (_, response) =>
       response
@@ -135,12 +135,12 @@ describe('The proxy, and headers', () => {
     await eventually('the answer', () => upstream.requests.length === 2);
   });
 
-  it('ends the connection when the client asks for it', async () => {
+  it('and closes the connection if the client asks for it', async () => {
     const answer = await rawRequest(proxy.current.server.port, 'GET / HTTP/1.1');
     expect(answer).toMatch(/\r\nConnection: close\r\n/i);
   });
 
-  it('passes 200 kB of headers on', async () => {
+  it('of 200 kB', async () => {
     const { server, upstream } = proxy.current;
     upstream.answer = (request, response) => response.end(String(request.headers['x-long']?.length));
     // The upstream here takes no more than Node's default.

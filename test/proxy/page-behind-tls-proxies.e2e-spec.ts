@@ -70,14 +70,14 @@ describeWithProxies(
       await eventually('the upstream to be rid of it', () => upstream.sockets.size === 0);
     });
 
-    it.each(['/capture', '/discover/capture'])('has its own captures at %s', async (path) => {
+    it.each(['/capture', '/discover/capture'])('serves captures itself at %s', async (path) => {
       expect((await get(path)).status).toBe(426);
       const client = websocket(path);
       expect(((await once(client, 'close')) as [number])[0]).toBe(4400);
       expect(upstream.requests).toEqual([]);
     });
 
-    it('answers for a GhostWire that has gone, and goes on when it is back', async () => {
+    it('answers while GhostWire is down, and recovers afterwards', async () => {
       const { port } = upstream;
       await upstream.close();
       const failure = await get('/discover/mobyshark');

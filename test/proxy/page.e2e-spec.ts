@@ -16,7 +16,7 @@ describe('The page of GhostWire', () => {
     for (const { headers } of upstream.requests) expect(headers['enable-monolith']).toBe('Affirmative, Dave');
   });
 
-  it('gets its websocket where it looks for it, and so do the captures that it offers', async () => {
+  it('reaches its websocket and the captures that it offers', async () => {
     const { server, upstream } = proxy.current;
     for (const base of ['', '/discover']) {
       const client = server.connect(`${base}/mobydig`);

@@ -2,7 +2,7 @@ import { eventually } from '../kit/eventually.js';
 import { proxyForAllTests } from './kit/proxy-under-test.js';
 import { handshake, RawConnection, rawRequest } from '../kit/raw-connection.js';
 
-describe('The proxy, and paths', () => {
+describe('The proxy forwards paths', () => {
   const proxy = proxyForAllTests();
 
   it.each([
@@ -35,7 +35,7 @@ describe('The proxy, and paths', () => {
     ['https://user:secret@[::1]//x', '//x'],
     ['/version/x', '/version/x'],
     ['/captures', '/captures'],
-  ])('GET %s arrives as %s, and at no other host', async (target, expected) => {
+  ])('GET %s arrives as %s, never at another host', async (target, expected) => {
     const { upstream, server } = proxy.current;
     expect(await rawRequest(server.port, `GET ${target} HTTP/1.1`)).toMatch(/^HTTP\/1\.1 200 /);
     expect(upstream.targets).toEqual([expected]);

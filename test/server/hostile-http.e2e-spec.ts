@@ -49,7 +49,7 @@ describe('The server, asked by HTTP as it should not be', () => {
     ['TRACE', 'TRACE /version HTTP/1.1\r\nHost: x\r\nCookie: hidden\r\n\r\n', 404],
     ['CONNECT', 'CONNECT evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n', undefined],
     ['CONNECT to a path', 'CONNECT /capture HTTP/1.1\r\nHost: x\r\n\r\n', undefined],
-    ['a method that is none', 'HACK /version HTTP/1.1\r\nHost: x\r\n\r\n', 400],
+    ['an unknown method', 'HACK /version HTTP/1.1\r\nHost: x\r\n\r\n', 400],
     ['a websocket by POST', HANDSHAKE.replace('GET', 'POST'), 404],
     ['a websocket by HTTP/1.0', HANDSHAKE.replace('HTTP/1.1', 'HTTP/1.0'), 426],
     ['a websocket of another version', HANDSHAKE.replace('Version: 13', 'Version: 99'), 400],
@@ -68,7 +68,7 @@ describe('The server, asked by HTTP as it should not be', () => {
       400,
     ],
     ['a negative length', 'POST /version HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n', 400],
-    ['chunks that are none', `POST /version HTTP/1.1\r\nHost: x\r\n${CHUNKED}\r\nzz\r\n\r\n`, 404],
+    ['invalid chunks', `POST /version HTTP/1.1\r\nHost: x\r\n${CHUNKED}\r\nzz\r\n\r\n`, 404],
     ['chunks not at the end', 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n\r\n', 400],
     ['a blank before the colon', 'GET /version HTTP/1.1\r\nHost : x\r\n\r\n', 400],
     ['a folded header', 'GET /version HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n', 400],
@@ -76,7 +76,7 @@ describe('The server, asked by HTTP as it should not be', () => {
     ['line feeds alone', 'GET /version HTTP/1.1\nHost: x\n\n', 400],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
     ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
-    ['nonsense', '\0\0\0\0', 400],
+    ['random bytes', '\0\0\0\0', 400],
     ['300 kB of headers', `GET /version HTTP/1.1\r\nHost: x\r\nA: ${'b'.repeat(300_000)}\r\n\r\n`, 431],
     ['300 kB of path', `GET /${'b'.repeat(300_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431],
     ['10,000 headers', `GET /version HTTP/1.1\r\nHost: x\r\n${'A: b\r\n'.repeat(10_000)}\r\n`, 431],
@@ -84,14 +84,14 @@ describe('The server, asked by HTTP as it should not be', () => {
     expect(await statusOf(bytes)).toBe(status);
   });
 
-  it('does not give back what TRACE sent', async () => {
+  it('does not echo a TRACE request', async () => {
     using connection = RawConnection.open(server.port);
     connection.send('TRACE /version HTTP/1.1\r\nHost: x\r\nCookie: hidden\r\nConnection: close\r\n\r\n');
     await connection.ended;
     expect(connection.received.toString()).not.toContain('hidden');
   });
 
-  it('closes within 5 s connections whose headers do not come, or drip', async () => {
+  it('closes connections within 5 s if the headers do not arrive or arrive slowly', async () => {
     const begun = ['', 'GET /ver', 'GET /version HTTP/1.1\r\nHost: x\r\n', HANDSHAKE.slice(0, -2)];
     const connections = begun.map((bytes) => {
       const connection = RawConnection.open(server.port);
@@ -107,7 +107,7 @@ describe('The server, asked by HTTP as it should not be', () => {
     clearInterval(drip);
   }, 10_000);
 
-  it('serves others while a thousand connections say nothing, and is rid of those in 10 s', async () => {
+  it('serves other clients while a thousand connections are silent, and closes these within 10 s', async () => {
     const idle = Array.from({ length: 1000 }, () => RawConnection.open(server.port));
     await Promise.all(idle.map(({ socket }) => once(socket, 'connect')));
     const begin = performance.now();
@@ -132,7 +132,7 @@ describe('The server, asked by HTTP as it should not be', () => {
     await delay(50);
   });
 
-  it('survives a reset while a route is busy elsewhere', async () => {
+  it('survives a reset while a route is busy', async () => {
     const taken = Promise.withResolvers<Duplex>();
     server.app.get(UpgradeRoutes).exact('/busy', (_, socket) => taken.resolve(socket));
     const connection = RawConnection.open(server.port);
@@ -142,14 +142,14 @@ describe('The server, asked by HTTP as it should not be', () => {
     await eventually('the reset', () => socket.destroyed);
   });
 
-  it('survives a handshake that comes behind requests that still wait', async () => {
+  it('survives a handshake after requests without an answer', async () => {
     using connection = RawConnection.open(server.port);
     connection.send('GET /version HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3) + HANDSHAKE);
     await connection.until((received) => received.length > 0);
     await delay(100);
   });
 
-  it('survives a handshake with a body, and one with frames behind it', async () => {
+  it('survives a handshake with a body, and one followed by frames', async () => {
     for (const bytes of [
       HANDSHAKE.replace('\r\n\r\n', '\r\nContent-Length: 5\r\n\r\nhello'),
       `${HANDSHAKE}\x81\x80\0\0\0\0`,

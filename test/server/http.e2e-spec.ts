@@ -4,7 +4,7 @@ import request from 'supertest';
 import { SERVICE_VERSION } from '../../src/shared/service-version.js';
 import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
 
-describe('The server, asked by HTTP', () => {
+describe('The HTTP paths of the server', () => {
   let server: ServerUnderTest;
   beforeAll(async () => {
     server = await ServerUnderTest.start(() => Promise.resolve(scriptedCapture([])));
@@ -20,7 +20,7 @@ describe('The server, asked by HTTP', () => {
     return await text(socket);
   }
 
-  it('tells name and version', async () => {
+  it('include name and version', async () => {
     const response = await http()
       .get('/version')
       .expect(200)
@@ -54,11 +54,11 @@ describe('The server, asked by HTTP', () => {
     },
   );
 
-  it('answers other methods, with a body, as not found', async () => {
+  it('answer other methods with 404', async () => {
     await http().post('/version').send({ some: 'json' }).expect(404);
   });
 
-  it('treats an upgrade to another protocol as an ordinary request', async () => {
+  it('treat an upgrade to another protocol as an ordinary request', async () => {
     const answer = await raw(
       'GET /version HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n',
     );
@@ -69,17 +69,17 @@ describe('The server, asked by HTTP', () => {
     ['/capture', /^HTTP\/1\.1 426 /],
     ['/discover/capture', /^HTTP\/1\.1 426 /],
     ['/elsewhere', /^HTTP\/1\.1 404 /],
-  ])('answers an h2c upgrade at %s as if there were none', async (path, expected) => {
+  ])('ignore an h2c upgrade at %s', async (path, expected) => {
     expect(
       await raw(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n`),
     ).toMatch(expected);
   });
 
-  it('answers a websocket for a path that has none as not found', async () => {
+  it('answer a websocket for an unknown path with 404', async () => {
     expect(await server.connect('/mobydig').refused).toBe(404);
   });
 
-  it('answers a websocket handshake without its key as a bad request', async () => {
+  it('answer a websocket handshake without a key with 400', async () => {
     expect(
       await raw(
         'GET /capture?netns=5 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
@@ -87,7 +87,7 @@ describe('The server, asked by HTTP', () => {
     ).toMatch(/^HTTP\/1\.1 400 /);
   });
 
-  it('survives connections that are reset in the middle of a handshake', async () => {
+  it('survive connections that are reset during a handshake', async () => {
     for (let count = 0; count < 20; count++) {
       const socket = connect(server.port, '127.0.0.1');
       await new Promise((resolve) => socket.once('connect', resolve));

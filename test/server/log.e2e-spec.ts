@@ -5,7 +5,7 @@ import { HANDSHAKE, RawConnection } from '../kit/raw-connection.js';
 describe('The log of the service', () => {
   const service = serviceForAllTests(['--debug', '--log-requests', '--log-headers']);
 
-  it('shows requests and their headers, but no credentials, and nothing that a terminal obeys', async () => {
+  it('has requests and their headers, without credentials and terminal escape sequences', async () => {
     using connection = RawConnection.open(service.current.port);
     connection.send(
       'GET http://me:hidden@x/version?token=hidden&a=%0a HTTP/1.1\r\nHost: x\r\nAuthorization: Basic hidden\r\n' +
@@ -26,7 +26,7 @@ describe('The log of the service', () => {
     expect(service.current.log).not.toMatch(/[^\P{C}\n]/u);
   });
 
-  it('is not flooded by captures that are refused a thousand times', async () => {
+  it('is not flooded by a thousand refused captures', async () => {
     const badRequest = HANDSHAKE.replace('netns=5', 'netns=x');
     const refuse = async (): Promise<void> => {
       const connection = await RawConnection.upgraded(service.current.port, badRequest);

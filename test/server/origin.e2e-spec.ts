@@ -42,17 +42,17 @@ describe('The server, asked by web pages', () => {
     },
   );
 
-  it('refuses a page whose name was made to lead to us', async () => {
+  it('refuses a page whose host name was rebound to the service', async () => {
     const rebound = ['Host: evil.example:5001', 'Origin: http://evil.example:5001'];
     expect(await statusFor('/capture?netns=5', ...rebound)).toBe('HTTP/1.1 403 Forbidden');
   });
 
-  it('refuses two origins, even if one of them might capture', async () => {
+  it('refuses two origins, even if one of them is allowed', async () => {
     const origins = ['Host: localhost', 'Origin: https://tools.example', 'Origin: http://evil.example'];
     expect(await statusFor('/capture?netns=5', ...origins)).toBe('HTTP/1.1 403 Forbidden');
   });
 
-  it('does not believe forwarding headers', async () => {
+  it('ignores forwarding headers', async () => {
     const forwarded = [
       'X-Forwarded-Host: evil.example',
       'X-Forwarded-Proto: http',
@@ -64,21 +64,21 @@ describe('The server, asked by web pages', () => {
   });
 
   it.each([
-    ['a page of ours', ({ port }: ServerUnderTest) => `http://127.0.0.1:${port}`],
+    ['a page of the same origin', ({ port }: ServerUnderTest) => `http://127.0.0.1:${port}`],
     ['an allowed page', () => 'https://tools.example'],
     ['an allowed editor', () => 'vscode-webview://0ab'],
-  ])('lets %s capture', async (_, origin) => {
+  ])('accepts %s', async (_, origin) => {
     const client = server.connect('/capture?netns=5', { origin: origin(server) });
     expect(await client.closed).toEqual({ code: 1000, reason: 'over' });
   });
 
-  it('lets those capture who are no browsers, whatever they call us', async () => {
+  it('accepts clients that are not browsers, with any Host', async () => {
     expect(await statusFor('/capture?netns=5', 'Host: capture.example')).toBe(
       'HTTP/1.1 101 Switching Protocols',
     );
   });
 
-  it('does not look at the origin of ordinary requests', async () => {
+  it('does not examine the origin of ordinary requests', async () => {
     const { status } = await fetch(`http://127.0.0.1:${server.port}/capture`, {
       headers: { Origin: 'http://evil.example' },
     });

@@ -43,20 +43,20 @@ describe('The server, asked for captures', () => {
     expect(client.received).toHaveLength(0);
   });
 
-  it('puts the reason into the stream for clients that show no other', async () => {
+  it('puts the reason into the stream for clients that do not show close reasons', async () => {
     const client = server.connect('/capture', { headers: { 'Clustershark-Container': '{"netns":404}' } });
     expect((await client.closed).code).toBe(4404);
     expect(client.received.readUInt32LE(0)).toBe(0x0a0d0d0a);
     expect(client.received.toString()).toContain('there is no network namespace 404');
   });
 
-  it('puts the reason into the stream even where the header is what is wrong', async () => {
-    const client = server.connect('/capture', { headers: { 'Clustershark-Container': 'nonsense' } });
+  it('puts the reason into the stream even if the header itself is invalid', async () => {
+    const client = server.connect('/capture', { headers: { 'Clustershark-Container': 'random bytes' } });
     expect((await client.closed).code).toBe(4400);
     expect(client.received.readUInt32LE(0)).toBe(0x0a0d0d0a);
   });
 
-  it('tells the provider what to capture, and whose connection not to', async () => {
+  it('passes the capture spec and the connection to exclude to the provider', async () => {
     const client = server.connect('/capture?netns=5&filter=tcp&nif=eth0/lo&chaste=');
     expect(await client.closed).toEqual({ code: 1000, reason: 'over' });
     expect(requests).toMatchObject([
@@ -71,7 +71,7 @@ describe('The server, asked for captures', () => {
     expect(requests[0]?.sectionComments[0]).toContain('capture-filter: tcp\n');
   });
 
-  it('takes the first of a header that comes twice, and it wins over the query', async () => {
+  it('uses the first of repeated headers, which has priority over the query', async () => {
     const client = server.connect('/capture?netns=5&filter=query', {
       headers: { 'Clustershark-Filter': ['first', 'second'] as never },
     });
@@ -79,7 +79,7 @@ describe('The server, asked for captures', () => {
     expect(requests[0]?.filter).toBe('first');
   });
 
-  it('takes 200 kB of headers, and answers more than 256 KiB with 431', async () => {
+  it('accepts 200 kB of headers, and answers more than 256 KiB with 431', async () => {
     const names = (count: number) => Array.from({ length: count }, (_, index) => `if${index + 1_000_000}`);
     const fits = server.connect('/capture?netns=5', {
       headers: { 'Clustershark-Nif': names(20_000).join('/') },
@@ -93,7 +93,7 @@ describe('The server, asked for captures', () => {
     expect(await tooBig.refused).toBe(431);
   });
 
-  it('agrees to no subprotocol and no compression', async () => {
+  it('negotiates neither a subprotocol nor compression', async () => {
     const client = server.connect('/capture?netns=5', { perMessageDeflate: true });
     await client.opened;
     expect(client.socket.extensions).toBe('');

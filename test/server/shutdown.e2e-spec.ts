@@ -32,7 +32,7 @@ describe('The server, shutting down', () => {
     return socket;
   }
 
-  it('closes captures with 1001, after what they still had', async () => {
+  it('closes captures with 1001, after the data that they still had', async () => {
     const last = Promise.withResolvers<Buffer>();
     open = () => {
       const over = Promise.withResolvers<{ code: 'stopped'; message: string }>();
@@ -53,7 +53,7 @@ describe('The server, shutting down', () => {
     expect(client.received.toString('latin1')).toContain('the last bytes');
   });
 
-  it('says so in the stream to clients that show no close reason', async () => {
+  it('puts the reason into the stream for clients that do not show close reasons', async () => {
     open = () => Promise.resolve(scriptedCapture([BLOCK]));
     const client = server.connect('/capture', { headers: { 'Clustershark-Container': '{"netns":5}' } });
     await client.opened;
@@ -63,7 +63,7 @@ describe('The server, shutting down', () => {
     expect(client.received.toString('latin1')).toContain('the service is shutting down');
   });
 
-  it('closes with 1001 what is still being opened', async () => {
+  it('closes captures that are still being opened with 1001', async () => {
     open = () => new Promise(() => undefined);
     const client = server.connect('/capture?netns=5');
     await client.opened;
@@ -71,7 +71,7 @@ describe('The server, shutting down', () => {
     expect((await client.closed).code).toBe(1001);
   });
 
-  it('does not wait for clients that stall, nor for captures that do not stop', async () => {
+  it('waits neither for stalled clients nor for captures that do not stop', async () => {
     const piece = Buffer.alloc(64 * 1024);
     function* endless() {
       for (;;) yield piece;
@@ -86,7 +86,7 @@ describe('The server, shutting down', () => {
     mute.destroy();
   });
 
-  it('is rid of 500 connections that never answer a close within 10 s', async () => {
+  it('ends 500 connections that never answer a close frame within 10 s', async () => {
     open = () => Promise.resolve(scriptedCapture([BLOCK], { code: 'target-ended', message: 'over' }));
     const clients = await Promise.all(Array.from({ length: 500 }, () => muteClient()));
     const begin = performance.now();

@@ -17,7 +17,7 @@ describe('The server, streaming', () => {
   });
   afterEach(() => server.close());
 
-  it('delivers every byte, though the provider uses its memory again', async () => {
+  it('delivers every byte, although the provider reuses its memory', async () => {
     const memory = Buffer.alloc(64 * 1024);
     function* pieces() {
       for (let round = 0; round < 200; round++) yield memory.fill(round);
@@ -31,7 +31,7 @@ describe('The server, streaming', () => {
     for (let round = 0; round < 200; round++) expect(received[(round + 1) * memory.length - 1]).toBe(round);
   });
 
-  it('asks for no more than a stalled client takes', async () => {
+  it('requests no more chunks than a stalled client receives', async () => {
     const piece = Buffer.alloc(64 * 1024);
     let pulled = 0;
     function* endless() {
@@ -61,7 +61,7 @@ describe('The server, streaming', () => {
     expect(capture?.stops).toBeGreaterThan(0);
   });
 
-  it('answers the close of the client at once, with its code, and stops an idle capture', async () => {
+  it('answers a close frame of the client at once with its code, and stops an idle capture', async () => {
     const capture = scriptedCapture([BLOCK]);
     open = () => Promise.resolve(capture);
     const client = server.connect('/capture?netns=5');
@@ -74,7 +74,7 @@ describe('The server, streaming', () => {
     expect(capture.stops).toBeGreaterThan(0);
   });
 
-  it('gives up opening when the client leaves', async () => {
+  it('stops opening a capture when the client leaves', async () => {
     const aborted = Promise.withResolvers<void>();
     open = (_, signal) =>
       new Promise((__, reject) =>
@@ -89,20 +89,20 @@ describe('The server, streaming', () => {
     await aborted.promise;
   });
 
-  it('ignores what clients say, up to 1 KiB, and ends with 1009 what is longer', async () => {
+  it('ignores messages up to 1 KiB, and closes with 1009 for longer ones', async () => {
     open = () => Promise.resolve(scriptedCapture([BLOCK]));
     const client = server.connect('/capture?netns=5');
     await client.opened;
     client.socket.send('{"event":"hello"}');
     client.socket.send(Buffer.alloc(1024));
-    client.socket.send('nonsense');
+    client.socket.send('random bytes');
     await delay(100);
     expect(client.socket.readyState).toBe(client.socket.OPEN);
     client.socket.send(Buffer.alloc(1025));
     expect((await client.closed).code).toBe(1009);
   });
 
-  it('closes with 1011 when a provider breaks while streaming, and with the reason in the stream', async () => {
+  it('closes with 1011 if a provider fails while streaming, with the reason in the stream', async () => {
     function* broken() {
       yield BLOCK;
       throw new Error('secret');
@@ -117,12 +117,12 @@ describe('The server, streaming', () => {
   it.each<[string, () => unknown]>([
     ['no capture at all', () => undefined],
     ['a capture without chunks', () => ({})],
-    ['chunks of nonsense', () => ({ chunks: ['text', 5, null], end: Promise.resolve() })],
+    ['invalid chunks', () => ({ chunks: ['text', 5, null], end: Promise.resolve() })],
     [
       'an end that rejects',
       () => ({ chunks: [], end: Promise.reject(new Error('no')), stop: () => undefined }),
     ],
-  ])('survives a provider that gives %s', async (_, garbage) => {
+  ])('survives a provider that returns %s', async (_, garbage) => {
     open = () => Promise.resolve(garbage() as never);
     expect((await server.connect('/capture?netns=5').closed).code).toBe(1011);
   });

@@ -64,7 +64,7 @@ function answers(received: Buffer): string[] {
   return frames;
 }
 
-describe('The server, spoken to in websocket frames', () => {
+describe('The server, receiving websocket frames', () => {
   let server: ServerUnderTest;
   let stops = 0;
   beforeAll(async () => {
@@ -106,7 +106,7 @@ describe('The server, spoken to in websocket frames', () => {
     ['a character in two pieces', [frame(TEXT, [0xc3], { flags: 0 }), frame(CONTINUATION, [0xa4])], [goesOn]],
     ['a ping', [frame(PING)], ['pong:', goesOn]],
     ['a ping with 125 bytes', [frame(PING, 'p'.repeat(125))], [`pong:${'p'.repeat(125)}`, goesOn]],
-    ['a pong that nobody asked for', [frame(PONG, 'well')], [goesOn]],
+    ['an unsolicited pong', [frame(PONG, 'well')], [goesOn]],
     [
       'a ping within a message',
       [frame(TEXT, 'a', { flags: 0 }), frame(PING, 'in between'), frame(CONTINUATION, 'b')],
@@ -198,7 +198,7 @@ describe('The server, spoken to in websocket frames', () => {
     expect(await answersTo()).toEqual([goesOn]);
   });
 
-  it('takes frames that come byte by byte', async () => {
+  it('accepts frames that arrive byte by byte', async () => {
     using connection = await RawConnection.upgraded(server.port);
     for (const byte of Buffer.concat([frame(TEXT, 'hello'), frame(PING, 'slowly')])) {
       connection.send(Buffer.of(byte));
@@ -208,7 +208,7 @@ describe('The server, spoken to in websocket frames', () => {
     expect(answers(connection.received)).toEqual(['pong:slowly']);
   });
 
-  it('ends when a connection is cut within a frame', async () => {
+  it('ends a capture whose connection is cut within a frame', async () => {
     const connection = await RawConnection.upgraded(server.port);
     connection.send(frame(TEXT, 'hello').subarray(0, 4));
     connection.socket.end();
@@ -216,7 +216,7 @@ describe('The server, spoken to in websocket frames', () => {
     expect(stops).toBeGreaterThan(0);
   });
 
-  it('keeps no endless answers for a client that pings and pings and does not read', async () => {
+  it('bounds the answers to a client that sends pings and never reads', async () => {
     const accepted = once(server.app.getHttpServer(), 'connection') as Promise<[Socket]>;
     using connection = await RawConnection.upgraded(server.port);
     const [served] = await accepted;
