@@ -9,7 +9,11 @@
 // The application and its modules.
 export { AppModule } from './server/app.module.js';
 export { CaptureModule } from './server/capture/capture.module.js';
-export type { CaptureModuleOptions } from './server/capture/capture.module.js';
+export type {
+  CaptureModuleAsyncOptions,
+  CaptureModuleOptions,
+  CapturePorts,
+} from './server/capture/capture.module.js';
 export { DiscoveryModule } from './server/discovery/discovery.module.js';
 export type {
   DiscoveryModuleAsyncOptions,
@@ -39,7 +43,7 @@ export type {
 // Port: finds the network namespaces to which a capture target may refer.
 export { NetnsResolver } from './server/capture/resolve/netns-resolver.js';
 export type { ResolvedTarget } from './server/capture/resolve/netns-resolver.js';
-export type { CaptureTarget } from './server/capture/request/capture-target.js';
+export type { CaptureTarget } from './server/capture/request/capture-request.js';
 
 // Port: the list of capture targets.
 export { isNamed, TargetDirectory, TargetDirectoryError } from './server/discovery/target-directory.js';

@@ -6,6 +6,11 @@ import { SetupError } from './setup-error.mjs';
 /** What the machine needs, how to check for it, and the Debian package that contains it. */
 const LIBPCAP = { name: 'the library libpcap', isThere: hasLibpcap, package: 'libpcap0.8' };
 const SETPRIV = { name: 'setpriv', isThere: () => hasProgram('setpriv'), package: 'util-linux' };
+const PYYAML = {
+  name: 'the Python module yaml',
+  isThere: () => outputOf('python3', ['-c', 'import yaml']) !== undefined,
+  package: 'python3-yaml',
+};
 const TEST_PROGRAMS = programs([
   ['ip', 'iproute2'],
   ['nsenter', 'util-linux'],
@@ -46,7 +51,7 @@ const C_HEADERS = { name: 'the C headers', isThere: hasCHeaders, package: 'libc6
 
 const NEEDS = {
   start: [LIBPCAP, SETPRIV],
-  test: [LIBPCAP, SETPRIV, ...TEST_PROGRAMS],
+  test: [LIBPCAP, SETPRIV, PYYAML, ...TEST_PROGRAMS],
   soak: [LIBPCAP, SETPRIV, ...SOAK_PROGRAMS],
   bench: [LIBPCAP, SETPRIV, ...BENCH_PROGRAMS, C_HEADERS],
   // The capture command only talks to a service.

@@ -28,7 +28,7 @@ export class AppModule {
         VersionModule,
         OperationsModule.forRootAsync({ useFactory: operationsOptions, inject: [ServiceConfig] }),
         DiscoveryModule.forRoot({ local, proxy, ...ports }),
-        CaptureModule.register(ports),
+        CaptureModule.forRoot(ports),
       ],
     };
   }

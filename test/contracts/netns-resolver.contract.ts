@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { CaptureError } from '../../src/shared/protocol/capture-error.js';
-import type { CaptureTarget } from '../../src/server/capture/request/capture-target.js';
+import type { NetnsReference } from '../../src/shared/protocol/capture-spec.js';
+import type { CaptureTarget } from '../../src/server/capture/request/capture-request.js';
 import type { NetnsResolver, ResolvedTarget } from '../../src/server/capture/resolve/netns-resolver.js';
 import type { DirectoryEntry } from '../../src/server/discovery/target-directory.js';
 
@@ -12,8 +13,8 @@ export interface NetnsResolverSubject {
 }
 
 /**
- * What every NetnsResolver has to hold to: it yields references that can be tried, keeps what is the client's, ends,
- * and throws nothing but the errors of the port.
+ * The contract of every NetnsResolver: it yields namespaces that can be tried, keeps the client's attributes, ends, and
+ * throws only the errors of the port.
  *
  * @param makeSubject makes a resolver that knows this target by name, and nothing else
  */
@@ -32,42 +33,39 @@ export function describeNetnsResolver(
     });
 
   describe(`${title}, as a NetnsResolver`, () => {
-    itHolds('begins with the reference of a client that can be verified', async (resolver) => {
+    itHolds('begins with the reference of the client if it can be verified', async (resolver) => {
       const reference = { netns: 4026530009, pid: 909, startTime: 9009 };
-      expect((await firstOf(resolver, { ...CLIENT, ...reference })).reference).toEqual(reference);
-      expect((await firstOf(resolver, { ...CLIENT, ...reference, name: KNOWN.name })).reference).toEqual(
-        reference,
-      );
+      expect(await referenceOf(resolver, { ...CLIENT, ...reference })).toEqual(reference);
+      expect(await referenceOf(resolver, { ...CLIENT, ...reference, name: KNOWN.name })).toEqual(reference);
     });
 
-    itHolds('takes a namespace without any more facts as it is', async (resolver) => {
-      expect((await firstOf(resolver, { ...CLIENT, netns: 4026530009 })).reference).toEqual({
-        netns: 4026530009,
+    itHolds('accepts a namespace without further attributes', async (resolver) => {
+      expect(await referenceOf(resolver, { ...CLIENT, netns: 4026530009 })).toEqual({ netns: 4026530009 });
+    });
+
+    itHolds('finds a target by its name, with the process by which it can be verified', async (resolver) => {
+      const { netns, pid, startTime, name, type } = KNOWN;
+      expect(await firstOf(resolver, { ...CLIENT, name })).toMatchObject({
+        ...{ netns, pid, startTime, name, type },
       });
     });
 
-    itHolds('finds a target by its name, and says which process it can be verified by', async (resolver) => {
-      const { target, reference } = await firstOf(resolver, { ...CLIENT, name: KNOWN.name });
-      expect(reference).toEqual({ netns: KNOWN.netns, pid: KNOWN.pid, startTime: KNOWN.startTime });
-      expect(target).toMatchObject({ netns: KNOWN.netns, name: KNOWN.name, type: KNOWN.type });
-    });
-
     itHolds("keeps the client's interfaces, node name and cluster", async (resolver) => {
-      const { target } = await firstOf(resolver, { ...CLIENT, name: KNOWN.name });
+      const target = await firstOf(resolver, { ...CLIENT, name: KNOWN.name });
       const { interfaces, nodeName, cluster } = CLIENT;
       expect(target).toMatchObject({ interfaces, nodeName, cluster });
     });
 
-    itHolds('comes to an end, however often its answers prove stale', async (resolver) => {
+    itHolds('ends, even if all its candidates prove stale', async (resolver) => {
       const stale = { ...CLIENT, netns: 4026530009, pid: 909, startTime: 9009, name: KNOWN.name };
       let count = 0;
-      for await (const { reference } of resolver.candidates(stale, NEVER)) {
-        expect(reference.netns).toBeGreaterThan(0);
+      for await (const { netns } of resolver.candidates(stale, NEVER)) {
+        expect(netns).toBeGreaterThan(0);
         expect(++count).toBeLessThan(10);
       }
     });
 
-    itHolds('says so when there is no such target', async (resolver) => {
+    itHolds('reports that there is no such target', async (resolver) => {
       const failure = await firstOf(resolver, { ...CLIENT, name: 'no-such-name' }).catch(
         (error: unknown) => error,
       );
@@ -81,7 +79,7 @@ export function describeNetnsResolver(
     itHolds('can be left at any time', async (resolver) => {
       for (let times = 0; times < 3; times++) {
         for await (const candidate of resolver.candidates({ ...CLIENT, name: KNOWN.name }, NEVER)) {
-          expect(candidate.reference.netns).toBe(KNOWN.netns);
+          expect(candidate.netns).toBe(KNOWN.netns);
           break;
         }
       }
@@ -108,6 +106,11 @@ const CLIENT: CaptureTarget = {
   cluster: { context: 'kind', uid: 'abc-def' },
   interfaces: ['eth1'],
 };
+
+async function referenceOf(resolver: NetnsResolver, target: CaptureTarget): Promise<NetnsReference> {
+  const { netns, pid, startTime } = await firstOf(resolver, target);
+  return { netns, ...(pid && { pid }), ...(startTime && { startTime }) };
+}
 
 async function firstOf(resolver: NetnsResolver, target: CaptureTarget): Promise<ResolvedTarget> {
   for await (const candidate of resolver.candidates(target, NEVER)) return candidate;

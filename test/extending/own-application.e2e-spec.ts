@@ -74,7 +74,7 @@ class TeamModule {
         OperationsModule.forRoot({ operatorAddress: { kind: 'off' } }),
         VersionModule,
         DiscoveryModule.forRoot({ targetDirectory: InventoryTargetDirectory }),
-        CaptureModule.register({
+        CaptureModule.forRoot({
           captureProvider: { useFactory: () => new ReplayCaptureProvider(recording) },
         }),
         InventoryModule,

@@ -32,7 +32,7 @@ describeAsRoot('The limit of captures in all', () => {
       await using refused = await CaptureClient.open(service.current, request);
       expect(await refused.ended()).toEqual({
         code: CLOSE_TOO_MANY_CAPTURES,
-        reason: `there are ${MOST} captures in all already: --max-captures of the service`,
+        reason: `the limit of ${MOST} captures is reached: --max-captures of the service`,
       });
     }
     for (const client of clients.all) expect(client.closing).toBeUndefined();

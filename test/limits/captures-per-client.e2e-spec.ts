@@ -50,7 +50,7 @@ describeAsRoot('The limit of captures per client address', () => {
 
     expect(await refused.ended()).toEqual({
       code: CLOSE_TOO_MANY_CAPTURES,
-      reason: 'there are 2 captures of 127.0.0.1 already: --max-captures-per-client of the service',
+      reason: 'the limit of 2 captures of 127.0.0.1 is reached: --max-captures-per-client of the service',
     });
     await other.described('eth1');
     expect([first.closing, second.closing]).toEqual([undefined, undefined]);

@@ -1,23 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { HeartbeatTiming } from '../../src/server/capture/liveness/heartbeat-timing.js';
+import { LivenessTiming } from '../../src/server/capture/liveness/client-liveness.js';
 import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
 
-/** A server on all addresses whose captures tell when they were stopped. */
+/** A server on all addresses that records when its captures are stopped. */
 export class WatchedServer implements AsyncDisposable {
-  /** Whether captures from now on have endlessly much to deliver, or nothing after their first piece. */
+  /** Whether new captures deliver data without end, or nothing after their first piece. */
   busy = false;
-  /** When each capture was stopped that was. */
+  /** Times at which captures were stopped. */
   readonly stops: number[] = [];
   private server!: ServerUnderTest;
 
-  /** @param speedUp of everything that the heartbeat waits for */
+  /** @param speedUp factor by which all times of the liveness check are divided */
   static async start(speedUp = 1): Promise<WatchedServer> {
     const watched = new WatchedServer();
     watched.server = await ServerUnderTest.start(
       () => Promise.resolve(watched.capture()),
       ['--host', '0.0.0.0'],
     );
-    const timing = watched.server.app.get(HeartbeatTiming);
+    const timing = watched.server.app.get(LivenessTiming);
     for (const [name, value] of Object.entries(timing)) {
       Object.assign(timing, { [name]: (value as number) / speedUp });
     }
@@ -28,7 +28,7 @@ export class WatchedServer implements AsyncDisposable {
     return this.server.port;
   }
 
-  /** How long it takes from now until a capture is stopped; Infinity when it takes much longer than that. */
+  /** Time in ms until a capture is stopped; Infinity if it takes much longer than expected. */
   async untilStopped(expectedMs: number): Promise<number> {
     const begin = performance.now();
     while (this.stops.length === 0 && performance.now() - begin < expectedMs + 20_000) await delay(20);

@@ -12,7 +12,7 @@ import {
   REQUEST_PARAMETERS,
   type ParameterDescription,
 } from '../../src/server/capture/request/request-parameters.js';
-import { LIMIT_PARAMETERS } from '../../src/server/capture/request/requested-limits.js';
+import { LIMIT_PARAMETERS } from '../../src/server/capture/request/capture-limits.js';
 import type { UpgradeGatewayOptions } from '../../src/server/http/upgrade-ws-adapter.js';
 import { createApplication } from '../../src/server/server.js';
 import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';
@@ -118,8 +118,8 @@ describe('docs/api/asyncapi.json', () => {
   });
 
   it('has the limits of the parameters', () => {
-    for (const [name, { most }] of Object.entries(LIMIT_PARAMETERS)) {
-      expect(parameterSchema(name)).toMatchObject({ type: 'integer', minimum: 1, maximum: most });
+    for (const [name, maximum] of Object.entries(LIMIT_PARAMETERS)) {
+      expect(parameterSchema(name)).toMatchObject({ type: 'integer', minimum: 1, maximum });
     }
     expect(parameterSchema('filter')).toMatchObject({ maxLength: MAX_FILTER_BYTES });
   });

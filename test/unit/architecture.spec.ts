@@ -75,7 +75,7 @@ describe('What docs/architecture.md tells teams to do', () => {
           HttpModule,
           OperationsModule.forRoot({ operatorAddress: { kind: 'off' } }),
           DiscoveryModule.forRoot({ targetDirectory: { useValue: new OneEntry() } }),
-          CaptureModule.register(),
+          CaptureModule.forRoot(),
           InventoryModule,
         ],
       },

@@ -1,20 +1,19 @@
-import { ADJECTIVES, ANIMALS, COLOURS } from './capture-id-words.js';
-import { releaseCaptureId, takeCaptureId } from './capture-id.js';
+import { ADJECTIVES, ANIMALS, COLOURS, releaseCaptureId, takeCaptureId } from './capture-id.js';
 
-describe('Ids of captures', () => {
+describe('Capture ids', () => {
   it('are three words', () => {
     const id = takeCaptureId();
     expect(id).toMatch(/^[a-z]+-[a-z]+-[a-z]+$/);
     releaseCaptureId(id);
   });
 
-  it('are never those of a capture that runs', () => {
+  it('are unique among running captures', () => {
     const ids = Array.from({ length: 20_000 }, takeCaptureId);
     expect(new Set(ids).size).toBe(ids.length);
     ids.forEach(releaseCaptureId);
   });
 
-  it('rarely come again: there are more than a million', () => {
+  it('rarely repeat: there are more than a million', () => {
     expect(ADJECTIVES.length * COLOURS.length * ANIMALS.length).toBeGreaterThan(1_000_000);
     const words = [...ADJECTIVES, ...COLOURS, ...ANIMALS];
     expect(new Set(words).size).toBe(words.length);

@@ -1,20 +1,25 @@
 import { ServiceConfig } from '../config/service.config.js';
-import { CaptureConfig } from '../config/capture.config.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import type { CaptureErrorCode } from '../../shared/protocol/capture-error.js';
 import { CaptureOpener } from './capture-opener.js';
 import type { Capture } from './capture-provider.js';
 import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { CaptureProvider } from './capture-provider.js';
-import type { CaptureTarget } from './request/capture-target.js';
+import type { CaptureRequest, CaptureTarget } from './request/capture-request.js';
 import { NetnsResolver } from './resolve/netns-resolver.js';
 import type { ResolvedTarget } from './resolve/netns-resolver.js';
 
 const TARGET: CaptureTarget = { netns: 1, prefix: '', type: '', nodeName: '', interfaces: [] };
-const WISH = { target: TARGET, interfaces: ['eth0'], filter: 'tcp', promiscuous: false, limits: {} };
+const REQUEST: CaptureRequest = {
+  target: TARGET,
+  interfaces: ['eth0'],
+  filter: 'tcp',
+  promiscuous: false,
+  snapshotLength: 96,
+};
 const CAPTURE = {} as Capture;
 
-/** Yields the given namespaces, then fails or is done; remembers how far it was asked. */
+/** Yields the given namespaces, then fails or ends; counts the requested candidates. */
 class ListResolver extends NetnsResolver {
   asked = 0;
   constructor(
@@ -27,7 +32,7 @@ class ListResolver extends NetnsResolver {
   override async *candidates(target: CaptureTarget): AsyncGenerator<ResolvedTarget> {
     for (const netns of this.namespaces) {
       this.asked++;
-      yield { target, reference: { netns } };
+      yield { ...target, netns };
     }
     if (this.failure) throw this.failure;
   }
@@ -48,12 +53,12 @@ class PickyProvider extends CaptureProvider {
 function open(resolver: NetnsResolver, provider: CaptureProvider) {
   const excluded = [{ address: '::1', port: 5001, peerAddress: '::1', peerPort: 4 }];
   const config = Object.assign(new ServiceConfig(), { excludedEndpoints: ['443', '192.0.2.1:8443'] });
-  const opener = new CaptureOpener(resolver, provider, config, new CaptureConfig());
-  return opener.open(WISH, excluded, new AbortController().signal, 'brave-amber-otter');
+  const opener = new CaptureOpener(resolver, provider, config);
+  return opener.open('brave-amber-otter', REQUEST, excluded, new AbortController().signal);
 }
 
-describe('Opening a capture', () => {
-  it('takes the first reference that holds, and asks for no more', async () => {
+describe('CaptureOpener', () => {
+  it('takes the first candidate that can be opened, and requests no more', async () => {
     const resolver = new ListResolver([1, 2]);
     const provider = new PickyProvider({});
     expect(await open(resolver, provider)).toEqual({ capture: CAPTURE, reference: { netns: 1 } });
@@ -63,6 +68,7 @@ describe('Opening a capture', () => {
       interfaces: ['eth0'],
       filter: 'tcp',
       promiscuous: false,
+      snapshotLength: 96,
       excludedConnections: [{ port: 5001 }],
       excludedEndpoints: [{ port: 443 }, { address: '192.0.2.1', port: 8443 }],
       sectionComments: [
@@ -75,7 +81,7 @@ describe('Opening a capture', () => {
   });
 
   it.each<CaptureErrorCode>(['stale-reference', 'no-such-namespace', 'not-permitted'])(
-    'goes on after %s',
+    'tries the next candidate after %s',
     async (code) => {
       const opened = await open(new ListResolver([1, 2]), new PickyProvider({ 1: code }));
       expect(opened.reference).toEqual({ netns: 2 });
@@ -83,7 +89,7 @@ describe('Opening a capture', () => {
   );
 
   it.each<CaptureErrorCode>(['no-such-interface', 'invalid-filter', 'too-many-captures', 'internal'])(
-    'gives up at %s',
+    'does not try another candidate after %s',
     async (code) => {
       const resolver = new ListResolver([1, 2]);
       await expect(open(resolver, new PickyProvider({ 1: code }))).rejects.toMatchObject({ code });
@@ -91,21 +97,21 @@ describe('Opening a capture', () => {
     },
   );
 
-  it('fails as the last reference did when there are no more', async () => {
+  it('fails with the error of the last candidate', async () => {
     const provider = new PickyProvider({ 1: 'stale-reference', 2: 'no-such-namespace' });
     await expect(open(new ListResolver([1, 2]), provider)).rejects.toMatchObject({
       code: 'no-such-namespace',
     });
   });
 
-  it('fails as the resolver does when the look-up fails', async () => {
+  it('fails with the error of the resolver', async () => {
     const resolver = new ListResolver([1], new CaptureError('ambiguous-reference', 'two of them'));
     await expect(open(resolver, new PickyProvider({ 1: 'stale-reference' }))).rejects.toMatchObject({
       code: 'ambiguous-reference',
     });
   });
 
-  it('fails where a resolver has no idea at all', async () => {
+  it('fails when the resolver has no candidates', async () => {
     await expect(open(new ListResolver([]), new PickyProvider({}))).rejects.toMatchObject({
       code: 'no-such-target',
     });

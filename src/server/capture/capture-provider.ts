@@ -1,70 +1,70 @@
-import type { CaptureTotals } from '../../shared/protocol/protocol.js';
 import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
+import type { CaptureTotals, EndCode } from '../../shared/protocol/protocol.js';
 
 /**
- * Why a capture is over. `code` is stable, `message` is for people.
+ * Why a capture ended. `code` is stable, `message` is for people.
  *
  * @publicApi
  */
 export interface CaptureEnd {
-  readonly code: 'stopped' | 'target-ended' | 'limit-reached' | 'internal';
+  readonly code: EndCode;
   readonly message: string;
   readonly totals?: CaptureTotals;
 }
 
 /**
- * What a {@link TakePiece} may overwrite before a piece, in bytes: the longest header of a message.
+ * Number of bytes before a piece that a {@link TakePiece} may overwrite: the length of the longest message header.
  *
  * @publicApi
  */
 export const HEADER_ROOM_BYTES = 10;
 
 /**
- * Takes a piece of a stream: the bytes of `memory` from `start` to `end`. The {@link HEADER_ROOM_BYTES} before `start`
- * belong to the taker as well, for a header, so that header and piece go out in one write. Never throws.
+ * Takes a piece of a stream: the bytes of `memory` from `start` to `end`. It may overwrite the
+ * {@link HEADER_ROOM_BYTES} before `start` with a header, so that header and piece are sent by one write. Never throws.
  *
- * @returns whether it wants more; a promise of that, which never rejects, as long as it still needs the memory
+ * @returns whether it wants more pieces; a promise, which never rejects, if it still uses the memory until then
  * @publicApi
  */
 export type TakePiece = (memory: Buffer, start: number, end: number) => boolean | Promise<boolean>;
 
 /**
- * A capture that runs.
+ * A running capture.
  *
  * @publicApi
  */
 export interface Capture {
   /**
-   * The pcapng stream, in pieces whose boundaries mean nothing. A piece is the reader's only until it asks for
-   * the next one: the provider may use its memory again. Nothing is produced ahead of the reader beyond
-   * the provider's own bounded buffers. Leaving the loop early ends the capture. May be iterated once.
+   * The pcapng stream, in pieces whose boundaries mean nothing. A piece belongs to the reader only until it requests
+   * the next one: then the provider may reuse its memory. Nothing is produced ahead of the reader, except in
+   * bounded buffers of the provider. Leaving the loop early ends the capture. May be iterated once.
    */
   readonly chunks: AsyncIterable<Uint8Array>;
   /**
-   * Optional, for providers of many pieces: hands over what `chunks` would give, as it comes, without a promise for each
-   * piece. Waits while a piece is still needed. Either is used, and once. Settles after the last piece, or when
-   * `take` wants no more, which ends the capture.
+   * Optional, for providers of many pieces: passes the pieces of `chunks` to `take` as they arrive, without a promise
+   * per piece, and waits while a piece is in use. Only one of `chunks` and `deliver` is used, and once. Settles after
+   * the last piece, or when `take` wants no more, which ends the capture.
    */
   deliver?(take: TakePiece): Promise<void>;
-  /** Why it ended; settles after the last chunk, never rejects. */
+  /** Why it ended; settles after the last piece, never rejects. */
   readonly end: Promise<CaptureEnd>;
-  /** Ask for the end: what was captured so far and the statistics still come, then the stream is done. */
+  /** Asks for the end: what was captured so far and the statistics are still delivered, then the stream ends. */
   stop(): void;
 }
 
 /**
- * Port: something that can capture. Swap it with `CaptureModule.register({ captureProvider })`; run
- * `test/contracts/capture-provider.contract.ts` on your own.
+ * Port: something that captures. Replace it with `CaptureModule.forRoot({ captureProvider })`, and test yours with
+ * `test/contracts/capture-provider.contract.ts`.
  *
  * @publicApi
  */
 export abstract class CaptureProvider {
   /**
-   * Opens the namespace, verifies the reference on what was opened, and begins to capture, in one step.
+   * Opens the namespace, verifies the reference on the opened namespace, and begins to capture.
    *
-   * @param signal aborted when nobody wants the capture any more, for example when the client has gone
-   * @throws CaptureError `stale-reference` when the namespace is not what the reference says, and the
-   *   others of capture-errors.ts; nothing else
+   * @param signal aborted when the capture is no longer wanted, for example because the client has disconnected
+   * @throws CaptureError `stale-reference` when the namespace is not what the reference says, and the other codes of
+   *   shared/protocol/capture-error.ts; nothing else
    */
   abstract open(spec: CaptureSpec, signal: AbortSignal): Promise<Capture>;
 }

@@ -8,47 +8,47 @@ import { CaptureError } from '../../shared/protocol/capture-error.js';
 import type { CaptureMetrics, ObservedSession } from './capture-metrics.js';
 import type { CaptureOpener } from './capture-opener.js';
 import type { Capture, TakePiece } from './capture-provider.js';
+import type { CaptureMaxima } from './request/capture-limits.js';
+import { hasContainerHeader, parseCaptureRequest, type CaptureRequest } from './request/capture-request.js';
 import type { CaptureSlot, CaptureSlots } from './request/capture-slots.js';
-import { hasContainerHeader, parseCaptureRequest } from './request/capture-request.parser.js';
-import type { CaptureRequest } from './request/capture-request.parser.js';
 import { SHUTTING_DOWN, closeReason, closingForEnd, closingForError } from './close-codes.js';
 import type { Closing } from './close-codes.js';
 import { releaseCaptureId, takeCaptureId } from './capture-id.js';
 import { InPlaceMessages } from './in-place-messages.js';
 import { clientOf, ownConnection } from '../http/client-address.js';
-import { PcapngProgress, endingBlocks } from './reason-pcapng.js';
+import { StreamEnding } from './reason-pcapng.js';
 
-/** For the log only: there is nobody left to close. */
-const THE_CLIENT_LEFT: Closing = { code: 1000, cause: 'client-left', message: 'the client left' };
+/** For the log and the metrics only: the websocket is closed already. */
+const CLIENT_LEFT: Closing = { code: 1000, cause: 'client-left', message: 'the client left' };
 
-/** All others are worth a warning. */
-const ORDERLY_ENDS: ReadonlySet<number> = new Set([THE_CLIENT_LEFT.code, SHUTTING_DOWN.code]);
+/** Close codes that are logged as information; all others are logged as warnings. */
+const ORDERLY_CODES: ReadonlySet<number> = new Set([CLIENT_LEFT.code, SHUTTING_DOWN.code]);
 
-/** What all sessions share. */
+/** Shared by all sessions. */
 export interface SessionServices {
   readonly opener: CaptureOpener;
   readonly slots: CaptureSlots;
+  readonly maxima: CaptureMaxima;
   readonly metrics: CaptureMetrics;
   readonly logger: Logger;
 }
 
-/** One websocket and the capture that it carries, from the request to the close. */
+/** One websocket and its capture, from the request to the close. */
 export class CaptureSession implements ObservedSession {
   /** Settles when the websocket is closed; never rejects. */
   readonly closed: Promise<void>;
 
-  private readonly abandoned = new AbortController();
-  /** In every line of the log that is about this capture, and in its stream. */
+  private readonly abort = new AbortController();
   private readonly id = takeCaptureId();
   private readonly messages: InPlaceMessages;
-  /** Followed only for clients that get the reason of the end within the stream. */
-  private readonly progress?: PcapngProgress;
+  /** Only for clients that get the reason for the end within the stream. */
+  private readonly ending?: StreamEnding;
   private capture?: Capture;
   private slot?: CaptureSlot;
   bytesSent = 0;
   private readonly begunAtMs = performance.now();
   private shuttingDown = false;
-  /** What the client did wrong, in the words of the websocket library. */
+  /** Protocol error of the client, as the websocket library reports it. */
   private clientError?: string;
 
   constructor(
@@ -57,11 +57,11 @@ export class CaptureSession implements ObservedSession {
     private readonly services: SessionServices,
   ) {
     this.messages = new InPlaceMessages(request.socket);
-    if (hasContainerHeader(request)) this.progress = new PcapngProgress();
+    if (hasContainerHeader(request)) this.ending = new StreamEnding();
     this.closed = new Promise((resolve) => client.once('close', () => resolve()));
-    client.once('close', () => this.abandon());
+    client.once('close', () => this.onClientLeft());
     void this.closed.then(() => releaseCaptureId(this.id));
-    // The websocket closes then; a frame that breaks the protocol, for one.
+    // For instance a frame that violates the protocol; the websocket closes after it.
     client.once('error', ({ message }) => (this.clientError = message));
     services.metrics.watch(this);
   }
@@ -74,12 +74,12 @@ export class CaptureSession implements ObservedSession {
     return this.capture !== undefined;
   }
 
-  /** Serves the client until there is nothing left to do; never rejects. */
+  /** Serves the client until the websocket is closed or closing; never rejects. */
   async run(): Promise<void> {
     try {
       const closing = await this.serve();
       this.close(closing);
-      this.tell(closing);
+      this.report(closing);
     } catch (error) {
       this.logFailure(error);
       this.client.terminate();
@@ -88,73 +88,73 @@ export class CaptureSession implements ObservedSession {
     }
   }
 
-  /** Nobody can find the client any more. */
-  clientIsGone(): void {
+  /** The client has disappeared without closing the connection. */
+  clientDisappeared(): void {
     this.services.logger.log(
-      this.about('the client has gone without a word', { client: clientOf(this.socket) }),
+      this.about('the client disappeared without closing the connection', { client: clientOf(this.socket) }),
     );
     this.client.terminate();
   }
 
-  /** Asks for the end, as the service is shutting down: what was captured so far still goes out. */
+  /** Asks for the end because the service is shutting down. What was captured so far is still sent. */
   shutDown(): void {
     this.shuttingDown = true;
     if (this.capture) this.stop(this.capture);
-    else this.abandoned.abort();
+    else this.abort.abort();
   }
 
-  /** Closes with what has been sent so far: the client or the capture took too long. */
+  /** Closes the websocket without waiting for the rest of the stream. */
   closeNow(): void {
     this.close(SHUTTING_DOWN);
   }
 
-  /** Cuts the connection of a client that does not even answer a close. */
+  /** Cuts the connection of a client that does not answer the close. */
   terminate(): void {
     this.client.terminate();
   }
 
   private async serve(): Promise<Closing> {
     try {
-      const capture = await this.open(parseCaptureRequest(this.request));
-      await this.passOn(capture);
-      if (!this.isOpen) return THE_CLIENT_LEFT;
+      const capture = await this.open(parseCaptureRequest(this.request, this.services.maxima));
+      await this.send(capture);
+      if (!this.isOpen) return CLIENT_LEFT;
       const end = await capture.end;
       return this.shuttingDown ? SHUTTING_DOWN : closingForEnd(end);
     } catch (error) {
-      if (!this.isOpen) return THE_CLIENT_LEFT;
+      if (!this.isOpen) return CLIENT_LEFT;
       if (this.shuttingDown) return SHUTTING_DOWN;
-      // Our own errors are answers to the client; anything else is a defect, and somebody has to see it.
+      // A CaptureError is an answer to the client. Anything else is a defect, so it is logged with its stack.
       if (!(error instanceof CaptureError)) this.logFailure(error);
       return closingForError(error);
     }
   }
 
-  private async open(wish: CaptureRequest): Promise<Capture> {
+  private async open(request: CaptureRequest): Promise<Capture> {
     if (this.shuttingDown) throw new CaptureError('shutting-down', SHUTTING_DOWN.message);
     const connection = ownConnection(this.request.socket);
     this.slot = this.services.slots.take(this.request.socket.remoteAddress ?? '');
     const { capture, reference } = await this.services.opener.open(
-      wish,
-      connection ? [connection] : [],
-      this.abandoned.signal,
       this.id,
+      request,
+      connection ? [connection] : [],
+      this.abort.signal,
     );
     this.capture = capture;
     this.services.metrics.captureStarted(this.ageMs);
-    // Not everybody gets to read it, and a rejection that nobody handles would end the process.
+    // Not every path reads it, and an unhandled rejection would end the process.
     Promise.resolve(capture.end).catch(() => undefined);
-    const facts = { ...description(wish, reference), client: clientOf(this.socket) };
+    const facts = { ...description(request, reference), client: clientOf(this.socket) };
     this.services.logger.log(this.about('capture started', facts));
-    // The client went, or the shutdown began, while this was being opened.
-    if (this.abandoned.signal.aborted) this.stop(capture);
+    // The client left, or the shutdown began, while this was being opened.
+    if (this.abort.signal.aborted) this.stop(capture);
     return capture;
   }
 
   /**
-   * Sends what is captured, and takes the next piece when the socket has taken the last one: the provider may use
-   * the memory again then, and a client that does not read costs this one piece, no queue.
+   * Sends the stream, and requests the next piece when the kernel has accepted the last one: then the provider may
+   * reuse the memory, and for a client that does not read one piece is buffered, not a queue.
    */
-  private async passOn(capture: Capture): Promise<void> {
+  private async send(capture: Capture): Promise<void> {
     if (capture.deliver) return capture.deliver(this.take);
     for await (const chunk of capture.chunks) {
       if (!this.isOpen) return;
@@ -170,19 +170,19 @@ export class CaptureSession implements ObservedSession {
     return this.messages.send(memory, start, end);
   };
 
-  /** When it is handed over, not when it is taken: a close may come in between, and queues up behind it. */
+  /** Called before a piece is accepted: a close may come in between, and is sent after the piece. */
   private count(piece: Uint8Array): void {
-    this.progress?.advance(piece);
+    this.ending?.push(piece);
     this.bytesSent += piece.byteLength;
   }
 
-  /** The client is gone: an open in progress is void, and a capture that waits for packets must wake up. */
-  private abandon(): void {
-    this.abandoned.abort();
+  /** Cancels an opening in progress; a capture that waits for packets must wake up. */
+  private onClientLeft(): void {
+    this.abort.abort();
     if (this.capture) this.stop(this.capture);
   }
 
-  /** Called from where a throw would end the process, and providers may be anybody's. */
+  /** Called where an exception would end the process, and a team's provider may throw. */
   private stop(capture: Capture): void {
     try {
       capture.stop();
@@ -191,16 +191,15 @@ export class CaptureSession implements ObservedSession {
     }
   }
 
-  /** The first close wins. */
+  /** The first close counts. */
   private close({ code, message }: Closing): void {
     if (!this.isOpen) return;
-    // For clients whose users would not get to see the reason of the close.
-    const lastWords = this.progress && endingBlocks(this.progress, message);
-    if (lastWords) this.client.send(lastWords);
+    const blocks = this.ending?.blocks(message);
+    if (blocks) this.client.send(blocks);
     this.client.close(code, closeReason(message));
   }
 
-  private tell(closing: Closing): void {
+  private report(closing: Closing): void {
     const { code, cause, message: reason } = closing;
     if (this.capture) this.services.metrics.captureEnded(closing);
     else this.services.metrics.captureRefused(closing);
@@ -208,7 +207,7 @@ export class CaptureSession implements ObservedSession {
     const { bytesSent: bytes, clientError } = this;
     const facts = { code, cause, reason, bytes, seconds, client: clientOf(this.socket), clientError };
     const event = this.about(this.capture ? 'capture ended' : 'capture refused', facts);
-    if (ORDERLY_ENDS.has(code)) this.services.logger.log(event);
+    if (ORDERLY_CODES.has(code)) this.services.logger.log(event);
     else this.services.logger.warn(event);
   }
 

@@ -5,34 +5,33 @@ import type { OnGatewayConnection, OnGatewayInit } from '@nestjs/websockets';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WebSocket, WebSocketServer } from 'ws';
+import { CaptureConfig } from '../config/capture.config.js';
 import { ServiceConfig } from '../config/service.config.js';
 import type { UpgradeGatewayOptions } from '../http/upgrade-ws-adapter.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureSession, type SessionServices } from './capture-session.js';
 import { CaptureSlots } from './request/capture-slots.js';
-import { Heartbeat } from './liveness/heartbeat.js';
+import { ClientLiveness } from './liveness/client-liveness.js';
 import { originPolicy } from '../http/browser-policy.js';
 import { clientOf } from '../http/client-address.js';
 
-/** Clients have nothing to say after their request; ws ends longer messages with 1009. */
+/** Messages from clients are ignored; ws closes with 1009 when one is longer. */
 const MAX_MESSAGE_BYTES = 1024;
 
-/** A client that has not answered our close by then is cut off. */
+/** After this time the connection of a client that does not answer a close is cut. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
-/**
- * How long captures may take at shutdown to deliver what they have, and then their clients to answer the close.
- * Together less than the supervisor grants the server.
- */
-const DRAIN_MS = 1_500;
-const FAREWELL_MS = 500;
+/** Time for captures to send the rest of their streams at shutdown. */
+const DRAIN_TIMEOUT_MS = 1_500;
+/** Time for clients to answer the close at shutdown. The sum is less than the supervisor allows the server. */
+const CLOSE_ANSWER_TIMEOUT_MS = 500;
 
-/** For whoever looks into the developer tools of a browser to see why nothing comes. */
+/** Body of the 403, which a browser shows in its developer tools. */
 const FOREIGN_ORIGIN =
-  'Web pages from elsewhere may not capture. Allow the origin of this one with --allowed-origin.\n';
+  'Web pages of other origins may not capture. Allow the origin of this page with --allowed-origin.\n';
 
-/** `/capture` by websocket. The alias is where the GhostWire page looks when it is opened under `/discover/`. */
+/** `/capture` by websocket. The GhostWire page uses the alias when it is opened under `/discover/`. */
 @WebSocketGateway<UpgradeGatewayOptions>({
   path: '/capture',
   aliases: ['/discover/capture'],
@@ -50,19 +49,24 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
     opener: CaptureOpener,
     slots: CaptureSlots,
     metrics: CaptureMetrics,
-    private readonly heartbeat: Heartbeat,
+    private readonly liveness: ClientLiveness,
+    maxima: CaptureConfig,
     private readonly config: ServiceConfig,
   ) {
-    this.services = { opener, slots, metrics, logger: this.logger };
+    this.services = { opener, slots, maxima, metrics, logger: this.logger };
   }
 
-  /** Decorators know no configuration, but ws looks its options up for every request. */
+  /**
+   * Checks the origin of each request. Not a Nest guard: guards of gateways run per message, after the upgrade, and
+   * a refusal must be an HTTP 403. Decorators have no access to the configuration, but ws reads its options for each
+   * request.
+   */
   afterInit({ options }: WebSocketServer): void {
     const mayCapture = originPolicy(this.config.allowedOrigins);
     options.verifyClient = ({ req }, answer) => {
       if (mayCapture(req)) return answer(true);
       this.logger.warn({
-        message: 'a web page from elsewhere was refused: see --allowed-origin',
+        message: 'a web page of another origin was refused: see --allowed-origin',
         origin: req.headers.origin,
         client: clientOf(req.socket),
       });
@@ -70,11 +74,11 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
     };
   }
 
-  /** Nest calls this bare: what escaped from here, thrown or rejected, would end the process. */
+  /** Nest does not catch what this throws: it would end the process. */
   handleConnection(client: WebSocket, request: IncomingMessage): void {
     try {
       const session = new CaptureSession(client, request, this.services);
-      this.heartbeat.watch(client, request.socket, () => session.clientIsGone());
+      this.liveness.watch(client, request.socket, () => session.clientDisappeared());
       this.sessions.add(session);
       void session.closed.then(() => this.sessions.delete(session));
       if (this.shuttingDown) session.shutDown();
@@ -85,13 +89,13 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
     }
   }
 
-  /** Ends all captures in good order, before Nest cuts the websockets. */
+  /** Ends all captures before Nest cuts the websockets. */
   async onModuleDestroy(): Promise<void> {
     this.shuttingDown = true;
     for (const session of this.sessions) session.shutDown();
-    await this.allClosedWithin(DRAIN_MS);
+    await this.allClosedWithin(DRAIN_TIMEOUT_MS);
     for (const session of this.sessions) session.closeNow();
-    await this.allClosedWithin(FAREWELL_MS);
+    await this.allClosedWithin(CLOSE_ANSWER_TIMEOUT_MS);
     for (const session of this.sessions) session.terminate();
   }
 

@@ -1,46 +1,65 @@
-import { Module } from '@nestjs/common';
-import type { DynamicModule, ModuleMetadata } from '@nestjs/common';
-import { CaptureConfig } from '../config/capture.config.js';
+import { Module, type DynamicModule, type FactoryProvider, type ModuleMetadata } from '@nestjs/common';
 import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
-import { provide } from '../implementation.js';
-import type { Implementation } from '../implementation.js';
+import { CaptureConfig } from '../config/capture.config.js';
+import { TargetDirectory } from '../discovery/target-directory.js';
+import { EngineCaptureProvider } from '../engine-client/engine-capture-provider.js';
+import { provide, type Implementation } from '../implementation.js';
 import { Readiness } from '../operations/readiness.js';
 import { ServiceMetrics } from '../operations/service-metrics.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureOpener } from './capture-opener.js';
-import { CaptureSlots } from './request/capture-slots.js';
 import { CaptureProvider } from './capture-provider.js';
 import { CaptureController } from './capture.controller.js';
 import { CaptureGateway } from './capture.gateway.js';
-import { HeartbeatTiming } from './liveness/heartbeat-timing.js';
-import { Heartbeat } from './liveness/heartbeat.js';
-import { EngineCaptureProvider } from '../engine-client/engine-capture-provider.js';
+import { ClientLiveness, LivenessTiming } from './liveness/client-liveness.js';
+import { CaptureSlots } from './request/capture-slots.js';
 import { NetnsResolver } from './resolve/netns-resolver.js';
 import { TableNetnsResolver } from './resolve/table-netns-resolver.js';
 
 /**
- * What a team may swap; whatever is left out stays as it is.
+ * The ports that a team may replace; those that are absent keep their default.
  *
  * @publicApi
  */
 export interface CaptureModuleOptions {
+  /** Default: the engines of this service. */
   readonly captureProvider?: Implementation<CaptureProvider>;
+  /** Default: the table of the API, with `TargetDirectory` for look-ups. */
   readonly netnsResolver?: Implementation<NetnsResolver>;
-  /** Modules with what those need. */
+  /** Modules that export what those inject. */
   readonly imports?: ModuleMetadata['imports'];
 }
 
 /**
- * Captures by websocket, `/capture`. It needs the options, `HttpModule`, `OperationsModule` and `DiscoveryModule`.
+ * Instances of the ports, made by one factory.
+ *
+ * @publicApi
+ */
+export interface CapturePorts {
+  readonly captureProvider?: CaptureProvider;
+  readonly netnsResolver?: NetnsResolver;
+}
+
+/** @publicApi */
+export interface CaptureModuleAsyncOptions {
+  readonly useFactory: (...dependencies: never[]) => CapturePorts | Promise<CapturePorts>;
+  readonly inject?: FactoryProvider['inject'];
+  readonly imports?: ModuleMetadata['imports'];
+}
+
+/**
+ * Captures by websocket, `/capture`. Needs `OptionsModule`, `HttpModule`, `OperationsModule` and
+ * `DiscoveryModule`, and provides `CaptureProvider` and `NetnsResolver` to all modules.
  *
  * @publicApi
  */
 @Module({})
 export class CaptureModule {
-  static register(options: CaptureModuleOptions = {}): DynamicModule {
-    const { captureProvider = LIBPCAP, netnsResolver = TableNetnsResolver, imports = [] } = options;
+  static forRoot(options: CaptureModuleOptions = {}): DynamicModule {
+    const { captureProvider = ENGINES, netnsResolver = TABLE, imports = [] } = options;
     return {
       module: CaptureModule,
+      global: true,
       imports,
       controllers: [CaptureController],
       providers: [
@@ -48,22 +67,55 @@ export class CaptureModule {
         CaptureMetrics,
         CaptureOpener,
         CaptureSlots,
-        Heartbeat,
-        HeartbeatTiming,
+        ClientLiveness,
+        LivenessTiming,
         provide(CaptureProvider, captureProvider),
         provide(NetnsResolver, netnsResolver),
       ],
       exports: [CaptureProvider, NetnsResolver],
     };
   }
+
+  /** Like `forRoot`, with ports that one factory makes, perhaps asynchronously. */
+  static forRootAsync({ useFactory, inject = [], imports = [] }: CaptureModuleAsyncOptions): DynamicModule {
+    const module = CaptureModule.forRoot({
+      captureProvider: orDefault('captureProvider', ENGINES),
+      netnsResolver: orDefault('netnsResolver', TABLE),
+      imports,
+    });
+    const ports: FactoryProvider = { provide: CAPTURE_PORTS, useFactory, inject };
+    return { ...module, providers: [...(module.providers ?? []), ports] };
+  }
 }
 
-const LIBPCAP: Implementation<CaptureProvider> = {
+type Factory<Port> = Omit<FactoryProvider<Port>, 'provide'>;
+
+const CAPTURE_PORTS = Symbol('CapturePorts');
+
+const ENGINES: Factory<CaptureProvider> = {
   useFactory: (
-    config: ServerEnvironment,
+    environment: ServerEnvironment,
     readiness: Readiness,
     metrics: ServiceMetrics,
     { maxInFlightKibibytes }: CaptureConfig,
-  ) => new EngineCaptureProvider(config, readiness, metrics, maxInFlightKibibytes * 1024),
+  ) => new EngineCaptureProvider(environment, readiness, metrics, maxInFlightKibibytes * 1024),
   inject: [ServerEnvironment, Readiness, ServiceMetrics, CaptureConfig],
 };
+
+const TABLE: Factory<NetnsResolver> = {
+  useFactory: (directory: TargetDirectory, metrics: CaptureMetrics) =>
+    new TableNetnsResolver(directory, metrics),
+  inject: [TargetDirectory, CaptureMetrics],
+};
+
+/** The port that the factory made, or else the default. */
+function orDefault<Name extends keyof CapturePorts>(
+  name: Name,
+  { useFactory, inject = [] }: Factory<NonNullable<CapturePorts[Name]>>,
+): Factory<NonNullable<CapturePorts[Name]>> {
+  return {
+    useFactory: (ports: CapturePorts, ...dependencies: unknown[]) =>
+      ports[name] ?? useFactory(...dependencies),
+    inject: [CAPTURE_PORTS, ...inject],
+  };
+}

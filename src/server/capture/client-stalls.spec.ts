@@ -5,7 +5,7 @@ describe('ClientStalls', () => {
   beforeEach(() => void jest.useFakeTimers());
   afterEach(() => void jest.useRealTimers());
 
-  it('counts a client that takes nothing of what waits for it, once, and for how long', () => {
+  it('counts a client that does not read, once, and for how long', () => {
     const stalls = new ClientStalls();
     const client = { bytesWritten: 1000, writableLength: 400 };
     const unwatch = stalls.watch(client);
@@ -26,7 +26,7 @@ describe('ClientStalls', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('does not count a client that is slow, but goes on', () => {
+  it('does not count a client that reads slowly', () => {
     const stalls = new ClientStalls();
     const client = { bytesWritten: 1000, writableLength: 400 };
     stalls.watch(client);

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-/** What counts of a client's connection here. */
+/** The relevant part of a client's socket. */
 type Connection = Pick<Socket, 'bytesWritten' | 'writableLength'>;
 
 interface Watched {
@@ -8,33 +8,33 @@ interface Watched {
   stalled: boolean;
 }
 
-/** Between two looks. A client that did not take anything in between stalls. */
-const LOOK_MS = 1_000;
+/** A client that accepts nothing during this interval stalls. */
+const POLL_INTERVAL_MS = 1_000;
 
 /**
- * Counts clients that do not take what there is for them: something waits in this process, and the kernel has taken no
- * whole piece of it since the last look; pieces have 256 KiB at most. Looks at all of them now and then, so that their streams cost nothing more.
+ * Counts clients that do not read: bytes wait in this process, and since the last poll the kernel has not accepted a
+ * whole piece of at most 256 KiB. All clients are polled, so that nothing is added to the path of their streams.
  */
 export class ClientStalls {
   private readonly watched = new Map<Connection, Watched>();
   private timer?: NodeJS.Timeout;
-  private lastLookMs = 0;
-  /** How often a client began to stall. */
+  private lastPollMs = 0;
+  /** Times that a client began to stall. */
   count = 0;
-  /** How long they stalled, summed up. */
+  /** Sum of the time that clients stalled. */
   seconds = 0;
 
-  /** How many stall now. */
+  /** Number of clients that stall now. */
   get now(): number {
     return [...this.watched.values()].filter(({ stalled }) => stalled).length;
   }
 
-  /** @returns ends the watch */
+  /** @returns stops watching */
   watch(connection: Connection): () => void {
     this.watched.set(connection, { acceptedBytes: accepted(connection), stalled: false });
     if (!this.timer) {
-      this.lastLookMs = performance.now();
-      this.timer = setInterval(() => this.look(), LOOK_MS);
+      this.lastPollMs = performance.now();
+      this.timer = setInterval(() => this.poll(), POLL_INTERVAL_MS);
     }
     return () => {
       this.watched.delete(connection);
@@ -44,9 +44,9 @@ export class ClientStalls {
     };
   }
 
-  private look(): void {
-    const elapsedSeconds = (performance.now() - this.lastLookMs) / 1000;
-    this.lastLookMs += elapsedSeconds * 1000;
+  private poll(): void {
+    const elapsedSeconds = (performance.now() - this.lastPollMs) / 1000;
+    this.lastPollMs += elapsedSeconds * 1000;
     for (const [connection, watched] of this.watched) {
       const acceptedBytes = accepted(connection);
       const stalls = connection.writableLength > 0 && acceptedBytes === watched.acceptedBytes;
@@ -57,7 +57,7 @@ export class ClientStalls {
   }
 }
 
-/** All that the kernel ever took of what we sent. */
+/** Bytes that the kernel has accepted since the connection was opened. */
 function accepted({ bytesWritten, writableLength }: Connection): number {
   return bytesWritten - writableLength;
 }

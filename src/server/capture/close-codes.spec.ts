@@ -1,7 +1,7 @@
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import { closeReason, closingForEnd, closingForError } from './close-codes.js';
 
-describe('The close of a websocket', () => {
+describe('Close codes and reasons', () => {
   it.each<[CaptureError['code'], number]>([
     ['invalid-request', 4400],
     ['invalid-interface', 4400],
@@ -16,7 +16,7 @@ describe('The close of a websocket', () => {
     ['not-permitted', 1011],
     ['shutting-down', 1001],
     ['internal', 1011],
-  ])('for %s has the code %d', (code, expected) => {
+  ])('close with the code of the error %s: %d', (code, expected) => {
     expect(closingForError(new CaptureError(code, 'why'))).toMatchObject({
       code: expected,
       cause: code,
@@ -25,7 +25,7 @@ describe('The close of a websocket', () => {
   });
 
   it.each([[new Error('secret')], ['secret'], [undefined], [null], [{ code: 'invalid-request' }]])(
-    'for the unforeseen %p has no details',
+    'do not disclose details of the unexpected error %p',
     (error) => {
       expect(closingForError(error)).toEqual({ code: 1011, cause: 'internal', message: 'internal error' });
     },
@@ -35,7 +35,7 @@ describe('The close of a websocket', () => {
     ['target-ended' as const, 1000],
     ['stopped' as const, 1000],
     ['internal' as const, 1011],
-  ])('for a capture that ended as %s has the code %d', (code, expected) => {
+  ])('close with the code of the end %s: %d', (code, expected) => {
     expect(closingForEnd({ code, message: 'why' })).toMatchObject({
       code: expected,
       cause: code,
@@ -52,7 +52,7 @@ describe('The close of a websocket', () => {
     ['characters of four bytes cut between two of them', '🐳'.repeat(31), '🐳'.repeat(30)],
     ['a character that just fits', `${'x'.repeat(119)}🐳!`, `${'x'.repeat(119)}🐳`],
     ['half a character made whole', 'x\ud83d', 'x\ufffd'],
-  ])('carries %s', (_, message, expected) => {
+  ])('fit a close frame: %s', (_, message, expected) => {
     const reason = closeReason(message);
     expect(reason.length).toBeLessThanOrEqual(123);
     expect(reason.toString()).toBe(expected);

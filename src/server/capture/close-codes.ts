@@ -2,21 +2,21 @@ import { CaptureError } from '../../shared/protocol/capture-error.js';
 import type { CaptureErrorCode } from '../../shared/protocol/capture-error.js';
 import type { CaptureEnd } from './capture-provider.js';
 
-/** How we end a websocket. The message may be long: it is cut only for the close frame. */
+/** How this service closes a websocket. The message may be long: it is cut only for the close frame. */
 export interface Closing {
   readonly code: number;
   readonly cause: ClosingCause;
   readonly message: string;
 }
 
-/** Why a websocket ends, as one of a few words: what the code does not tell. */
+/** Why a websocket is closed; more precise than the code. */
 export type ClosingCause = CaptureErrorCode | CaptureEnd['code'] | 'client-left';
 
-/** RFC 6455, 5.5: a control frame carries 125 bytes, of which the code takes two. */
+/** RFC 6455, 5.5: a control frame has at most 125 bytes, two of which are the code. */
 const MAX_REASON_BYTES = 123;
 
-/** Codes of RFC 6455, 7.4.1 and, from 4000 on, our own; clients rely on them. */
-const CODE_OF_ERROR: Readonly<Record<CaptureErrorCode, number>> = {
+/** Close codes of all errors: those of RFC 6455, 7.4.1 and, from 4000 on, of this service. Clients rely on them. */
+const CLOSE_CODES: Readonly<Record<CaptureErrorCode, number>> = {
   'invalid-request': 4400,
   'invalid-interface': 4400,
   'invalid-filter': 4400,
@@ -32,25 +32,25 @@ const CODE_OF_ERROR: Readonly<Record<CaptureErrorCode, number>> = {
   internal: 1011,
 };
 
-/** Of every refusal there can be. */
+/** Every way in which a request can be refused. */
 export const REFUSALS: readonly (readonly [cause: CaptureErrorCode, code: number])[] = Object.entries(
-  CODE_OF_ERROR,
+  CLOSE_CODES,
 ) as [CaptureErrorCode, number][];
 
-/** Of every end of a capture that ran. */
+/** Every way in which a running capture can end. */
 export const ENDS: readonly (readonly [cause: ClosingCause, code: number])[] = [
   ['client-left', 1000],
   ['stopped', 1000],
   ['target-ended', 1000],
   ['limit-reached', 1000],
-  ['shutting-down', CODE_OF_ERROR['shutting-down']],
-  ['internal', CODE_OF_ERROR.internal],
+  ['shutting-down', CLOSE_CODES['shutting-down']],
+  ['internal', CLOSE_CODES.internal],
 ];
 
-/** RFC 6455, 7.4.1; the websocket library sends it. */
+/** RFC 6455, 7.4.1; sent by the websocket library. */
 const MESSAGE_TOO_BIG = ['message-too-big', 1009] as const;
 
-/** Every way in which a websocket may be closed by us. */
+/** Every way in which this service closes a websocket. */
 export const CLOSINGS: readonly (readonly [cause: string, code: number])[] = [
   ...ENDS,
   MESSAGE_TOO_BIG,
@@ -58,20 +58,20 @@ export const CLOSINGS: readonly (readonly [cause: string, code: number])[] = [
 ];
 
 export const SHUTTING_DOWN: Closing = {
-  code: CODE_OF_ERROR['shutting-down'],
+  code: CLOSE_CODES['shutting-down'],
   cause: 'shutting-down',
   message: 'the service is shutting down',
 };
 
-/** For whatever went wrong; only our own errors have messages that are fit for strangers. */
+/** For any error; only the messages of CaptureError may be sent to clients. */
 export function closingForError(error: unknown): Closing {
   if (error instanceof CaptureError) {
-    return { code: CODE_OF_ERROR[error.code], cause: error.code, message: error.message };
+    return { code: CLOSE_CODES[error.code], cause: error.code, message: error.message };
   }
-  return { code: CODE_OF_ERROR.internal, cause: 'internal', message: 'internal error' };
+  return { code: CLOSE_CODES.internal, cause: 'internal', message: 'internal error' };
 }
 
-/** For a capture that ran and is over, not because we are shutting down. */
+/** For a capture that ran and has ended, except by a shutdown. */
 export function closingForEnd({ code, message }: CaptureEnd): Closing {
   switch (code) {
     case 'target-ended':
@@ -79,11 +79,11 @@ export function closingForEnd({ code, message }: CaptureEnd): Closing {
     case 'stopped':
       return { code: 1000, cause: code, message };
     case 'internal':
-      return { code: CODE_OF_ERROR.internal, cause: code, message };
+      return { code: CLOSE_CODES.internal, cause: code, message };
   }
 }
 
-/** As much of the message as a close frame takes, cut between two characters. */
+/** The longest prefix of the message that fits a close frame, cut between two characters. */
 export function closeReason(message: string): Buffer {
   const bytes = Buffer.from(message);
   if (bytes.length <= MAX_REASON_BYTES) return bytes;

@@ -34,7 +34,7 @@ describe('InPlaceMessages', () => {
     [126, [0x82, 126, 0, 126]],
     [0xffff, [0x82, 126, 0xff, 0xff]],
     [0x1_0000, [0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]],
-  ])('frame %d bytes in the shortest way', async (payloadBytes, header) => {
+  ])('frame %d bytes with the shortest header', async (payloadBytes, header) => {
     const expected = Buffer.concat([Buffer.from(header), Buffer.alloc(payloadBytes, 'x')]);
     const memory = memoryFor(payloadBytes);
     await new InPlaceMessages(ours).send(memory, ROOM_BYTES, memory.length);
@@ -45,12 +45,12 @@ describe('InPlaceMessages', () => {
     expect(received.equals(expected)).toBe(true);
   });
 
-  it('leave the memory alone at once when the kernel has taken all of it', async () => {
+  it('do not use the memory after the kernel has accepted everything', async () => {
     await once(ours, 'connect');
     expect(new InPlaceMessages(ours).send(memoryFor(1000), ROOM_BYTES, ROOM_BYTES + 1000)).toBe(true);
   });
 
-  it('keep the memory until a peer that has stalled reads on', async () => {
+  it('use the memory until a stalled peer reads on', async () => {
     const memory = memoryFor(PLENTY_BYTES);
     let kept = true;
     const sent = Promise.resolve(new InPlaceMessages(ours).send(memory, ROOM_BYTES, memory.length));
@@ -61,7 +61,7 @@ describe('InPlaceMessages', () => {
     expect(await sent).toBe(true);
   });
 
-  it('say so when the connection goes before all was taken, or was gone already', async () => {
+  it('report that the connection was closed before everything was accepted', async () => {
     const memory = memoryFor(PLENTY_BYTES);
     const messages = new InPlaceMessages(ours);
     const sent = messages.send(memory, ROOM_BYTES, memory.length);

@@ -2,29 +2,29 @@ import type { Socket } from 'node:net';
 
 /** RFC 6455, 5.2: FIN, and the opcode of a binary message. */
 const FINAL_BINARY = 0x82;
-/** Lengths from here on are told in 16 bits, then in 64; these values announce it. */
+/** Values of the length field that announce a length of 16 bits, and of 64 bits. */
 const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Sends binary websocket messages whose headers are put into memory right before the payload.
+ * Sends binary websocket messages whose headers are written to memory directly before the payload.
  *
- * `WebSocket.send` writes two buffers, header and payload, and calls back: a long way through Node, whose code is cold
- * every time at 50 messages a second. A third of the server's CPU went there, see docs/adr/0012. This is one write of
- * one buffer, which is waited for only when the kernel has not taken it at once. Frames of ws itself (ping, pong, close)
- * go out whole, so both may write to the same socket, as long as nothing is compressed.
+ * `WebSocket.send` writes two buffers, header and payload, and calls back. At 50 messages per second that took a third
+ * of the server's CPU time, see docs/adr/0012. This is one write of one buffer, and only if the kernel does not accept
+ * it immediately is its completion awaited. ws writes its own frames (ping, pong, close) as a whole, so both can write to
+ * the same socket as long as messages are not compressed.
  */
 export class InPlaceMessages {
-  /** @param socket below the websocket */
+  /** @param socket of the websocket */
   constructor(private readonly socket: Socket) {}
 
   /**
-   * Sends what is in `memory` from `start` to `end`, and overwrites up to 10 bytes before it.
+   * Sends the bytes of `memory` from `start` to `end`, and overwrites up to 10 bytes before them.
    *
-   * @returns true when the kernel has taken it all; otherwise a promise of whether it did before the connection was gone.
-   *   Until it settles the memory is in use.
+   * @returns true when the kernel has accepted everything; otherwise a promise of whether it did before the connection
+   *   was closed. Until it settles the memory is in use.
    */
   send(memory: Buffer, start: number, end: number): true | Promise<boolean> {
     const { socket } = this;
@@ -47,7 +47,7 @@ function writeHeader(memory: Buffer, end: number, payloadBytes: number): number 
   } else {
     start = end - 10;
     memory[start + 1] = LENGTH_64;
-    memory.writeUInt32BE(0, start + 2); // no message of ours is that long
+    memory.writeUInt32BE(0, start + 2); // no message is that long
     memory.writeUInt32BE(payloadBytes, start + 6);
   }
   memory[start] = FINAL_BINARY;

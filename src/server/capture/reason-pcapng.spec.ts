@@ -10,7 +10,7 @@ import {
   SECTION_HEADER_BLOCK,
   sectionCommentsOf,
 } from '../../../test/contracts/pcapng-blocks.js';
-import { endingBlocks, PcapngProgress, refusalPcapng } from './reason-pcapng.js';
+import { refusalPcapng, StreamEnding } from './reason-pcapng.js';
 
 const REASON = 'no target named "grüße", sorry';
 
@@ -52,10 +52,15 @@ function interfaceDescription(): Buffer {
   return block(INTERFACE_DESCRIPTION_BLOCK, Buffer.from('0100000000000000', 'hex'));
 }
 
-function progressAfter(...chunks: Uint8Array[]): PcapngProgress {
-  const progress = new PcapngProgress();
-  for (const chunk of chunks) progress.advance(chunk);
-  return progress;
+/** The ending of a stream that was sent in these pieces. */
+function endingAfter(...pieces: Uint8Array[]): Buffer | undefined {
+  const ending = new StreamEnding();
+  for (const piece of pieces) ending.push(piece);
+  return ending.blocks(REASON);
+}
+
+function typesOf(ending: Buffer | undefined): number[] | undefined {
+  return ending && readBlocks(ending).map(({ type }) => type);
 }
 
 describe('refusalPcapng', () => {
@@ -94,73 +99,57 @@ describe('refusalPcapng', () => {
   });
 });
 
-describe('endingBlocks', () => {
-  it('appends a packet with the reason to a stream that runs', () => {
-    const stream = Buffer.concat([sectionHeader(), interfaceDescription(), packet()]);
-    const ending = endingBlocks(progressAfter(stream), REASON)!;
-    expect(readBlocks(ending).map(({ type }) => type)).toEqual([ENHANCED_PACKET_BLOCK]);
-    const comments = tshark(
-      Buffer.concat([stream, ending]),
-      '-T',
-      'fields',
-      '-e',
-      'frame.number',
-      '-e',
-      'frame.comment',
-    );
-    expect(comments).toBe(`1\t\n2\t${REASON}\n`);
-  });
-
-  it('describes an interface first where the stream has none', () => {
-    const stream = sectionHeader();
-    const ending = endingBlocks(progressAfter(stream), REASON)!;
-    expect(tshark(Buffer.concat([stream, ending]), '-V')).toContain(REASON);
-  });
-
-  it('is a whole refusal where nothing was sent yet', () => {
-    expect(tshark(endingBlocks(progressAfter(), REASON)!, '-V')).toContain(REASON);
-  });
-
-  it('appends nothing within a block', () => {
-    const stream = Buffer.concat([sectionHeader(), interfaceDescription(), packet()]);
-    expect(endingBlocks(progressAfter(stream.subarray(0, -1)), REASON)).toBeUndefined();
-  });
-});
-
-describe('PcapngProgress', () => {
+describe('StreamEnding', () => {
   const pieces = [sectionHeader(), interfaceDescription(), packet(), interfaceDescription(), packet()];
   const stream = Buffer.concat(pieces);
 
-  it('knows the block boundaries at every offset, however the stream is cut', () => {
+  it('appends a packet with the reason to a running stream', () => {
+    const begun = Buffer.concat([sectionHeader(), interfaceDescription(), packet()]);
+    const ending = endingAfter(begun)!;
+    expect(typesOf(ending)).toEqual([ENHANCED_PACKET_BLOCK]);
+    const fields = ['-T', 'fields', '-e', 'frame.number', '-e', 'frame.comment'];
+    expect(tshark(Buffer.concat([begun, ending]), ...fields)).toBe(`1\t\n2\t${REASON}\n`);
+  });
+
+  it.each([
+    ['no interface', [sectionHeader()]],
+    ['no interface since a new section', [stream, sectionHeader()]],
+  ])('describes an interface first when the stream has %s', (_, sent) => {
+    expect(typesOf(endingAfter(...sent))).toEqual([INTERFACE_DESCRIPTION_BLOCK, ENHANCED_PACKET_BLOCK]);
+  });
+
+  it('appends what Wireshark shows to a stream without an interface', () => {
+    const begun = sectionHeader();
+    expect(tshark(Buffer.concat([begun, endingAfter(begun)!]), '-V')).toContain(REASON);
+  });
+
+  it('is a complete refusal when nothing was sent', () => {
+    expect(tshark(endingAfter()!, '-V')).toContain(REASON);
+  });
+
+  it('appends blocks at block boundaries only, however the stream is divided', () => {
     const boundaries = new Set([0]);
     let end = 0;
     for (const piece of pieces) boundaries.add((end += piece.length));
     for (let cut = 0; cut <= stream.length; cut++) {
-      const progress = progressAfter(stream.subarray(0, cut));
-      expect(progress.atBlockBoundary).toBe(boundaries.has(cut));
-      progress.advance(stream.subarray(cut));
-      expect(progress.atBlockBoundary).toBe(true);
-      expect(progress.interfaceCount).toBe(2);
+      const ending = new StreamEnding();
+      ending.push(stream.subarray(0, cut));
+      expect(ending.blocks(REASON) !== undefined).toBe(boundaries.has(cut));
+      ending.push(stream.subarray(cut));
+      expect(typesOf(ending.blocks(REASON))).toEqual([ENHANCED_PACKET_BLOCK]);
     }
   });
 
-  it.each([1, 2, 3, 5, 7, 11, 64])('counts interfaces in pieces of %i bytes', (size) => {
-    const progress = new PcapngProgress();
-    for (let offset = 0; offset < stream.length; offset += size)
-      progress.advance(stream.subarray(offset, offset + size));
-    expect(progress).toMatchObject({ atBlockBoundary: true, sectionBegun: true, interfaceCount: 2 });
-  });
-
-  it('counts anew in a new section', () => {
-    expect(progressAfter(stream, sectionHeader()).interfaceCount).toBe(0);
+  it.each([1, 2, 3, 5, 7, 11, 64])('understands a stream in pieces of %i bytes', (size) => {
+    const cut: Buffer[] = [];
+    for (let at = 0; at < stream.length; at += size) cut.push(stream.subarray(at, at + size));
+    expect(typesOf(endingAfter(...cut))).toEqual([ENHANCED_PACKET_BLOCK]);
   });
 
   it.each([
     ['text', Buffer.from('HTTP/1.1 200 OK\r\n\r\n')],
     ['a length of 0', Buffer.alloc(12)],
-  ])('never claims a block boundary after %s', (_title, nonsense) => {
-    const progress = progressAfter(nonsense);
-    progress.advance(stream);
-    expect(progress.atBlockBoundary).toBe(false);
+  ])('appends nothing after %s', (_, notPcapng) => {
+    expect(endingAfter(notPcapng, stream)).toBeUndefined();
   });
 });

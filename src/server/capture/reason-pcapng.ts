@@ -1,37 +1,55 @@
+import { BlockReader } from '../../shared/pcapng/block-reader.js';
 import {
   emptyPacketBlock,
   interfaceDescriptionBlock,
   sectionHeaderBlock,
 } from '../../shared/pcapng/blocks.js';
-import type { PcapngProgress } from './pcapng-progress.js';
-
-export { PcapngProgress } from './pcapng-progress.js';
+import { INTERFACE_DESCRIPTION_BLOCK, SECTION_HEADER_BLOCK } from '../../shared/pcapng/format.js';
 
 const LINKTYPE_ETHERNET = 1;
 
-/** Far beyond any reason that we give, far below what an option may hold (65,535). */
+/** More than any reason of this service, and far less than an option can hold (65,535). */
 const MAX_COMMENT_BYTES = 4096;
 
 /**
- * A whole small pcapng whose only content is a reason, as comment of the section and of one empty packet: that is
- * where Wireshark shows it to a user whose plugin drops the reason of a websocket's close.
+ * A small complete pcapng file whose only content is a reason, as comment of the section and of one empty packet: that
+ * is where Wireshark shows it to a user whose plugin drops the reason of a websocket's close.
  */
 export function refusalPcapng(reason: string): Buffer {
   const comment = bounded(reason);
   return Buffer.concat([sectionHeaderBlock([comment], ''), ownInterface(), packetWith(comment)]);
 }
 
-/**
- * What tells the reason for its end at the end of a stream: an empty packet with the reason as comment.
- *
- * @param progress has followed all that was sent of the stream
- * @returns undefined when the stream stands within a block, so that nothing can be appended
- */
-export function endingBlocks(progress: PcapngProgress, reason: string): Buffer | undefined {
-  if (!progress.atBlockBoundary) return undefined;
-  if (!progress.sectionBegun) return refusalPcapng(reason);
-  const packet = packetWith(bounded(reason));
-  return progress.interfaceCount > 0 ? packet : Buffer.concat([ownInterface(), packet]);
+/** Follows a pcapng stream that was sent to a client, in order to append the reason for its end. */
+export class StreamEnding {
+  private interfaces = 0;
+  private hasSection = false;
+  private readonly reader = new BlockReader(
+    ({ type }) => {
+      if (type === INTERFACE_DESCRIPTION_BLOCK) this.interfaces++;
+      if (type === SECTION_HEADER_BLOCK) {
+        this.hasSection = true;
+        this.interfaces = 0;
+      }
+    },
+    { skipPackets: true },
+  );
+
+  /** Notes the next piece of the stream, divided anywhere; keeps no reference to it. */
+  push(piece: Uint8Array): void {
+    this.reader.push(piece);
+  }
+
+  /**
+   * @returns an empty packet with the reason as comment, preceded by the blocks that it needs; undefined if the stream
+   *   stopped within a block, so that nothing can be appended
+   */
+  blocks(reason: string): Buffer | undefined {
+    if (!this.reader.atBlockBoundary) return undefined;
+    if (!this.hasSection) return refusalPcapng(reason);
+    const packet = packetWith(bounded(reason));
+    return this.interfaces > 0 ? packet : Buffer.concat([ownInterface(), packet]);
+  }
 }
 
 /** Every packet needs an interface. */
@@ -39,7 +57,7 @@ function ownInterface(): Buffer {
   return interfaceDescriptionBlock('packetflix', LINKTYPE_ETHERNET, 0, '');
 }
 
-/** On interface 0, captured just now. */
+/** On interface 0, captured now. */
 function packetWith(comment: string): Buffer {
   return emptyPacketBlock(0, Date.now(), comment);
 }

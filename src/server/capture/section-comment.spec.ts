@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import type { CaptureTarget } from './request/capture-target.js';
+import type { CaptureTarget } from './request/capture-request.js';
 import { sectionComment, serviceComment } from './section-comment.js';
 
 const TARGET: CaptureTarget = {
@@ -16,8 +17,26 @@ function commentOf(target: Partial<CaptureTarget>, filter = '', promiscuous = tr
   return sectionComment({ target: { ...TARGET, ...target }, filter, promiscuous });
 }
 
+const ANY_TEXT = fc.oneof(
+  fc.string({ unit: 'grapheme' }),
+  fc.string({ unit: 'binary' }),
+  fc.string({
+    unit: fc.constantFrom(' ', '\n', '\t', ':', '#', '-', "'", '"', '|', 'a', '1', '.', '\\', '%', '=', '<'),
+  }),
+);
+
+/** What a parser returns for a comment with these values. */
+function contentOf(name: string, nodeName: string, filter: string): Record<string, string> {
+  return {
+    'container-name': name,
+    'container-type': 'docker',
+    'node-name': nodeName,
+    ...(filter && { 'capture-filter': filter }),
+  };
+}
+
 describe('sectionComment', () => {
-  it('is exactly what clients rewrite', () => {
+  it('is exactly the text that clients rewrite', () => {
     const cluster = { context: 'kind', uid: 'abc-def' };
     expect(commentOf({ cluster }, 'tcp port 80', false)).toBe(`---
 # capture target information
@@ -31,7 +50,7 @@ no-promiscuous-mode: true
 `);
   });
 
-  it('leaves out what is unset and shows empty strings', () => {
+  it('omits what is unset and shows empty strings', () => {
     expect(
       sectionComment({
         target: { prefix: '', type: '', nodeName: '', interfaces: [] },
@@ -47,6 +66,14 @@ node-name: ""
   });
 
   it.each([
+    ['my-container', 'my-container'],
+    ['default/web-0', 'default/web-0'],
+    ['firefox(123)', 'firefox(123)'],
+    ['tcp port 80', 'tcp port 80'],
+    ['a,b', 'a,b'],
+    ['a:b', 'a:b'],
+    ['1.2.3', '1.2.3'],
+    ['grüße', 'grüße'],
     ['123', '"123"'],
     ['1e3', '"1e3"'],
     ['.5', '".5"'],
@@ -66,35 +93,16 @@ node-name: ""
     ['y', '"y"'],
     ['off', '"off"'],
     ['<<', '"<<"'],
-    ['a: b', `'a: b'`],
-    ['a:', `'a:'`],
-    ['- a', `'- a'`],
-    ['#x', `'#x'`],
-    ['x #y', `'x #y'`],
-    ['it\'s: "so"', `'it''s: "so"'`],
-    [' a', `' a'`],
-    ['a ', `'a '`],
-    ['{a', `'{a'`],
-    ['[::1]', `'[::1]'`],
-    ['*x', `'*x'`],
-    ['!x', `'!x'`],
-    ['@x', `'@x'`],
-    ['---', `'---'`],
-    ['a,b', 'a,b'],
-    ['a:b', 'a:b'],
-    ['1.2.3', '1.2.3'],
-    ['grüße', 'grüße'],
-    ['default/web-0', 'default/web-0'],
-    ['firefox(123)', 'firefox(123)'],
-    ['a\nb', '|-\n    a\n    b'],
-    ['a\nb\n', '|\n    a\n    b'],
-    ['a\n\n  b', '|-\n    a\n\n      b'],
-    [' a\nb', '" a\\nb"'],
-    ['a\tb', '"a\\tb"'],
-    ['a\r\nb', '"a\\r\\nb"'],
-    ['a\0b\x07\x1b\x7f', '"a\\0b\\a\\e\\u007f"'],
-    ['a\x85b\u2028c\ufeff', '"a\\u0085b\\u2028c\\ufeff"'],
-  ])('writes %j as %s, as Go would', (name, written) => {
+    ['=', '"="'],
+    ['a: b', '"a: b"'],
+    ['#x', '"#x"'],
+    ['it\'s: "so"', String.raw`"it's: \"so\""`],
+    ['a\nb', String.raw`"a\nb"`],
+    ['a\tb', String.raw`"a\tb"`],
+    ['a\r\nb', String.raw`"a\r\nb"`],
+    ['a\0b\x07\x1b\x7f', String.raw`"a\0b\a\e\u007f"`],
+    ['a\x85b\u2028c\ufeff', String.raw`"a\u0085b\u2028c\ufeff"`],
+  ])('writes %j as %s', (name, written) => {
     expect(commentOf({ name }).split('\n').slice(2).join('\n')).toBe(
       `container-name: ${written}\ncontainer-type: docker\nnode-name: localhost\n`,
     );
@@ -106,32 +114,32 @@ node-name: ""
     expect(commentOf({ name: `${name}\t` }).split('\n')).toHaveLength(6);
   });
 
-  it('gives any text back to a reader of YAML 1.1 and of 1.2', () => {
-    const text = fc.oneof(
-      fc.string({ unit: 'grapheme' }),
-      fc.string({ unit: 'binary' }),
-      fc.string({
-        unit: fc.constantFrom(' ', '\n', '\t', ':', '#', '-', "'", '"', '|', 'a', '1', '.', '\\', '%'),
-      }),
-    );
+  it('is read correctly by parsers of YAML 1.1 and of YAML 1.2', () => {
     fc.assert(
-      fc.property(text, text, text, (name, nodeName, filter) => {
+      fc.property(ANY_TEXT, ANY_TEXT, ANY_TEXT, (name, nodeName, filter) => {
         const comment = commentOf({ name, nodeName }, filter);
         for (const version of ['1.1', '1.2'] as const) {
-          expect(parse(comment, { version })).toEqual({
-            'container-name': name,
-            'container-type': 'docker',
-            'node-name': nodeName,
-            ...(filter && { 'capture-filter': filter }),
-          });
+          expect(parse(comment, { version })).toEqual(contentOf(name, nodeName, filter));
         }
       }),
       { numRuns: 2000 },
     );
   });
 
+  it('is read correctly by PyYAML', () => {
+    const texts = fc.sample(fc.tuple(ANY_TEXT, ANY_TEXT, ANY_TEXT), { numRuns: 2000, seed: 20_261_124 });
+    texts.push(['=', '=', '='], ['a=b', '= ', '=='], ['123', 'a: b', 'a\nb'], ['<<', 'y', '0o7']);
+    const comments = texts.map(([name, nodeName, filter]) => commentOf({ name, nodeName }, filter));
+    const program =
+      'import json, sys, yaml; json.dump([*map(yaml.safe_load, json.load(sys.stdin))], sys.stdout)';
+    const output = execFileSync('python3', ['-c', program], { input: JSON.stringify(comments) });
+    expect(JSON.parse(output.toString())).toEqual(
+      texts.map(([name, nodeName, filter]) => contentOf(name, nodeName, filter)),
+    );
+  });
+
   it.each(['\n', '\x07', '\u2028', '\ufeff', '€', '"', "'"])(
-    'fits a pcapng option, were all text made of %j and as long as is allowed',
+    'fits a pcapng option even if all text has the maximum length and consists of %j',
     (character) => {
       const label = character.repeat(1024);
       const comment = commentOf(
@@ -144,7 +152,7 @@ node-name: ""
 });
 
 describe('serviceComment', () => {
-  it('tells the capture, the service, the namespace and what was left out', () => {
+  it('shows the capture, the service, the namespace and what was excluded', () => {
     const comment = serviceComment({
       captureId: 'brave-amber-otter',
       version: '0.1.0',
@@ -172,7 +180,7 @@ describe('serviceComment', () => {
     });
   });
 
-  it('is not taken for the first comment by clients', () => {
+  it('cannot be mistaken for the first comment', () => {
     const comment = serviceComment({
       captureId: 'brave-amber-otter',
       version: '1.0',

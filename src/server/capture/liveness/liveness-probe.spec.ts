@@ -1,39 +1,39 @@
-import { HeartbeatTiming } from './heartbeat-timing.js';
+import { LivenessTiming } from './client-liveness.js';
 import { LivenessProbe } from './liveness-probe.js';
 import type { TcpState } from './tcp-table.js';
 
 const SECOND = 1000;
 
-/** A client whose every second is written out by a test. */
-class Patient {
+/** A client that a test simulates second by second. */
+class SimulatedClient {
   isOpen = true;
   receivedBytes = 0;
   acceptedBytes = 0;
   waitingBytes = 0;
   pings = 0;
-  /** Of our bytes, by the kernel of the peer. */
+  /** Bytes that the peer's kernel has acknowledged. */
   acknowledgedBytes = 0;
   unansweredProbes: number | undefined = undefined;
   known = true;
   looks = 0;
   private nowSeconds = 0;
-  private readonly pulse = new LivenessProbe(this, new HeartbeatTiming(), 0);
+  private readonly probe = new LivenessProbe(this, new LivenessTiming(), 0);
 
   ping(): void {
     this.pings++;
     this.acceptedBytes += 2;
   }
 
-  /** Lives on, doing this every second, until it counts as gone; gives after how many seconds that was. */
+  /** Simulates seconds until the client counts as gone; returns how many that took, or undefined. */
   live(seconds: number, everySecond: (second: number) => void = () => undefined): number | undefined {
     const begin = this.nowSeconds;
     while (this.nowSeconds < begin + seconds) {
       this.nowSeconds++;
       everySecond(this.nowSeconds - begin);
       const nowMs = this.nowSeconds * SECOND;
-      if (!this.pulse.beat(nowMs)) continue;
+      if (!this.probe.poll(nowMs)) continue;
       this.looks++;
-      if (this.pulse.isGone(this.tcp, this.acceptedBytes, nowMs)) return this.nowSeconds - begin;
+      if (this.probe.isGone(this.tcp, this.acceptedBytes, nowMs)) return this.nowSeconds - begin;
     }
     return undefined;
   }
@@ -46,16 +46,16 @@ class Patient {
   }
 }
 
-describe('The pulse of a client', () => {
-  const patient = (facts: Partial<Patient> = {}) => Object.assign(new Patient(), facts);
-  /** Takes all there is, and answers every ping. */
-  const well = (client: Patient) => () => {
+describe('LivenessProbe', () => {
+  const simulated = (facts: Partial<SimulatedClient> = {}) => Object.assign(new SimulatedClient(), facts);
+  /** Reads everything and answers every ping. */
+  const well = (client: SimulatedClient) => () => {
     client.acknowledgedBytes = client.acceptedBytes;
     client.receivedBytes = client.pings * 6;
   };
 
-  it('is asked for every 20 s, and TCP only when there is none', () => {
-    const client = patient();
+  it('pings every 20 s, and asks for the TCP state only during silence', () => {
+    const client = simulated();
     expect(client.live(3600, well(client))).toBeUndefined();
     expect(client.pings).toBeGreaterThanOrEqual(171);
     expect(client.pings).toBeLessThanOrEqual(180);
@@ -63,16 +63,16 @@ describe('The pulse of a client', () => {
   });
 
   it.each(Array.from({ length: 22 }, (_, second) => 100 + second))(
-    'is missed within 40 s when a quiet client goes in second %d',
+    'notices within 40 s that a quiet client disappeared in second %d',
     (second) => {
-      const client = patient();
+      const client = simulated();
       client.live(second, well(client));
       expect(client.live(200)).toBeLessThanOrEqual(38);
     },
   );
 
-  it('is missed no sooner than a ping had 10 s for its answer', () => {
-    const client = patient();
+  it('waits at least 10 s for the answer to a ping', () => {
+    const client = simulated();
     client.live(105, well(client));
     const pings = client.pings;
     let lastPing = Infinity;
@@ -82,14 +82,14 @@ describe('The pulse of a client', () => {
     expect((gone ?? 0) - lastPing).toBeGreaterThan(10);
   });
 
-  it('is missed within 40 s when packets still trickle into the kernel', () => {
-    const client = patient();
+  it('notices within 40 s that a client disappeared while the kernel still accepts a few packets', () => {
+    const client = simulated();
     client.live(100, well(client));
     expect(client.live(200, () => (client.acceptedBytes += 500))).toBeLessThanOrEqual(38);
   });
 
-  it('is missed within two minutes when a busy client goes', () => {
-    const client = patient({ waitingBytes: 1 });
+  it('notices within two minutes that a busy client disappeared', () => {
+    const client = simulated({ waitingBytes: 1 });
     client.live(300, () => (client.acknowledgedBytes = client.acceptedBytes += 1_000_000));
     client.acceptedBytes += 4_000_000;
     const gone = client.live(300) ?? NaN;
@@ -97,8 +97,8 @@ describe('The pulse of a client', () => {
     expect(gone).toBeLessThanOrEqual(100);
   });
 
-  it('is not missed in a network that is away for a minute while the capture is busy', () => {
-    const client = patient({ waitingBytes: 1, acceptedBytes: 4_000_000 });
+  it('tolerates a network failure of a minute while the capture is busy', () => {
+    const client = simulated({ waitingBytes: 1, acceptedBytes: 4_000_000 });
     for (let round = 0; round < 20; round++) {
       expect(
         client.live(30, () => (client.acknowledgedBytes = client.acceptedBytes += 1_000_000)),
@@ -107,13 +107,13 @@ describe('The pulse of a client', () => {
     }
   });
 
-  it('is there in a client that reads 64 KiB a second, its pong behind 36 MiB', () => {
-    const client = patient({ acceptedBytes: 36 << 20 });
+  it('keeps a client that reads 64 KiB/s and has 36 MiB to read before a ping', () => {
+    const client = simulated({ acceptedBytes: 36 << 20 });
     const read = () =>
       (client.acknowledgedBytes = Math.min(client.acknowledgedBytes + 65_536, client.acceptedBytes));
-    // Nothing new to capture, and a good part of it in the client's own kernel, acknowledged long since.
+    // Nothing new is captured, and much of it is in the client's own kernel, acknowledged long ago.
     expect(client.live(600, read)).toBeUndefined();
-    // And with more and more to come.
+    // New packets keep arriving.
     client.waitingBytes = 1;
     expect(
       client.live(3600, () => {
@@ -123,19 +123,19 @@ describe('The pulse of a client', () => {
     ).toBeUndefined();
   });
 
-  it('is there in a program that is stopped while its kernel acknowledges', () => {
-    const client = patient();
+  it('keeps a stopped program whose kernel acknowledges', () => {
+    const client = simulated();
     expect(client.live(3600, () => (client.acknowledgedBytes = client.acceptedBytes))).toBeUndefined();
     expect(client.pings).toBeGreaterThan(100);
   });
 
-  it('is there in a program that is stopped and whose kernel has no room any more', () => {
-    const client = patient({ waitingBytes: 1, acceptedBytes: 1e6, unansweredProbes: 0 });
+  it('keeps a stopped program with a zero window', () => {
+    const client = simulated({ waitingBytes: 1, acceptedBytes: 1e6, unansweredProbes: 0 });
     expect(client.live(3600)).toBeUndefined();
   });
 
-  it('is there when one question for room is lost, though the next comes two minutes later', () => {
-    const client = patient({ waitingBytes: 1, acceptedBytes: 1e6, unansweredProbes: 0 });
+  it('tolerates the loss of one window probe, though the next one is sent two minutes later', () => {
+    const client = simulated({ waitingBytes: 1, acceptedBytes: 1e6, unansweredProbes: 0 });
     client.live(300);
     client.unansweredProbes = 1;
     expect(client.live(240)).toBeUndefined();
@@ -143,8 +143,8 @@ describe('The pulse of a client', () => {
     expect(client.live(300)).toBeUndefined();
   });
 
-  it('is missed when a client without room goes', () => {
-    const client = patient({ waitingBytes: 1, acceptedBytes: 1e6, unansweredProbes: 0 });
+  it('notices that a client with a zero window disappeared', () => {
+    const client = simulated({ waitingBytes: 1, acceptedBytes: 1e6, unansweredProbes: 0 });
     client.live(30);
     client.unansweredProbes = 1;
     client.live(26);
@@ -152,22 +152,22 @@ describe('The pulse of a client', () => {
     expect(client.live(200)).toBeLessThanOrEqual(90 - 26);
   });
 
-  it('is not told from a piece that the kernel took at last', () => {
-    const client = patient({ waitingBytes: 200_000, acceptedBytes: 4e6, acknowledgedBytes: 3e6 });
+  it('does not mistake a piece that the kernel accepts late for a sign of life', () => {
+    const client = simulated({ waitingBytes: 200_000, acceptedBytes: 4e6, acknowledgedBytes: 3e6 });
     client.live(30);
-    // Counted as taken only now, though it was held before.
+    // Counted as accepted only now, although the kernel held it before.
     client.acceptedBytes += 200_000;
     client.acknowledgedBytes += 0;
     expect(client.live(200)).toBeLessThanOrEqual(92);
   });
 
-  it('is left to TCP where nothing can be found out', () => {
-    const client = patient({ known: false });
+  it('leaves a connection whose TCP state is unknown to the kernel', () => {
+    const client = simulated({ known: false });
     expect(client.live(3600)).toBeUndefined();
   });
 
-  it('does not matter any more after the close', () => {
-    const client = patient({ isOpen: false });
+  it('does nothing after the close', () => {
+    const client = simulated({ isOpen: false });
     expect(client.live(3600)).toBeUndefined();
     expect(client.pings).toBe(0);
   });

@@ -1,92 +1,94 @@
-import type { HeartbeatTiming } from './heartbeat-timing.js';
+import type { LivenessTiming } from './client-liveness.js';
 import type { TcpState } from './tcp-table.js';
 
-/** What can be seen of a connection from here. */
+/** What this process can observe of a connection. */
 export interface Connection {
   readonly isOpen: boolean;
-  /** All that ever came. */
+  /** Bytes received since the connection was opened. */
   readonly receivedBytes: number;
-  /** All that the kernel ever took of what we sent: it may still lie there. */
+  /** Bytes that the kernel has accepted for sending since then; they may still be in its buffer. */
   readonly acceptedBytes: number;
-  /** Sent, and not taken by the kernel yet. */
+  /** Bytes that wait in this process. */
   readonly waitingBytes: number;
   ping(): void;
 }
 
 /**
- * Whether a client is still there, told from signs of life and from how long there was none.
+ * Decides whether a client still exists, from signs of life and from how long there was none.
  *
- * A pong is a sign, but its absence proves nothing: a slow client answers a ping when it has read the megabytes before
- * it, and one that is stopped (a debugger, a suspended Wireshark) not at all. Nor does the kernel taking bytes prove
- * anything: it takes megabytes for a machine that is gone. So silence is what counts, and TCP is asked about it:
+ * A pong is a sign of life, but its absence proves nothing: a slow client answers a ping only after it has read the
+ * megabytes before it, and a stopped one (a debugger, a suspended Wireshark) does not answer. That the kernel accepts
+ * bytes proves nothing either: it accepts megabytes for a host that has disappeared. So silence is what counts, and
+ * the kernel's TCP state is read to judge it:
  *
- * - What the peer's kernel acknowledges was received by a machine that is there. As long as nothing else waits we
- *   ping, again and again, so there always is something to acknowledge.
- * - Acknowledged is what the kernel took of us less what it still holds. A part of the piece that it is just taking is
- *   held already but not counted as taken, so the difference lags, at most by that piece: only a new maximum is progress.
- * - Who has no room left acknowledges nothing new, but its kernel answers when asked for room. One such question may be
- *   lost, and the next comes twice as late: only two without an answer are silence.
+ * - Bytes that the peer's kernel acknowledges were received by a host that exists. As long as nothing else waits, pings
+ *   are sent repeatedly, so that there is always something to acknowledge.
+ * - Acknowledged bytes are those that the kernel accepted less those that it still holds. Part of a piece that is just
+ *   being written may be held but not yet counted as accepted, so the difference may lag by that piece: only a new
+ *   maximum is progress.
+ * - A peer with a zero window acknowledges nothing new, but its kernel answers window probes. One probe may be lost,
+ *   and the next one is sent after twice the time: only two unanswered probes are silence.
  */
 export class LivenessProbe {
   private receivedBytes = 0;
   private lastPingMs: number;
   private lastPingEnd = Infinity;
   private lastSignMs: number;
-  /** The most that we saw acknowledged in this silence; undefined: not looked yet. */
+  /** Maximum of acknowledged bytes during this silence; undefined: not determined yet. */
   private acknowledgedBytes?: number;
 
   constructor(
     private readonly connection: Connection,
-    private readonly timing: HeartbeatTiming,
+    private readonly timing: LivenessTiming,
     nowMs: number,
   ) {
     this.lastPingMs = nowMs;
     this.lastSignMs = nowMs;
   }
 
-  /** Listens and pings. True when the silence lasts so long that TCP should be asked. */
-  beat(nowMs: number): boolean {
+  /** Checks for signs of life and sends pings. True if the silence lasts so long that the TCP state should be read. */
+  poll(nowMs: number): boolean {
     const { connection, timing } = this;
-    // From a close on, others see to it that the connection ends in time.
+    // After a close, the websocket library ends the connection in time.
     if (!connection.isOpen) return false;
     if (connection.receivedBytes !== this.receivedBytes) {
       this.receivedBytes = connection.receivedBytes;
       this.signOfLife(nowMs);
     }
-    // What waits already would only delay a ping, and is as good for being acknowledged.
-    if (nowMs - this.lastPingMs >= timing.pingMs && connection.waitingBytes === 0) {
+    // Waiting bytes would only delay a ping, and the peer acknowledges them just as well.
+    if (nowMs - this.lastPingMs >= timing.pingIntervalMs && connection.waitingBytes === 0) {
       connection.ping();
       this.lastPingMs = nowMs;
       this.lastPingEnd = connection.acceptedBytes + connection.waitingBytes;
     }
-    const suspicious = nowMs - this.lastSignMs >= timing.suspiciousMs;
+    const suspicious = nowMs - this.lastSignMs >= timing.suspiciousAfterMs;
     if (!suspicious) this.acknowledgedBytes = undefined;
     return suspicious;
   }
 
   /**
-   * Takes what TCP says about a silent client.
+   * Judges a silent client by its TCP state.
    *
-   * @param acceptedBytes of the connection, seen *before* TCP was asked: then bytes that were sent meanwhile count as
-   *   not acknowledged, never the other way round
-   * @returns whether nobody is there any more
+   * @param acceptedBytes of the connection, taken *before* the TCP state was read: bytes that are sent meanwhile then
+   *   count as not acknowledged, never the other way round
+   * @returns whether the client has disappeared
    */
   isGone(tcp: TcpState | undefined, acceptedBytes: number, nowMs: number): boolean {
     if (!this.connection.isOpen || this.connection.receivedBytes !== this.receivedBytes) return false;
-    // Not to be found, so nothing is known: the kernel itself gives up after a quarter of an hour.
+    // The state is unknown when the connection is not found; the kernel itself gives up after a quarter of an hour.
     if (tcp === undefined) this.signOfLife(nowMs);
     else this.note(tcp, acceptedBytes - tcp.unacknowledgedBytes, nowMs);
     if (tcp?.unansweredProbes === 1) return false;
-    const quiet = this.connection.waitingBytes === 0;
-    const patienceMs = quiet ? this.timing.quietPatienceMs : this.timing.busyPatienceMs;
-    return nowMs - this.lastSignMs >= patienceMs;
+    const isQuiet = this.connection.waitingBytes === 0;
+    const timeoutMs = isQuiet ? this.timing.quietTimeoutMs : this.timing.busyTimeoutMs;
+    return nowMs - this.lastSignMs >= timeoutMs;
   }
 
   private note({ unansweredProbes }: TcpState, acknowledgedBytes: number, nowMs: number): void {
     const before = this.acknowledgedBytes;
-    if (unansweredProbes === 0 || (before !== undefined && acknowledgedBytes > before))
+    if (unansweredProbes === 0 || (before !== undefined && acknowledgedBytes > before)) {
       this.signOfLife(nowMs);
-    else if (acknowledgedBytes >= this.lastPingEnd) this.signOfLife(this.lastPingMs);
+    } else if (acknowledgedBytes >= this.lastPingEnd) this.signOfLife(this.lastPingMs);
     this.acknowledgedBytes = Math.max(acknowledgedBytes, before ?? 0);
   }
 

@@ -1,16 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
-import { ipv6Bytes } from '../request/ipv6-bytes.js';
+import { ipv6Bytes } from '../request/client-network.js';
 
-/** What the kernel knows of the sending side of a connection. */
+/** The kernel's state of the sending side of a connection. */
 export interface TcpState {
-  /** Handed to the kernel, and not acknowledged by the peer's. */
+  /** Bytes in the send buffer that the peer's kernel has not acknowledged. */
   readonly unacknowledgedBytes: number;
-  /** How often in a row the peer's kernel did not answer whether it has room again; undefined: it was not asked. */
+  /** Consecutive unanswered window probes; undefined: the window is not zero. */
   readonly unansweredProbes?: number;
 }
 
-/** Both ends of a connection, as a socket knows them. */
+/** Both ends of a connection, with the attribute names of `net.Socket`. */
 export interface TcpEnds {
   readonly localAddress?: string;
   readonly localPort?: number;
@@ -18,17 +18,17 @@ export interface TcpEnds {
   readonly remotePort?: number;
 }
 
-/** Local and remote end, state, queues, timer and its time, retransmissions, user, probes; see proc_pid_net(5). */
+/** Columns: local and remote end, state, queues, timer and its time, retransmissions, uid, probes; see proc_pid_net(5). */
 const ROW = /^ *\d+: (\S+ \S+) \S+ (\S+):\S+ (\S+):\S+ \S+ +\d+ +(\d+) /gm;
 
-/** `timer_active`: the peer has no room, and is asked from time to time whether that has changed. */
+/** `timer_active`: the peer's window is zero, and window probes are sent. */
 const ZERO_WINDOW_TIMER = '04';
 
-/** All connections of this network namespace at one moment. The kernel shows them to everybody, without privileges. */
+/** All TCP connections of this network namespace at one moment. Reading them needs no privileges. */
 export class TcpTable {
   private readonly rows = new Map<string, TcpState>();
 
-  /** @param texts content of files such as /proc/self/net/tcp */
+  /** @param texts contents of files such as /proc/self/net/tcp */
   constructor(texts: readonly string[]) {
     for (const [, ends = '', queued = '', timer, probes] of texts.flatMap((text) => [
       ...text.matchAll(ROW),
@@ -41,7 +41,7 @@ export class TcpTable {
   }
 
   static async read(): Promise<TcpTable> {
-    // Without IPv6 there is only one.
+    // Without IPv6 the second file does not exist.
     const files = ['/proc/self/net/tcp', '/proc/self/net/tcp6'].map((path) =>
       readFile(path, 'latin1').catch(() => ''),
     );

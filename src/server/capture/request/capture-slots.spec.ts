@@ -8,19 +8,19 @@ function slotsOf(limits: { maxCaptures: number; maxCapturesPerClient?: number })
 }
 
 describe('CaptureSlots', () => {
-  it('gives as many as there may be, and says which limit was reached', () => {
+  it('limits all captures and names the limit that is reached', () => {
     const slots = slotsOf({ maxCaptures: 2 });
     slots.take('192.0.2.1');
     slots.take('192.0.2.1');
     expect(() => slots.take('192.0.2.2')).toThrow(
       expect.objectContaining({
         code: TOO_MANY,
-        message: 'there are 2 captures in all already: --max-captures of the service',
+        message: 'the limit of 2 captures is reached: --max-captures of the service',
       }) as Error,
     );
   });
 
-  it('gives each client as many as it may have, whatever its address looks like', () => {
+  it('limits the captures of each client, however its address is written', () => {
     const slots = slotsOf({ maxCaptures: 256, maxCapturesPerClient: 1 });
     slots.take('192.0.2.1');
     slots.take('192.0.2.2');
@@ -29,11 +29,11 @@ describe('CaptureSlots', () => {
       expect(() => slots.take(address)).toThrow(expect.objectContaining({ code: TOO_MANY }) as Error);
     }
     expect(() => slots.take('192.0.2.1')).toThrow(
-      'there is 1 capture of 192.0.2.1 already: --max-captures-per-client of the service',
+      'the limit of 1 capture of 192.0.2.1 is reached: --max-captures-per-client of the service',
     );
   });
 
-  it('has everything back when it is given back, even if that is done twice', () => {
+  it('counts a slot that is released twice only once', () => {
     const slots = slotsOf({ maxCaptures: 3, maxCapturesPerClient: 2 });
     for (let round = 0; round < 5; round++) {
       const taken = [slots.take('192.0.2.1'), slots.take('192.0.2.1'), slots.take('192.0.2.2')];

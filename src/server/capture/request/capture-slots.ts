@@ -3,14 +3,15 @@ import { CaptureConfig } from '../../config/capture.config.js';
 import { CaptureError } from '../../../shared/protocol/capture-error.js';
 import { clientNetwork } from './client-network.js';
 
-/** The right to one capture; whoever has it gives it back, once or more often. */
+/** The right to run one capture. */
 export interface CaptureSlot {
+  /** Returns the slot; further calls have no effect. */
   release(): void;
 }
 
 /**
- * Counts captures, those that are being opened included: in all and by client. Engines come and go, and each knows its
- * own captures only, so the server is where the limit holds exactly.
+ * Counts captures, including those that are being opened, in total and by client. An engine may restart and knows only
+ * its own captures, so the limits are enforced in the server.
  */
 @Injectable()
 export class CaptureSlots {
@@ -20,16 +21,16 @@ export class CaptureSlots {
   constructor(private readonly config: CaptureConfig) {}
 
   /**
-   * @param address of the client's side of the connection
-   * @throws CaptureError `too-many-captures`, which names the limit
+   * @param address of the client's end of the connection
+   * @throws CaptureError `too-many-captures`, whose message names the limit
    */
   take(address: string): CaptureSlot {
     const { maxCaptures, maxCapturesPerClient = Infinity } = this.config;
     const client = clientNetwork(address);
     const already = this.takenBy.get(client) ?? 0;
-    // The narrower limit first: it is the one that this client can do something about.
-    if (already >= maxCapturesPerClient) throw tooMany(`of ${client}`, already, '--max-captures-per-client');
-    if (this.taken >= maxCaptures) throw tooMany('in all', this.taken, '--max-captures');
+    // The narrower limit is checked first, because the client itself can do something about it.
+    if (already >= maxCapturesPerClient) throw tooMany(` of ${client}`, already, '--max-captures-per-client');
+    if (this.taken >= maxCaptures) throw tooMany('', this.taken, '--max-captures');
     this.taken++;
     this.takenBy.set(client, already + 1);
     let released = false;
@@ -50,10 +51,10 @@ export class CaptureSlots {
   }
 }
 
-function tooMany(whose: string, count: number, option: string): CaptureError {
-  const captures = count === 1 ? 'is 1 capture' : `are ${count} captures`;
+function tooMany(ofWhom: string, count: number, option: string): CaptureError {
+  const captures = count === 1 ? 'capture' : 'captures';
   return new CaptureError(
     'too-many-captures',
-    `there ${captures} ${whose} already: ${option} of the service`,
+    `the limit of ${count} ${captures}${ofWhom} is reached: ${option} of the service`,
   );
 }

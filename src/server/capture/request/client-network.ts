@@ -1,13 +1,12 @@
 import { isIPv6 } from 'node:net';
-import { ipv6Bytes } from './ipv6-bytes.js';
 import { addressLiteral } from '../../../shared/protocol/tcp-endpoint.js';
 
 const SUBNET_BYTES = 8;
 
 /**
- * What counts as one client, by the address of its side of the connection: an IPv4 address, and with IPv6 the subnet
- * of 64 bits, which one machine has for itself: it takes a new address from it whenever it likes (RFC 8981).
- * Link-local addresses, which all neighbours have from the same subnet, and the loopback address stand for themselves.
+ * What counts as one client, by the address of its end of the connection: an IPv4 address, or an IPv6 subnet of 64 bits,
+ * from which a host takes new addresses at any time (RFC 8981). Link-local addresses, whose subnet all neighbours
+ * share, and the loopback address are clients of their own.
  */
 export function clientNetwork(address: string): string {
   const literal = addressLiteral(address);
@@ -25,4 +24,18 @@ export function clientNetwork(address: string): string {
 /** fe80::/10 */
 function isLinkLocal([first = 0, second = 0]: readonly number[]): boolean {
   return first === 0xfe && (second & 0xc0) === 0x80;
+}
+
+/** The 16 bytes of an IPv6 address in any notation, without its zone. */
+export function ipv6Bytes(address: string): number[] {
+  const [withoutZone = ''] = address.split('%', 1);
+  // URL writes the IPv4 part of a mapped address in hexadecimal, too.
+  const canonical = URL.parse(`http://[${withoutZone}]`)?.hostname.slice(1, -1) ?? '';
+  const [head = [], tail = []] = canonical
+    .split('::')
+    .map((half) => half.split(':').filter((word) => word !== ''));
+  const zeros = Array<string>(8 - head.length - tail.length).fill('0');
+  return [...head, ...zeros, ...tail]
+    .map((word) => parseInt(word, 16))
+    .flatMap((word) => [word >> 8, word & 0xff]);
 }

@@ -12,16 +12,16 @@ import {
   type ValidationError,
 } from 'class-validator';
 import { CaptureError } from '../../../shared/protocol/capture-error.js';
-import type { CaptureTarget } from './capture-target.js';
+import type { CaptureTarget } from './capture-request.js';
 
 /*
- * Lengths in characters. They are such that everything which ends up in the section comment still fits a pcapng
- * option (65,535 bytes) when each character of it has to be escaped.
+ * Lengths in characters. They guarantee that the section comment fits a pcapng option (65,535 bytes) even if each
+ * character of it has to be escaped.
  */
 const MAX_NAME_LENGTH = 4096;
 const MAX_LABEL_LENGTH = 1024;
 
-/** Null counts as absent everywhere: that is how Go and JavaScript clients spell "none". */
+/** Null counts as absent everywhere: Go and JavaScript clients send it for "none". */
 function WholeNumber(): PropertyDecorator {
   const message = 'must be a whole number, 0 or more, below 2^53';
   return allOf(
@@ -55,8 +55,8 @@ class ClusterDto {
 }
 
 /**
- * The `container` object as it is on the wire; attributes in the order in which errors are reported. Every
- * attribute must be initialised: the own keys of a new instance are the list of attributes that are read.
+ * The `container` object as clients send it. Errors are reported in the order of the attributes. Every attribute must
+ * be initialised: the own keys of a new instance are the list of attributes that are read.
  */
 export class ContainerDto {
   @WholeNumber()
@@ -85,7 +85,7 @@ export class ContainerDto {
   @Text(MAX_LABEL_LENGTH)
   'node-name'?: string | null = undefined;
 
-  /** Part of the API, of no use to this service. */
+  /** Part of the API, not used by this service. */
   @Text(MAX_LABEL_LENGTH)
   'capture-service'?: string | null = undefined;
 
@@ -94,16 +94,17 @@ export class ContainerDto {
   @ValidateNested()
   cluster?: ClusterDto | null = undefined;
 
-  /** Part of the API, of no use to this service. */
+  /** Part of the API, not used by this service. */
   @WholeNumber()
   captureport?: number | null = undefined;
 }
 
 /**
- * Reads the `container` object of a capture request: what its query parameter or header says.
+ * Parses the `container` object of a capture request.
  *
- * @param json as the client sent it, UTF-8 already decoded; nothing about it is trusted
- * @throws CaptureError `invalid-request` naming the attribute and what is wrong with it, never quoting the text
+ * @param json text of the client, decoded from UTF-8; it is not trusted
+ * @throws CaptureError `invalid-request`, whose message names the attribute and what is wrong with it, and never quotes
+ *   the text
  */
 export function parseContainer(json: string): CaptureTarget {
   const parsed = parseObject(json);
@@ -121,7 +122,7 @@ function parseObject(json: string): object {
   try {
     parsed = JSON.parse(json);
   } catch (cause) {
-    // The parser's own message quotes the client's text.
+    // A SyntaxError, whose own message quotes the client's text.
     throw invalid('not valid JSON', cause);
   }
   if (!isObject(parsed)) throw invalid('must be a JSON object');
@@ -133,8 +134,8 @@ function isObject(value: unknown): value is object {
 }
 
 /**
- * Copies what `dto` knows and nothing else, so that `__proto__` and its like never reach an object of ours, and
- * without a conversion. Not recursive: JSON may be nested deeper than the stack.
+ * Copies the attributes of `dto` and no others, so that `__proto__` and the like are never assigned, and without a
+ * conversion. Not recursive: JSON may be nested deeper than the stack.
  */
 function readAttributes<Dto extends object>(dto: Dto, json: object): Dto {
   for (const attribute of Object.keys(dto)) {
@@ -153,7 +154,7 @@ function invalid(reason: string, cause?: unknown): CaptureError {
   return new CaptureError('invalid-request', `container: ${reason}`, { cause });
 }
 
-/** Go clients send zero values or leave them out, as they please: both mean "unknown". */
+/** Go clients send zero values or omit them: both mean "unknown". */
 function toTarget(dto: ContainerDto): CaptureTarget {
   const cluster = { context: text(dto.cluster?.context), uid: text(dto.cluster?.uid) };
   const name = text(dto.name);
@@ -170,7 +171,7 @@ function toTarget(dto: ContainerDto): CaptureTarget {
   };
 }
 
-/** JSON can spell half of a surrogate pair, UTF-8 cannot. */
+/** JSON can contain half of a surrogate pair, UTF-8 cannot. */
 function text(value: string | null | undefined): string {
   return value?.toWellFormed() ?? '';
 }

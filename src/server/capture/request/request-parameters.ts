@@ -1,14 +1,14 @@
-import { LIMIT_PARAMETERS } from './requested-limits.js';
+import { LIMIT_PARAMETERS } from './capture-limits.js';
 
 /** A parameter of a capture request: for the parser and for the table in docs/api.md. */
 export interface ParameterDescription {
-  /** The header that wins over the query, where there is one. */
+  /** The header that takes precedence over the query; absent: there is none. */
   readonly header?: string;
-  /** In Markdown, the rest of a sentence. */
+  /** A sentence fragment in Markdown. */
   readonly meaning: string;
 }
 
-/** The one place that knows the parameters, by their names in the query. */
+/** All parameters, by their names in the query. */
 export const REQUEST_PARAMETERS = {
   netns: {
     meaning: 'inode number of a network namespace, as `stat -Lc %i /proc/1234/ns/net` prints it',
@@ -20,7 +20,7 @@ export const REQUEST_PARAMETERS = {
   nif: {
     header: 'Clustershark-Nif',
     meaning:
-      'interface names, separated by `/`; absent, empty, `any` or `all`: all of the namespace, later ones included',
+      'interface names, separated by `/`; absent, empty, `any` or `all`: all of the namespace, including later ones',
   },
   filter: {
     header: 'Clustershark-Filter',
@@ -28,11 +28,11 @@ export const REQUEST_PARAMETERS = {
   },
   chaste: {
     header: 'Clustershark-Chaste',
-    meaning: 'its presence alone: no promiscuous mode',
+    meaning: 'if present, with any value: no promiscuous mode',
   },
   duration: {
     header: 'Clustershark-Duration',
-    meaning: `seconds after which the capture ends, at most ${LIMIT_PARAMETERS.duration.most}`,
+    meaning: `seconds after which the capture ends, at most ${LIMIT_PARAMETERS.duration}`,
   },
   'max-bytes': {
     header: 'Clustershark-Max-Bytes',
@@ -44,7 +44,7 @@ export const REQUEST_PARAMETERS = {
   },
   snaplen: {
     header: 'Clustershark-Snaplen',
-    meaning: `most bytes kept of each packet, at most ${LIMIT_PARAMETERS.snaplen.most}; its original length is told`,
+    meaning: `maximum bytes kept of each packet, at most ${LIMIT_PARAMETERS.snaplen}; the original length is recorded too`,
   },
 } as const satisfies Record<string, ParameterDescription>;
 

@@ -9,10 +9,10 @@ import {
 } from '../../discovery/target-directory.js';
 import type { NetnsReference } from '../../../shared/protocol/capture-spec.js';
 import { CaptureError } from '../../../shared/protocol/capture-error.js';
-import type { CaptureTarget } from '../request/capture-target.js';
+import type { CaptureTarget } from '../request/capture-request.js';
 import { TableNetnsResolver } from './table-netns-resolver.js';
 
-/** Answers from memory: the first list at first, the second one from the second question on, and so on. */
+/** Answers the first call with the first list, the second one with the second list, and so on. */
 class MemoryDirectory extends TargetDirectory {
   readonly questions: (FindOptions & { name: string; prefix: string })[] = [];
   readonly #lists: DirectoryEntry[][];
@@ -51,7 +51,7 @@ function entry(facts: Partial<DirectoryEntry>): DirectoryEntry {
   return { netns: 100, ...defaults, ...facts };
 }
 
-/** All candidates, as if each proved stale, and the error at the end if there was one. */
+/** All candidates, as if each proved stale, and the error at the end if there is one. */
 async function walk(directory: TargetDirectory, target: Partial<CaptureTarget>) {
   const references: NetnsReference[] = [];
   const targets: CaptureTarget[] = [];
@@ -61,8 +61,9 @@ async function walk(directory: TargetDirectory, target: Partial<CaptureTarget>) 
       { ...CLIENT, ...target },
       NEVER,
     )) {
-      references.push(candidate.reference);
-      targets.push(candidate.target);
+      const { netns, pid, startTime } = candidate;
+      references.push({ netns, ...(pid && { pid }), ...(startTime && { startTime }) });
+      targets.push(candidate);
     }
   } catch (reason) {
     error = reason;
@@ -80,7 +81,7 @@ describe('TableNetnsResolver', () => {
 
   it.each<[title: string, given: Partial<CaptureTarget>, tried: NetnsReference[]]>([
     ['netns alone', { netns: 1 }, [{ netns: 1 }]],
-    ['netns and a start time of nothing', { netns: 1, startTime: 3 }, [{ netns: 1 }]],
+    ['netns and a start time without pid', { netns: 1, startTime: 3 }, [{ netns: 1 }]],
     ['netns and pid', { netns: 1, pid: 2 }, [{ netns: 1, pid: 2 }]],
     ['netns, pid and starttime', { netns: 1, pid: 2, startTime: 3 }, [{ netns: 1, pid: 2, startTime: 3 }]],
     [
@@ -92,23 +93,23 @@ describe('TableNetnsResolver', () => {
     ['netns and name', { netns: 1, name: 'web' }, [looked, looked]],
     ['name alone', { name: 'web' }, [looked, looked]],
     ['name and a process of an unknown namespace', { name: 'web', pid: 2, startTime: 3 }, [looked, looked]],
-  ])('given %s, tries what the table says until it ends as stale', async (_title, given, tried) => {
+  ])('given %s, yields the candidates of the table', async (_title, given, tried) => {
     const { references, error } = await walk(new MemoryDirectory([found]), given);
     expect(references).toEqual(tried);
     expect(error).toBeUndefined();
   });
 
-  it('costs no look-up where the own reference holds', async () => {
+  it('looks nothing up if the reference of the client is good', async () => {
     const directory = new MemoryDirectory([found]);
     const own = { ...CLIENT, netns: 1, pid: 2, startTime: 3, name: 'web' };
     for await (const candidate of new TableNetnsResolver(directory).candidates(own, NEVER)) {
-      expect(candidate.target).toBe(own);
+      expect(candidate).toEqual(own);
       break;
     }
     expect(directory.questions).toEqual([]);
   });
 
-  it('insists on a fresh answer when the first one has gone stale', async () => {
+  it('requires a fresh answer when the first one proved stale', async () => {
     const directory = new MemoryDirectory([found], [entry({ netns: 300, pid: 30, startTime: 3000 })]);
     const { references } = await walk(directory, { name: 'web', prefix: '' });
     expect(references).toEqual([looked, { netns: 300, pid: 30, startTime: 3000 }]);
@@ -118,7 +119,7 @@ describe('TableNetnsResolver', () => {
     ]);
   });
 
-  it('says so when the target has gone altogether in between', async () => {
+  it('reports that the target has ended in the meantime', async () => {
     const { references, error } = await walk(new MemoryDirectory([found], []), { name: 'web' });
     expect(references).toEqual([looked]);
     expect(error).toMatchObject({ code: 'no-such-target' });
@@ -130,7 +131,7 @@ describe('TableNetnsResolver', () => {
     expect(targets[0]).toEqual({ ...CLIENT, ...looked, name: 'web', type: 'docker', cluster });
   });
 
-  it('verifies a bind mount by its namespace alone, whatever process the client knew', async () => {
+  it('verifies a bind mount by its namespace alone, even if the client names a process', async () => {
     const mount = entry({ name: '/run/netns/a', type: 'bindmount', netns: 400 });
     const given = { name: mount.name, netns: 1, pid: 2, startTime: 3 };
     const { references, targets } = await walk(new MemoryDirectory([mount]), given);
@@ -141,8 +142,8 @@ describe('TableNetnsResolver', () => {
 
   it.each<[title: string, given: Partial<CaptureTarget>, netns: number]>([
     ['the namespace', { netns: 101, type: 'docker' }, 101],
-    ['the type, where the namespace is none of them', { netns: 999, type: 'podman' }, 101],
-    ['the type, where no namespace is given', { type: 'containerd' }, 102],
+    ['the type, if no target has that namespace', { netns: 999, type: 'podman' }, 101],
+    ['the type, if no namespace is given', { type: 'containerd' }, 102],
   ])('of several targets of that name, prefers %s', async (_title, given, netns) => {
     const twins = [
       entry({ netns: 100 }),
@@ -153,13 +154,13 @@ describe('TableNetnsResolver', () => {
     expect(references[0]).toEqual({ netns });
   });
 
-  it('does not mind several targets that share one namespace, and verifies by process', async () => {
+  it('accepts several targets in one namespace, and verifies by process', async () => {
     const shared = [entry({ netns: 100 }), entry({ netns: 100, type: 'containerd', pid: 5, startTime: 50 })];
     const { references } = await walk(new MemoryDirectory(shared), { name: 'web' });
     expect(references[0]).toEqual({ netns: 100, pid: 5, startTime: 50 });
   });
 
-  it('refuses to guess, and lists what there is', async () => {
+  it('rejects an ambiguous name and lists candidates', async () => {
     const many = Array.from({ length: 1000 }, (_, index) => entry({ netns: 4026530000 + index }));
     const { references, error } = await walk(new MemoryDirectory(many), { name: 'web', type: 'podman' });
     expect(references).toEqual([]);
@@ -175,18 +176,18 @@ describe('TableNetnsResolver', () => {
     [{ name: 'web', prefix: 'dind' }, 'no target named "web" with prefix "dind"'],
     [{ name: 'a\nb' }, 'no target named "a\ufffdb"'],
     [{ name: '😀'.repeat(4096) }, `no target named "${'😀'.repeat(39)}…"`],
-  ])('names what it looked for: %j', async (given, message) => {
+  ])('names what was not found: %j', async (given, message) => {
     const { error } = await walk(new MemoryDirectory([found]), given);
     expect(error).toMatchObject({ code: 'no-such-target', message });
   });
 
-  it('passes on why the directory failed, with the cause', async () => {
+  it('reports why the directory failed, with the cause', async () => {
     const cause = new TargetDirectoryError('GhostWire cannot be reached', { reason: 'unreachable' });
     const { error } = await walk(new BrokenDirectory(cause), { name: 'web' });
     expect(error).toMatchObject({ code: 'discovery-failed', message: cause.message, cause });
   });
 
-  it('does not pass a defect of the directory off as an answer', async () => {
+  it('does not hide an unexpected error of the directory', async () => {
     const defect = new TypeError('undefined is not a function');
     expect((await walk(new BrokenDirectory(defect), { name: 'web' })).error).toBe(defect);
   });
@@ -195,7 +196,7 @@ describe('TableNetnsResolver', () => {
     expect((await walk(new MemoryDirectory(), {})).error).toMatchObject({ code: 'invalid-request' });
   });
 
-  it('stops when the client has gone', async () => {
+  it('stops when the client has disconnected', async () => {
     const resolver = new TableNetnsResolver(new MemoryDirectory([found]));
     const candidates = resolver.candidates({ ...CLIENT, name: 'web' }, AbortSignal.abort(new Error('gone')));
     await expect(candidates.next()).rejects.toThrow('gone');

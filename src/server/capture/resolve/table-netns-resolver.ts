@@ -1,30 +1,31 @@
 import { Injectable, Optional } from '@nestjs/common';
+import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
 import {
   TargetDirectory,
   TargetDirectoryError,
   type DirectoryEntry,
 } from '../../discovery/target-directory.js';
-import type { NetnsReference } from '../../../shared/protocol/capture-spec.js';
-import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
 import { CaptureMetrics } from '../capture-metrics.js';
-import type { CaptureTarget } from '../request/capture-target.js';
-import { chooseEntry } from './choose-entry.js';
+import type { CaptureTarget } from '../request/capture-request.js';
 import { NetnsResolver, type ResolvedTarget } from './netns-resolver.js';
 
+/** Maximum number of targets that an error lists: more would not fit a close reason of 123 bytes. */
+const MAX_LISTED = 2;
+
 /**
- * The client's own reference first, where it has one that can be verified or nothing else, then what the directory
- * knows by that name:
+ * First the client's own reference, if it can be verified or is all that is given, then what the directory lists by
+ * that name:
  *
- * | given                         | tried, one after the other as long as they prove stale |
- * |-------------------------------|--------------------------------------------------------|
- * | `netns`                       | the namespace, whoever is in it                         |
- * | `netns`, `pid` (`startTime`)  | the namespace, if that process is in it                 |
- * | the same and `name`           | the same; look-up; look-up once more                    |
- * | `name` (`netns`), no `pid`    | look-up; look-up once more                              |
+ * | given                        | candidates, each tried when the previous one proved stale |
+ * |------------------------------|-----------------------------------------------------------|
+ * | `netns`                      | the namespace, whatever processes are in it                |
+ * | `netns`, `pid` (`startTime`) | the namespace, if that process is in it                    |
+ * | the same and `name`          | the same; look-up; second look-up                          |
+ * | `name` (`netns`), no `pid`   | look-up; second look-up                                    |
  */
 @Injectable()
 export class TableNetnsResolver extends NetnsResolver {
-  /** @param metrics gets to know how long look-ups take */
+  /** @param metrics measures how long look-ups take */
   constructor(
     private readonly directory: TargetDirectory,
     @Optional() private readonly metrics?: CaptureMetrics,
@@ -36,76 +37,84 @@ export class TableNetnsResolver extends NetnsResolver {
     target: CaptureTarget,
     signal: AbortSignal,
   ): AsyncGenerator<ResolvedTarget, void> {
-    const { name } = target;
-    const own = ownReference(target);
-    if (!own && !name) throw new CaptureError('invalid-request', 'container: netns or name must be given');
-
-    // A namespace without a process to verify it by may have been reused: with a name, there is a better way.
-    if (own && (own.pid !== undefined || !name)) yield { target, reference: own };
+    const { netns, pid, startTime, name } = target;
+    if (netns === undefined && !name) {
+      throw new CaptureError('invalid-request', 'container: netns or name must be given');
+    }
+    // Without a process to verify it by, the inode number may have been reused: then a name is the better reference.
+    if (netns !== undefined && (pid !== undefined || !name)) yield within(target, netns, pid, startTime);
     if (!name) return;
 
     yield await this.lookUp(name, target, signal, false);
-    // It went stale between the look-up and the opening. The next answer must be younger than that.
+    // The target changed between the look-up and the opening: the next answer must be gathered after that.
     yield await this.lookUp(name, target, signal, true);
   }
 
+  /** The target as the directory lists it; everything but the namespace and the type is the client's. */
   private async lookUp(
     name: string,
     target: CaptureTarget,
     signal: AbortSignal,
     fresh: boolean,
   ): Promise<ResolvedTarget> {
-    const entries = await this.find(name, target.prefix, signal, fresh);
-    const entry = chooseEntry(entries, target);
-    if (!entry) throw new CaptureError('no-such-target', notFound(name, target.prefix));
-    return { target: merge(target, entry), reference: entryReference(entry) };
-  }
-
-  private async find(
-    name: string,
-    prefix: string,
-    signal: AbortSignal,
-    fresh: boolean,
-  ): Promise<DirectoryEntry[]> {
+    let entries: DirectoryEntry[];
     try {
-      const lookup = this.directory.find(name, prefix, signal, { fresh });
-      return await (this.metrics?.timeLookup(lookup, signal) ?? lookup);
+      const lookup = this.directory.find(name, target.prefix, signal, { fresh });
+      entries = await (this.metrics?.timeLookup(lookup, signal) ?? lookup);
     } catch (cause) {
       if (!(cause instanceof TargetDirectoryError)) throw cause;
       throw new CaptureError('discovery-failed', cause.message, { cause });
     }
+    const { netns, pid, startTime, type } = chooseEntry(entries, name, target);
+    return within({ ...target, type: type || target.type }, netns, pid || undefined, startTime || undefined);
   }
 }
 
-function ownReference({ netns, pid, startTime }: CaptureTarget): NetnsReference | undefined {
-  return netns === undefined ? undefined : reference(netns, pid, startTime);
-}
-
-function entryReference({ netns, pid, startTime }: DirectoryEntry): NetnsReference {
-  return reference(netns, pid || undefined, startTime || undefined);
-}
-
 /** A start time without its process verifies nothing. */
-function reference(netns: number, pid?: number, startTime?: number): NetnsReference {
-  if (pid === undefined) return { netns };
-  return startTime === undefined ? { netns, pid } : { netns, pid, startTime };
+function within(target: CaptureTarget, netns: number, pid?: number, startTime?: number): ResolvedTarget {
+  const { netns: _netns, pid: _pid, startTime: _startTime, ...rest } = target;
+  if (pid === undefined) return { ...rest, netns };
+  return startTime === undefined ? { ...rest, netns, pid } : { ...rest, netns, pid, startTime };
 }
 
-/** What the directory says about the namespace, and what the client says about everything else. */
-function merge(target: CaptureTarget, entry: DirectoryEntry): CaptureTarget {
-  const { name, prefix, nodeName, cluster, interfaces } = target;
-  return {
-    ...entryReference(entry),
-    ...(name !== undefined && { name }),
-    prefix,
-    type: entry.type || target.type,
-    nodeName,
-    ...(cluster && { cluster }),
-    interfaces,
-  };
-}
-
-function notFound(name: string, prefix: string): string {
+/**
+ * Of several entries with the requested name, the one that the client means: by namespace, then by type. Entries in the
+ * same namespace mean the same target, as when two runtimes list one container.
+ *
+ * @throws CaptureError `no-such-target`; `ambiguous-reference`, whose message lists candidates
+ */
+function chooseEntry(
+  entries: readonly DirectoryEntry[],
+  name: string,
+  target: CaptureTarget,
+): DirectoryEntry {
+  const sameNetns = prefer(entries, (entry) => entry.netns === target.netns);
+  const left = prefer(sameNetns, (entry) => entry.type === target.type);
+  if (new Set(left.map((entry) => entry.netns)).size > 1) throw ambiguous(name, left);
+  // An entry with a process can be verified more strictly.
+  const entry = left.find(({ pid, startTime }) => pid > 0 && startTime > 0) ?? left[0];
+  if (entry) return entry;
   const what = `no target named "${excerpt(name)}"`;
-  return prefix ? `${what} with prefix "${excerpt(prefix)}"` : what;
+  const message = target.prefix ? `${what} with prefix "${excerpt(target.prefix)}"` : what;
+  throw new CaptureError('no-such-target', message);
+}
+
+/** The entries that are wanted; if none is, all of them. */
+function prefer(
+  entries: readonly DirectoryEntry[],
+  isWanted: (entry: DirectoryEntry) => boolean,
+): readonly DirectoryEntry[] {
+  const wanted = entries.filter(isWanted);
+  return wanted.length > 0 ? wanted : entries;
+}
+
+function ambiguous(name: string, entries: readonly DirectoryEntry[]): CaptureError {
+  const listed = entries
+    .slice(0, MAX_LISTED)
+    .map(({ type, netns }) => `${excerpt(type).slice(0, 12)} in ${netns}`);
+  const others = entries.length - listed.length;
+  return new CaptureError(
+    'ambiguous-reference',
+    `"${excerpt(name)}" is ambiguous: ${listed.join(', ')}${others > 0 ? ` and ${others} more` : ''}`,
+  );
 }

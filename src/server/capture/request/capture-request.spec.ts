@@ -1,11 +1,12 @@
+import type { CaptureLimit, CaptureLimits } from '../../../shared/protocol/capture-spec.js';
 import { CaptureError } from '../../../shared/protocol/capture-error.js';
-import { hasContainerHeader, parseCaptureRequest } from './capture-request.parser.js';
-import type { CaptureRequest } from './capture-request.parser.js';
+import { hasContainerHeader, parseCaptureRequest } from './capture-request.js';
+import type { CaptureRequest } from './capture-request.js';
 
 type Headers = Record<string, string[]>;
 
 function parse(query: string, headers: Headers = {}): CaptureRequest {
-  return parseCaptureRequest({ url: `/capture${query}`, headersDistinct: headers });
+  return parseCaptureRequest({ url: `/capture${query}`, headersDistinct: headers }, {});
 }
 
 /** As Node hands the bytes of a header on. */
@@ -26,14 +27,18 @@ function refusal(query: string, headers: Headers = {}): CaptureError {
 const CONTAINER = '{"netns":5,"name":"web","network-interfaces":["eth0","eth1"]}';
 const BARE = { netns: 4026531840, prefix: '', type: '', nodeName: '', interfaces: [] };
 
+function limitsOf(duration: number, bytes: number, packets: number): CaptureLimits {
+  const limit = (atMost: number): CaptureLimit => ({ atMost, setBy: 'request' });
+  return { duration: limit(duration), bytes: limit(bytes), packets: limit(packets) };
+}
+
 describe('A capture request', () => {
-  it('may be just the number of a network namespace', () => {
+  it('may consist of the number of a network namespace', () => {
     expect(parse('?netns=4026531840')).toEqual({
       target: BARE,
       interfaces: [],
       filter: '',
       promiscuous: true,
-      limits: {},
     });
   });
 
@@ -41,7 +46,7 @@ describe('A capture request', () => {
     ['a filter', '?netns=5&filter=tcp+port%2080', {}, { filter: 'tcp port 80' }],
     ['chaste without a value', '?netns=5&chaste', {}, { promiscuous: false }],
     ['chaste with an empty value', '?netns=5&chaste=', {}, { promiscuous: false }],
-    ['chaste by presence, whatever it says', '?netns=5&chaste=false', {}, { promiscuous: false }],
+    ['chaste with any value', '?netns=5&chaste=false', {}, { promiscuous: false }],
     ['chaste by header', '?netns=5', { 'clustershark-chaste': [''] }, { promiscuous: false }],
     ['interfaces by slash', '?netns=5&nif=eth0/a,b', {}, { interfaces: ['eth0', 'a,b'] }],
     ['each interface once', '?netns=5&nif=eth0/lo/eth0', {}, { interfaces: ['eth0', 'lo'] }],
@@ -50,7 +55,7 @@ describe('A capture request', () => {
     ['all interfaces for "any"', '?netns=5&nif=any', {}, { interfaces: [] }],
     ['all interfaces for "@any"', '?netns=5&nif=@any', {}, { interfaces: [] }],
     ['all interfaces for "any" among others', '?netns=5&nif=eth0/any', {}, { interfaces: [] }],
-    ['all interfaces for nothing', '?netns=5&nif=', {}, { interfaces: [] }],
+    ['all interfaces for an empty value', '?netns=5&nif=', {}, { interfaces: [] }],
     ['names up to 15 bytes', '?netns=5&nif=fifteen-bytes-x', {}, { interfaces: ['fifteen-bytes-x'] }],
     ['the first of two values', '?netns=5&filter=ip&filter=ip6', {}, { filter: 'ip' }],
     [
@@ -59,7 +64,12 @@ describe('A capture request', () => {
       { 'clustershark-filter': ['arp'] },
       { filter: 'arp' },
     ],
-    ['even an empty header', '?netns=5&nif=eth0', { 'clustershark-nif': [''] }, { interfaces: [] }],
+    [
+      'an empty header before the query',
+      '?netns=5&nif=eth0',
+      { 'clustershark-nif': [''] },
+      { interfaces: [] },
+    ],
     ['the first of two headers', '?netns=5', { 'clustershark-filter': ['ip', 'arp'] }, { filter: 'ip' }],
     [
       'UTF-8 in headers',
@@ -71,7 +81,7 @@ describe('A capture request', () => {
       'limits',
       '?netns=5&duration=60&max-bytes=5000000000&max-packets=1&snaplen=262144',
       {},
-      { limits: { durationSeconds: 60, bytes: 5_000_000_000, packets: 1, snapshotLength: 262_144 } },
+      { limits: limitsOf(60, 5_000_000_000, 1), snapshotLength: 262_144 },
     ],
     [
       'limits by header, before those of the query',
@@ -82,7 +92,7 @@ describe('A capture request', () => {
         'clustershark-max-packets': ['4'],
         'clustershark-snaplen': ['5'],
       },
-      { limits: { durationSeconds: 2, bytes: 3, packets: 4, snapshotLength: 5 } },
+      { limits: limitsOf(2, 3, 4), snapshotLength: 5 },
     ],
     [
       'the interfaces of a container',
@@ -97,7 +107,7 @@ describe('A capture request', () => {
       { interfaces: ['lo'] },
     ],
     [
-      'all interfaces where the container knows them as "any"',
+      'all interfaces if the container lists "any"',
       '?container={"netns":5,"network-interfaces":["any"]}',
       {},
       { interfaces: [] },
@@ -106,7 +116,7 @@ describe('A capture request', () => {
     expect(parse(query, headers)).toMatchObject(expected);
   });
 
-  it('takes the container from the header, in UTF-8, before that of the query', () => {
+  it('takes the container from the header, in UTF-8, rather than from the query', () => {
     const headers = { 'clustershark-container': [onTheWire('{"netns":7,"name":"schön"}')] };
     expect(parse(`?container=${encodeURIComponent(CONTAINER)}`, headers).target).toMatchObject({
       netns: 7,
@@ -114,7 +124,7 @@ describe('A capture request', () => {
     });
   });
 
-  it('knows the clients that need the reason in the stream by their container header', () => {
+  it('recognizes clients that need the reason in the stream by their container header', () => {
     expect(hasContainerHeader({ url: '', headersDistinct: { 'clustershark-container': [''] } })).toBe(true);
     expect(hasContainerHeader({ url: '', headersDistinct: {} })).toBe(false);
   });

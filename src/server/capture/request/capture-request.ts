@@ -1,28 +1,56 @@
 import type { IncomingMessage } from 'node:http';
-import { validateFilter } from '../../../shared/protocol/capture-spec.js';
 import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
-import type { CaptureTarget } from './capture-target.js';
+import {
+  validateFilter,
+  validateInterfaceName,
+  type CaptureSpec,
+} from '../../../shared/protocol/capture-spec.js';
+import { parseLimits, type CaptureMaxima } from './capture-limits.js';
 import { parseContainer } from './container.dto.js';
-import { parseInterfaceNames } from './interface-names.js';
 import {
   REQUEST_PARAMETERS,
   type ParameterDescription,
   type RequestParameter,
 } from './request-parameters.js';
-import { parseLimits, type RequestedLimits } from './requested-limits.js';
 
-/** What a client asks for, validated; nothing is looked up or opened yet. */
-export interface CaptureRequest {
-  readonly target: CaptureTarget;
-  /** Names of the interfaces wished for; empty: all of the namespace, later ones included. */
+/**
+ * What a client wants to capture from, after validation: the `container` object of the API, or just an inode
+ * number. Zero, empty and null of the API are absent here.
+ *
+ * @publicApi
+ */
+export interface CaptureTarget {
+  /** Inode number of the network namespace. */
+  readonly netns?: number;
+  /** Root process of one of the containers attached to `netns`. */
+  readonly pid?: number;
+  /** Start time of that process: field 22 of proc_pid_stat(5), in clock ticks since boot. */
+  readonly startTime?: number;
+  /** Pod, container, process or bind mount name. */
+  readonly name?: string;
+  /** Distinguishes targets of the same name of several runtimes, as in Docker-in-Docker; usually empty. */
+  readonly prefix: string;
+  /** `docker`, `containerd`, `podman`, `pod`, `proc`, `bindmount`, ... */
+  readonly type: string;
+  readonly nodeName: string;
+  readonly cluster?: { readonly context: string; readonly uid: string };
+  /** Interfaces that the client knows of; empty: all. */
   readonly interfaces: readonly string[];
-  readonly filter: string;
-  readonly promiscuous: boolean;
-  readonly limits: RequestedLimits;
 }
 
-/** The parts of a request that matter here. */
+/** The parts of a capture spec that are known before a target is looked up. */
+type KnownSpec = Pick<CaptureSpec, 'interfaces' | 'filter' | 'promiscuous' | 'limits' | 'snapshotLength'>;
+
+/** What a client requests, validated. Nothing is looked up or opened yet. */
+export interface CaptureRequest extends KnownSpec {
+  readonly target: CaptureTarget;
+}
+
+/** The parts of an HTTP request that matter here. */
 export type RequestHead = Pick<IncomingMessage, 'url' | 'headersDistinct'>;
+
+/** What clients write for "every interface of the namespace"; csharg sends `all` when it knows none. */
+const ALL_INTERFACES = new Set(['any', 'all', '@any']);
 
 /** True for the clients that show no close reason and so need it in the stream: csharg and cshargextcap. */
 export function hasContainerHeader(request: RequestHead): boolean {
@@ -30,12 +58,12 @@ export function hasContainerHeader(request: RequestHead): boolean {
 }
 
 /**
- * Reads a capture request from query and headers. A header wins over the query parameter of the same
- * meaning, as API proxies drop queries, and the first value counts where a name comes twice.
+ * Reads a capture request from query and headers. A header takes precedence over the query parameter of the same
+ * meaning, because API proxies drop queries. If a name occurs twice, the first value counts.
  *
  * @throws CaptureError `invalid-request`, `invalid-interface`, `invalid-filter`
  */
-export function parseCaptureRequest(request: RequestHead): CaptureRequest {
+export function parseCaptureRequest(request: RequestHead, maxima: CaptureMaxima): CaptureRequest {
   const query = queryOf(request.url ?? '');
   const value = (name: RequestParameter): string | undefined => {
     const header = headerOf(request, name);
@@ -46,9 +74,9 @@ export function parseCaptureRequest(request: RequestHead): CaptureRequest {
     target,
     interfaces: parseInterfaceNames(value('nif')?.split('/') ?? target.interfaces),
     filter: validateFilter(value('filter') ?? ''),
-    // Its presence alone counts: clients send it empty.
+    // Only its presence counts: clients send it empty.
     promiscuous: value('chaste') === undefined,
-    limits: parseLimits(value),
+    ...parseLimits(value, maxima),
   };
 }
 
@@ -75,7 +103,14 @@ function parseNetns(text: string): number {
   );
 }
 
-/** Where a parameter has no header, no header can be it. */
+/** Without duplicates; empty: all interfaces of the namespace, including later ones. */
+function parseInterfaceNames(names: readonly string[]): string[] {
+  const given = new Set(names.filter((name) => name !== ''));
+  const wanted = [...given].filter((name) => !ALL_INTERFACES.has(name)).map(validateInterfaceName);
+  return wanted.length < given.size ? [] : wanted;
+}
+
+/** Not every parameter has a header. */
 function headerOf({ headersDistinct }: RequestHead, name: RequestParameter): string | undefined {
   const { header }: ParameterDescription = REQUEST_PARAMETERS[name];
   return header === undefined ? undefined : headersDistinct[header.toLowerCase()]?.[0];
@@ -86,7 +121,7 @@ function queryOf(target: string): URLSearchParams {
   return new URLSearchParams(start < 0 ? '' : target.slice(start + 1));
 }
 
-/** Node hands header bytes on as latin1, one character a byte; clients mean UTF-8. */
+/** Node.js decodes header bytes as latin1, one character per byte; clients mean UTF-8. */
 function decodeHeader(value: string): string {
   return Buffer.from(value, 'latin1').toString('utf8');
 }

@@ -1,0 +1,104 @@
+import { Injectable } from '@nestjs/common';
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import { LivenessProbe, type Connection } from './liveness-probe.js';
+import { TcpTable } from './tcp-table.js';
+
+/** How soon a client that disappeared without closing is noticed. Injectable, so that tests can wait less. */
+@Injectable()
+export class LivenessTiming {
+  /** Interval of pings. Proxies close connections that are idle for 30 s (some) or 60 s (nginx). */
+  readonly pingIntervalMs: number = 20_000;
+
+  /** Interval at which all clients are checked. */
+  readonly pollIntervalMs: number = 1_000;
+
+  /** Silence after which the last ping is unanswered: from then on the TCP table is read, which costs some CPU. */
+  readonly suspiciousAfterMs: number = 22_500;
+
+  /** Silence that ends a quiet capture: an unanswered ping and ample time to answer. In all well under 40 s. */
+  readonly quietTimeoutMs: number = 33_000;
+
+  /** Silence that ends a busy capture, whose client reads slowly: a network may fail for a minute. In all under 2 min. */
+  readonly busyTimeoutMs: number = 90_000;
+}
+
+interface WatchedClient {
+  readonly client: WebSocket;
+  readonly socket: Socket;
+  readonly connection: Connection;
+  readonly probe: LivenessProbe;
+  readonly onGone: () => void;
+}
+
+/** Pings all clients, so that proxies keep quiet connections open, and notices clients that have disappeared. */
+@Injectable()
+export class ClientLiveness {
+  private readonly clients = new Set<WatchedClient>();
+  private timer?: NodeJS.Timeout;
+  private isReadingTable = false;
+  private lastPollMs = 0;
+  /** Time during which this process ran. If it was stopped for a minute, all clients would seem to be silent. */
+  private runningMs = 0;
+
+  constructor(private readonly timing: LivenessTiming) {}
+
+  /**
+   * @param socket of the websocket
+   * @param onGone must cut the connection
+   */
+  watch(client: WebSocket, socket: Socket, onGone: () => void): void {
+    const connection = connectionOf(client, socket);
+    const probe = new LivenessProbe(connection, this.timing, this.runningMs);
+    const watched: WatchedClient = { client, socket, connection, probe, onGone };
+    this.clients.add(watched);
+    client.once('close', () => this.unwatch(watched));
+    if (this.timer) return;
+    this.lastPollMs = performance.now();
+    this.timer = setInterval(() => void this.poll(), this.timing.pollIntervalMs);
+  }
+
+  private unwatch(watched: WatchedClient): void {
+    this.clients.delete(watched);
+    if (this.clients.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private async poll(): Promise<void> {
+    const elapsedMs = performance.now() - this.lastPollMs;
+    this.lastPollMs += elapsedMs;
+    const nowMs = (this.runningMs += Math.min(elapsedMs, 2 * this.timing.pollIntervalMs));
+    const silent = [...this.clients].filter(({ probe }) => probe.poll(nowMs));
+    // The kernel needs a while for ten thousand connections: one reader at a time.
+    if (silent.length === 0 || this.isReadingTable) return;
+    this.isReadingTable = true;
+    const before = silent.map((watched) => ({
+      ...watched,
+      acceptedBytes: watched.connection.acceptedBytes,
+    }));
+    const table = await TcpTable.read();
+    this.isReadingTable = false;
+    for (const { socket, probe, onGone, acceptedBytes } of before) {
+      if (probe.isGone(table.find(socket), acceptedBytes, nowMs)) onGone();
+    }
+  }
+}
+
+function connectionOf(client: WebSocket, socket: Socket): Connection {
+  return {
+    get isOpen() {
+      return client.readyState === client.OPEN;
+    },
+    get receivedBytes() {
+      return socket.bytesRead;
+    },
+    get acceptedBytes() {
+      return socket.bytesWritten - socket.writableLength;
+    },
+    get waitingBytes() {
+      return socket.writableLength;
+    },
+    ping: () => client.ping(),
+  };
+}
