@@ -60,8 +60,8 @@ describe('The dashboard for Grafana', () => {
     const missing = families.filter((name) => !asked.includes(name));
     expect(missing).toEqual([
       'packetflix_info',
-      'packetflix_process_threads',
       'packetflix_client_stalls_total',
+      'packetflix_process_threads',
       'packetflix_engine_captures',
       'packetflix_ring_limit_bytes',
     ]);

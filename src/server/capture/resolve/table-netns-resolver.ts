@@ -72,9 +72,13 @@ export class TableNetnsResolver extends NetnsResolver {
 
 /** A start time without its process verifies nothing. */
 function within(target: CaptureTarget, netns: number, pid?: number, startTime?: number): ResolvedTarget {
-  const { netns: _netns, pid: _pid, startTime: _startTime, ...rest } = target;
-  if (pid === undefined) return { ...rest, netns };
-  return startTime === undefined ? { ...rest, netns, pid } : { ...rest, netns, pid, startTime };
+  const { name, prefix, type, nodeName, cluster, interfaces } = target;
+  return {
+    ...(name !== undefined && { name }),
+    ...{ prefix, type, nodeName, interfaces, netns },
+    ...(cluster && { cluster }),
+    ...(pid !== undefined && { pid, ...(startTime !== undefined && { startTime }) }),
+  };
 }
 
 /**
