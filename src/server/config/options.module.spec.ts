@@ -1,5 +1,6 @@
 import { ConfigService } from '@nestjs/config';
 import { Test } from '@nestjs/testing';
+import { getMetadataStorage } from 'class-validator';
 import { OPTION_TABLE } from '../../shared/config/option-table.js';
 import { parseCommandLine, type Options } from '../../shared/config/parse-command-line.js';
 import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
@@ -53,6 +54,14 @@ describe('OptionsModule', () => {
 });
 
 describe('The option table', () => {
+  it('has a validated field in the class of its section for each option', () => {
+    const validated = { service: ServiceConfig, capture: CaptureConfig, discovery: DiscoveryConfig };
+    for (const { section, field } of OPTION_TABLE) {
+      const metadata = getMetadataStorage().getTargetValidationMetadatas(validated[section], '', true, false);
+      expect(metadata.map(({ propertyName }) => propertyName)).toContain(field);
+    }
+  });
+
   it('has a valid default for each option, and unique names', () => {
     for (const { type, defaultValue } of OPTION_TABLE) {
       if (defaultValue !== undefined) expect(type.accepts(defaultValue)).toBe(true);

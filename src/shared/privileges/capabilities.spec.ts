@@ -21,7 +21,7 @@ describe('CapabilitySet', () => {
     expect(() => CapabilitySet.fromStatus('Name:\tnode\n')).toThrow(/CapEff/);
   });
 
-  it('tells what is in it beyond what is allowed', () => {
+  it('reports the capabilities beyond the allowed ones', () => {
     const two = withMask('0000000000202000');
     expect(two.beyond(['SYS_ADMIN', 'NET_RAW'])).toBeUndefined();
     expect(two.beyond(['SYS_ADMIN'])).toBe('0000000000002000');
@@ -30,11 +30,11 @@ describe('CapabilitySet', () => {
 });
 
 describe('describeMissingCapabilities', () => {
-  it('has nothing to say when all are there', () => {
+  it('is empty when no capability is missing', () => {
     expect(describeMissingCapabilities(ALL)).toEqual([]);
   });
 
-  it('names each that is missing, what will not work, and how to mend it', () => {
+  it('names each missing capability, what will not work, and how to fix it', () => {
     const lines = describeMissingCapabilities(NONE).join('\n');
     expect(lines).toMatch(/CAP_SYS_PTRACE: .*CAPTURES WILL NOT WORK/);
     expect(lines).toMatch(/CAP_SYS_ADMIN: .*CAPTURES WILL NOT WORK/);
@@ -45,7 +45,7 @@ describe('describeMissingCapabilities', () => {
     );
   });
 
-  it('does not raise an alarm about an optional one', () => {
+  it('does not warn that captures will not work if only an optional one is missing', () => {
     const lines = describeMissingCapabilities(withMask('000001fffffffffb')).join('\n');
     expect(lines).toMatch(/^missing capability CAP_DAC_READ_SEARCH/);
     expect(lines).not.toMatch(/WILL NOT WORK/);

@@ -65,7 +65,7 @@ describe('The privileges of a process beyond its role', () => {
     ],
     ['a root that it could become again', 'server', status({ ids: '65533\t65533\t0\t65533' }), ['user id 0']],
     [
-      'perhaps all, where it cannot be told',
+      'assumed when the status does not say',
       'server',
       'Name:\tnode\n',
       [
@@ -81,7 +81,7 @@ describe('The privileges of a process beyond its role', () => {
     expect(privilegesBeyond(role, [text])).toEqual(expected);
   });
 
-  it('are those of each of its threads, told once', () => {
+  it('are those of all its threads, without duplicates', () => {
     const threads = [status({}), status({ effective: SYS_ADMIN }), status({ effective: SYS_ADMIN })];
     expect(privilegesBeyond('server', threads)).toEqual([`CapEff ${SYS_ADMIN}`]);
   });
