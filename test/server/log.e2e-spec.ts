@@ -17,9 +17,13 @@ describe('The log of the service', () => {
       'the line of the request',
       () => /^.*31mred.*$/m.exec(service.current.log)?.[0],
     );
-    expect(line).toMatch(
-      /"method":"GET","target":"http:\/\/\(redacted\)@x\/version\?token=\(redacted\)&a=%0a","client":"127\.0\.0\.1 port \d+",.*"outcome":200,/,
-    );
+    expect(JSON.parse(line)).toMatchObject({
+      message: 'request',
+      method: 'GET',
+      target: 'http://(redacted)@x/version?token=(redacted)&a=%0a',
+      client: expect.stringMatching(/^127\.0\.0\.1 port \d+$/) as string,
+      outcome: 200,
+    });
     expect(line).toContain('"authorization":"(redacted)"');
     expect(line).toContain('"a":"\\u009b31mred\\t\\u0085"');
     expect(service.current.log).not.toContain('hidden');
@@ -34,9 +38,9 @@ describe('The log of the service', () => {
       connection.socket.destroy();
     };
     for (let round = 0; round < 50; round++) await Promise.all(Array.from({ length: 20 }, refuse));
-    expect(
-      service.current.log.match(/"code":4400,.*"message":"capture refused"/g)?.length,
-    ).toBeLessThanOrEqual(41);
+    const refusals = service.current.log.match(/"message":"capture refused",.*"code":4400,/g) ?? [];
+    expect(refusals.length).toBeGreaterThan(0);
+    expect(refusals.length).toBeLessThanOrEqual(41);
     await eventually(
       'their number',
       () => /\d+ more in 10 s like: Capture: capture refused code=4400/.test(service.current.log),

@@ -4,21 +4,8 @@ import { readLink } from '../../shared/linux/proc.js';
 import { assertPrivileges } from '../../shared/privileges/privileges.js';
 import { isSupervised } from '../../shared/supervisor-link/supervisor-link.js';
 import { compileFilter, PcapError } from '../pcap/libpcap.js';
+import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-protocol.js';
 import { banSockets } from './socket-ban.js';
-
-/** First line on the standard output of the process; its deadline for compiling counts from there. */
-export const COMPILER_READY = 'ready';
-
-/** The request to the process: one line of JSON on its standard input. */
-export interface CompileRequest {
-  readonly filter: string;
-  /** A DLT_ value. */
-  readonly linkType: number;
-  readonly snapshotLength: number;
-}
-
-/** Its answer, one line of JSON: instructions in base64, or the message of libpcap's compiler. */
-export type CompileAnswer = { readonly program: string } | { readonly error: string };
 
 /**
  * Runs the process that compiles one capture filter of an untrusted client and ends. It has no privileges and no

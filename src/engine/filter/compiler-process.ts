@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { CapabilitySet } from '../../shared/privileges/capabilities.js';
 import { logOnce } from '../log.js';
 import { closeAllOnExec } from '../../shared/linux/libc.js';
-import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-main.js';
+import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-protocol.js';
 
 const MAIN = fileURLToPath(new URL('../../main.js', import.meta.url));
 
