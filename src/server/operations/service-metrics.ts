@@ -13,11 +13,7 @@ export class ServiceMetrics {
   /** Not the global registry of prom-client, because a process can run several applications, in tests for example. */
   readonly registry = new Registry();
   /** Concurrent scrapes get the same answer. */
-  readonly scrape = oncePerScrape(async () => {
-    await Promise.all(this.refreshes.map(async (refresh) => await refresh()));
-    return await this.registry.metrics();
-  });
-  private readonly refreshes: (() => void | Promise<void>)[] = [];
+  readonly scrape = oncePerScrape(() => this.registry.metrics());
 
   constructor() {
     new Gauge({
@@ -26,11 +22,6 @@ export class ServiceMetrics {
       labelNames: ['version'],
       registers: [this.registry],
     }).set({ version: SERVICE_VERSION }, 1);
-  }
-
-  /** @deprecated use `collect` of prom-client */
-  beforeTelling(refresh: () => void | Promise<void>): void {
-    this.refreshes.push(refresh);
   }
 }
 
