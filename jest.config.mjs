@@ -19,7 +19,8 @@ export default {
   // The service takes a second to start, but ten on a machine that is busy with other things.
   testTimeout: 60_000,
   // One run for both; the reporter names what was skipped.
-  globalSetup: '<rootDir>/scripts/jest/assert-node.mjs',
+  globalSetup: '<rootDir>/scripts/jest/before-run.mjs',
+  globalTeardown: '<rootDir>/scripts/jest/after-run.mjs',
   reporters: ['default', '<rootDir>/scripts/jest/skipped-reporter.mjs'],
   projects: [
     {

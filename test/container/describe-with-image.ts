@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ContainerRuntime, whyRuntimesCannotRun } from '../kit/container-runtimes.js';
 import { describeAsRoot } from '../kit/root.js';
 import { PROJECT } from './base-images.js';
-import { buildServiceImage, copyServiceImage } from './service-image.js';
+import { serviceImageFile } from './service-image.js';
 
 const REQUIRED: readonly (readonly [program: string, debianPackage: string])[] = [
   ['docker-compose', 'docker-compose'],
@@ -34,43 +34,22 @@ export interface RuntimeForTests {
 
 /** A Docker daemon that has the image, for all tests of a describe block. */
 export function dockerWithImage(): RuntimeForTests {
-  return runtimeForAllTests(async () => {
-    const docker = await ContainerRuntime.docker({ storage: 'best' });
-    return await withImage(docker, () => buildServiceImage(docker));
-  });
+  return runtimeForAllTests(() => ContainerRuntime.docker({ storage: 'best' }));
 }
 
-/** Podman with the image that Docker has built. */
+/** Podman with the same image. */
 export function podmanWithImage(): RuntimeForTests {
-  return runtimeForAllTests(async () => {
-    await using docker = await ContainerRuntime.docker({ storage: 'best' });
-    await buildServiceImage(docker);
-    const podman = await ContainerRuntime.podman({
-      storage: 'best',
-      seccompProfile: join(PROJECT, 'docker/seccomp.json'),
-    });
-    return await withImage(podman, () => copyServiceImage(docker, podman));
-  });
-}
-
-async function withImage(
-  runtime: ContainerRuntime,
-  bringImage: () => Promise<void>,
-): Promise<ContainerRuntime> {
-  try {
-    await bringImage();
-    return runtime;
-  } catch (error) {
-    await runtime[Symbol.asyncDispose]();
-    throw error;
-  }
+  const seccompProfile = join(PROJECT, 'docker/seccomp.json');
+  return runtimeForAllTests(() => ContainerRuntime.podman({ storage: 'best', seccompProfile }));
 }
 
 function runtimeForAllTests(start: () => Promise<ContainerRuntime>): RuntimeForTests {
   const inUse = new AsyncDisposableStack();
   let runtime: ContainerRuntime | undefined;
   beforeAll(async () => {
+    const file = await serviceImageFile();
     runtime = inUse.use(await start());
+    await runtime.cli('load', '--input', file);
   }, BUILD_TIMEOUT_MS);
   // In the opposite order.
   afterAll(() => inUse.disposeAsync(), END_TIMEOUT_MS);

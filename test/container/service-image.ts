@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerRuntime } from '../kit/container-runtimes.js';
+import { ContainerRuntime } from '../kit/container-runtimes.js';
 import { CACHE, makeBaseImages, PROJECT } from './base-images.js';
 
 /** As docker/compose.yaml calls it. */
@@ -14,15 +14,13 @@ const INGREDIENTS = [
 ];
 
 /**
- * Builds the image from docker/Dockerfile. It is kept in a file, so that all test files together build it once;
- * another one is built as soon as anything differs that goes into it.
+ * The image that docker/Dockerfile describes, as a file that each runtime can load. All test files and all runs share it; it
+ * is built anew as soon as anything differs that goes into it.
  */
-export async function buildServiceImage(docker: ContainerRuntime): Promise<void> {
+export async function serviceImageFile(): Promise<string> {
   const file = join(CACHE, `packetflix-${hashOf(INGREDIENTS)}.tar`);
-  if (existsSync(file)) {
-    await docker.cli('load', '--input', file);
-    return;
-  }
+  if (existsSync(file)) return file;
+  await using docker = await ContainerRuntime.docker({ storage: 'best' });
   await makeBaseImages(docker);
   await docker.build(PROJECT, '--tag', SERVICE_IMAGE, '--file', join(PROJECT, 'docker/Dockerfile'));
   await docker.cli('save', '--output', `${file}.${process.pid}`, SERVICE_IMAGE);
@@ -30,17 +28,7 @@ export async function buildServiceImage(docker: ContainerRuntime): Promise<void>
     rmSync(join(CACHE, outdated), { force: true });
   }
   renameSync(`${file}.${process.pid}`, file);
-}
-
-/** Takes the image from one runtime to another. */
-export async function copyServiceImage(from: ContainerRuntime, to: ContainerRuntime): Promise<void> {
-  const file = join(CACHE, `copy-${process.pid}.tar`);
-  try {
-    await from.cli('save', '--output', file, SERVICE_IMAGE);
-    await to.cli('load', '--input', file);
-  } finally {
-    rmSync(file, { force: true });
-  }
+  return file;
 }
 
 function hashOf(paths: readonly string[]): string {

@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -196,6 +204,16 @@ function imageFolder(parent: string): string {
 
 /** Why tests cannot use the runtimes here, undefined when they can: it starts both and a container in each. */
 export async function whyRuntimesCannotRun(): Promise<string | undefined> {
+  // Both take seconds to start: the first test file of a run notes the result for the others.
+  const folder = process.env['PACKETFLIX_TEST_RUN'];
+  if (folder === undefined) return await findObstacle();
+  const note = join(folder, 'container-runtimes');
+  if (!existsSync(note)) writeFileSync(note, (await findObstacle()) ?? '');
+  const obstacle = readFileSync(note, 'utf8');
+  return obstacle === '' ? undefined : obstacle;
+}
+
+async function findObstacle(): Promise<string | undefined> {
   const lacking = REQUIRED.filter(([program]) => spawnSync('which', [program]).status !== 0);
   if (lacking.length > 0) {
     return lacking.map(([program, name]) => `there is no ${program} (Debian package ${name})`).join('\n  ');

@@ -2,7 +2,6 @@ import { chmodSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { Child } from '../kit/child.js';
 import { describeAsRoot } from '../kit/root.js';
-import { TemporaryFile } from '../kit/second-opinion.js';
 import { writeFile } from 'node:fs/promises';
 
 const PROJECT = new URL('../../', import.meta.url).pathname;
@@ -47,20 +46,31 @@ describeAsRoot('scripts/setup.mjs without root', () => {
 });
 
 describe('scripts/test-summary.mjs', () => {
-  async function summaryOf(report: string): Promise<string> {
-    using file = new TemporaryFile('report.json');
-    await writeFile(file.path, report);
-    const child = await Child.start(process.execPath, [`${PROJECT}scripts/test-summary.mjs`, file.path]);
-    return await child.succeeded();
+  async function summaryOf(reports: Readonly<Record<string, object>>): Promise<string> {
+    const folder = mkdtempSync('/tmp/packetflix-test-reports-');
+    try {
+      for (const [name, report] of Object.entries(reports)) {
+        await writeFile(join(folder, name), JSON.stringify(report));
+      }
+      const child = await Child.start(process.execPath, [`${PROJECT}scripts/test-summary.mjs`, folder]);
+      return await child.succeeded();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   }
 
-  it('counts what passed, failed and was skipped; files that did not load are failures', async () => {
-    const counts = { numPassedTests: 5, numFailedTests: 1, numPendingTests: 2, numTodoTests: 1 };
-    const report = JSON.stringify({ ...counts, numRuntimeErrorTestSuites: 1 });
-    expect(await summaryOf(report)).toBe('5 passed, 2 failed, 3 skipped\n');
+  it('adds up the phases; files that did not load and checks that failed are failures', async () => {
+    const unit = { numPassedTests: 5, numFailedTests: 1, numPendingTests: 2, numTodoTests: 1 };
+    const e2e = { numPassedTests: 3, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 };
+    const reports = {
+      'unit.json': { ...unit, numRuntimeErrorTestSuites: 1 },
+      'e2e.json': { ...e2e, numRuntimeErrorTestSuites: 0 },
+      'checks.json': { failed: ['eslint'] },
+    };
+    expect(await summaryOf(reports)).toBe('8 passed, 3 failed, 3 skipped\n');
   });
 
-  it('says that nothing ran when there is no report', async () => {
-    expect(await summaryOf('')).toBe('0 passed, 0 failed, 0 skipped\n');
+  it('reports that nothing ran when there is no report', async () => {
+    expect(await summaryOf({})).toBe('0 passed, 0 failed, 0 skipped\n');
   });
 });

@@ -1,9 +1,9 @@
 import { Controller, Get, Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { AppModule } from '../../src/server/app.module.js';
 import { CaptureModule } from '../../src/server/capture/capture.module.js';
@@ -19,25 +19,6 @@ import { HttpModule } from '../../src/server/http/http.module.js';
 import { OperationsModule } from '../../src/server/operations/operations.module.js';
 import { readBlocks, sectionCommentsOf } from '../contracts/pcapng-blocks.js';
 import { ReplayCaptureProvider } from '../fixtures/replay-capture-provider.js';
-
-const PROJECT = resolve(import.meta.dirname, '../..');
-const TEXT = readFileSync(join(PROJECT, 'docs/architecture.md'), 'utf8');
-
-describe('docs/architecture.md', () => {
-  it('names only paths in its tree that exist', () => {
-    const paths = pathsOfTree(/## The tree[^]*?```\n([^]*?)```/.exec(TEXT)?.[1] ?? '');
-    expect(paths.length).toBeGreaterThan(30);
-    expect(paths.filter(isMissing)).toEqual([]);
-  });
-
-  it('names only paths in its text that exist', () => {
-    const paths = [...TEXT.matchAll(/`((?:\.ci|bench|docker|docs|scripts|src|test)\/[\w./-]*)`/g)].map(
-      ([, path]) => path!,
-    );
-    expect(paths.length).toBeGreaterThan(20);
-    expect(paths.filter(isMissing)).toEqual([]);
-  });
-});
 
 describe('What docs/architecture.md tells teams to do', () => {
   it('swaps the provider: the application captures by replaying a file', async () => {
@@ -121,29 +102,6 @@ class InventoryController {
 
 @Module({ controllers: [InventoryController] })
 class InventoryModule {}
-
-/**
- * The paths of a drawn tree: two spaces of indentation per level, several names on a line separated by commas. What
- * the text behind them names is beside them or inside.
- */
-function pathsOfTree(tree: string): string[] {
-  const folders: string[] = [];
-  return tree.split('\n').flatMap((line) => {
-    const [, indentation, names, text] = /^( *)([^\s,]+(?:, [^\s,]+)*)(.*)$/.exec(line) ?? [];
-    if (indentation === undefined || names === undefined) return [];
-    const parents = folders.slice(0, indentation.length / 2);
-    const beside = (name: string) => join(...parents, name);
-    folders.splice(parents.length, Infinity, names);
-    const named = [...(text ?? '').matchAll(/[\w.-]+(?:\.ts\b|\/(?=\s))/g)].map(([name]) =>
-      isMissing(beside(name)) ? join(...folders, name) : beside(name),
-    );
-    return [...names.split(', ').map(beside), ...named];
-  });
-}
-
-function isMissing(path: string): boolean {
-  return !existsSync(join(PROJECT, path));
-}
 
 function testOptions(): Options {
   const commandLine = parseCommandLine(['--port', '0', '--host', '127.0.0.1'], {});

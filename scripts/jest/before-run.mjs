@@ -1,0 +1,14 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { satisfies } from '../setup/node-version.mjs';
+import { readProjectJson } from '../setup/project.mjs';
+
+/** Before any test: checks the version of Node.js and makes the folder in which test files share what they found out. */
+export default function beforeRun() {
+  const range = readProjectJson('package.json').engines.node;
+  if (!satisfies(process.version, range)) {
+    throw new Error(`the tests run on Node.js ${process.version}, but it must be ${range}: use "npm test"`);
+  }
+  process.env.PACKETFLIX_TEST_RUN = mkdtempSync(join(tmpdir(), 'packetflix-test-run-'));
+}

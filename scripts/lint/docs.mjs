@@ -1,0 +1,80 @@
+// node scripts/lint/docs.mjs: reports paths, links and npm scripts in the Markdown documents that do not exist.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { PROJECT, readProjectJson } from '../setup/project.mjs';
+
+const DOCUMENTS = [
+  ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'],
+  ...readdirSync(join(PROJECT, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+const PATH = /(?<![\w./-])((?:\.ci|bench|docker|docs|scripts|src|test|tools)\/[\w./-]*\w\/?)(?![\w*{<$])/g;
+const LINK = /\]\(([^)\s]+)\)/g;
+const NPM_SCRIPT = /\bnpm run (?:--silent )?([a-z]+(?::[a-z0-9]+)*)/g;
+
+const { scripts } = readProjectJson('package.json');
+const problems = DOCUMENTS.flatMap((document) => {
+  const text = read(document);
+  const captured = (pattern) => [...text.matchAll(pattern)].map(([, match]) => match);
+  return [
+    ...captured(PATH)
+      .filter((path) => !existsSync(join(PROJECT, path)))
+      .map((path) => `${path} does not exist`),
+    ...captured(LINK)
+      .filter((link) => !link.includes('://') && !leadsSomewhere(document, link))
+      .map((link) => `the link ${link} leads nowhere`),
+    ...captured(NPM_SCRIPT)
+      .filter((name) => !(name in scripts))
+      .map((name) => `there is no npm script "${name}"`),
+  ].map((problem) => `${document}: ${problem}`);
+});
+const architecture = 'docs/architecture.md';
+const tree = /## The tree[^]*?```\n([^]*?)```/.exec(read(architecture))?.[1] ?? '';
+const missing = pathsOfTree(tree).filter((path) => !existsSync(join(PROJECT, path)));
+problems.push(...missing.map((path) => `${architecture}: ${path} in its tree does not exist`));
+if (tree === '') problems.push(`${architecture}: it has no tree`);
+for (const problem of problems) console.error(problem);
+if (problems.length > 0) process.exitCode = 1;
+
+function read(path) {
+  return readFileSync(join(PROJECT, path), 'utf8');
+}
+
+/**
+ * The paths of a drawn tree: two spaces of indentation per level, several names on a line separated by commas. Files that the
+ * text after them names are in the same folder or inside.
+ */
+function pathsOfTree(text) {
+  const folders = [];
+  const isMissing = (path) => !existsSync(join(PROJECT, path));
+  return text.split('\n').flatMap((line) => {
+    const [, indentation, names, rest = ''] = /^( *)([^\s,]+(?:, [^\s,]+)*)(.*)$/.exec(line) ?? [];
+    if (names === undefined) return [];
+    const parents = folders.slice(0, indentation.length / 2);
+    const beside = (name) => join(...parents, name);
+    folders.splice(parents.length, Infinity, names);
+    const named = [...rest.matchAll(/[\w.-]+(?:\.ts\b|\/(?=\s))/g)].map(([name]) =>
+      isMissing(beside(name)) ? join(...folders, name) : beside(name),
+    );
+    return [...names.split(', ').map(beside), ...named];
+  });
+}
+
+/** A file or folder and, after `#`, one of its headings. */
+function leadsSomewhere(document, link) {
+  const [path, anchor] = link.split('#');
+  const target = path === '' ? document : join(dirname(document), path);
+  if (!existsSync(join(PROJECT, target))) return false;
+  return anchor === undefined || anchorsOf(read(target)).includes(anchor);
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(markdown) {
+  return [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replace(/\s/g, '-'),
+  );
+}

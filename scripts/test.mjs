@@ -1,0 +1,47 @@
+// npm test: runs the whole suite, or the files that the arguments name; all arguments are passed to Jest. With
+// PACKETFLIX_TEST_REPORT=FOLDER it writes Jest's results into that folder, one JSON file for each phase.
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PROJECT } from './setup/project.mjs';
+
+/** Unit tests share nothing. End-to-end tests measure time and share the machine, so they run one file after the other. */
+const PHASES = [
+  { name: 'unit', options: ['--maxWorkers=2'] },
+  { name: 'e2e', options: ['--runInBand'] },
+];
+const JEST = [
+  '--experimental-vm-modules',
+  '--disable-warning=ExperimentalWarning',
+  join(PROJECT, 'node_modules/jest/bin/jest.js'),
+];
+/** Stays in place when a phase ends before Jest writes its results. */
+const NO_RESULTS = {
+  numPassedTests: 0,
+  numFailedTests: 0,
+  numPendingTests: 0,
+  numTodoTests: 0,
+  numRuntimeErrorTestSuites: 1,
+};
+
+const folder = process.env.PACKETFLIX_TEST_REPORT;
+const args = process.argv.slice(2);
+const failed = PHASES.filter((phase) => !passes(phase)).map(({ name }) => name);
+const nothingFound = args.length > 0 && jest(['--listTests', ...args], 'pipe').stdout.trim() === '';
+if (nothingFound) console.error(`no test file matches: ${args.join(' ')}`);
+if (failed.length > 0) console.error(`\nFAILED: ${failed.join(' and ')} tests, see above`);
+process.exitCode = nothingFound || failed.length > 0 ? 1 : 0;
+
+function passes({ name, options }) {
+  const file = folder && join(folder, `${name}.json`);
+  if (file) writeFileSync(file, JSON.stringify(NO_RESULTS));
+  const report = file ? ['--json', `--outputFile=${file}`] : [];
+  // Arguments usually name files of one phase only.
+  const phase = ['--selectProjects', name, ...options, '--passWithNoTests'];
+  return jest([...phase, ...report, ...args], 'inherit').status === 0;
+}
+
+function jest(options, stdout) {
+  const stdio = ['inherit', stdout, 'inherit'];
+  return spawnSync(process.execPath, [...JEST, ...options], { cwd: PROJECT, stdio, encoding: 'utf8' });
+}
