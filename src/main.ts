@@ -1,15 +1,20 @@
+import { endianness } from 'node:os';
+import { platformProblem } from './shared/platform.js';
+
 // The compile cache of Node.js is not used, although it would save a tenth of a second: another user who creates its
 // directory in /tmp first, or the server if it runs as the same user, could store code there that engines execute with
 // their privileges.
-export {};
 
-/** As in package.json, `engines`: earlier versions lack `shouldUpgradeCallback` of the HTTP server. */
-const OLDEST_NODE = [
-  { major: 22, minor: 21 },
-  { major: 24, minor: 9 },
-];
-
-assertNodeVersion(process.versions.node);
+const problem = platformProblem({
+  nodeVersion: process.versions.node,
+  system: process.platform,
+  architecture: process.arch,
+  byteOrder: endianness(),
+});
+if (problem !== undefined) {
+  process.stderr.write(`packetflix: ${problem}\n`);
+  process.exit(1);
+}
 await runRole(process.argv[2], process.argv.slice(3));
 
 /**
@@ -29,15 +34,4 @@ async function runRole(role: string | undefined, argv: string[]): Promise<void> 
     default:
       return await (await import('./supervisor/main.js')).runSupervisor(process.argv.slice(2));
   }
-}
-
-function assertNodeVersion(version: string): void {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const newest = OLDEST_NODE.at(-1)?.major ?? 0;
-  if (major > newest || OLDEST_NODE.some((oldest) => major === oldest.major && minor >= oldest.minor)) return;
-  process.stderr.write(
-    `packetflix: Node.js ${version} is not supported: version 22.21 or later of the 22 line, or 24.9 or later, is ` +
-      'required. "npm start" installs one\n',
-  );
-  process.exit(1);
 }

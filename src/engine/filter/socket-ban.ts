@@ -1,13 +1,11 @@
 import { setSystemCallFilter } from '../../shared/linux/libc.js';
 
-/** How the kernel calls an architecture (linux/audit.h), and its number of socket(2) (asm/unistd.h). */
-const ARCHITECTURES: Partial<Record<NodeJS.Architecture, readonly [audit: number, socketCall: number]>> = {
-  x64: [0xc000_003e, 41],
-  arm64: [0xc000_00b7, 198],
-  riscv64: [0xc000_00f3, 198],
-  loong64: [0xc000_0102, 198],
-  ppc64: [0xc000_0015, 326],
-  arm: [0x4000_0028, 281],
+/** Numbers of an architecture: AUDIT_ARCH_ of linux/audit.h, and that of socket(2) in asm/unistd.h. */
+export const SECCOMP_ARCHITECTURES: Partial<
+  Record<NodeJS.Architecture, { readonly auditArch: number; readonly socketCall: number }>
+> = {
+  x64: { auditArch: 0xc000_003e, socketCall: 41 },
+  arm64: { auditArch: 0xc000_00b7, socketCall: 198 },
 };
 
 /** Operations of bpf(4) and seccomp(2). */
@@ -22,28 +20,30 @@ const FAIL = 0x0005_0000;
 const EACCES = 13;
 
 /**
- * Keeps this thread from opening sockets of any kind, for good. An empty network namespace alone does not keep names
- * from being looked up: the C library asks nscd(8) or systemd-resolved by unix sockets, which know no namespaces.
+ * Prevents this thread from opening sockets of any kind, permanently. An empty network namespace is not enough to prevent name
+ * lookups: the C library asks nscd(8) or systemd-resolved over unix sockets, which are not bound to namespaces.
  *
- * @throws Error when the kernel does not do it, or the machine is none that we know
+ * @throws SystemError when the kernel refuses the filter
  */
 export function banSockets(): void {
-  const known = ARCHITECTURES[process.arch];
+  const known = SECCOMP_ARCHITECTURES[process.arch];
   if (!known) throw new Error(`cannot ban sockets on ${process.arch}`);
-  const [audit, socketCall] = known;
-  setSystemCallFilter(
-    Buffer.concat([
-      instruction(LOAD_WORD, ARCHITECTURE),
-      instruction(JUMP_IF_EQUAL, audit, 0, 2),
-      instruction(LOAD_WORD, CALL_NUMBER),
-      instruction(JUMP_IF_EQUAL, socketCall, 0, 1),
-      instruction(RETURN, FAIL | EACCES),
-      instruction(RETURN, ALLOW),
-    ]),
-  );
+  setSystemCallFilter(socketBan(known.auditArch, known.socketCall));
 }
 
-/** A `struct sock_filter`: what to do, how many to skip if true and if not, and the operand. */
+/** The filter: socket(2) answers EACCES, and so does each call of another ABI of the machine, such as 32-bit x86. */
+export function socketBan(auditArch: number, socketCall: number): Uint8Array {
+  return Buffer.concat([
+    instruction(LOAD_WORD, ARCHITECTURE),
+    instruction(JUMP_IF_EQUAL, auditArch, 0, 2),
+    instruction(LOAD_WORD, CALL_NUMBER),
+    instruction(JUMP_IF_EQUAL, socketCall, 0, 1),
+    instruction(RETURN, FAIL | EACCES),
+    instruction(RETURN, ALLOW),
+  ]);
+}
+
+/** A `struct sock_filter`: operation, instructions to skip if true and if false, and the operand. */
 function instruction(operation: number, operand: number, ifTrue = 0, ifFalse = 0): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeUInt16LE(operation, 0);
