@@ -4,7 +4,7 @@ import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
 import { run } from '../kit/run.js';
-import { Service } from '../kit/service.js';
+import { MAIN, Service } from '../kit/service.js';
 
 const AS_OLDER_KERNEL = new URL('./programs/as-older-kernel.mjs', import.meta.url).pathname;
 const LINUX = new URL('../../dist/shared/linux/', import.meta.url).href;
@@ -71,7 +71,9 @@ describeAsRoot('On an older kernel', () => {
     it.each(['ring', 'libpcap'])('the service captures with --packet-method %s', async (method) => {
       await using namespace = await NetworkNamespace.create();
       await namespace.addWire('eth0', 'eth1');
-      await using service = await Service.start(['--packet-method', method], undefined, wrapper);
+      await using service = await Service.start(['--packet-method', method], {
+        command: [...wrapper, process.execPath, MAIN],
+      });
       expect(readFileSync(`/proc/${service.pid}/status`, 'utf8')).toMatch(/^Seccomp:\t2$/m);
 
       await using client = await CaptureClient.open(service, {
