@@ -80,6 +80,8 @@ export function closingForEnd({ code, message }: CaptureEnd): Closing {
       return { code: 1000, cause: code, message };
     case 'internal':
       return { code: CLOSE_CODES.internal, cause: code, message };
+    default:
+      return code satisfies never;
   }
 }
 

@@ -14,26 +14,26 @@ const TCP6 = `  sl  local_address                         remote_address        
 `;
 const local = { localAddress: '10.9.9.1', localPort: 7777, remoteAddress: '10.9.9.2' };
 
-describe('The table of TCP connections', () => {
+describe('TcpTable', () => {
   const table = new TcpTable([TCP, TCP6]);
 
-  it('tells how much the peer has not acknowledged', () => {
+  it('has the number of bytes that the peer has not acknowledged', () => {
     expect(table.find({ ...local, remotePort: 0x8138 })).toEqual({ unacknowledgedBytes: 8 });
   });
 
-  it('tells how often a peer without room did not answer', () => {
+  it('has the number of unanswered window probes', () => {
     expect(table.find({ ...local, remotePort: 0x8139 })).toEqual({
       unacknowledgedBytes: 0x96fb0,
       unansweredProbes: 2,
     });
   });
 
-  it('knows IPv4 on IPv6 sockets', () => {
+  it('finds IPv4 connections of IPv6 sockets', () => {
     const mapped = { localAddress: '::ffff:10.9.9.1', localPort: 7777, remoteAddress: '::ffff:10.9.9.2' };
     expect(table.find({ ...mapped, remotePort: 0xebe6 })).toEqual({ unacknowledgedBytes: 0x3fda90 });
   });
 
-  it('knows nothing of others, nor of sockets that are closed', () => {
+  it('does not find other connections or closed sockets', () => {
     expect(table.find({ ...local, remotePort: 1 })).toBeUndefined();
     expect(table.find({})).toBeUndefined();
   });
