@@ -54,7 +54,7 @@ export class ComposeProject implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await teardown(
       `the Compose project ${this.name}`,
-      () => this.compose('down', '--volumes', '--timeout', '6'),
+      () => this.compose('down', '--volumes', '--timeout', '0'),
       () => removeFolder(this.folder),
     );
   }

@@ -101,7 +101,7 @@ export class DeployedService implements AsyncDisposable {
     await teardown(
       `the Compose project ${this.project}`,
       () => this.logReader?.[Symbol.asyncDispose](),
-      () => this.compose('down', '--timeout', '6'),
+      () => this.compose('down', '--timeout', '0'),
       () => this.folder !== FOLDER && removeFolder(this.folder),
     );
   }

@@ -14,7 +14,7 @@ const BUILD_TIMEOUT_MS = 900_000;
 const END_TIMEOUT_MS = 60_000;
 
 const obstacle = process.getuid?.() === 0 ? await whyItCannotRun() : 'only root may start container runtimes';
-if (obstacle !== undefined) console.warn(`SKIPPED: tests of the container image\n  ${obstacle}`);
+if (obstacle !== undefined) process.stderr.write(`SKIPPED: tests of the container image\n  ${obstacle}\n`);
 
 /** Tests that need container engines, and what makes images; skipped where these cannot run, with the reason. */
 export const describeWithImage = obstacle === undefined ? describeAsRoot : describe.skip;

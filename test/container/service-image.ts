@@ -7,10 +7,18 @@ import { CACHE, makeBaseImages, PROJECT } from './base-images.js';
 /** As docker/compose.yaml calls it. */
 export const SERVICE_IMAGE = 'packetflix';
 const FILE_NAME = /^packetflix-[0-9a-f]{64}\.tar$/;
-/** What the Dockerfile copies, and itself. */
+/** What decides about the content of the image. */
 const INGREDIENTS = [
   ...['.dockerignore', 'LICENSE', 'docker/Dockerfile', 'docker/collect-runtime.sh', 'docker/healthcheck.mjs'],
-  ...['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts', 'src'],
+  ...[
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'scripts/build.mjs',
+    'scripts/setup',
+    'src',
+  ],
 ];
 
 /**
@@ -41,5 +49,7 @@ function hashOf(paths: readonly string[]): string {
 function filesIn(path: string): string[] {
   if (!statSync(join(PROJECT, path)).isDirectory()) return [path];
   const names = readdirSync(join(PROJECT, path), { recursive: true, encoding: 'utf8' }).sort();
-  return names.map((name) => `${path}/${name}`).filter((name) => statSync(join(PROJECT, name)).isFile());
+  return names
+    .map((name) => `${path}/${name}`)
+    .filter((name) => statSync(join(PROJECT, name)).isFile() && !name.endsWith('.spec.ts'));
 }

@@ -13,7 +13,7 @@ const REQUIRED_TOOLS: readonly (readonly [command: string, debianPackage: string
   ['strace', 'strace'],
 ];
 
-/** Tests that make network namespaces. Where they cannot run they are skipped, and say what is lacking. */
+/** Tests that make network namespaces. Where they cannot run they are skipped, and the output says what is missing. */
 export function describeAsRoot(title: string, tests: () => void): void {
   jest.setTimeout(TEST_TIMEOUT_MS);
   const lacking = lackingForNamespaces();
@@ -21,7 +21,7 @@ export function describeAsRoot(title: string, tests: () => void): void {
     describe(title, tests);
     return;
   }
-  tellOfSkipping(title, lacking);
+  reportSkipping(title, lacking);
   describe.skip(title, tests);
 }
 
@@ -31,7 +31,7 @@ export function itWithLinkType(type: string, title: string, test: () => Promise<
     it(title, test);
     return;
   }
-  tellOfSkipping(title, [`this kernel has no interfaces of type ${type}`]);
+  reportSkipping(title, [`this kernel has no interfaces of type ${type}`]);
   it.skip(title, test);
 }
 
@@ -53,6 +53,7 @@ function kernelHasLinkType(type: string): boolean {
   return !/Unknown device type|not supported/i.test(attempt.stderr);
 }
 
-function tellOfSkipping(title: string, reasons: readonly string[]): void {
-  console.warn(`SKIPPED: ${title}\n  ${reasons.join('\n  ')}`);
+function reportSkipping(title: string, reasons: readonly string[]): void {
+  // Not by console.warn, which Jest surrounds with ten lines about where it was called.
+  process.stderr.write(`SKIPPED: ${title}\n  ${reasons.join('\n  ')}\n`);
 }
