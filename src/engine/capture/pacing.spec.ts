@@ -19,25 +19,25 @@ function pauseAt(
 }
 
 describe('Pacing', () => {
-  it('waits for the kernel as long as it is quiet', () => {
+  it('does not pause while it is quiet', () => {
     expect(pauseAt(100, 200)).toBe(0);
     expect(pauseAt(250, 1_500)).toBe(0);
   });
 
-  it('pauses longer the more packets there are, up to a bound', () => {
+  it('pauses longer the more packets there are, up to a maximum', () => {
     const pauses = [400, 1_000, 5_000, 8_000, 500_000].map((rate) => pauseAt(rate, 64));
     expect(pauses).toEqual([...pauses].sort((a, b) => a - b));
     expect(pauses[0]).toBe(5);
     expect(pauses.at(-1)).toBe(20);
   });
 
-  it('comes back before a ring can be full', () => {
+  it('ends the pause before a ring can be full', () => {
     const bytesPerMs = (100_000 * 65_000) / 1_000;
     expect(pauseAt(100_000, 65_000) * bytesPerMs).toBeLessThanOrEqual(RING_BYTES);
     expect(pauseAt(20_000, 200, 1024 * 1024, 40)).toBeLessThanOrEqual(10);
   });
 
-  it('calms down when the load ends', () => {
+  it('stops pausing when the load ends', () => {
     const pacing = new Pacing();
     for (let now = 10; now <= 100; now += 10) pacing.observe(now, 1_000, 100_000);
     for (let now = 110; now <= 300; now += 10) pacing.observe(now, 0, 0);
@@ -45,7 +45,7 @@ describe('Pacing', () => {
   });
 });
 
-describe('The end of a pause', () => {
+describe('untilTickMs', () => {
   it.each([
     [1_000, 20, 20],
     [1_003, 20, 17],

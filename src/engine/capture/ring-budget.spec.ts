@@ -23,7 +23,7 @@ function admit(budget: RingBudget, most = DEFAULT_RING_LIMITS.captures): RingAll
 const sumOf = (all: readonly { bytes: number }[]): number => all.reduce((sum, { bytes }) => sum + bytes, 0);
 
 describe('RingBudget', () => {
-  it('admits as many captures as it may have, in the memory that it may have', () => {
+  it('admits its maximum number of captures within its memory', () => {
     const admitted = admit(new RingBudget());
     expect(admitted).toHaveLength(256);
     expect(sumOf(admitted)).toBeLessThanOrEqual(1024 * MIB);
@@ -54,17 +54,17 @@ describe('RingBudget', () => {
     expect(engines * limits.maxBytes).toBeLessThan((mebibytes + 2 * engines) * MIB);
   });
 
-  it('still has room on one engine for captures that another one, which is gone, was meant to have', () => {
+  it('admits captures of another engine that has crashed, beyond its own share', () => {
     const budget = new RingBudget(shareOf(4));
     expect(admit(budget, 256)).toHaveLength(256);
   });
 
-  it('has no more than its memory', () => {
+  it('never exceeds its memory', () => {
     const budget = new RingBudget(ringLimits(2, 8));
     expect(admit(budget, Infinity).map(({ bytes }) => bytes / MIB)).toEqual([2, 2, 2, 2]);
   });
 
-  it('has everything back when all captures are over, even if they say so twice', () => {
+  it('gets all memory back when all captures have ended, even if they are released twice', () => {
     const budget = new RingBudget();
     for (let round = 0; round < 3; round++) {
       const admitted = admit(budget, Infinity);
@@ -73,20 +73,20 @@ describe('RingBudget', () => {
     }
   });
 
-  it('shares the memory of a capture among its interfaces, but not into uselessness', () => {
+  it('divides the memory of a capture among its interfaces, down to a minimum', () => {
     const allotment = new RingBudget().admit();
     expect(allotment?.takeRing(1)?.bytes).toBe(16 * MIB);
     expect(allotment?.takeRing(3)?.bytes).toBe(5.25 * MIB);
     expect(allotment?.takeRing(100)?.bytes).toBe(1 * MIB);
   });
 
-  it('gives scant rings to all of a thousand interfaces rather than none to the last', () => {
+  it('gives minimal rings to all of a thousand interfaces rather than none to the last ones', () => {
     const allotment = new RingBudget(shareOf(4)).admit();
     const rings = Array.from({ length: 1_000 }, () => allotment?.takeRing(1_000)?.bytes);
     expect(new Set(rings)).toEqual(new Set([0.5 * MIB]));
   });
 
-  it('gives less and less to interfaces that come later, and nothing beyond its limit', () => {
+  it('gives smaller rings to later interfaces, and none beyond its limit', () => {
     const budget = new RingBudget();
     const allotment = budget.admit();
     const rings: Ring[] = [];
@@ -101,7 +101,7 @@ describe('RingBudget', () => {
     expect(allotment?.takeRing(1)?.bytes).toBe(16 * MIB);
   });
 
-  it('has everything back when rings are returned after the end of their capture', () => {
+  it('gets all memory back when rings are returned after the end of their capture', () => {
     const budget = new RingBudget();
     for (let round = 0; round < 3; round++) {
       const allotment = budget.admit();
@@ -120,7 +120,7 @@ describe('RingBudget', () => {
 });
 
 describe('the block timeout', () => {
-  it('is short as long as there are few rings, and long enough for small ones', () => {
+  it('is short while there are few rings, and longer for small ones', () => {
     const budget = new RingBudget();
     const allotment = budget.admit();
     const rings = [1, 2, 4, 16].map((sharers) => allotment?.takeRing(sharers));
@@ -128,7 +128,7 @@ describe('the block timeout', () => {
     for (const ring of rings) expect(ring && ringLastsMs(ring)).toBeGreaterThanOrEqual(40);
   });
 
-  it('keeps the timers of many idle rings from eating up the machine', () => {
+  it('is long when there are many rings, whose timers cost CPU time', () => {
     const budget = new RingBudget();
     const rings = Array.from({ length: 100 }, () => budget.admit()?.takeRing(1));
     const timersPerSecond = rings.reduce((sum, ring) => sum + 1_000 / (ring?.blockTimeoutMs ?? 1), 0);

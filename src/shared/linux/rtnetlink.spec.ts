@@ -59,7 +59,7 @@ describe('parseLinkMessages', () => {
     ]);
   });
 
-  it('does not take leaving a bridge for being gone', () => {
+  it('does not report an interface that leaves a bridge as gone', () => {
     const datagram = Buffer.concat([
       message(DELLINK, link(9, 'port', true, AF_BRIDGE)),
       message(NEWLINK, link(9, 'port', true, AF_BRIDGE)),
@@ -67,14 +67,14 @@ describe('parseLinkMessages', () => {
     expect([...parseLinkMessages(datagram)]).toEqual([]);
   });
 
-  it('tells of an error, and takes an acknowledgement for none', () => {
+  it('reports an error, and ignores an acknowledgement', () => {
     const refused = Buffer.alloc(20);
     refused.writeInt32LE(-1, 0);
     const datagram = Buffer.concat([message(ERROR, Buffer.alloc(20)), message(ERROR, refused)]);
     expect([...parseLinkMessages(datagram)]).toEqual([{ type: 'failed', errno: 1 }]);
   });
 
-  it('stops at what is cut off', () => {
+  it('stops at a truncated message', () => {
     const whole = message(NEWLINK, link(1, 'lo', true));
     for (let length = 0; length < whole.length; length++) {
       expect([...parseLinkMessages(whole.subarray(0, length))]).toEqual([]);

@@ -2,7 +2,7 @@ import { readPcapng } from '../../../test/kit/pcapng.js';
 import { interfaceDescriptionBlock, interfaceStatisticsBlock, sectionHeaderBlock } from './blocks.js';
 
 describe('pcapng blocks', () => {
-  it('tell of section, interface and statistics what was given', () => {
+  it('contain the given section, interfaces and statistics', () => {
     const stream = Buffer.concat([
       sectionHeaderBlock(['---\n# capture target information\n', 'zweiter Kommentar: ü'], 'test'),
       interfaceDescriptionBlock('eth0,1', 101, 262_144, 'tcp port 80'),

@@ -1,7 +1,6 @@
 /**
- * The pcapng blocks that are written now and then, by engine and server. Packets, of which there are many, have
- * src/engine/capture/block-buffer.ts.
- * Format: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html. Little endian, always.
+ * Writes the pcapng blocks that are rare, for engine and server. BlockBuffer writes packets. All blocks are little-endian.
+ * Source: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html
  */
 
 import {
@@ -26,13 +25,13 @@ const ISB_OSDROP = 7;
 const NANOSECONDS = 9;
 /** First byte of if_filter: the filter is a text in the syntax of pcap-filter(7). */
 const FILTER_IS_TEXT = 0;
-/** An option's length field has 16 bits; and a multiple of four keeps even a cut text aligned. */
+/** The length field of an option has 16 bits, and a multiple of four needs no padding. */
 const MAX_OPTION_BYTES = 0xfffc;
 
 /**
- * Opens the stream. Its length is unknown (-1), since packets are still to come.
+ * A section header block, which begins the stream. The section length is -1, unknown.
  *
- * @param application what captures, empty: not told
+ * @param application name of the capturing application; empty: no such option
  */
 export function sectionHeaderBlock(comments: readonly string[], application: string): Buffer {
   const fixed = Buffer.alloc(16);
@@ -45,7 +44,7 @@ export function sectionHeaderBlock(comments: readonly string[], application: str
 }
 
 /**
- * Introduces an interface; the first one has id 0, and so on.
+ * An interface description block. The interfaces of a section are numbered in the order of these blocks, from 0.
  *
  * @param linkType a LINKTYPE_ value
  * @param snapshotLength in bytes
@@ -67,7 +66,7 @@ export function interfaceDescriptionBlock(
   return block(INTERFACE_DESCRIPTION_BLOCK, fixed, options);
 }
 
-/** What an interface has counted since its capture began. */
+/** Counters of an interface since its capture began. */
 export interface InterfaceCounters {
   /** Packets that passed the filter, dropped ones included. */
   readonly received: number;
@@ -88,7 +87,7 @@ export function interfaceStatisticsBlock(
 }
 
 /**
- * A packet of no bytes, to carry a comment.
+ * An enhanced packet block without packet data, which carries a comment.
  *
  * @param at milliseconds since 1970
  */
@@ -98,7 +97,7 @@ export function emptyPacketBlock(interfaceId: number, at: number, comment: strin
   ]);
 }
 
-/** What statistics and packets begin with: the interface, and the time in nanoseconds. The rest is zero. */
+/** The common beginning of statistics and packets: interface, and time in nanoseconds. The rest is zero. */
 function onInterface(fixedBytes: number, interfaceId: number, at: number): Buffer {
   const fixed = Buffer.alloc(fixedBytes);
   const nanoseconds = BigInt(at) * 1_000_000n;
