@@ -77,7 +77,7 @@ describeAsRoot('A stream', () => {
     );
   });
 
-  it('quotes in its first comment as YAML wants it', async () => {
+  it('quotes values in its first comment where YAML requires it', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const container = { netns: namespace.inode, type: '123', 'node-name': 'a: b' };
@@ -85,7 +85,7 @@ describeAsRoot('A stream', () => {
     await client.described('eth1');
 
     expect(client.comments[0]).toContain('\ncontainer-type: "123"\n');
-    expect(client.comments[0]).toContain("\nnode-name: 'a: b'\n");
+    expect(client.comments[0]).toContain('\nnode-name: "a: b"\n');
   });
 
   it('brings statistics while packets come, and none while there are none', async () => {

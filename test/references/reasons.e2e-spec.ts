@@ -44,7 +44,7 @@ describeAsRoot('Wireshark shows', () => {
 # capture target information
 container-name: web
 container-type: docker
-node-name: 'knöten: 1'
+node-name: "knöten: 1"
 cluster:
     uid: "123"
 capture-filter: tcp port 80
