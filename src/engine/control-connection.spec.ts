@@ -65,7 +65,10 @@ describe('ControlConnection', () => {
     open();
     await turn();
     expect(abort).toHaveBeenCalledTimes(1);
-    expect(events).toEqual([expect.objectContaining({ type: 'hello', connection: 'c' })]);
+    expect(events).toEqual([
+      expect.objectContaining({ type: 'hello', connection: 'c' }),
+      { type: 'accepted', captureId: SPEC.captureId },
+    ]);
   });
 
   it('aborts a running capture when its server disconnects', async () => {

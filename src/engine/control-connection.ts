@@ -82,6 +82,7 @@ export class ControlConnection {
     const entry: Entry = { output };
     this.entries.set(captureId, entry);
     output.once('close', () => this.abort(captureId, entry));
+    this.send({ type: 'accepted', captureId });
     void this.open(captureId, entry, spec);
   }
 

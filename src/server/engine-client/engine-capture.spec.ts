@@ -30,6 +30,7 @@ describe('EngineCapture', () => {
     );
     [engine] = (await connection) as [Socket];
     engine.on('error', () => undefined).resume();
+    capture.onAccepted();
   });
   afterEach(async () => {
     engine.destroy();

@@ -10,6 +10,9 @@ import {
 /** The stream may end shortly before the control connection says why. */
 const REASON_TIMEOUT_MS = 1_000;
 
+/** An engine without free file descriptors cannot accept the connection, which then waits in the kernel's backlog. */
+const ACCEPT_TIMEOUT_MS = 5_000;
+
 const ENGINE_FAILED = 'the capture engine has failed';
 
 /** The connection of one capture. */
@@ -42,6 +45,7 @@ export class EngineCapture implements Capture {
   private readonly start = Promise.withResolvers<void>();
   private readonly ending = Promise.withResolvers<CaptureEnd>();
   private readonly delivered = Promise.withResolvers<void>();
+  private readonly acceptTimer: NodeJS.Timeout;
   private take?: TakePiece;
   /** Bytes in `memory` that arrived before anybody took pieces. */
   private untakenBytes = 0;
@@ -52,6 +56,7 @@ export class EngineCapture implements Capture {
   ) {
     this.end = this.ending.promise;
     this.start.promise.catch(() => undefined); // `whenStarted` rejects with it
+    this.acceptTimer = setTimeout(() => this.onNotAccepted(), ACCEPT_TIMEOUT_MS);
     this.memory = Buffer.allocUnsafeSlow(HEADER_ROOM_BYTES + maxPieceBytes);
     this.socket = connect({
       path,
@@ -96,6 +101,11 @@ export class EngineCapture implements Capture {
     this.controls.stop();
   }
 
+  /** The engine reports that it has read the spec. */
+  onAccepted(): void {
+    clearTimeout(this.acceptTimer);
+  }
+
   /** The engine reports that the capture runs. */
   onStarted(): void {
     this.start.resolve();
@@ -119,6 +129,12 @@ export class EngineCapture implements Capture {
     this.close({ code: 'internal', message: ENGINE_FAILED });
   }
 
+  private onNotAccepted(): void {
+    const message = 'the capture engine does not accept connections';
+    this.start.reject(new CaptureError('internal', message));
+    this.close({ code: 'internal', message });
+  }
+
   private onAborted(): void {
     this.start.reject(new CaptureError('internal', 'the client has disconnected'));
     this.stopReading();
@@ -135,6 +151,7 @@ export class EngineCapture implements Capture {
   }
 
   private onClosed(): void {
+    clearTimeout(this.acceptTimer);
     const timer = setTimeout(() => this.onLost(), REASON_TIMEOUT_MS);
     void this.end.then(() => {
       clearTimeout(timer);

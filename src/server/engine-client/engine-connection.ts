@@ -169,6 +169,9 @@ export class EngineConnection {
         this.hellos++;
         for (const resolve of this.waiters) resolve();
         return;
+      case 'accepted':
+        this.running.get(event.captureId)?.onAccepted();
+        return;
       case 'started':
         this.running.get(event.captureId)?.onStarted();
         return;

@@ -74,6 +74,8 @@ export type EngineEvent =
       readonly connection: string;
       readonly problems: readonly EngineProblem[];
     }
+  /** The engine has read the spec, and is opening the capture. */
+  | { readonly type: 'accepted'; readonly captureId: string }
   | { readonly type: 'started'; readonly captureId: string; readonly interfaces: readonly string[] }
   | {
       readonly type: 'refused';
