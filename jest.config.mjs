@@ -34,6 +34,12 @@ export default {
       testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'],
       globalSetup: '<rootDir>/scripts/jest/ensure-build.mjs',
     },
+    {
+      ...shared,
+      displayName: 'timing',
+      testMatch: ['<rootDir>/test/**/*.timing-spec.ts'],
+      globalSetup: '<rootDir>/scripts/jest/ensure-build.mjs',
+    },
     ...(process.env.PACKETFLIX_SLOW_TESTS ? [slow] : []),
   ],
 };

@@ -5,10 +5,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROJECT } from './setup/project.mjs';
 
-/** Unit tests share nothing. End-to-end tests measure time and share the machine, so they run one file after the other. */
+/** Tests that measure time or memory have the machine for themselves; the others mostly wait, so three files run at a time. */
 const PHASES = [
   { name: 'unit', options: ['--maxWorkers=2'] },
-  { name: 'e2e', options: ['--runInBand'] },
+  { name: 'e2e', options: ['--maxWorkers=3'] },
+  { name: 'timing', options: ['--runInBand'] },
 ];
 const JEST = [
   '--experimental-vm-modules',

@@ -72,7 +72,7 @@ async function metricsTable() {
   const { createApplication } = await built('server/server.js');
   const { ServiceMetrics } = await built('server/operations/service-metrics.js');
   const { options } = parseCommandLine(['--operator-port', 'off'], {});
-  const app = await createApplication(AppModule.register(options), options);
+  const app = await createApplication(AppModule.forRoot(options), options);
   await app.init();
   const { registry } = app.get(ServiceMetrics, { strict: false });
   const described = new Map((await registry.getMetricsAsJSON()).map((metric) => [metric.name, metric]));

@@ -18,7 +18,7 @@ type Ports = CaptureModuleOptions & Pick<DiscoveryModuleOptions, 'targetDirector
 /** The whole application. Add your own modules here. */
 @Module({})
 export class AppModule {
-  static register(options: Options, ports: Ports = {}): DynamicModule {
+  static forRoot(options: Options, ports: Ports = {}): DynamicModule {
     const { local, proxy } = options.discovery;
     return {
       module: AppModule,

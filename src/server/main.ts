@@ -47,7 +47,7 @@ async function serve(options: Options): Promise<void> {
     if (error instanceof ExcessPrivilegesError) return giveUp(error.message);
     throw error;
   }
-  const app = await createApplication(AppModule.register(options), options);
+  const app = await createApplication(AppModule.forRoot(options), options);
   try {
     await (host === undefined ? app.listen(port) : app.listen(port, host));
   } catch (error) {

@@ -1,6 +1,17 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ContainerRuntime } from '../kit/container-runtimes.js';
 import { CACHE, makeBaseImages, PROJECT } from './base-images.js';
 
@@ -27,7 +38,35 @@ const INGREDIENTS = [
  */
 export async function serviceImageFile(): Promise<string> {
   const file = join(CACHE, `packetflix-${hashOf(INGREDIENTS)}.tar`);
-  if (existsSync(file)) return file;
+  await oneAtATime(async () => {
+    if (!existsSync(file)) await buildInto(file);
+  });
+  return file;
+}
+
+/** Test files run in several processes: the others wait while the first one builds. */
+async function oneAtATime(build: () => Promise<void>): Promise<void> {
+  const lock = join(process.env['PACKETFLIX_TEST_RUN'] ?? tmpdir(), 'service-image.lock');
+  while (!tryLock(lock)) await sleep(500);
+  try {
+    await build();
+  } finally {
+    rmdirSync(lock);
+  }
+}
+
+/** mkdir(2) succeeds for one process only. */
+function tryLock(folder: string): boolean {
+  try {
+    mkdirSync(folder);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function buildInto(file: string): Promise<void> {
   await using docker = await ContainerRuntime.docker({ storage: 'best' });
   await makeBaseImages(docker);
   await docker.build(PROJECT, '--tag', SERVICE_IMAGE, '--file', join(PROJECT, 'docker/Dockerfile'));
@@ -36,7 +75,6 @@ export async function serviceImageFile(): Promise<string> {
     rmSync(join(CACHE, outdated), { force: true });
   }
   renameSync(`${file}.${process.pid}`, file);
-  return file;
 }
 
 function hashOf(paths: readonly string[]): string {

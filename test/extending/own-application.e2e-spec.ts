@@ -65,7 +65,7 @@ class InventoryGateway {
 class InventoryModule {}
 
 class TeamModule {
-  static register(options: Options, recording: string): DynamicModule {
+  static forRoot(options: Options, recording: string): DynamicModule {
     return {
       module: TeamModule,
       imports: [
@@ -93,7 +93,7 @@ describe("A team's own application", () => {
   beforeAll(async () => {
     writeFileSync(recording, recorded);
     const options = optionsFrom(['--port', '0', '--host', '127.0.0.1', '--gw-port', '4711']);
-    app = await createApplication(TeamModule.register(options, recording), options);
+    app = await createApplication(TeamModule.forRoot(options, recording), options);
     app.useLogger(false);
     await app.listen(options.service.port, options.service.host ?? '');
     address = `127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;

@@ -38,7 +38,7 @@ export class ServerUnderTest {
 
   static async start(open: Open, argv: readonly string[] = []): Promise<ServerUnderTest> {
     const options = optionsFrom(['--port', '0', '--host', '127.0.0.1', ...argv]);
-    const module = AppModule.register(options, {
+    const module = AppModule.forRoot(options, {
       captureProvider: { useValue: new ScriptedProvider(open) },
       targetDirectory: EmptyDirectory,
     });

@@ -60,7 +60,7 @@ describe('docs/api/openapi.json', () => {
     const commandLine = parseCommandLine(['--local-discovery'], {});
     if (commandLine.kind !== 'options') throw new Error(`no options: ${commandLine.kind}`);
     const { options } = commandLine;
-    app = await createApplication(AppModule.register(options), options);
+    app = await createApplication(AppModule.forRoot(options), options);
     app.useLogger(false);
     await app.init();
   });

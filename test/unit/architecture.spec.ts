@@ -28,7 +28,7 @@ describe('What docs/architecture.md tells teams to do', () => {
     writeFileSync(path, recorded);
     const options = testOptions();
     const app = await boot(
-      AppModule.register(options, {
+      AppModule.forRoot(options, {
         captureProvider: { useFactory: () => new ReplayCaptureProvider(path) },
       }),
       options,

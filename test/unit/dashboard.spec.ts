@@ -15,7 +15,7 @@ const OF_PROMETHEUS = ['instance', 'job', 'le'];
 async function labelsOfMetrics(): Promise<ReadonlyMap<string, readonly string[]>> {
   const parsed = parseCommandLine([], {});
   if (parsed.kind !== 'options') throw new Error(`no options: ${parsed.kind}`);
-  const app = await createApplication(AppModule.register(parsed.options), parsed.options);
+  const app = await createApplication(AppModule.forRoot(parsed.options), parsed.options);
   await app.init();
   try {
     const metrics = app.get(ServiceMetrics, { strict: false }).registry.getMetricsAsArray() as unknown as {
