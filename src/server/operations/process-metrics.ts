@@ -67,7 +67,7 @@ export class ProcessMetrics implements OnModuleInit {
     );
     gauge('packetflix_process_threads', 'Threads', ({ threads }) => threads);
     new Counter({
-      name: 'packetflix_front_event_loop_busy_seconds_total',
+      name: 'packetflix_server_event_loop_busy_seconds_total',
       help: 'Event-loop active seconds of the server process',
       registers,
       collect() {
