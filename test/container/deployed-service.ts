@@ -15,6 +15,7 @@ const FOLDER = join(PROJECT, 'docker');
 /** What docker/compose.yaml extends: there is what the service may do. */
 const BASE = 'compose.base.yaml';
 const START_TIMEOUT_MS = 60_000;
+const LOG_TIMEOUT_MS = 10_000;
 let counter = 0;
 
 /** What tests change. */
@@ -66,6 +67,11 @@ export class DeployedService implements AsyncDisposable {
     return (this.logReader?.stdout ?? '') + (this.logReader?.stderr ?? '');
   }
 
+  /** Waits until the log has such a line: `logs --follow` delivers it a moment later than the service writes it. */
+  async logged(pattern: RegExp): Promise<void> {
+    await eventually(`${String(pattern)} in the log`, () => pattern.test(this.log), LOG_TIMEOUT_MS);
+  }
+
   get containerId(): string {
     return this.id;
   }
@@ -101,9 +107,19 @@ export class DeployedService implements AsyncDisposable {
     await teardown(
       `the Compose project ${this.project}`,
       () => this.logReader?.[Symbol.asyncDispose](),
-      () => this.compose('down', '--timeout', '0'),
+      () => this.remove(),
       () => this.folder !== FOLDER && removeFolder(this.folder),
     );
+  }
+
+  /** Does what "compose down" does, which takes seconds for one container and its network. */
+  private async remove(): Promise<void> {
+    if (this.id === '') {
+      await this.compose('down', '--timeout', '0');
+      return;
+    }
+    await this.runtime.cli('rm', '--force', this.id);
+    await this.runtime.cli('network', 'rm', `${this.project}_default`);
   }
 
   /** Compose reads paths in the file as from its own folder or as from where it is started: there it is both. */
