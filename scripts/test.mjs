@@ -5,10 +5,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROJECT } from './setup/project.mjs';
 
-/** Tests that measure time or memory have the machine for themselves; the others mostly wait, so three files run at a time. */
+/** Tests that measure time or memory have the machine for themselves; the others mostly wait, so two files run at a time. */
 const PHASES = [
   { name: 'unit', options: ['--maxWorkers=2'] },
-  { name: 'e2e', options: ['--maxWorkers=3'] },
+  { name: 'e2e', options: ['--maxWorkers=2'] },
   { name: 'timing', options: ['--runInBand'] },
 ];
 const JEST = [
