@@ -41,7 +41,7 @@ function passes({ name, options }) {
   if (file) writeFileSync(file, JSON.stringify(NO_RESULTS));
   const report = file ? ['--json', `--outputFile=${file}`] : [];
   // Arguments usually name files of one phase only.
-  const phase = ['--selectProjects', name, ...options, '--passWithNoTests'];
+  const phase = ['--selectProjects', name, ...options, ...(args.length > 0 ? ['--passWithNoTests'] : [])];
   return jest([...phase, ...report, ...args], 'inherit').status === 0;
 }
 

@@ -24,7 +24,10 @@ export async function dropPrivileges({ become, supervised }: ServerEnvironment):
  * folder of the code.
  */
 async function loadNestCompletely(): Promise<void> {
-  const app = await NestFactory.create(class EmptyModule {}, new HttpAdapter(), { logger: false });
+  const app = await NestFactory.create(class EmptyModule {}, new HttpAdapter(), {
+    logger: false,
+    abortOnError: false,
+  });
   app.useWebSocketAdapter(new WsAdapter(app));
   await app.init();
   await app.close();

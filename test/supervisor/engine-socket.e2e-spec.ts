@@ -162,6 +162,6 @@ describeAsRoot('The socket of an engine', () => {
       expect(refused.pieces).toEqual([]);
     }
     expect(second.pieces).toEqual([]);
-    expect(service.log).not.toMatch(/starting it again/);
+    expect(service.log).not.toMatch(/restarting it/);
   });
 });

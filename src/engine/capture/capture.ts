@@ -173,7 +173,7 @@ export class Capture {
     if (failures[0] && failures.length === attempts.length) throw failures[0];
     await this.refuseInapplicableFilter();
     this.stream.begin();
-    this.limiter.begin();
+    if (!this.over) this.limiter.begin(); // the target may have ended while its interfaces were opened
     this.begun = true;
     this.follow(this.watch.interfaces); // applies changes since the namespace was opened
   }
