@@ -9,7 +9,7 @@ const ENGINE = ['SYS_PTRACE', 'SYS_ADMIN', 'NET_RAW', 'DAC_READ_SEARCH'] as cons
 const DISCOVERER = ['SYS_PTRACE', 'SYS_ADMIN', 'DAC_READ_SEARCH', 'DAC_OVERRIDE'] as const;
 
 /**
- * The capabilities that each role keeps, if the service was started with them; it drops all others. docs/security.md
+ * The capabilities that each role keeps, if the service was started with them; it drops all others. docs/options.md
  * says what they are for.
  */
 export const ROLE_CAPABILITIES: Readonly<Record<Role, readonly CapabilityName[]>> = {
