@@ -14,6 +14,7 @@ const PHASES = [
   { name: 'e2e', options: ['--runInBand'] },
   { name: 'timing', options: ['--runInBand'] },
 ];
+const PROJECTS = ['--selectProjects', ...PHASES.map(({ name }) => name)];
 const JEST = [
   '--experimental-vm-modules',
   '--disable-warning=ExperimentalWarning',
@@ -31,7 +32,8 @@ const NO_RESULTS = {
 const folder = process.env.PACKETFLIX_TEST_REPORT;
 const args = process.argv.slice(2);
 const failed = PHASES.filter((phase) => !passes(phase)).map(({ name }) => name);
-const nothingFound = args.length > 0 && jest(['--listTests', ...args], 'pipe').stdout.trim() === '';
+const nothingFound =
+  args.length > 0 && jest([...PROJECTS, '--listTests', ...args], 'pipe').stdout.trim() === '';
 if (nothingFound) console.error(`no test file matches: ${args.join(' ')}`);
 if (failed.length > 0) console.error(`\nFAILED: ${failed.join(' and ')} tests, see above`);
 process.exitCode = nothingFound || failed.length > 0 ? 1 : 0;

@@ -6,7 +6,7 @@ import { eventually } from './eventually.js';
 /** Memory in pages, second field: see proc_pid_statm(5). */
 const STATM_RESIDENT = 1;
 const PAGE_KIB = 4;
-/** Of proc_pid_stat(5), counted from behind the command's closing parenthesis. */
+/** Of proc_pid_stat(5), counted from after the command's closing parenthesis. */
 const STAT_STATE = 0;
 const STAT_PARENT = 1;
 
@@ -69,7 +69,7 @@ function ifStillThere<T>(look: () => T): T | undefined {
   }
 }
 
-/** Field 22 of proc_pid_stat(5), counted from behind the command name. */
+/** Field 22 of proc_pid_stat(5), counted from after the command name. */
 const STARTTIME_BEHIND_COMM = 19;
 /** The number that was given to a process last: writing it decides which is given next. See proc(5). */
 const LAST_PID = '/proc/sys/kernel/ns_last_pid';

@@ -25,7 +25,7 @@ export async function teardown(what: string, ...steps: readonly (() => unknown)[
 }
 
 /** Not by console.error, whose stack of five lines would hide the message among Jest's output. */
-export function reportTeardownFailure(what: string, error: unknown): void {
+function reportTeardownFailure(what: string, error: unknown): void {
   const cause = error instanceof Error && error.cause instanceof Error ? `\n  ${error.cause.message}` : '';
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`TEARDOWN: could not clean up ${what}: ${message}${cause}\n`);

@@ -51,7 +51,7 @@ export class FallbackTargetDirectory extends TargetDirectory {
       if (entries.length === 0 && this.firstIsConfigured) throw failure;
       return entries;
     } catch (error) {
-      // Both have failed: the user knows the one that he has configured.
+      // Both have failed. Report the one that the user has configured.
       if (error instanceof TargetDirectoryError && this.firstIsConfigured) throw failure;
       throw error;
     }
