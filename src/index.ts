@@ -55,7 +55,7 @@ export type {
 
 // The default implementations, for wrappers.
 export { EngineCaptureProvider } from './server/engine-client/engine-capture-provider.js';
-export { TableNetnsResolver } from './server/capture/resolve/table-netns-resolver.js';
+export { DirectoryNetnsResolver } from './server/capture/resolve/directory-netns-resolver.js';
 export { DiscovererTargetDirectory } from './server/discovery/discoverer-target-directory.js';
 export { FallbackTargetDirectory } from './server/discovery/fallback-target-directory.js';
 export { GhostwireTargetDirectory } from './server/discovery/ghostwire-target-directory.js';

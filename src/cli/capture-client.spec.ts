@@ -37,14 +37,14 @@ describe('CaptureClient', () => {
 
   it('writes the stream unchanged, up to the last byte before the close', async () => {
     serve((socket) => {
-      for (const piece of ['one', 'two', 'three']) socket.send(Buffer.from(piece));
+      for (const chunk of ['one', 'two', 'three']) socket.send(Buffer.from(chunk));
       socket.send('text is no part of a capture');
       socket.close(1000, 'the target has ended');
     });
-    const pieces: Buffer[] = [];
-    const sink = new Writable({ write: (piece: Buffer, _, done) => (pieces.push(piece), done()) });
+    const chunks: Buffer[] = [];
+    const sink = new Writable({ write: (chunk: Buffer, _, done) => (chunks.push(chunk), done()) });
     const end = await capture(new StreamOutput(() => sink)).wait();
-    expect(Buffer.concat(pieces).toString()).toBe('onetwothree');
+    expect(Buffer.concat(chunks).toString()).toBe('onetwothree');
     expect(statusOf(end)).toEqual({
       status: 0,
       said: 'the service ended the capture (1000): the target has ended\n',
@@ -77,13 +77,13 @@ describe('CaptureClient', () => {
       socket.send(Buffer.from('first'));
       socket.on('close', closed.resolve);
     });
-    const pieces: Buffer[] = [];
-    const sink = new Writable({ write: (piece: Buffer, _, done) => (pieces.push(piece), done()) });
+    const chunks: Buffer[] = [];
+    const sink = new Writable({ write: (chunk: Buffer, _, done) => (chunks.push(chunk), done()) });
     const client = capture(new StreamOutput(() => sink));
     client.onOpen(() => setTimeout(() => client.stop(), 50));
     expect(statusOf(await client.wait())).toEqual({ status: 0, said: '' });
     expect(await closed.promise).toBe(1000);
-    expect(Buffer.concat(pieces).toString()).toBe('first');
+    expect(Buffer.concat(chunks).toString()).toBe('first');
   });
 
   it('can be stopped before it is connected', async () => {
@@ -93,12 +93,12 @@ describe('CaptureClient', () => {
   });
 
   it('reads no faster than its output accepts the stream', async () => {
-    const PIECES = 64;
-    const piece = Buffer.alloc(1024 * 1024);
+    const CHUNKS = 64;
+    const chunk = Buffer.alloc(1024 * 1024);
     let service: WebSocket | undefined;
     serve((socket) => {
       service = socket;
-      for (let count = 0; count < PIECES; count += 1) socket.send(piece);
+      for (let count = 0; count < CHUNKS; count += 1) socket.send(chunk);
       socket.close(1000);
     });
     let release = (): void => {};
@@ -113,10 +113,10 @@ describe('CaptureClient', () => {
     const client = capture(new StreamOutput(() => sink));
     await sleep(500);
     // What the kernel's socket buffers do not hold stays with the service.
-    expect(service?.bufferedAmount).toBeGreaterThan(32 * piece.length);
+    expect(service?.bufferedAmount).toBeGreaterThan(32 * chunk.length);
     release();
     await client.wait();
-    expect(written).toBe(PIECES * piece.length);
+    expect(written).toBe(CHUNKS * chunk.length);
   });
 
   it.each([

@@ -7,7 +7,7 @@ const STANDARD_OUTPUT = 1;
 /** Where the packets go. */
 export interface PacketOutput {
   /** Returns false when the writer must pause until `onDrain` is called. */
-  write(piece: Uint8Array): boolean;
+  write(chunk: Uint8Array): boolean;
   /** Called when there is room again, and when the output has failed: it then discards everything. */
   onDrain: () => void;
   /** Called once when writing has failed. */
@@ -57,10 +57,10 @@ export class StreamOutput implements PacketOutput {
 
   constructor(private readonly open: () => Writable) {}
 
-  write(piece: Uint8Array): boolean {
+  write(chunk: Uint8Array): boolean {
     if (this.broken) return true;
     this.stream ??= this.openStream();
-    return this.stream.write(piece);
+    return this.stream.write(chunk);
   }
 
   async finish(): Promise<void> {

@@ -6,7 +6,7 @@ import { ExcessPrivilegesError } from '../shared/privileges/privileges.js';
 import { SERVICE_NAME, SERVICE_VERSION } from '../shared/service-version.js';
 import { onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
 import { AppModule } from './app.module.js';
-import { dropPrivileges } from './drop-privileges.js';
+import { ensureUnprivileged } from './ensure-unprivileged.js';
 import { ListenError } from './http/listen-error.js';
 import { createApplication } from './server.js';
 
@@ -42,7 +42,7 @@ async function serve(options: Options): Promise<void> {
   const supervisor = supervised ? new SupervisorLink() : undefined;
   const { host, port } = options.service;
   try {
-    await dropPrivileges(options.environment);
+    await ensureUnprivileged(options.environment);
   } catch (error) {
     if (error instanceof ExcessPrivilegesError) return giveUp(error.message);
     throw error;

@@ -3,7 +3,7 @@ import {
   asRole,
   asUser,
   findSetpriv,
-  missingForGivingUpRoot,
+  missingForDroppingRoot,
   type GrantedPrivileges,
 } from './granted-privileges.js';
 import type { Command } from './child-process.js';
@@ -67,8 +67,8 @@ describe('The command by which root becomes another user', () => {
   });
 
   it('requires certain capabilities', () => {
-    expect(missingForGivingUpRoot(ALL)).toEqual([]);
-    expect(missingForGivingUpRoot(ENGINES)).toEqual(['SETUID', 'SETGID', 'SETPCAP']);
+    expect(missingForDroppingRoot(ALL)).toEqual([]);
+    expect(missingForDroppingRoot(ENGINES)).toEqual(['SETUID', 'SETGID', 'SETPCAP']);
   });
 
   it('requires setpriv in the search path', () => {

@@ -14,7 +14,7 @@ export interface ServiceUser {
 export interface GrantedPrivileges {
   /** The ambient capabilities of the supervisor, or what it is permitted as root; see capabilities(7). */
   readonly capabilities: CapabilitySet;
-  /** The supervisor is still root, because this user may not read the code; see docs/adr. */
+  /** The supervisor is still root, because this user may not read the code; see docs/adr/0011-dropping-root.md. */
   readonly closedTo?: ServiceUser;
 }
 
@@ -26,14 +26,14 @@ export interface GrantedPrivileges {
 const DIE_WITH_PARENT = ['--pdeathsig', 'KILL'];
 /** No program that a child executes gains privileges by a set-user-ID bit or by file capabilities. */
 const NO_NEW_PRIVILEGES = ['--no-new-privs'];
-/** Needed to give up root; the last one empties the bounding set. */
-const GIVING_UP_ROOT = ['SETUID', 'SETGID', 'SETPCAP'] as const;
+/** Needed to drop root; the last one empties the bounding set. */
+const TO_DROP_ROOT = ['SETUID', 'SETGID', 'SETPCAP'] as const;
 /** Where only root may read the code, the server starts as user 0 with only these: to read it and to change its user. */
 const UNTIL_LOADED = ['SETUID', 'SETGID', 'DAC_READ_SEARCH'] as const;
 
-/** The capabilities that are needed to give up root completely and that are not in the set. */
-export function missingForGivingUpRoot(capabilities: CapabilitySet): CapabilityName[] {
-  return GIVING_UP_ROOT.filter((name) => !capabilities.has(name));
+/** The capabilities that are needed to drop root completely and that are not in the set. */
+export function missingForDroppingRoot(capabilities: CapabilitySet): CapabilityName[] {
+  return TO_DROP_ROOT.filter((name) => !capabilities.has(name));
 }
 
 /** Wraps a command of root, so that it runs irrevocably as that user, with only the capabilities of its role. */

@@ -4,7 +4,7 @@ import { describeMissingCapabilities } from '../shared/privileges/capabilities.j
 import { createChildSpecs } from './child-specs.js';
 import { findSetpriv, type GrantedPrivileges } from './granted-privileges.js';
 import type { Log } from './restarted-child.js';
-import { grantedPrivileges } from './root.js';
+import { dropRoot } from './root.js';
 import { RuntimeDirectory } from './runtime-directory.js';
 import { Supervisor } from './supervisor.js';
 
@@ -42,7 +42,7 @@ async function serve(argv: readonly string[], { service, capture }: Options): Pr
   }
   let granted: GrantedPrivileges;
   try {
-    granted = grantedPrivileges(service.user, setpriv, argv, log);
+    granted = dropRoot(service.user, setpriv, argv, log);
   } catch (error) {
     for (const line of (error as Error).message.split('\n')) log(line, 'fatal');
     return 1;

@@ -4,7 +4,7 @@ import { Watchdog } from './watchdog.js';
 
 /** The pause before a restart doubles each time, from the first to the longest. */
 const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5_000;
+const MAX_PAUSE_MS = 5_000;
 /** A child that ran this long was healthy: the pause before its next restart is the first one again. */
 const HEALTHY_AFTER_MS = 10_000;
 
@@ -65,7 +65,7 @@ export class RestartedChild {
   private restartLater(end: ProcessEnd): void {
     if (performance.now() - this.startedAtMs >= HEALTHY_AFTER_MS) this.nextPauseMs = FIRST_PAUSE_MS;
     const pauseMs = this.nextPauseMs;
-    this.nextPauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+    this.nextPauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
     this.log(`${this.name} ${describeEnd(end)}; restarting it in ${pauseMs} ms`, 'warn');
     this.pause = setTimeout(() => this.run(() => 'restart'), pauseMs);
   }

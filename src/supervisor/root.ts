@@ -5,7 +5,7 @@ import type { Command } from './child-process.js';
 import { ownProgram, readingTheCode } from './child-specs.js';
 import {
   asUser,
-  missingForGivingUpRoot,
+  missingForDroppingRoot,
   SETPRIV,
   type GrantedPrivileges,
   type ServiceUser,
@@ -15,8 +15,8 @@ import type { Log } from './restarted-child.js';
 /** Long enough for a busy machine; a file system that hangs must not block the start for ever. */
 const PROBE_TIMEOUT_MS = 30_000;
 
-/** The variable that is set for the program once it has given up root. */
-const GIVEN_UP = 'PACKETFLIX_ROOT_GIVEN_UP';
+/** The variable that is set for the program when it is executed again without root. */
+const ROOT_DROPPED = 'PACKETFLIX_ROOT_DROPPED';
 
 /** The user that packages and images create for the service. */
 const DEFAULT_NAME = 'packetflix';
@@ -31,32 +31,32 @@ const UNASSIGNED: ServiceUser = { uid: 65_533, gid: 65_533 };
 const MAX_ID = 0xffff_fffe;
 
 /**
- * Gives up root if this process is root, and returns the privileges that it can grant to its children.
- *
- * When the service's user may read the code, the process executes this program once more as that user, and the function
- * does not return.
+ * Drops root if this process is root, and determines the privileges that it can grant to its children. **Does not return**
+ * when it drops root: the process then executes this program once more as the service's user (execve(2)), and the call of
+ * that program returns. It returns as root only if the service's user may not read the code.
  *
  * @param wish value of `--user`
  * @param setpriv path of setpriv(1)
  * @throws Error whose message has one line for the operator per line
  */
-export function grantedPrivileges(
+export function dropRoot(
   wish: string | undefined,
   setpriv: string,
   argv: readonly string[],
   log: Log,
 ): GrantedPrivileges {
   // Only once, as setpriv can fail without an error.
-  if (process.env[GIVEN_UP] === '1') assertPrivileges('supervisor');
+  if (process.env[ROOT_DROPPED] === '1') assertPrivileges('supervisor');
   if (process.getuid?.() !== 0) return { capabilities: CapabilitySet.ofThisProcess('CapAmb') };
   const capabilities = CapabilitySet.ofThisProcess('CapPrm');
-  const missing = missingForGivingUpRoot(capabilities);
-  if (missing.length > 0) throw new Error(cannotGiveUpRoot(missing));
+  const missing = missingForDroppingRoot(capabilities);
+  if (missing.length > 0) throw new Error(cannotDropRoot(missing));
   const user = resolveServiceUser(wish);
-  log(`giving up root: becoming user ${user.uid}, group ${user.gid}`);
-  if (mayReadCode(user, capabilities)) becomeUser(user, capabilities, setpriv, argv);
+  log(`dropping root: the service runs as user ${user.uid}, group ${user.gid}`);
+  if (mayReadCode(user, capabilities)) executeAsUser(user, capabilities, setpriv, argv);
   log(
-    'that user may not read the code, so engines and filter compilers stay user 0, without its capabilities',
+    'that user may not read the code, so only the server runs as it; the other processes keep user ID 0, with the ' +
+      'capabilities of their roles only',
     'warn',
   );
   log('To fix this, put the code into a directory that all users may read, such as /opt', 'warn');
@@ -113,7 +113,7 @@ function failure({ file, args }: Command): string | undefined {
  * privileges. From then on everything is as if that user had started the service; in particular it may signal its
  * children, for which root would need CAP_KILL.
  */
-function becomeUser(
+function executeAsUser(
   user: ServiceUser,
   capabilities: CapabilitySet,
   setpriv: string,
@@ -121,12 +121,12 @@ function becomeUser(
 ): never {
   const { args } = asUser('supervisor', user, ownProgram(...argv), capabilities);
   // Undefined only on Windows. Ends the process if the program cannot be executed.
-  return process.execve!(setpriv, [SETPRIV, ...args], { ...process.env, [GIVEN_UP]: '1' });
+  return process.execve!(setpriv, [SETPRIV, ...args], { ...process.env, [ROOT_DROPPED]: '1' });
 }
 
-function cannotGiveUpRoot(missing: readonly string[]): string {
+function cannotDropRoot(missing: readonly string[]): string {
   return [
-    `started as root, but without ${missing.map((name) => `CAP_${name}`).join(', ')}: root cannot be given up`,
+    `started as root, but without ${missing.map((name) => `CAP_${name}`).join(', ')}: root cannot be dropped`,
     'To fix this, do one of:',
     `  in a container:  docker run ${missing.map((name) => `--cap-add ${name}`).join(' ')} ...`,
     '  start it as another user with ambient capabilities',

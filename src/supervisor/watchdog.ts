@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 
 /** Children report every second that they are alive. Together with the polling interval well below 5 s. */
-const LONGEST_SILENCE_MS = 4_000;
+const MAX_SILENCE_MS = 4_000;
 /** This share of the silence must be the child's own time, in which it did not wait for a processor. */
 const OWN_SHARE = 0.5;
 /** Until the first report: loading all the code may take long on a busy machine. */
-const LONGEST_START_MS = 30_000;
+const MAX_START_MS = 30_000;
 const POLL_INTERVAL_MS = 500;
 /** If a poll comes later than this, the supervisor itself was suspended, alone or with the whole machine. */
 const LATE_POLL_MS = 3 * POLL_INTERVAL_MS;
@@ -64,8 +64,8 @@ export class Watchdog {
     this.waitedBeforeMs ??= waitedMs;
     const silentMs = nowMs - this.silentSinceMs;
     const ownMs = silentMs - (waitedMs - this.waitedBeforeMs);
-    const longestMs = lastSignOfLifeMs === undefined ? LONGEST_START_MS : LONGEST_SILENCE_MS;
-    if (silentMs <= longestMs || ownMs <= longestMs * OWN_SHARE) return;
+    const maxMs = lastSignOfLifeMs === undefined ? MAX_START_MS : MAX_SILENCE_MS;
+    if (silentMs <= maxMs || ownMs <= maxMs * OWN_SHARE) return;
     this.stop();
     this.onHang(silentMs);
   }

@@ -148,7 +148,7 @@ describeWithImage('Without one of its capabilities the container', () => {
           answers: false,
         });
         await eventually('its end', async () => (await service.state()) === 'exited 1', 30_000);
-        await service.logged(new RegExp(`without CAP_${name}: root cannot be given up`));
+        await service.logged(new RegExp(`without CAP_${name}: root cannot be dropped`));
       });
     },
     TEST_TIMEOUT_MS,

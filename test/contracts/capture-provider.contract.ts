@@ -139,8 +139,8 @@ export function describeCaptureProvider(
     });
 
     it.each<[string, Pick<CaptureSpec, 'limits' | 'snapshotLength'>]>([
-      ['packets', { limits: { packets: { atMost: 1, setBy: 'request' } } }],
-      ['bytes', { limits: { bytes: { atMost: 1, setBy: 'service' } } }],
+      ['packets', { limits: { packets: { max: 1, setBy: 'request' } } }],
+      ['bytes', { limits: { bytes: { max: 1, setBy: 'service' } } }],
       ['each packet', { snapshotLength: 1 }],
     ])('obeys a limit of %s, or refuses it', async (_, limits) => {
       const request = {
@@ -158,7 +158,7 @@ export function describeCaptureProvider(
       }
       const blocks = readBlocks(await readUntilStopped(outcome as Capture));
       const packets = blocks.filter(({ type }) => type === ENHANCED_PACKET_BLOCK);
-      expect(packets.length).toBeLessThanOrEqual(limits.limits?.packets?.atMost ?? Infinity);
+      expect(packets.length).toBeLessThanOrEqual(limits.limits?.packets?.max ?? Infinity);
       if (limits.limits?.bytes) expect(packets).toEqual([]);
       for (const { body } of packets) {
         expect(body.readUInt32LE(12)).toBeLessThanOrEqual(limits.snapshotLength ?? Infinity);

@@ -96,7 +96,7 @@ describeAsRoot('A service that root starts', () => {
       const child = await Child.start('setpriv', [...less, process.execPath, MAIN, '--port', '0']);
       expect(await child.ended).toBe(1);
       expect(child.stderr).toMatch(
-        new RegExp(`without CAP_${missing.toUpperCase()}: root cannot be given up[^]*To fix this`),
+        new RegExp(`without CAP_${missing.toUpperCase()}: root cannot be dropped[^]*To fix this`),
       );
     },
   );

@@ -13,12 +13,12 @@ import type { OpenedNamespace, OpenSource } from '../opener/opener-tasks.js';
 import { Opener } from '../opener/opener.js';
 import { libraryVersion } from '../pcap/libpcap.js';
 import { RING_MEMORY_USED_UP } from './as-capture-error.js';
-import { ETHERNET, InterfaceOpener, type OpenInterface } from './interface-opener.js';
+import { DLT_EN10MB, InterfaceOpener, type OpenInterface } from './interface-opener.js';
 import { InterfaceSource } from './interface-source.js';
 import { InterfaceWatch } from './interface-watch.js';
 import { CaptureLimiter } from './limits.js';
 import { CaptureOutput } from './output.js';
-import type { Ring, RingAllotment } from './ring-budget.js';
+import type { RingParameters, RingAllotment } from './ring-budget.js';
 import { CaptureStream } from './stream.js';
 
 /** An interface that exists and is up but could not be opened is tried again after this time. */
@@ -57,7 +57,7 @@ interface Member {
   readonly device: Interface;
   source?: InterfaceSource;
   /** DLT_ value. */
-  linkType?: number;
+  dlt?: number;
 }
 
 interface OpenMember extends OpenInterface {
@@ -92,7 +92,7 @@ export class Capture {
     onEnd: (ending: CaptureEnding) => void,
   ): Promise<Capture> {
     const filter = new CaptureFilter(spec, services.filterCompiler);
-    const early = filter.forLinkType(ETHERNET);
+    const early = filter.forDlt(DLT_EN10MB);
     const namespace = await services.opener.run('openNamespace', spec.reference);
     const capture = new Capture(spec, data, rings, services, filter, namespace, onEnd);
     try {
@@ -191,9 +191,9 @@ export class Capture {
 
   /** A filter may apply to Ethernet and not to a tunnel: it must apply to at least one link type of the interfaces. */
   private async refuseInapplicableFilter(): Promise<void> {
-    const linkTypes = new Set([...this.joined.values()].map(({ linkType }) => linkType ?? ETHERNET));
-    if (linkTypes.size === 0) linkTypes.add(ETHERNET);
-    const filters = await Promise.all([...linkTypes].map((linkType) => this.filter.forLinkType(linkType)));
+    const dlts = new Set([...this.joined.values()].map(({ dlt }) => dlt ?? DLT_EN10MB));
+    if (dlts.size === 0) dlts.add(DLT_EN10MB);
+    const filters = await Promise.all([...dlts].map((dlt) => this.filter.forDlt(dlt)));
     const [first] = filters;
     if (first?.error && filters.every(({ error }) => error)) throw first.error;
   }
@@ -256,7 +256,7 @@ export class Capture {
     }
   }
 
-  private admit({ member, reader, ring, linkType }: OpenMember): void {
+  private admit({ member, reader, ring, dlt }: OpenMember): void {
     const { device } = member;
     if (this.over || this.joined.get(device.index) !== member) {
       this.closeRing(reader.release(), ring); // it has gone while it was being opened
@@ -264,7 +264,7 @@ export class Capture {
     }
     const { onReady } = this.stream;
     const description = this.stream.describe(device, reader.linkType, this.filter.text);
-    member.linkType = linkType;
+    member.dlt = dlt;
     member.source = new InterfaceSource(device, reader, ring, description, onReady);
     this.stream.add(member.source);
   }
@@ -279,7 +279,7 @@ export class Capture {
     this.closeRing(source.release(), source.ring);
   }
 
-  private closeRing(source: OpenSource, ring: Ring): void {
+  private closeRing(source: OpenSource, ring: RingParameters): void {
     this.rings.returnRing(ring);
     this.interfaceOpener.closeSource(source);
   }

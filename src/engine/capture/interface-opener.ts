@@ -10,19 +10,19 @@ import { RingPacketReader } from '../ring/ring-packet-reader.js';
 import type { PacketMethod } from '../../shared/protocol/protocol.js';
 import { MAX_SNAPSHOT_LENGTH, type CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { Semaphore } from '../semaphore.js';
-import type { Ring } from './ring-budget.js';
+import type { RingParameters } from './ring-budget.js';
 
-/** DLT_EN10MB: most interfaces are Ethernet, so a filter is compiled for it before any interface is open. */
-export const ETHERNET = 1;
+/** Ethernet, as most interfaces are: a filter is compiled for it before any interface is open. */
+export const DLT_EN10MB = 1;
 
 /** More would not be faster, and would fill the queue of the opener threads, in which other captures wait as well. */
 const MAX_CONCURRENT = 4;
 
 export interface OpenInterface {
   readonly reader: PacketReader;
-  readonly ring: Ring;
+  readonly ring: RingParameters;
   /** DLT_ value. */
-  readonly linkType: number;
+  readonly dlt: number;
 }
 
 /** Opens interfaces of one network namespace for one capture. */
@@ -41,7 +41,7 @@ export class InterfaceOpener {
   ) {}
 
   /** @throws OpenerError, FilterError */
-  async open({ index, name, largestPacketBytes }: Interface, ring: Ring): Promise<OpenInterface> {
+  async open({ index, name, maxPacketBytes }: Interface, ring: RingParameters): Promise<OpenInterface> {
     this.pending++;
     await this.semaphore.acquire();
     try {
@@ -49,7 +49,7 @@ export class InterfaceOpener {
       const options = {
         interfaceName: name,
         interfaceIndex: index,
-        largestPacketBytes,
+        maxPacketBytes,
         snapshotLength: MAX_SNAPSHOT_LENGTH,
         promiscuous: this.spec.promiscuous,
         ringBytes: ring.bytes,
@@ -74,25 +74,25 @@ export class InterfaceOpener {
   }
 
   private async openWithFilter(options: InterfaceOpening['options']): Promise<Omit<OpenInterface, 'ring'>> {
-    let filter = await this.filter.forLinkType(ETHERNET);
+    let filter = await this.filter.forDlt(DLT_EN10MB);
     const opened = await this.opener.run('openInterface', {
       namespaceFd: this.namespaceFd,
       method: this.method,
       options,
-      filter: this.forKernel(ETHERNET, filter),
+      filter: this.forKernel(DLT_EN10MB, filter),
     });
-    const { source, linkType } = opened;
+    const { source, dlt } = opened;
     let { filterPlace } = opened;
     try {
-      if (linkType !== ETHERNET) {
-        filter = await this.filter.forLinkType(linkType);
+      if (dlt !== DLT_EN10MB) {
+        filter = await this.filter.forDlt(dlt);
         filterPlace = await this.opener.run('setFilter', {
           source,
-          filter: this.forKernel(linkType, filter),
+          filter: this.forKernel(dlt, filter),
         });
       }
       return {
-        linkType,
+        dlt,
         reader: readerOf(source, leftToReader(filter, filterPlace)),
       };
     } catch (error) {
@@ -101,11 +101,11 @@ export class InterfaceOpener {
     }
   }
 
-  private forKernel(linkType: number, { program, afterwards }: LinkTypeFilter): InterfaceFilter {
+  private forKernel(dlt: number, { program, afterwards }: LinkTypeFilter): InterfaceFilter {
     const { snapshotLength = MAX_SNAPSHOT_LENGTH } = this.spec;
     return {
       exclusion: this.filter.exclusion,
-      linkType,
+      dlt,
       program,
       // A filter that runs after the kernel's must see whole packets; CaptureLimiter truncates them later.
       snapshotLength: afterwards ? MAX_SNAPSHOT_LENGTH : snapshotLength,

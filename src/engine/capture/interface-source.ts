@@ -3,7 +3,7 @@ import type { Interface } from '../../shared/linux/rtnetlink.js';
 import type { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
 import type { OpenSource } from '../opener/opener-tasks.js';
 import { takePacketStatistics } from '../ring/packet-socket.js';
-import type { Ring } from './ring-budget.js';
+import type { RingParameters } from './ring-budget.js';
 
 /**
  * Takes the packets of one interface out of its ring, a batch at a time, and writes them as pcapng blocks. Two readers
@@ -59,7 +59,7 @@ export class InterfaceSource {
   constructor(
     readonly device: Interface,
     private readonly reader: PacketReader,
-    readonly ring: Ring,
+    readonly ring: RingParameters,
     readonly description: DescribedInterface,
     onReady: (source: InterfaceSource) => void,
   ) {

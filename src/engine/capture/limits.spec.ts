@@ -59,7 +59,7 @@ describe('CaptureLimiter', () => {
   });
 
   it('delivers the maximum number of packets, over all buffers, and other blocks without limit', async () => {
-    const { reasons, delivered, deliver } = limiter({ limits: { packets: { atMost: 3, setBy: 'request' } } });
+    const { reasons, delivered, deliver } = limiter({ limits: { packets: { max: 3, setBy: 'request' } } });
     const buffers = [bufferOf(INTERFACE, 60, 60), bufferOf(60, 60, INTERFACE, 60, STATISTICS), bufferOf(60)];
     for (const buffer of buffers) deliver(buffer);
     expect(buffers.map((buffer) => [...buffer.filled()])).toEqual([
@@ -74,27 +74,27 @@ describe('CaptureLimiter', () => {
   });
 
   it('counts every byte of the stream, and leaves out packets that exceed the limit', async () => {
-    const atMost = INTERFACE.length + STATISTICS.length + 2 * PACKET_BLOCK_BYTES + 40;
-    const { reasons, deliver } = limiter({ limits: { bytes: { atMost, setBy: 'service' } } });
+    const max = INTERFACE.length + STATISTICS.length + 2 * PACKET_BLOCK_BYTES + 40;
+    const { reasons, deliver } = limiter({ limits: { bytes: { max, setBy: 'service' } } });
     const buffer = bufferOf(INTERFACE, 60, STATISTICS, 60);
     deliver(buffer);
     await nextTurn();
-    expect(buffer.length).toBe(atMost - 40);
+    expect(buffer.length).toBe(max - 40);
     expect(reasons).toEqual([]);
     const rest = bufferOf(60, 4, STATISTICS);
     deliver(rest);
     await nextTurn();
     expect(rest.filled()).toEqual(STATISTICS);
-    expect(reasons).toEqual([`the limit of ${atMost} bytes was reached: --max-bytes of the service`]);
+    expect(reasons).toEqual([`the limit of ${max} bytes was reached: --max-bytes of the service`]);
   });
 
   it('reaches the limit with the last byte, without waiting for another packet', async () => {
-    const atMost = INTERFACE.length + PACKET_BLOCK_BYTES;
-    const { reasons, deliver } = limiter({ limits: { bytes: { atMost, setBy: 'request' } } });
+    const max = INTERFACE.length + PACKET_BLOCK_BYTES;
+    const { reasons, deliver } = limiter({ limits: { bytes: { max, setBy: 'request' } } });
     const buffer = bufferOf(INTERFACE, 60);
     deliver(buffer);
     await nextTurn();
-    expect(buffer.length).toBe(atMost);
+    expect(buffer.length).toBe(max);
     expect(reasons).toHaveLength(1);
   });
 
@@ -114,21 +114,21 @@ describe('CaptureLimiter', () => {
   );
 
   it('counts bytes after truncation', async () => {
-    const atMost = 32 + 4;
+    const max = 32 + 4;
     const { reasons, delivered, deliver } = limiter({
       snapshotLength: 3,
-      limits: { bytes: { atMost, setBy: 'request' } },
+      limits: { bytes: { max, setBy: 'request' } },
     });
     const buffer = bufferOf(1_500);
     deliver(buffer);
     await nextTurn();
-    expect(buffer.length).toBe(atMost);
+    expect(buffer.length).toBe(max);
     expect(reasons).toHaveLength(1);
     expect(delivered.packetBytes).toBe(3);
   });
 
   it('ends after its duration, which begins with begin(), unless it was closed before', async () => {
-    const limits = { duration: { atMost: 1, setBy: 'request' } } as const;
+    const limits = { duration: { max: 1, setBy: 'request' } } as const;
     const [running, closed, waiting] = [limiter({ limits }), limiter({ limits }), limiter({ limits })];
     running.limiter.begin();
     closed.limiter.begin();

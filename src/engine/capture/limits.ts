@@ -47,7 +47,7 @@ export class CaptureLimiter {
   /** Starts the clock of the duration limit. */
   begin(): void {
     const { duration } = this.limits;
-    if (duration) this.timer = setTimeout(() => this.reach('duration', duration), duration.atMost * 1_000);
+    if (duration) this.timer = setTimeout(() => this.reach('duration', duration), duration.max * 1_000);
   }
 
   close(): void {
@@ -60,25 +60,22 @@ export class CaptureLimiter {
     const { bytes, packets } = this.limits;
     buffer.edit(this.snapshotLength, (length) => {
       if (this.reached) return false;
-      if (bytes && delivered.streamBytes + length > bytes.atMost) {
+      if (bytes && delivered.streamBytes + length > bytes.max) {
         this.reach('bytes', bytes);
         return false;
       }
-      if (packets && delivered.packets + buffer.packets + 1 >= packets.atMost) this.reach('packets', packets);
+      if (packets && delivered.packets + buffer.packets + 1 >= packets.max) this.reach('packets', packets);
       return true;
     });
-    if (bytes && delivered.streamBytes + buffer.length >= bytes.atMost) this.reach('bytes', bytes);
+    if (bytes && delivered.streamBytes + buffer.length >= bytes.max) this.reach('bytes', bytes);
   }
 
-  private reach(which: keyof CaptureLimits, { atMost, setBy }: CaptureLimit): void {
+  private reach(which: keyof CaptureLimits, { max, setBy }: CaptureLimit): void {
     if (this.reached) return;
     this.reached = true;
     const { unit, parameter, option } = LIMITS[which];
     const origin = setBy === 'request' ? `${parameter} of the request` : `${option} of the service`;
     // Asynchronously, because the caller is in the middle of a write.
-    setImmediate(
-      this.onReached,
-      `the limit of ${atMost} ${unit}${atMost === 1 ? '' : 's'} was reached: ${origin}`,
-    );
+    setImmediate(this.onReached, `the limit of ${max} ${unit}${max === 1 ? '' : 's'} was reached: ${origin}`);
   }
 }

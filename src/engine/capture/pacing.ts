@@ -1,9 +1,9 @@
 /** Below this rate the kernel's block timer sets the pace; above it, a wake-up for each block costs too much. */
 const QUIET_PACKETS_PER_SECOND = 300;
-/** At and above this rate the pause is LONGEST_PAUSE_MS. */
+/** At and above this rate the pause is MAX_PAUSE_MS. */
 const BUSY_PACKETS_PER_SECOND = 8_000;
-const SHORTEST_PAUSE_MS = 5;
-const LONGEST_PAUSE_MS = 20;
+const MIN_PAUSE_MS = 5;
+const MAX_PAUSE_MS = 20;
 /** Share of the time that a ring lasts after which it is read again. */
 const RING_SHARE = 1 / 4;
 /** Weight of the last interval in the moving average of the rates. */
@@ -29,15 +29,15 @@ export class Pacing {
 
   /**
    * @param ringBytes size of a ring
-   * @param ringLastsMs how long its blocks last when the kernel's timer hands them over
+   * @param minTimeToFillMs minimum time until it is full if the kernel's timer hands over each of its blocks
    * @returns milliseconds; 0: no pause, the kernel wakes us up
    */
-  pauseMs(ringBytes: number, ringLastsMs: number): number {
+  pauseMs(ringBytes: number, minTimeToFillMs: number): number {
     const rate = this.packetsPerMs * 1_000;
     if (rate < QUIET_PACKETS_PER_SECOND) return 0;
     const share = (rate - QUIET_PACKETS_PER_SECOND) / (BUSY_PACKETS_PER_SECOND - QUIET_PACKETS_PER_SECOND);
-    const wanted = SHORTEST_PAUSE_MS + Math.min(1, share) * (LONGEST_PAUSE_MS - SHORTEST_PAUSE_MS);
-    const untilFull = Math.min(ringLastsMs, ringBytes / this.bytesPerMs);
+    const wanted = MIN_PAUSE_MS + Math.min(1, share) * (MAX_PAUSE_MS - MIN_PAUSE_MS);
+    const untilFull = Math.min(minTimeToFillMs, ringBytes / this.bytesPerMs);
     return Math.max(1, Math.floor(Math.min(wanted, RING_SHARE * untilFull)));
   }
 }

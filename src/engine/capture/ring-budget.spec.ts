@@ -1,10 +1,10 @@
 import {
   DEFAULT_RING_LIMITS,
   RingBudget,
-  ringLastsMs,
+  minTimeToFillMs,
   ringLimits,
   shareOf,
-  type Ring,
+  type RingParameters,
   type RingAllotment,
 } from './ring-budget.js';
 
@@ -89,7 +89,7 @@ describe('RingBudget', () => {
   it('gives smaller rings to later interfaces, and none beyond its limit', () => {
     const budget = new RingBudget();
     const allotment = budget.admit();
-    const rings: Ring[] = [];
+    const rings: RingParameters[] = [];
     for (let ring = allotment?.takeRing(1); ring; ring = allotment?.takeRing(1)) rings.push(ring);
     const total = rings.reduce((sum, { bytes }) => sum + bytes, 0);
     expect(rings.length).toBeGreaterThan(3_000);
@@ -125,7 +125,7 @@ describe('the block timeout', () => {
     const allotment = budget.admit();
     const rings = [1, 2, 4, 16].map((sharers) => allotment?.takeRing(sharers));
     expect(rings.map((ring) => ring?.blockTimeoutMs)).toEqual([4, 4, 10, 10]);
-    for (const ring of rings) expect(ring && ringLastsMs(ring)).toBeGreaterThanOrEqual(40);
+    for (const ring of rings) expect(ring && minTimeToFillMs(ring)).toBeGreaterThanOrEqual(40);
   });
 
   it('is long when there are many rings, whose timers cost CPU time', () => {

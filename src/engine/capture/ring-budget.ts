@@ -1,8 +1,8 @@
-import { LEAST_CAPTURE_MEBIBYTES } from '../../shared/protocol/protocol.js';
+import { MIN_CAPTURE_MEBIBYTES } from '../../shared/protocol/protocol.js';
 
 /**
- * Size of a block of a ring that libpcap opens, in bytes, whatever the snapshot length: room for 256 KiB of a packet. Ring
- * memory is allotted in multiples of it; rings that we read ourselves may have twice as many blocks of half the size.
+ * Size in bytes of a block in a ring that libpcap opens: one packet of up to 256 KiB fits, whatever the snapshot length.
+ * Ring memory is allotted in multiples of it. In rings that we read without libpcap, blocks may have half that size.
  */
 export const RING_BLOCK_BYTES = 256 * 1024;
 
@@ -17,9 +17,9 @@ const MIN_RING_BYTES = 2 * RING_BLOCK_BYTES;
 export interface RingLimits {
   /** Captures that are guaranteed the minimum. The server, which knows all engines, limits the number of captures. */
   readonly captures: number;
-  /** From this part captures get the usual size, while it lasts. */
-  readonly totalBytes: number;
-  /** All ring memory. The part beyond `totalBytes` is for captures with many interfaces, each of which needs a usable ring. */
+  /** The part of `maxBytes` from which captures get their usual size. */
+  readonly usualTotalBytes: number;
+  /** All ring memory. What exceeds `usualTotalBytes` is for captures of many interfaces, each of which needs a usable ring. */
   readonly maxBytes: number;
   /** What one capture usually gets, shared by its interfaces. */
   readonly usualBytes: number;
@@ -30,16 +30,16 @@ export interface RingLimits {
 /**
  * How ring memory is shared among captures.
  *
- * @param mebibytes for all captures together, at least LEAST_CAPTURE_MEBIBYTES for each
+ * @param mebibytes for all captures together, at least MIN_CAPTURE_MEBIBYTES for each
  */
 export function ringLimits(captures: number, mebibytes: number): RingLimits {
-  const minBytes = LEAST_CAPTURE_MEBIBYTES * MIB;
+  const minBytes = MIN_CAPTURE_MEBIBYTES * MIB;
   const maxBytes = mebibytes * MIB;
-  const totalBytes = Math.max(maxBytes * USUAL_SHARE, captures * minBytes);
-  return { captures, totalBytes, maxBytes, usualBytes: 16 * MIB, minBytes };
+  const usualTotalBytes = Math.max(maxBytes * USUAL_SHARE, captures * minBytes);
+  return { captures, usualTotalBytes, maxBytes, usualBytes: 16 * MIB, minBytes };
 }
 
-/** Share of the memory that captures get regardless of the number of their interfaces. */
+/** `usualTotalBytes` as a share of `maxBytes`. */
 const USUAL_SHARE = 1 / 4;
 
 export const DEFAULT_RING_LIMITS: RingLimits = ringLimits(256, 4096);
@@ -49,19 +49,25 @@ export function shareOf(engines: number, limits: RingLimits = DEFAULT_RING_LIMIT
   const captures = Math.ceil(limits.captures / engines);
   // Never less than its captures are guaranteed, where the division leaves a remainder.
   const share = (bytes: number): number => Math.max(Math.floor(bytes / engines), captures * limits.minBytes);
-  return { ...limits, captures, totalBytes: share(limits.totalBytes), maxBytes: share(limits.maxBytes) };
+  return {
+    ...limits,
+    captures,
+    usualTotalBytes: share(limits.usualTotalBytes),
+    maxBytes: share(limits.maxBytes),
+  };
 }
 
-/** Parameters of a ring to open. */
-export interface Ring {
+/** Size and block timeout of a ring. */
+export interface RingParameters {
   readonly bytes: number;
   /** Time after which the kernel hands over a block that is not full, in milliseconds. */
   readonly blockTimeoutMs: number;
 }
 
 /**
- * Allots ring memory: the usual size while every further capture up to the limit can still have the minimum. The first
- * captures get large rings then, and none is refused for lack of memory before the limit.
+ * Allots ring memory. A capture gets the usual size as long as enough remains to give the minimum to every further
+ * capture up to the limit. The first captures therefore get large rings, and no capture within the limit is refused for
+ * lack of memory.
  */
 export class RingBudget {
   private usedBytes = 0;
@@ -71,14 +77,14 @@ export class RingBudget {
   constructor(private readonly limits: RingLimits = DEFAULT_RING_LIMITS) {}
 
   /** Memory that is reserved for captures now, and all memory, in bytes. */
-  get memory(): { readonly ringBytes: number; readonly mostRingBytes: number } {
-    return { ringBytes: this.usedBytes, mostRingBytes: this.limits.maxBytes };
+  get memory(): { readonly ringBytes: number; readonly maxRingBytes: number } {
+    return { ringBytes: this.usedBytes, maxRingBytes: this.limits.maxBytes };
   }
 
   /** @returns undefined when the minimum is not available */
   admit(): RingAllotment | undefined {
-    const { totalBytes, maxBytes, usualBytes, minBytes } = this.limits;
-    const free = totalBytes - this.usedBytes - this.keptFor(this.captures + 1);
+    const { usualTotalBytes, maxBytes, usualBytes, minBytes } = this.limits;
+    const free = usualTotalBytes - this.usedBytes - this.keptFor(this.captures + 1);
     const bytes = Math.max(minBytes, Math.min(usualBytes, free));
     if (this.usedBytes + bytes > maxBytes) return undefined;
     this.captures++;
@@ -154,7 +160,7 @@ export class RingAllotment {
    * @param interfaces number of interfaces that share the memory of this capture; later ones get smaller rings
    * @returns undefined when there is no memory even for a small ring
    */
-  takeRing(interfaces: number): Ring | undefined {
+  takeRing(interfaces: number): RingParameters | undefined {
     const share = this.bytes / Math.max(1, interfaces, this.rings + 1);
     const fair = Math.max(SMALL_RING_BYTES, Math.floor(share / RING_BLOCK_BYTES) * RING_BLOCK_BYTES);
     // With hundreds of interfaces, a minimal ring for each is better than none for the last ones.
@@ -169,7 +175,7 @@ export class RingAllotment {
     return { bytes, blockTimeoutMs };
   }
 
-  returnRing({ bytes }: Ring): void {
+  returnRing({ bytes }: RingParameters): void {
     this.rings--;
     this.ringBytes -= bytes;
     this.budget.countRing(-1);
@@ -196,7 +202,10 @@ export class RingAllotment {
   }
 }
 
-/** How long the blocks of a ring last when each is handed over by its timeout, in milliseconds. */
-export function ringLastsMs({ bytes, blockTimeoutMs }: Ring): number {
+/**
+ * Minimum time until a ring is full if the timeout hands over each of its blocks, in milliseconds. It is computed for
+ * the largest blocks; a ring of the same size with smaller blocks has more of them and lasts longer.
+ */
+export function minTimeToFillMs({ bytes, blockTimeoutMs }: RingParameters): number {
   return (bytes / RING_BLOCK_BYTES) * blockTimeoutMs;
 }

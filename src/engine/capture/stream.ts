@@ -4,7 +4,7 @@ import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
 import type { DescribedInterface, InterfaceSource } from './interface-source.js';
 import type { CaptureOutput } from './output.js';
 import { Pacing, untilTickMs } from './pacing.js';
-import { ringLastsMs } from './ring-budget.js';
+import { minTimeToFillMs } from './ring-budget.js';
 
 /** Minimum time between two statistics blocks of an interface. */
 const STATISTICS_INTERVAL_MS = 1_000;
@@ -184,7 +184,7 @@ export class CaptureStream {
 
   /** Lets packets collect in the rings for a while: the longer, the more they deliver. */
   private rest(delivering: readonly InterfaceSource[]): void {
-    const pauses = delivering.map(({ ring }) => this.pacing.pauseMs(ring.bytes, ringLastsMs(ring)));
+    const pauses = delivering.map(({ ring }) => this.pacing.pauseMs(ring.bytes, minTimeToFillMs(ring)));
     const pauseMs = pauses.length > 0 ? Math.min(...pauses) : 0;
     for (const source of delivering) {
       if (pauseMs === 0) {

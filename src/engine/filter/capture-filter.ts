@@ -24,7 +24,7 @@ export class CaptureFilter {
   readonly text: string;
   /** Text of a filter that rejects the connections which carry the capture; empty: none. */
   readonly exclusion: string;
-  private readonly byLinkType = new Map<number, Promise<LinkTypeFilter>>();
+  private readonly byDlt = new Map<number, Promise<LinkTypeFilter>>();
 
   constructor(
     { filter, ...excluded }: Pick<CaptureSpec, 'filter' | 'excludedConnections' | 'excludedEndpoints'>,
@@ -35,22 +35,22 @@ export class CaptureFilter {
   }
 
   /**
-   * @param linkType a DLT_ value
+   * @param dlt a DLT_ value
    * @throws FilterError when it is too expensive to compile, whatever the link type
    */
-  forLinkType(linkType: number): Promise<LinkTypeFilter> {
-    let compiled = this.byLinkType.get(linkType);
+  forDlt(dlt: number): Promise<LinkTypeFilter> {
+    let compiled = this.byDlt.get(dlt);
     if (!compiled) {
-      compiled = this.text ? this.compile(linkType) : Promise.resolve({});
+      compiled = this.text ? this.compile(dlt) : Promise.resolve({});
       compiled.catch(() => undefined); // all who await it get the error
-      this.byLinkType.set(linkType, compiled);
+      this.byDlt.set(dlt, compiled);
     }
     return compiled;
   }
 
-  private async compile(linkType: number): Promise<LinkTypeFilter> {
+  private async compile(dlt: number): Promise<LinkTypeFilter> {
     try {
-      const program = await this.compiler.compile(this.text, linkType);
+      const program = await this.compiler.compile(this.text, dlt);
       return TESTS_VLAN_TAGS.test(this.text) ? { afterwards: new PacketFilter(program) } : { program };
     } catch (error) {
       if (!(error instanceof FilterError) || error.tooExpensive) throw error;

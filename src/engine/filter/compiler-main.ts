@@ -31,9 +31,9 @@ function closeInheritedSockets(): void {
   }
 }
 
-function answer({ filter, linkType, snapshotLength }: CompileRequest): CompileAnswer {
+function answer({ filter, dlt, snapshotLength }: CompileRequest): CompileAnswer {
   try {
-    return { program: Buffer.from(compileFilter(filter, linkType, snapshotLength)).toString('base64') };
+    return { program: Buffer.from(compileFilter(filter, dlt, snapshotLength)).toString('base64') };
   } catch (error) {
     if (!(error instanceof PcapError)) throw error;
     return { error: error.message };

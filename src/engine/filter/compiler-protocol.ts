@@ -9,7 +9,7 @@ export const COMPILER_READY = 'ready';
 export interface CompileRequest {
   readonly filter: string;
   /** A DLT_ value. */
-  readonly linkType: number;
+  readonly dlt: number;
   readonly snapshotLength: number;
 }
 

@@ -39,22 +39,22 @@ export class FilterCompiler {
   }
 
   /**
-   * @param linkType a DLT_ value
+   * @param dlt a DLT_ value
    * @returns instructions of a classic BPF program
    * @throws FilterError with libpcap's message
    */
-  compile(filter: string, linkType: number): Promise<Uint8Array> {
-    const key = `${linkType} ${filter}`;
+  compile(filter: string, dlt: number): Promise<Uint8Array> {
+    const key = `${dlt} ${filter}`;
     let program = this.cache.get(key);
     if (!program) {
-      program = this.compileInProcess(filter, linkType);
+      program = this.compileInProcess(filter, dlt);
       program.catch(() => this.cache.delete(key)); // the callers get the error
     }
     this.remember(key, program);
     return program;
   }
 
-  private async compileInProcess(filter: string, linkType: number): Promise<Uint8Array> {
+  private async compileInProcess(filter: string, dlt: number): Promise<Uint8Array> {
     await this.semaphore.acquire();
     const compiler = this.takeSpare();
     let done = (): void => this.semaphore.release();
@@ -69,7 +69,7 @@ export class FilterCompiler {
         this.semaphore.release();
         done = () => void this.inBackground--;
       }, FOREGROUND_MS);
-      return await compileBy(compiler, filter, linkType);
+      return await compileBy(compiler, filter, dlt);
     } finally {
       clearInterval(foregroundTimer);
       compiler.kill();
@@ -93,9 +93,9 @@ export class FilterCompiler {
   }
 }
 
-async function compileBy(compiler: CompilerProcess, filter: string, linkType: number): Promise<Uint8Array> {
+async function compileBy(compiler: CompilerProcess, filter: string, dlt: number): Promise<Uint8Array> {
   try {
-    const answer = await compiler.compile({ filter, linkType, snapshotLength: MAX_SNAPSHOT_LENGTH });
+    const answer = await compiler.compile({ filter, dlt, snapshotLength: MAX_SNAPSHOT_LENGTH });
     if ('error' in answer) throw new FilterError(answer.error);
     return Buffer.from(answer.program, 'base64');
   } catch (error) {

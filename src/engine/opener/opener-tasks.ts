@@ -39,7 +39,7 @@ export interface InterfaceFilter {
   /** Text of the exclusion filter, see capture-filter.ts; empty: none. */
   readonly exclusion: string;
   /** DLT_ value that `program` was compiled for. */
-  readonly linkType: number;
+  readonly dlt: number;
   readonly program?: Uint8Array;
   /** Number of bytes that the kernel keeps of each packet. */
   readonly snapshotLength: number;
@@ -54,7 +54,7 @@ export type OpenSource =
 export interface OpenedInterface {
   readonly source: OpenSource;
   /** DLT_ value. If it is not that of the filter, nothing passes until `setFilter`. */
-  readonly linkType: number;
+  readonly dlt: number;
   readonly filterPlace: FilterPlace;
 }
 

@@ -58,10 +58,10 @@ const implementations: { [Name in OpenerTaskName]: Implementation<Name> } = {
       const ring = method === 'ring' ? createPacketRing(options) : undefined;
       if (!ring) return openByLibpcap(options, filter);
       try {
-        const linkType = ring.type.dlt;
-        const filterPlace = filterRing(ring, forLinkType(filter, linkType));
+        const dlt = ring.type.dlt;
+        const filterPlace = filterRing(ring, forDlt(filter, dlt));
         startPacketRing(ring);
-        return { source: { kind: 'ring', ring }, linkType, filterPlace };
+        return { source: { kind: 'ring', ring }, dlt, filterPlace };
       } catch (error) {
         closePacketRing(ring);
         throw error;
@@ -88,9 +88,9 @@ const implementations: { [Name in OpenerTaskName]: Implementation<Name> } = {
 function openByLibpcap(options: PcapOptions, filter: InterfaceFilter): OpenedInterface {
   const handle = activatePcap(options);
   try {
-    const linkType = pcapDatalink(handle);
-    const filterPlace = filterPcap(handle, forLinkType(filter, linkType));
-    return { source: { kind: 'libpcap', handle }, linkType, filterPlace };
+    const dlt = pcapDatalink(handle);
+    const filterPlace = filterPcap(handle, forDlt(filter, dlt));
+    return { source: { kind: 'libpcap', handle }, dlt, filterPlace };
   } catch (error) {
     closePcap(handle);
     throw error;
@@ -98,15 +98,15 @@ function openByLibpcap(options: PcapOptions, filter: InterfaceFilter): OpenedInt
 }
 
 /** Replaces a program that was compiled for another link type, which would be wrong, by one that rejects everything. */
-function forLinkType(filter: InterfaceFilter, linkType: number): InterfaceFilter {
-  return linkType === filter.linkType ? filter : { ...filter, linkType, program: REJECT_ALL };
+function forDlt(filter: InterfaceFilter, dlt: number): InterfaceFilter {
+  return dlt === filter.dlt ? filter : { ...filter, dlt, program: REJECT_ALL };
 }
 
 function filterRing(
   ring: PacketRing,
-  { exclusion, linkType, program, snapshotLength }: InterfaceFilter,
+  { exclusion, dlt, program, snapshotLength }: InterfaceFilter,
 ): FilterPlace {
-  const excluding = compileExclusion(exclusion, linkType);
+  const excluding = compileExclusion(exclusion, dlt);
   const whole = withSnaplen(andPrograms(excluding, program), snapshotLength);
   if (!whole || filterPacketRing(ring, whole)) return 'kernel';
   if (excluding) filterPacketRing(ring, excluding);
@@ -116,18 +116,18 @@ function filterRing(
 /** libpcap itself runs a program that the kernel does not accept. */
 function filterPcap(
   handle: Pointer,
-  { exclusion, linkType, program, snapshotLength }: InterfaceFilter,
+  { exclusion, dlt, program, snapshotLength }: InterfaceFilter,
 ): FilterPlace {
-  const whole = withSnaplen(andPrograms(compileExclusion(exclusion, linkType), program), snapshotLength);
+  const whole = withSnaplen(andPrograms(compileExclusion(exclusion, dlt), program), snapshotLength);
   if (whole) setPcapFilter(handle, whole);
   return 'kernel';
 }
 
 /** A link type that cannot carry TCP, such as CAN, needs no exclusion, and libpcap does not compile one for it. */
-function compileExclusion(exclusion: string, linkType: number): Uint8Array | undefined {
+function compileExclusion(exclusion: string, dlt: number): Uint8Array | undefined {
   if (!exclusion) return undefined;
   try {
-    return compileFilter(exclusion, linkType, MAX_SNAPSHOT_LENGTH);
+    return compileFilter(exclusion, dlt, MAX_SNAPSHOT_LENGTH);
   } catch (error) {
     if (error instanceof PcapError) return undefined;
     throw error;

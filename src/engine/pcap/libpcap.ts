@@ -106,13 +106,13 @@ const NETMASK_UNKNOWN = 0xffffffff;
  * Compiles a filter for packets of a link type, as pcap_compile(3PCAP) does for a handle that is not live.
  * Text of untrusted clients can take minutes and look up names: compile it in a process that can be killed.
  *
- * @param linkType a DLT_ value
+ * @param dlt a DLT_ value
  * @returns classic BPF instructions, 8 bytes each in the machine's byte order
  * @throws PcapError with the compiler's message
  */
-export function compileFilter(text: string, linkType: number, snapshotLength: number): Uint8Array {
-  const handle = pcap.open_dead(linkType, snapshotLength) as Pointer;
-  if (!handle) throw new PcapError('pcap_open_dead', `no handle for link type ${linkType}`, -1);
+export function compileFilter(text: string, dlt: number, snapshotLength: number): Uint8Array {
+  const handle = pcap.open_dead(dlt, snapshotLength) as Pointer;
+  if (!handle) throw new PcapError('pcap_open_dead', `no handle for link type ${dlt}`, -1);
   try {
     const program = {} as BpfProgramStruct;
     const status = pcap.compile(handle, program, text, 1, NETMASK_UNKNOWN) as number;
@@ -240,16 +240,16 @@ export class LivePcap {
   }
 
   /**
-   * Takes at most `most` packets out of the ring, without waiting.
+   * Takes at most `maxPackets` packets out of the ring, without waiting.
    *
    * @returns their records, which are valid until the next call
    * @throws PcapError for example when the interface has gone
    */
-  read(most: number): Uint8Array {
+  read(maxPackets: number): Uint8Array {
     this.assertOpen();
     if (this.stream.capacity > MAX_KEPT_BYTES) this.renewStream();
     this.stream.rewind();
-    const count = pcap.dispatch(this.handle, most, pcapDump, this.dumper) as number;
+    const count = pcap.dispatch(this.handle, maxPackets, pcapDump, this.dumper) as number;
     if (count < 0) throw new PcapError('pcap_dispatch', pcap.geterr(this.handle) as string, count);
     return count === 0 ? NOTHING : this.stream.bytes();
   }

@@ -30,15 +30,15 @@ function records(packets: readonly Given[]): Buffer {
 
 /** Runs records through a reader with buffers of the given size, and reads the result back. */
 function throughBlocks(batch: Buffer, capacity = 64 * 1024, reader = new RecordReader()) {
-  const pieces: Buffer[] = [HEAD];
+  const chunks: Buffer[] = [HEAD];
   reader.load(batch);
   while (!reader.exhausted) {
     const buffer = new BlockBuffer(capacity);
     buffer.bytes.fill(0xaa); // memory that was in use before
     reader.writeTo(buffer, 0);
-    pieces.push(Buffer.from(buffer.filled()));
+    chunks.push(Buffer.from(buffer.filled()));
   }
-  return packetsOf(readPcapng(Buffer.concat(pieces)));
+  return packetsOf(readPcapng(Buffer.concat(chunks)));
 }
 
 const bytes = (length: number): Buffer =>

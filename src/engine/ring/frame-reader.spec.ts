@@ -24,7 +24,7 @@ interface Frame {
 
 /** As the kernel lays frames out in a block, see linux/if_packet.h. */
 function ringOf(frames: readonly Frame[]): ArrayBuffer {
-  const pieces = frames.map(({ data, start = FRAME_HEADER_BYTES, ...facts }) => {
+  const chunks = frames.map(({ data, start = FRAME_HEADER_BYTES, ...facts }) => {
     const frame = Buffer.alloc((start + data.length + 15) & ~7, 0xbb);
     frame.fill(0, 0, start);
     const status = facts.tag ? VLAN_VALID | (facts.tag.protocol === undefined ? 0 : VLAN_PROTOCOL_VALID) : 0;
@@ -42,7 +42,7 @@ function ringOf(frames: readonly Frame[]): ArrayBuffer {
     data.copy(frame, start);
     return frame;
   });
-  const all = Buffer.concat(pieces);
+  const all = Buffer.concat(chunks);
   return all.buffer.slice(all.byteOffset, all.byteOffset + all.length);
 }
 
@@ -50,7 +50,7 @@ function ringOf(frames: readonly Frame[]): ArrayBuffer {
 function throughBlocks(frames: readonly Frame[], reading = ETHERNET, capacity = 128 * 1024) {
   const reader = new FrameReader(ringOf(frames), reading);
   reader.load(0, frames.length);
-  const pieces: Buffer[] = [HEAD];
+  const chunks: Buffer[] = [HEAD];
   let counted = 0;
   let countedBytes = 0;
   while (!reader.exhausted) {
@@ -59,9 +59,9 @@ function throughBlocks(frames: readonly Frame[], reading = ETHERNET, capacity = 
     reader.writeTo(buffer, 0);
     counted += buffer.packets;
     countedBytes += buffer.packetBytes;
-    pieces.push(Buffer.from(buffer.filled()));
+    chunks.push(Buffer.from(buffer.filled()));
   }
-  return { counted, countedBytes, packets: packetsOf(readPcapng(Buffer.concat(pieces))) };
+  return { counted, countedBytes, packets: packetsOf(readPcapng(Buffer.concat(chunks))) };
 }
 
 const bytes = (length: number): Buffer =>

@@ -62,7 +62,7 @@ const HEADERS_BYTES = 1024;
 export interface PacketRingOptions {
   readonly interfaceIndex: number;
   /** Approximate maximum size of a packet of the interface. */
-  readonly largestPacketBytes: number;
+  readonly maxPacketBytes: number;
   readonly promiscuous: boolean;
   /** Size of the ring, in bytes: a multiple of `RING_BLOCK_BYTES`. */
   readonly ringBytes: number;
@@ -101,7 +101,7 @@ export function createPacketRing(options: PacketRingOptions): PacketRing | undef
     // Packets that leave by the loopback interface are received again.
     if (kind === ARPHRD_LOOPBACK) ignoreOutgoing(fd);
     const blockBytes =
-      options.largestPacketBytes + HEADERS_BYTES <= SHORT_BLOCK_BYTES ? SHORT_BLOCK_BYTES : RING_BLOCK_BYTES;
+      options.maxPacketBytes + HEADERS_BYTES <= SHORT_BLOCK_BYTES ? SHORT_BLOCK_BYTES : RING_BLOCK_BYTES;
     createRing(fd, {
       blockBytes,
       blocks: bytes / blockBytes,

@@ -16,7 +16,7 @@ export interface ObservedSession {
 }
 
 /** The client left before its capture began. */
-const GIVEN_UP = ['client-left', 1000] as const;
+const CLIENT_LEFT = ['client-left', 1000] as const;
 
 const LOOKUP_BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 const OPEN_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
@@ -66,7 +66,7 @@ export class CaptureMetrics {
       registers,
     });
     // A series must exist before its first event, or Prometheus does not see an increase.
-    for (const [cause, code] of [...REFUSALS, GIVEN_UP]) this.refused.inc({ cause, code }, 0);
+    for (const [cause, code] of [...REFUSALS, CLIENT_LEFT]) this.refused.inc({ cause, code }, 0);
     for (const [cause, code] of ENDS) this.ended.inc({ cause, code }, 0);
     for (const outcome of ['found', 'not-found', 'failed']) this.lookupSeconds.zero({ outcome });
     this.addCollected(registry);
@@ -105,7 +105,7 @@ export class CaptureMetrics {
     add(
       Gauge,
       'clients_stalled',
-      'Clients that have not accepted a piece of their stream (at most 256 KiB) for a second or more',
+      'Clients that have not accepted a chunk of their stream (at most 256 KiB) for a second or more',
       () => stalls.now,
     );
     add(Counter, 'client_stalls_total', 'Times that a client began to stall', () => stalls.count);

@@ -13,17 +13,17 @@ export interface CaptureEnd {
 }
 
 /**
- * Number of bytes before a piece that a {@link TakePiece} may overwrite: the length of the longest message header.
+ * Number of bytes before a chunk that a {@link TakePiece} may overwrite: the length of the longest message header.
  *
  * @publicApi
  */
 export const HEADER_ROOM_BYTES = 10;
 
 /**
- * Takes a piece of a stream: the bytes of `memory` from `start` to `end`. It may overwrite the
- * {@link HEADER_ROOM_BYTES} before `start` with a header, so that header and piece are sent by one write. Never throws.
+ * Takes a chunk of a stream: the bytes of `memory` from `start` to `end`. It may overwrite the
+ * {@link HEADER_ROOM_BYTES} before `start` with a header, so that header and chunk are sent by one write. Never throws.
  *
- * @returns whether it wants more pieces; a promise, which never rejects, if it still uses the memory until then
+ * @returns whether it wants more chunks; a promise, which never rejects, if it still uses the memory until then
  * @publicApi
  */
 export type TakePiece = (memory: Buffer, start: number, end: number) => boolean | Promise<boolean>;
@@ -35,18 +35,18 @@ export type TakePiece = (memory: Buffer, start: number, end: number) => boolean 
  */
 export interface Capture {
   /**
-   * The pcapng stream, in pieces whose boundaries mean nothing. A piece belongs to the reader only until it requests
+   * The pcapng stream, in chunks whose boundaries mean nothing. A chunk belongs to the reader only until it requests
    * the next one: then the provider may reuse its memory. Nothing is produced ahead of the reader, except in
    * bounded buffers of the provider. Leaving the loop early ends the capture. May be iterated once.
    */
   readonly chunks: AsyncIterable<Uint8Array>;
   /**
-   * Optional, for providers of many pieces: passes the pieces of `chunks` to `take` as they arrive, without a promise
-   * per piece, and waits while a piece is in use. Only one of `chunks` and `deliver` is used, and once. Settles after
-   * the last piece, or when `take` wants no more, which ends the capture.
+   * Optional, for providers of many chunks: passes the chunks of `chunks` to `take` as they arrive, without a promise
+   * per chunk, and waits while a chunk is in use. Only one of `chunks` and `deliver` is used, and once. Settles after
+   * the last chunk, or when `take` wants no more, which ends the capture.
    */
   deliver?(take: TakePiece): Promise<void>;
-  /** Why it ended; settles after the last piece, never rejects. */
+  /** Why it ended; settles after the last chunk, never rejects. */
   readonly end: Promise<CaptureEnd>;
   /** Asks for the end: what was captured so far and the statistics are still delivered, then the stream ends. */
   stop(): void;

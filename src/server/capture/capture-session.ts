@@ -10,7 +10,7 @@ import type { CaptureOpener } from './capture-opener.js';
 import type { Capture, TakePiece } from './capture-provider.js';
 import type { CaptureMaxima } from './request/capture-limits.js';
 import { hasContainerHeader, parseCaptureRequest, type CaptureRequest } from './request/capture-request.js';
-import type { CaptureSlot, CaptureSlots } from './request/capture-slots.js';
+import type { CaptureSlot, CaptureSlots } from './capture-slots.js';
 import { SHUTTING_DOWN, closeReason, closingForEnd, closingForError } from './close-codes.js';
 import type { Closing } from './close-codes.js';
 import { releaseCaptureId, takeCaptureId } from './capture-id.js';
@@ -151,8 +151,8 @@ export class CaptureSession implements ObservedSession {
   }
 
   /**
-   * Sends the stream, and requests the next piece when the kernel has accepted the last one: then the provider may
-   * reuse the memory, and for a client that does not read one piece is buffered, not a queue.
+   * Sends the stream, and requests the next chunk when the kernel has accepted the last one: then the provider may
+   * reuse the memory, and for a client that does not read one chunk is buffered, not a queue.
    */
   private async send(capture: Capture): Promise<void> {
     if (capture.deliver) return capture.deliver(this.take);
@@ -170,10 +170,10 @@ export class CaptureSession implements ObservedSession {
     return this.messages.send(memory, start, end);
   };
 
-  /** Called before a piece is accepted: a close may come in between, and is sent after the piece. */
-  private count(piece: Uint8Array): void {
-    this.ending?.push(piece);
-    this.bytesSent += piece.byteLength;
+  /** Called before a chunk is accepted: a close may come in between, and is sent after the chunk. */
+  private count(chunk: Uint8Array): void {
+    this.ending?.push(chunk);
+    this.bytesSent += chunk.byteLength;
   }
 
   /** Cancels an opening in progress; a capture that waits for packets must wake up. */

@@ -11,7 +11,7 @@ import type { UpgradeGatewayOptions } from '../http/upgrade-ws-adapter.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureSession, type SessionServices } from './capture-session.js';
-import { CaptureSlots } from './request/capture-slots.js';
+import { CaptureSlots } from './capture-slots.js';
 import { ClientLiveness } from './liveness/client-liveness.js';
 import { originPolicy } from '../http/browser-policy.js';
 import { clientOf } from '../http/client-address.js';

@@ -9,7 +9,7 @@ import { OperationsModule } from '../operations/operations.module.js';
 import { CaptureProvider } from './capture-provider.js';
 import { CaptureModule } from './capture.module.js';
 import { NetnsResolver } from './resolve/netns-resolver.js';
-import { TableNetnsResolver } from './resolve/table-netns-resolver.js';
+import { DirectoryNetnsResolver } from './resolve/directory-netns-resolver.js';
 
 class OwnProvider extends CaptureProvider {
   override open = () => Promise.reject(new Error('not used'));
@@ -60,7 +60,7 @@ describe('CaptureModule', () => {
     try {
       const team = app.get(TeamService, { strict: false });
       expect(team.provider).toBeInstanceOf(provider);
-      expect(team.resolver).toBeInstanceOf(TableNetnsResolver);
+      expect(team.resolver).toBeInstanceOf(DirectoryNetnsResolver);
     } finally {
       await app.close();
     }

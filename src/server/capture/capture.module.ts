@@ -12,9 +12,9 @@ import { CaptureProvider } from './capture-provider.js';
 import { CaptureController } from './capture.controller.js';
 import { CaptureGateway } from './capture.gateway.js';
 import { ClientLiveness, LivenessTiming } from './liveness/client-liveness.js';
-import { CaptureSlots } from './request/capture-slots.js';
+import { CaptureSlots } from './capture-slots.js';
 import { NetnsResolver } from './resolve/netns-resolver.js';
-import { TableNetnsResolver } from './resolve/table-netns-resolver.js';
+import { DirectoryNetnsResolver } from './resolve/directory-netns-resolver.js';
 
 /**
  * The ports that a team may replace; those that are absent keep their default.
@@ -104,7 +104,7 @@ const ENGINES: Factory<CaptureProvider> = {
 
 const TABLE: Factory<NetnsResolver> = {
   useFactory: (directory: TargetDirectory, metrics: CaptureMetrics) =>
-    new TableNetnsResolver(directory, metrics),
+    new DirectoryNetnsResolver(directory, metrics),
   inject: [TargetDirectory, CaptureMetrics],
 };
 

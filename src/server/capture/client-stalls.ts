@@ -13,7 +13,7 @@ const POLL_INTERVAL_MS = 1_000;
 
 /**
  * Counts clients that do not read: bytes wait in this process, and since the last poll the kernel has not accepted a
- * whole piece of at most 256 KiB. All clients are polled, so that nothing is added to the path of their streams.
+ * whole chunk of at most 256 KiB. All clients are polled, so that nothing is added to the path of their streams.
  */
 export class ClientStalls {
   private readonly watched = new Map<Connection, Watched>();

@@ -47,13 +47,18 @@ export const ENDS: readonly (readonly [cause: ClosingCause, code: number])[] = [
   ['internal', CLOSE_CODES.internal],
 ];
 
-/** RFC 6455, 7.4.1; sent by the websocket library. */
-const MESSAGE_TOO_BIG = ['message-too-big', 1009] as const;
+/** Sent by the websocket library for frames that violate the protocol or exceed a limit; RFC 6455, 7.4.1. */
+const REJECTED_FRAMES = [
+  ['protocol-error', 1002],
+  ['invalid-utf-8', 1007],
+  ['too-many-fragments', 1008],
+  ['message-too-big', 1009],
+] as const;
 
 /** Every way in which this service closes a websocket. */
 export const CLOSINGS: readonly (readonly [cause: string, code: number])[] = [
   ...ENDS,
-  MESSAGE_TOO_BIG,
+  ...REJECTED_FRAMES,
   ...REFUSALS,
 ];
 

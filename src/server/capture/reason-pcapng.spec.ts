@@ -52,10 +52,10 @@ function interfaceDescription(): Buffer {
   return block(INTERFACE_DESCRIPTION_BLOCK, Buffer.from('0100000000000000', 'hex'));
 }
 
-/** The ending of a stream that was sent in these pieces. */
-function endingAfter(...pieces: Uint8Array[]): Buffer | undefined {
+/** The ending of a stream that was sent in these chunks. */
+function endingAfter(...chunks: Uint8Array[]): Buffer | undefined {
   const ending = new StreamEnding();
-  for (const piece of pieces) ending.push(piece);
+  for (const chunk of chunks) ending.push(chunk);
   return ending.blocks(REASON);
 }
 
@@ -100,8 +100,8 @@ describe('refusalPcapng', () => {
 });
 
 describe('StreamEnding', () => {
-  const pieces = [sectionHeader(), interfaceDescription(), packet(), interfaceDescription(), packet()];
-  const stream = Buffer.concat(pieces);
+  const chunks = [sectionHeader(), interfaceDescription(), packet(), interfaceDescription(), packet()];
+  const stream = Buffer.concat(chunks);
 
   it('appends a packet with the reason to a running stream', () => {
     const begun = Buffer.concat([sectionHeader(), interfaceDescription(), packet()]);
@@ -130,7 +130,7 @@ describe('StreamEnding', () => {
   it('appends blocks at block boundaries only, however the stream is divided', () => {
     const boundaries = new Set([0]);
     let end = 0;
-    for (const piece of pieces) boundaries.add((end += piece.length));
+    for (const chunk of chunks) boundaries.add((end += chunk.length));
     for (let cut = 0; cut <= stream.length; cut++) {
       const ending = new StreamEnding();
       ending.push(stream.subarray(0, cut));
@@ -140,7 +140,7 @@ describe('StreamEnding', () => {
     }
   });
 
-  it.each([1, 2, 3, 5, 7, 11, 64])('understands a stream in pieces of %i bytes', (size) => {
+  it.each([1, 2, 3, 5, 7, 11, 64])('understands a stream in chunks of %i bytes', (size) => {
     const cut: Buffer[] = [];
     for (let at = 0; at < stream.length; at += size) cut.push(stream.subarray(at, at + size));
     expect(typesOf(endingAfter(...cut))).toEqual([ENHANCED_PACKET_BLOCK]);

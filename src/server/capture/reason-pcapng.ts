@@ -35,9 +35,9 @@ export class StreamEnding {
     { skipPackets: true },
   );
 
-  /** Notes the next piece of the stream, divided anywhere; keeps no reference to it. */
-  push(piece: Uint8Array): void {
-    this.reader.push(piece);
+  /** Notes the next chunk of the stream, divided anywhere; keeps no reference to it. */
+  push(chunk: Uint8Array): void {
+    this.reader.push(chunk);
   }
 
   /**

@@ -11,7 +11,7 @@ const GREETING = 'the capture spec\n';
 /** More than the socket and the read buffer hold together. */
 const PLENTY = Buffer.alloc(4 * 1024 * 1024, 'packets ');
 /** Less than a unix socket holds. */
-const MAX_PIECE_BYTES = 32 * 1024;
+const MAX_CHUNK_BYTES = 32 * 1024;
 const THE_END = { code: 'stopped', message: 'stopped' } as const;
 
 describe('EngineCapture', () => {
@@ -25,7 +25,7 @@ describe('EngineCapture', () => {
     server = createServer().listen(path);
     const connection = once(server, 'connection');
     capture = new EngineCapture(
-      { path, greeting: GREETING, maxPieceBytes: MAX_PIECE_BYTES },
+      { path, greeting: GREETING, maxChunkBytes: MAX_CHUNK_BYTES },
       { stop: () => undefined, onOver: () => undefined },
     );
     [engine] = (await connection) as [Socket];
@@ -44,21 +44,21 @@ describe('EngineCapture', () => {
     capture.onEnded(THE_END);
   };
 
-  it('delivers every byte, including those that arrived before the delivery began, with room before each piece', async () => {
+  it('delivers every byte, including those that arrived before the delivery began, with room before each chunk', async () => {
     engine.write(PLENTY, endOfEngine);
     await new Promise((resolve) => setTimeout(resolve, 100));
-    const pieces: Buffer[] = [];
+    const chunks: Buffer[] = [];
     await capture.deliver((memory, start, end) => {
       memory.fill(0xff, start - 10, start);
-      pieces.push(Buffer.from(memory.subarray(start, end)));
-      return pieces.length % 2 === 0 || Promise.resolve(true);
+      chunks.push(Buffer.from(memory.subarray(start, end)));
+      return chunks.length % 2 === 0 || Promise.resolve(true);
     });
-    expect(Buffer.concat(pieces).equals(PLENTY)).toBe(true);
-    expect(Math.max(...pieces.map(({ length }) => length))).toBe(MAX_PIECE_BYTES);
+    expect(Buffer.concat(chunks).equals(PLENTY)).toBe(true);
+    expect(Math.max(...chunks.map(({ length }) => length))).toBe(MAX_CHUNK_BYTES);
     expect(await capture.end).toMatchObject(THE_END);
   });
 
-  it('waits while a piece is in use: its memory is not reused and nothing is read ahead', async () => {
+  it('waits while a chunk is in use: its memory is not reused and nothing is read ahead', async () => {
     engine.write(PLENTY, endOfEngine);
     const kept = Promise.withResolvers<boolean>();
     const first = Promise.withResolvers<Buffer>();
@@ -68,11 +68,11 @@ describe('EngineCapture', () => {
       taken += end - start;
       return kept.promise;
     });
-    const piece = await first.promise;
-    const before = Buffer.from(piece);
+    const chunk = await first.promise;
+    const before = Buffer.from(chunk);
     await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(taken).toBe(piece.length);
-    expect(piece.equals(before)).toBe(true);
+    expect(taken).toBe(chunk.length);
+    expect(chunk.equals(before)).toBe(true);
     expect(engine.writableLength).toBeGreaterThan(0);
     kept.resolve(true);
     await delivered;
@@ -82,7 +82,7 @@ describe('EngineCapture', () => {
   it.each<[string, ReturnType<TakePiece>]>([
     ['synchronously', false],
     ['later', Promise.resolve(false)],
-  ])('ends the capture when no more pieces are wanted, decided %s', async (_, answer) => {
+  ])('ends the capture when no more chunks are wanted, decided %s', async (_, answer) => {
     engine.write(PLENTY);
     const hungUp = new Promise((resolve) => engine.once('close', resolve));
     await capture.deliver(() => answer);
@@ -92,17 +92,17 @@ describe('EngineCapture', () => {
 
   it('gives a reader of chunks every byte, then ends', async () => {
     engine.write(PLENTY, endOfEngine);
-    const pieces: Buffer[] = [];
-    for await (const piece of capture.chunks) pieces.push(Buffer.from(piece));
-    expect(Buffer.concat(pieces).equals(PLENTY)).toBe(true);
+    const chunks: Buffer[] = [];
+    for await (const chunk of capture.chunks) chunks.push(Buffer.from(chunk));
+    expect(Buffer.concat(chunks).equals(PLENTY)).toBe(true);
   });
 
-  it('ends the loop of a reader whose capture is aborted while it has a piece', async () => {
+  it('ends the loop of a reader whose capture is aborted while it has a chunk', async () => {
     const abort = new AbortController();
     capture.whenStarted(abort.signal).catch(() => undefined);
     engine.write(PLENTY);
-    for await (const piece of capture.chunks) {
-      expect(piece.length).toBeGreaterThan(0);
+    for await (const chunk of capture.chunks) {
+      expect(chunk.length).toBeGreaterThan(0);
       abort.abort();
       await capture.end;
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -22,7 +22,7 @@ export interface CaptureSource {
   /** First line of the connection: the capture spec. */
   readonly greeting: string;
   /** Maximum number of bytes per read. */
-  readonly maxPieceBytes: number;
+  readonly maxChunkBytes: number;
 }
 
 interface Controls {
@@ -35,8 +35,8 @@ interface Controls {
 /**
  * One capture of an engine, from the server's point of view.
  *
- * Nothing is read ahead: the next piece is read when the previous one is done with, always into the same memory. While
- * pieces are not taken, the engine waits.
+ * Nothing is read ahead: the next chunk is read when the previous one is done with, always into the same memory. While
+ * chunks are not taken, the engine waits.
  */
 export class EngineCapture implements Capture {
   readonly end: Promise<CaptureEnd>;
@@ -47,17 +47,17 @@ export class EngineCapture implements Capture {
   private readonly delivered = Promise.withResolvers<void>();
   private readonly acceptTimer: NodeJS.Timeout;
   private take?: TakePiece;
-  /** Bytes in `memory` that arrived before anybody took pieces. */
+  /** Bytes in `memory` that arrived before anybody took chunks. */
   private untakenBytes = 0;
 
   constructor(
-    { path, greeting, maxPieceBytes }: CaptureSource,
+    { path, greeting, maxChunkBytes }: CaptureSource,
     private readonly controls: Controls,
   ) {
     this.end = this.ending.promise;
     this.start.promise.catch(() => undefined); // `whenStarted` rejects with it
     this.acceptTimer = setTimeout(() => this.onNotAccepted(), ACCEPT_TIMEOUT_MS);
-    this.memory = Buffer.allocUnsafeSlow(HEADER_ROOM_BYTES + maxPieceBytes);
+    this.memory = Buffer.allocUnsafeSlow(HEADER_ROOM_BYTES + maxChunkBytes);
     this.socket = connect({
       path,
       onread: { buffer: this.memory.subarray(HEADER_ROOM_BYTES), callback: (bytes) => this.onRead(bytes) },
@@ -89,12 +89,12 @@ export class EngineCapture implements Capture {
   }
 
   get chunks(): AsyncIterable<Uint8Array> {
-    const pieces = this.iterate();
+    const chunks = this.iterate();
     const leave = (): Promise<IteratorResult<Uint8Array, void>> => {
-      this.stopReading(); // a generator that has not begun, or awaits a piece, would not notice
-      return pieces.return();
+      this.stopReading(); // a generator that has not begun, or awaits a chunk, would not notice
+      return chunks.return();
     };
-    return { [Symbol.asyncIterator]: () => ({ next: () => pieces.next(), return: leave }) };
+    return { [Symbol.asyncIterator]: () => ({ next: () => chunks.next(), return: leave }) };
   }
 
   stop(): void {
@@ -161,7 +161,7 @@ export class EngineCapture implements Capture {
   }
 
   /**
-   * Pausing and resuming a socket costs system calls, so it keeps reading as long as pieces are taken synchronously.
+   * Pausing and resuming a socket costs system calls, so it keeps reading as long as chunks are taken synchronously.
    *
    * @returns whether to keep reading
    */
@@ -177,7 +177,7 @@ export class EngineCapture implements Capture {
     return false;
   }
 
-  /** The pieces of `deliver`, for readers that ask for one piece after the other. */
+  /** The chunks of `deliver`, for readers that ask for one chunk after the other. */
   private async *iterate(): AsyncGenerator<Uint8Array, void> {
     let arrived = Promise.withResolvers<Uint8Array | undefined>();
     let takeNext: ((more: boolean) => void) | undefined;
@@ -191,9 +191,9 @@ export class EngineCapture implements Capture {
       arrived.resolve(undefined);
     });
     try {
-      for (let piece = await arrived.promise; piece; piece = await arrived.promise) {
-        yield piece;
-        if (isOver) return; // the connection was closed while the reader had the piece
+      for (let chunk = await arrived.promise; chunk; chunk = await arrived.promise) {
+        yield chunk;
+        if (isOver) return; // the connection was closed while the reader had the chunk
         arrived = Promise.withResolvers();
         takeNext?.(true);
       }

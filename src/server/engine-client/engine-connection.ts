@@ -19,7 +19,7 @@ import { EngineCapture } from './engine-capture.js';
 const RECONNECT_MS = 100;
 
 /** A unix socket holds less, so one read takes everything that has arrived. */
-const DEFAULT_MAX_PIECE_BYTES = 256 * 1024;
+const DEFAULT_MAX_CHUNK_BYTES = 256 * 1024;
 
 /** An engine under load answers a few milliseconds late; Prometheus does not wait long for metrics. */
 const REPORT_TIMEOUT_MS = 500;
@@ -47,11 +47,11 @@ export class EngineConnection {
 
   /**
    * @param path of the engine's unix socket
-   * @param maxPieceBytes maximum number of bytes of a capture that are read before its reader is done with them
+   * @param maxChunkBytes maximum number of bytes of a capture that are read before its reader is done with them
    */
   constructor(
     private readonly path: string,
-    private readonly maxPieceBytes = DEFAULT_MAX_PIECE_BYTES,
+    private readonly maxChunkBytes = DEFAULT_MAX_CHUNK_BYTES,
   ) {}
 
   get connected(): boolean {
@@ -116,9 +116,9 @@ export class EngineConnection {
       const message = `nif: the names of ${spec.interfaces.length} interfaces are too long`;
       throw new CaptureError('invalid-request', message);
     }
-    const { path, maxPieceBytes } = this;
+    const { path, maxChunkBytes } = this;
     const capture = new EngineCapture(
-      { path, greeting, maxPieceBytes },
+      { path, greeting, maxChunkBytes },
       {
         stop: () => this.request({ type: 'stop', captureId }),
         onOver: () => {

@@ -67,5 +67,5 @@ export function addEngineMetrics(engines: readonly MeasuredEngine[], { registry 
     (_, report) => report?.totals.dropped,
   );
   add(Gauge, 'ring_bytes', 'Ring memory in use', (_, report) => report?.ringBytes);
-  add(Gauge, 'ring_limit_bytes', 'Maximum ring memory', (_, report) => report?.mostRingBytes);
+  add(Gauge, 'ring_limit_bytes', 'Maximum ring memory', (_, report) => report?.maxRingBytes);
 }

@@ -1,6 +1,6 @@
 import { LOG_FORMATS } from '../logging/log-line.js';
 import { MAX_DURATION_SECONDS, MAX_EXCLUSIONS, MAX_SNAPSHOT_LENGTH } from '../protocol/capture-spec.js';
-import { LEAST_CAPTURE_MEBIBYTES, PACKET_METHODS } from '../protocol/protocol.js';
+import { MIN_CAPTURE_MEBIBYTES, PACKET_METHODS } from '../protocol/protocol.js';
 import { isListOfEndpoints } from '../protocol/tcp-endpoint.js';
 import { list, oneOf, onOrOff, text, wholeNumber, type OptionType } from './option-type.js';
 import { canonicalOrigin } from './web-origin.js';
@@ -354,10 +354,10 @@ export const OPTION_RULES: readonly OptionRule[] = [
   {
     fields: ['ringMemoryMebibytes', 'maxCaptures'],
     isMet: ({ ringMemoryMebibytes, maxCaptures }) =>
-      !(Number(ringMemoryMebibytes) < LEAST_CAPTURE_MEBIBYTES * Number(maxCaptures)),
+      !(Number(ringMemoryMebibytes) < MIN_CAPTURE_MEBIBYTES * Number(maxCaptures)),
     problem: ([ringMemory, maxCaptures], values) =>
-      `${ringMemory} must be at least ${LEAST_CAPTURE_MEBIBYTES * Number(values['maxCaptures'])} MiB, not ` +
-      `${String(values['ringMemoryMebibytes'])} MiB: ${LEAST_CAPTURE_MEBIBYTES} MiB for each of the ` +
+      `${ringMemory} must be at least ${MIN_CAPTURE_MEBIBYTES * Number(values['maxCaptures'])} MiB, not ` +
+      `${String(values['ringMemoryMebibytes'])} MiB: ${MIN_CAPTURE_MEBIBYTES} MiB for each of the ` +
       `${String(values['maxCaptures'])} captures that ${maxCaptures} allows`,
   },
   {

@@ -52,8 +52,8 @@ describe('parseLinkMessages', () => {
       message(DONE, Buffer.alloc(4)),
     ]);
     expect([...parseLinkMessages(datagram)]).toEqual([
-      { type: 'present', interface: { index: 1, name: 'lo', up: true, largestPacketBytes: 65_536 } },
-      { type: 'present', interface: { index: 7, name: 'eth0,é', up: false, largestPacketBytes: 65_536 } },
+      { type: 'present', interface: { index: 1, name: 'lo', up: true, maxPacketBytes: 65_536 } },
+      { type: 'present', interface: { index: 7, name: 'eth0,é', up: false, maxPacketBytes: 65_536 } },
       { type: 'gone', index: 9 },
       { type: 'dump-done' },
     ]);

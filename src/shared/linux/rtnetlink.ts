@@ -39,7 +39,7 @@ export interface Interface {
   /** Administratively up: packets can be captured. */
   readonly up: boolean;
   /** Approximate maximum size of a packet, in bytes: 64 KiB, or more with "BIG TCP". */
-  readonly largestPacketBytes: number;
+  readonly maxPacketBytes: number;
 }
 
 export type LinkEvent =
@@ -160,14 +160,12 @@ function parseLink(payload: Buffer): LinkEvent | undefined {
   const index = payload.readInt32LE(4);
   const up = (payload.readUInt32LE(8) & IFF_UP) !== 0;
   let name: string | undefined;
-  let largestPacketBytes = 0;
+  let maxPacketBytes = 0;
   for (const { type, value } of attributes(payload.subarray(LINK_HEADER_BYTES))) {
     if (type === IFLA_IFNAME) name = value.toString('utf8', 0, value.length - 1); // without the NUL at its end
-    if (IFLA_SIZES.has(type)) largestPacketBytes = Math.max(largestPacketBytes, value.readUInt32LE(0));
+    if (IFLA_SIZES.has(type)) maxPacketBytes = Math.max(maxPacketBytes, value.readUInt32LE(0));
   }
-  return name === undefined
-    ? undefined
-    : { type: 'present', interface: { index, name, up, largestPacketBytes } };
+  return name === undefined ? undefined : { type: 'present', interface: { index, name, up, maxPacketBytes } };
 }
 
 /** The attributes after the fixed part of a message; see rtnetlink(7), struct rtattr. */

@@ -21,7 +21,7 @@ export const ROLE_CAPABILITIES: Readonly<Record<Role, readonly CapabilityName[]>
   'filter compiler': [],
 };
 
-/** Where root has been given up. User 0 owns most files of the host, even without any capability. */
+/** Roles that have dropped root. User 0 owns most files of the host, even without any capability. */
 const NEVER_ROOT: readonly Role[] = ['supervisor', 'server'];
 
 /**

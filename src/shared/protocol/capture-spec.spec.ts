@@ -23,9 +23,9 @@ describe('validateCaptureSpec', () => {
       interfaces: ['lo'],
       snapshotLength: 262_144,
       limits: {
-        duration: { atMost: 2_000_000, setBy: 'service' },
-        bytes: { atMost: Number.MAX_SAFE_INTEGER, setBy: 'request' },
-        packets: { atMost: 1, setBy: 'request' },
+        duration: { max: 2_000_000, setBy: 'service' },
+        bytes: { max: Number.MAX_SAFE_INTEGER, setBy: 'request' },
+        packets: { max: 1, setBy: 'request' },
       },
     };
     expect(validateCaptureSpec(spec)).toEqual(spec);
@@ -36,12 +36,12 @@ describe('validateCaptureSpec', () => {
     ['a snapshot length of 0', { ...GOOD, snapshotLength: 0 }],
     ['a snapshot length beyond libpcap’s', { ...GOOD, snapshotLength: 262_145 }],
     ['limits that are not an object', { ...GOOD, limits: 5 }],
-    ['a limit that does not say who set it', { ...GOOD, limits: { packets: { atMost: 5 } } }],
-    ['a limit of 0', { ...GOOD, limits: { bytes: { atMost: 0, setBy: 'request' } } }],
-    ['a limit that is a string', { ...GOOD, limits: { packets: { atMost: '5', setBy: 'service' } } }],
+    ['a limit that does not say who set it', { ...GOOD, limits: { packets: { max: 5 } } }],
+    ['a limit of 0', { ...GOOD, limits: { bytes: { max: 0, setBy: 'request' } } }],
+    ['a limit that is a string', { ...GOOD, limits: { packets: { max: '5', setBy: 'service' } } }],
     [
       'a duration longer than a Node.js timer',
-      { ...GOOD, limits: { duration: { atMost: 2_000_001, setBy: 'request' } } },
+      { ...GOOD, limits: { duration: { max: 2_000_001, setBy: 'request' } } },
     ],
     ['nothing', undefined],
     ['a string', 'spec'],

@@ -51,7 +51,7 @@ export type TcpEndpoint =
 /** A limit, and who set it: the reason of the end names the latter. */
 export interface CaptureLimit {
   /** A positive integer. */
-  readonly atMost: number;
+  readonly max: number;
   readonly setBy: 'request' | 'service';
 }
 
@@ -198,10 +198,10 @@ function validateLimits(value: unknown): CaptureLimits {
   };
 }
 
-function validateLimit(value: unknown, name: string, max?: number): CaptureLimit {
-  const { atMost, setBy } = asRecord(value, name);
+function validateLimit(value: unknown, name: string, largestMax?: number): CaptureLimit {
+  const { max, setBy } = asRecord(value, name);
   if (setBy !== 'request' && setBy !== 'service') throw invalid(name, 'does not say who set it');
-  return { atMost: positiveInteger(atMost, name, max), setBy };
+  return { max: positiveInteger(max, name, largestMax), setBy };
 }
 
 function ipAddress(value: unknown): string {

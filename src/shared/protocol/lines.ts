@@ -4,12 +4,12 @@ const NEWLINE = 0x0a;
 
 /** Splits a stream of bytes into lines. */
 export class LineReader {
-  private pieces: Buffer[] = [];
-  private pieceBytes = 0;
+  private parts: Buffer[] = [];
+  private partBytes = 0;
 
   /** Whether a line has begun and its newline has not arrived yet. */
   get isWithinLine(): boolean {
-    return this.pieceBytes > 0;
+    return this.partBytes > 0;
   }
 
   /**
@@ -21,20 +21,20 @@ export class LineReader {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
       this.keep(chunk.subarray(start, end));
-      lines.push(Buffer.concat(this.pieces).toString('utf8'));
-      this.pieces = [];
-      this.pieceBytes = 0;
+      lines.push(Buffer.concat(this.parts).toString('utf8'));
+      this.parts = [];
+      this.partBytes = 0;
       start = end + 1;
     }
     this.keep(chunk.subarray(start));
     return lines;
   }
 
-  private keep(piece: Buffer): void {
-    this.pieceBytes += piece.length;
-    if (this.pieceBytes > MAX_LINE_BYTES) {
+  private keep(part: Buffer): void {
+    this.partBytes += part.length;
+    if (this.partBytes > MAX_LINE_BYTES) {
       throw new RangeError(`a line is longer than ${MAX_LINE_BYTES} bytes`);
     }
-    this.pieces.push(piece);
+    this.parts.push(part);
   }
 }

@@ -17,7 +17,7 @@ export const PROTOCOL_VERSION = 3;
 export const MAX_LINE_BYTES = 512 * 1024;
 
 /** Ring memory that is reserved for each capture, in MiB: two rings of the smallest useful size. */
-export const LEAST_CAPTURE_MEBIBYTES = 2;
+export const MIN_CAPTURE_MEBIBYTES = 2;
 
 /** How packets are taken from the kernel: `ring` where the type of the interface allows that, else libpcap. */
 export const PACKET_METHODS = ['ring', 'libpcap'] as const;
@@ -56,7 +56,7 @@ export interface EngineReport {
   /** Ring memory in use. */
   readonly ringBytes: number;
   /** Maximum ring memory. */
-  readonly mostRingBytes: number;
+  readonly maxRingBytes: number;
 }
 
 /** Why an engine cannot capture, as a readable sentence, and which of its requirements is not met. */

@@ -152,7 +152,7 @@ describe('LivenessProbe', () => {
     expect(client.live(200)).toBeLessThanOrEqual(90 - 26);
   });
 
-  it('does not mistake a piece that the kernel accepts late for a sign of life', () => {
+  it('does not mistake a chunk that the kernel accepts late for a sign of life', () => {
     const client = simulated({ waitingBytes: 200_000, acceptedBytes: 4e6, acknowledgedBytes: 3e6 });
     client.live(30);
     // Counted as accepted only now, although the kernel held it before.

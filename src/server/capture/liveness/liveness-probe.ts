@@ -23,8 +23,8 @@ export interface Connection {
  *
  * - Bytes that the peer's kernel acknowledges were received by a host that exists. As long as nothing else waits, pings
  *   are sent repeatedly, so that there is always something to acknowledge.
- * - Acknowledged bytes are those that the kernel accepted less those that it still holds. Part of a piece that is just
- *   being written may be held but not yet counted as accepted, so the difference may lag by that piece: only a new
+ * - Acknowledged bytes are those that the kernel accepted less those that it still holds. Part of a chunk that is just
+ *   being written may be held but not yet counted as accepted, so the difference may lag by that chunk: only a new
  *   maximum is progress.
  * - A peer with a zero window acknowledges nothing new, but its kernel answers window probes. One probe may be lost,
  *   and the next one is sent after twice the time: only two unanswered probes are silence.

@@ -14,9 +14,9 @@ describe('The limits of a capture', () => {
   it('are those of the request when the service sets none, or greater ones', () => {
     const requested = requesting({ duration: '5', 'max-bytes': '6', 'max-packets': '7', snaplen: '8' });
     const limits = {
-      duration: { atMost: 5, setBy: 'request' },
-      bytes: { atMost: 6, setBy: 'request' },
-      packets: { atMost: 7, setBy: 'request' },
+      duration: { max: 5, setBy: 'request' },
+      bytes: { max: 6, setBy: 'request' },
+      packets: { max: 7, setBy: 'request' },
     };
     expect(parseLimits(requested, {})).toEqual({ limits, snapshotLength: 8 });
     const maxima = { maxDurationSeconds: 6, maxBytes: 6, maxPackets: 70, maxSnapshotLength: 9 };
@@ -26,9 +26,9 @@ describe('The limits of a capture', () => {
   it('are those of the service when the request sets none, or greater ones', () => {
     const maxima = { maxDurationSeconds: 5, maxBytes: 6, maxPackets: 7, maxSnapshotLength: 8 };
     const limits = {
-      duration: { atMost: 5, setBy: 'service' },
-      bytes: { atMost: 6, setBy: 'service' },
-      packets: { atMost: 7, setBy: 'service' },
+      duration: { max: 5, setBy: 'service' },
+      bytes: { max: 6, setBy: 'service' },
+      packets: { max: 7, setBy: 'service' },
     };
     expect(parseLimits(requesting({}), maxima)).toEqual({ limits, snapshotLength: 8 });
     const requested = requesting({ duration: '6', 'max-bytes': '60', 'max-packets': '8', snaplen: '9' });

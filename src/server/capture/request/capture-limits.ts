@@ -43,7 +43,7 @@ export function parseLimits(
   const limits = { ...(duration && { duration }), ...(bytes && { bytes }), ...(packets && { packets }) };
   return {
     ...(Object.keys(limits).length > 0 && { limits }),
-    ...(snapshotLength && { snapshotLength: snapshotLength.atMost }),
+    ...(snapshotLength && { snapshotLength: snapshotLength.max }),
   };
 }
 
@@ -60,7 +60,5 @@ function parseLimit(name: LimitParameter, text: string | undefined): number | un
 
 function smaller(requested = Infinity, allowed = Infinity): CaptureLimit | undefined {
   if (requested === Infinity && allowed === Infinity) return undefined;
-  return requested <= allowed
-    ? { atMost: requested, setBy: 'request' }
-    : { atMost: allowed, setBy: 'service' };
+  return requested <= allowed ? { max: requested, setBy: 'request' } : { max: allowed, setBy: 'service' };
 }

@@ -28,7 +28,7 @@ const CONTAINER = '{"netns":5,"name":"web","network-interfaces":["eth0","eth1"]}
 const BARE = { netns: 4026531840, prefix: '', type: '', nodeName: '', interfaces: [] };
 
 function limitsOf(duration: number, bytes: number, packets: number): CaptureLimits {
-  const limit = (atMost: number): CaptureLimit => ({ atMost, setBy: 'request' });
+  const limit = (max: number): CaptureLimit => ({ max, setBy: 'request' });
   return { duration: limit(duration), bytes: limit(bytes), packets: limit(packets) };
 }
 

@@ -24,7 +24,7 @@ const MAX_LISTED = 2;
  * | `name` (`netns`), no `pid`   | look-up; second look-up                                    |
  */
 @Injectable()
-export class TableNetnsResolver extends NetnsResolver {
+export class DirectoryNetnsResolver extends NetnsResolver {
   /** @param metrics measures how long look-ups take */
   constructor(
     private readonly directory: TargetDirectory,

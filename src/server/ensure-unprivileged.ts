@@ -5,15 +5,15 @@ import type { ServerEnvironment } from '../shared/supervisor-link/supervisor-lin
 import { HttpAdapter } from './http/http-adapter.js';
 
 /**
- * Drops what privileges this process still has and checks that none are left. Called before the application is created,
- * so that none of its modules ever runs with privileges; their code has been loaded by then.
+ * Drops root if the supervisor could not do so before, and checks that this process has no privileges. Called before the
+ * application is created, so that none of its modules ever runs with privileges; their code has been loaded by then.
  *
  * @throws ExcessPrivilegesError
  */
-export async function dropPrivileges({ become, supervised }: ServerEnvironment): Promise<void> {
+export async function ensureUnprivileged({ become, supervised }: ServerEnvironment): Promise<void> {
   if (become) {
     await loadNestCompletely();
-    giveUpRoot(become);
+    dropRoot(become);
   }
   if (supervised) assertPrivileges('server');
 }
@@ -37,7 +37,7 @@ async function loadNestCompletely(): Promise<void> {
  * Becomes an ordinary user, irrevocably. All threads of a process that was user 0 lose their capabilities by that: see
  * "Effect of user ID changes on capabilities" in capabilities(7).
  */
-function giveUpRoot({ uid, gid }: { readonly uid: number; readonly gid: number }): void {
+function dropRoot({ uid, gid }: { readonly uid: number; readonly gid: number }): void {
   process.setgroups?.([]);
   process.setgid?.(gid);
   process.setuid?.(uid);

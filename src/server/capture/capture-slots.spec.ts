@@ -1,4 +1,4 @@
-import { CaptureConfig } from '../../config/capture.config.js';
+import { CaptureConfig } from '../config/capture.config.js';
 import { CaptureSlots } from './capture-slots.js';
 
 const TOO_MANY = 'too-many-captures';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { CaptureConfig } from '../../config/capture.config.js';
-import { CaptureError } from '../../../shared/protocol/capture-error.js';
+import { CaptureConfig } from '../config/capture.config.js';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
 import { clientNetwork } from './client-network.js';
 
 /** The right to run one capture. */

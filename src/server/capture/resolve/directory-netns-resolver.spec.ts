@@ -10,7 +10,7 @@ import {
 import type { NetnsReference } from '../../../shared/protocol/capture-spec.js';
 import { CaptureError } from '../../../shared/protocol/capture-error.js';
 import type { CaptureTarget } from '../request/capture-request.js';
-import { TableNetnsResolver } from './table-netns-resolver.js';
+import { DirectoryNetnsResolver } from './directory-netns-resolver.js';
 
 /** Answers the first call with the first list, the second one with the second list, and so on. */
 class MemoryDirectory extends TargetDirectory {
@@ -57,7 +57,7 @@ async function walk(directory: TargetDirectory, target: Partial<CaptureTarget>) 
   const targets: CaptureTarget[] = [];
   let error: unknown;
   try {
-    for await (const candidate of new TableNetnsResolver(directory).candidates(
+    for await (const candidate of new DirectoryNetnsResolver(directory).candidates(
       { ...CLIENT, ...target },
       NEVER,
     )) {
@@ -71,11 +71,11 @@ async function walk(directory: TargetDirectory, target: Partial<CaptureTarget>) 
   return { references, targets, error: error as CaptureError | undefined };
 }
 
-describeNetnsResolver('TableNetnsResolver', (known) => ({
-  resolver: new TableNetnsResolver(new MemoryDirectory([known])),
+describeNetnsResolver('DirectoryNetnsResolver', (known) => ({
+  resolver: new DirectoryNetnsResolver(new MemoryDirectory([known])),
 }));
 
-describe('TableNetnsResolver', () => {
+describe('DirectoryNetnsResolver', () => {
   const found = entry({ netns: 200, pid: 20, startTime: 2000 });
   const looked = { netns: 200, pid: 20, startTime: 2000 };
 
@@ -102,7 +102,7 @@ describe('TableNetnsResolver', () => {
   it('looks nothing up if the reference of the client is good', async () => {
     const directory = new MemoryDirectory([found]);
     const own = { ...CLIENT, netns: 1, pid: 2, startTime: 3, name: 'web' };
-    for await (const candidate of new TableNetnsResolver(directory).candidates(own, NEVER)) {
+    for await (const candidate of new DirectoryNetnsResolver(directory).candidates(own, NEVER)) {
       expect(candidate).toEqual(own);
       break;
     }
@@ -197,7 +197,7 @@ describe('TableNetnsResolver', () => {
   });
 
   it('stops when the client has disconnected', async () => {
-    const resolver = new TableNetnsResolver(new MemoryDirectory([found]));
+    const resolver = new DirectoryNetnsResolver(new MemoryDirectory([found]));
     const candidates = resolver.candidates({ ...CLIENT, name: 'web' }, AbortSignal.abort(new Error('gone')));
     await expect(candidates.next()).rejects.toThrow('gone');
   });
