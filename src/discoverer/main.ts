@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { installCrashHandler, logFormat, ProcessLog } from '../shared/logging/process-log.js';
 import { assertPrivileges } from '../shared/privileges/privileges.js';
 import { isSupervised, onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
+import { exit } from '../shared/threads.js';
 import { DiscovererServer } from './server.js';
 import { Scanner } from './scanner.js';
 
@@ -23,7 +24,7 @@ export async function runDiscoverer(args: string[]): Promise<void> {
     assertPrivileges('discoverer');
     new SupervisorLink();
   }
-  onEndOfService(true, () => process.exit(0));
+  onEndOfService(true, () => exit(0));
 
   const log = new ProcessLog('discoverer', logFormat(values['log-format'], process.stderr.isTTY === true));
   installCrashHandler((level, message, fields) => log.write(level, message, fields));

@@ -3,6 +3,7 @@
  * moves a thread, not a process. It encodes the result, too, so that the main thread only passes bytes on.
  */
 import { parentPort } from 'node:worker_threads';
+import { LOADED } from '../shared/threads.js';
 import { interfaceNames } from './interface-names.js';
 import { Runtimes } from './runtimes/runtimes.js';
 import { encodeResult, scan } from './scan.js';
@@ -20,3 +21,4 @@ parentPort?.on('message', () => {
     (error: unknown) => parentPort?.postMessage({ error: String(error) } satisfies ScanReply),
   );
 });
+parentPort?.postMessage(LOADED);

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { startThread, type StartedThread } from '../shared/threads.js';
 
 /** Reply of the thread, one for each message; what the message contains does not matter. */
 export type ScanReply =
@@ -10,7 +10,7 @@ const TIMEOUT_MS = 15_000;
 
 /** Scans the host in a thread of its own. Only one scan may run at a time: see SingleFlight. */
 export class Scanner {
-  private worker?: Worker;
+  private thread?: StartedThread;
   private problems = new Set<string>();
 
   /** @param log writes one line for the operator */
@@ -21,15 +21,19 @@ export class Scanner {
    * @throws Error when the thread ends or does not reply in time; the next call starts a new thread
    */
   async scan(): Promise<Uint8Array> {
-    const worker = (this.worker ??= this.startWorker());
+    const { worker, loaded } = (this.thread ??= this.startThread());
     const { promise, resolve, reject } = Promise.withResolvers<ScanReply>();
-    const timer = setTimeout(
-      () => reject(new Error(`the thread did not reply within ${TIMEOUT_MS / 1000} s`)),
-      TIMEOUT_MS,
-    );
     const onExit = () => reject(new Error('the thread has ended'));
-    worker.once('message', resolve).once('error', reject).once('exit', onExit);
+    worker.once('error', reject).once('exit', onExit);
+    let timer: NodeJS.Timeout | undefined;
     try {
+      // No timeout before: a thread must not be terminated while it loads, see `exit`.
+      await Promise.race([loaded, promise]);
+      timer = setTimeout(
+        () => reject(new Error(`the thread did not reply within ${TIMEOUT_MS / 1000} s`)),
+        TIMEOUT_MS,
+      );
+      worker.once('message', resolve);
       worker.postMessage('scan');
       const reply = await promise;
       if ('error' in reply) throw new Error(reply.error);
@@ -37,7 +41,7 @@ export class Scanner {
       return reply.document;
     } catch (error) {
       this.log(`cannot scan for targets: ${error instanceof Error ? error.message : String(error)}`);
-      this.worker = undefined;
+      this.thread = undefined;
       void worker.terminate();
       throw error;
     } finally {
@@ -46,17 +50,14 @@ export class Scanner {
     }
   }
 
-  private startWorker(): Worker {
-    const worker = new Worker(new URL('./scan-thread.js', import.meta.url), {
-      // Node does not know the sockets that C functions open, and would warn when they are closed.
-      trackUnmanagedFds: false,
-    });
+  private startThread(): StartedThread {
+    const thread = startThread(new URL('./scan-thread.js', import.meta.url));
     // Between two scans there is no other listener, and an `error` without a listener would end the process.
-    worker.on('error', () => undefined);
-    worker.on('exit', () => {
-      if (this.worker === worker) this.worker = undefined;
+    thread.worker.on('error', () => undefined);
+    thread.worker.on('exit', () => {
+      if (this.thread === thread) this.thread = undefined;
     });
-    return worker;
+    return thread;
   }
 
   /** Logs each problem once, until it has gone and come back. */

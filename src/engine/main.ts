@@ -5,6 +5,7 @@ import { assertPrivileges } from '../shared/privileges/privileges.js';
 import { CapabilitySet } from '../shared/privileges/capabilities.js';
 import { missingForCaptures } from '../shared/privileges/capabilities.js';
 import { isSupervised, onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
+import { exit } from '../shared/threads.js';
 import { CaptureError } from '../shared/protocol/capture-error.js';
 import { PACKET_METHODS, type PacketMethod } from '../shared/protocol/protocol.js';
 import { DEFAULT_RING_LIMITS, RingBudget, ringLimits, shareOf } from './capture/ring-budget.js';
@@ -42,7 +43,7 @@ export async function runEngine(args: string[]): Promise<void> {
     assertPrivileges('engine');
     new SupervisorLink();
   }
-  onEndOfService(true, () => process.exit(0));
+  onEndOfService(true, () => exit(0));
 
   const limits =
     values['max-captures'] && values['ring-memory']

@@ -4,6 +4,7 @@ import { sectionHeaderBlock } from '../../shared/pcapng/blocks.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import { whyNotAnInterfaceName, type CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import type { CaptureTotals, EndCode, PacketMethod } from '../../shared/protocol/protocol.js';
+import { exit } from '../../shared/threads.js';
 import type { OpenCapture } from '../control-connection.js';
 import { CaptureFilter } from '../filter/capture-filter.js';
 import { FilterCompiler } from '../filter/filter-compiler.js';
@@ -37,7 +38,7 @@ export function startCaptures(packetMethod: PacketMethod): OpenCapture {
   const opener = new Opener((error) => {
     // Without its threads the engine cannot capture; the supervisor restarts it.
     log(`an opener thread failed: ${error.stack}`);
-    process.exit(1);
+    exit(1);
   });
   const filterCompiler = new FilterCompiler();
   filterCompiler.warmUp();

@@ -24,6 +24,7 @@ import {
   startPacketRing,
   type PacketRing,
 } from '../ring/packet-ring.js';
+import { LOADED } from '../../shared/threads.js';
 import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
 import type {
   FilterPlace,
@@ -144,3 +145,4 @@ parentPort?.on('message', ({ id, task, argument }: OpenerCall) => {
   }
   parentPort?.postMessage(reply);
 });
+parentPort?.postMessage(LOADED);

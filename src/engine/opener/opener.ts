@@ -1,4 +1,5 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { LOADED, startThread } from '../../shared/threads.js';
 import type { OpenerCall, OpenerReply, OpenerTaskName, OpenerTasks } from './opener-tasks.js';
 
 /** Opening a ring is mostly waiting in the kernel, so several threads open several rings in the time of one. */
@@ -36,10 +37,11 @@ export class Opener {
   /** @param onFailure called when a thread has crashed: the engine cannot open captures any more */
   constructor(onFailure: (error: Error) => void) {
     for (let i = 0; i < THREADS; i++) {
-      // Threads open descriptors for the engine, so Node must not close them when a thread ends.
-      const worker = new Worker(new URL('./opener-thread.js', import.meta.url), { trackUnmanagedFds: false });
+      const { worker } = startThread(new URL('./opener-thread.js', import.meta.url));
       const thread: Thread = { worker, waiting: 0 };
-      worker.on('message', (reply: OpenerReply) => this.settle(thread, reply));
+      worker.on('message', (message: typeof LOADED | OpenerReply) => {
+        if (message !== LOADED) this.settle(thread, message);
+      });
       worker.on('error', onFailure);
       this.threads.push(thread);
     }

@@ -1,3 +1,4 @@
+import { exit } from '../threads.js';
 import { logLine, type LogFields, type LogFormat, type LogLevel } from './log-line.js';
 
 /**
@@ -35,7 +36,7 @@ export function installCrashHandler(
 ): void {
   process.on('uncaughtException', (error) => {
     report('fatal', String(error), { error });
-    process.exit(1);
+    exit(1);
   });
   process.removeAllListeners('warning'); // the listener of Node.js, which prints
   process.on('warning', (warning) => report('warn', String(warning), { error: warning }));
