@@ -19,7 +19,7 @@ export type {
   DiscoveryModuleAsyncOptions,
   DiscoveryModuleOptions,
 } from './server/discovery/discovery.module.js';
-export type { Implementation } from './server/implementation.js';
+export type { Implementation } from './server/provide-port.js';
 export { createApplication } from './server/server.js';
 export { OperationsModule } from './server/operations/operations.module.js';
 export type { OperationsModuleOptions, OperatorAddress } from './server/operations/operator-port.js';

@@ -30,7 +30,7 @@ async function capture({ url, write }: ClientOptions): Promise<number> {
     return 2;
   }
   const counter = new PacketCounter();
-  const progress = new Progress(counter, process.stderr);
+  const progress = new Progress(counter, process.stderr, write === undefined);
   const client = new CaptureClient(url, openOutput(write), counter);
   stopOnSignals(client);
   client.onOpen(() => progress.start());

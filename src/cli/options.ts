@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { describeFlags, flagSyntax, parseFlags, type Flag } from '../shared/config/flags.js';
+import { describeFlags, flagSyntax, parseFlags, type Flag } from '../shared/config/command-line-flags.js';
 
 /** What to capture, and where to write it. */
 export interface ClientOptions {

@@ -1,4 +1,5 @@
-import { PacketCounter } from './progress.js';
+import { jest } from '@jest/globals';
+import { PacketCounter, Progress } from './progress.js';
 
 /** Builds a block in either byte order. */
 function block(type: number, body: Buffer, littleEndian: boolean): Buffer {
@@ -67,5 +68,33 @@ describe('PacketCounter', () => {
     counter.add(Buffer.from('this is no pcapng at all'));
     counter.add(stream(true));
     expect(counter).toMatchObject({ packets: 4, malformed: true });
+  });
+});
+
+describe('Progress', () => {
+  /** What is printed for one packet of 60 bytes. */
+  function printed({ isTTY, isPurpose }: { isTTY: boolean; isPurpose: boolean }): string {
+    const counter = new PacketCounter();
+    counter.add(stream(true).subarray(0, 28 + 20 + 92));
+    let text = '';
+    const screen = { isTTY, write: (chunk: string | Uint8Array) => (text += String(chunk)) !== '' };
+    const progress = new Progress(counter, screen, isPurpose);
+    progress.start();
+    progress.stop();
+    return text;
+  }
+
+  it.each([
+    ['rewrites one line of a terminal', true, false, '\r1 packet, 60 bytes \r1 packet, 60 bytes \n'],
+    ['prints the total without a terminal, if packets are only counted', false, true, '1 packet, 60 bytes\n'],
+    ['prints nothing without a terminal, if packets are written', false, false, ''],
+  ])('%s', (_, isTTY, isPurpose, expected) => {
+    expect(printed({ isTTY, isPurpose })).toBe(expected);
+  });
+
+  it('prints nothing when the capture did not begin', () => {
+    const write = jest.fn(() => true);
+    new Progress(new PacketCounter(), { isTTY: false, write }, true).stop();
+    expect(write).not.toHaveBeenCalled();
   });
 });

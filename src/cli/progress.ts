@@ -43,16 +43,23 @@ export class PacketCounter {
   }
 }
 
-/** Shows the number of packets and bytes in one line of a terminal; does nothing if there is no terminal. */
+/**
+ * Shows the number of packets and bytes in one line of a terminal. Without a terminal it prints them only once, at the
+ * end, and only if they are the purpose of the command.
+ */
 export class Progress {
   private timer: NodeJS.Timeout | undefined;
+  private started = false;
 
+  /** @param isPurpose whether the packets are only counted, not written */
   constructor(
     private readonly counter: PacketCounter,
     private readonly screen: Pick<WriteStream, 'write' | 'isTTY'>,
+    private readonly isPurpose: boolean,
   ) {}
 
   start(): void {
+    this.started = true;
     if (!this.screen.isTTY) return;
     this.show();
     this.timer = setInterval(() => this.show(), REFRESH_INTERVAL_MS);
@@ -60,16 +67,20 @@ export class Progress {
 
   /** Shows the final numbers and ends the line. */
   stop(): void {
-    if (this.timer === undefined) return;
+    if (!this.started) return;
     clearInterval(this.timer);
-    this.show();
-    this.screen.write('\n');
+    if (this.screen.isTTY) this.screen.write(`\r${this.summary()} \n`);
+    else if (this.isPurpose) this.screen.write(`${this.summary()}\n`);
   }
 
   private show(): void {
+    this.screen.write(`\r${this.summary()} `);
+  }
+
+  private summary(): string {
     const { packets, bytes, malformed } = this.counter;
     const unit = packets === 1 ? 'packet' : 'packets';
     const suffix = malformed ? ' (then the stream is not valid pcapng)' : '';
-    this.screen.write(`\r${packets} ${unit}, ${bytes} bytes${suffix} `);
+    return `${packets} ${unit}, ${bytes} bytes${suffix}`;
   }
 }

@@ -32,7 +32,7 @@ export function readingTheCode(): Command {
   };
 }
 
-/** Server, engines and discoverer: this program in its other roles. */
+/** How to start server, engines and discoverer: this program in its other roles. */
 export function createChildSpecs(
   argv: readonly string[],
   {

@@ -7,7 +7,7 @@ const OTHERS_DEADLINE_MS = 1_000;
 /** One SIGTERM often arrives twice: sent to the process group, and forwarded by npm. A later one is deliberate. */
 const DELIBERATE_AFTER_MS = 1_000;
 
-/** The children of the supervisor. Each call of a function starts a new process. */
+/** How to start the children of the supervisor: each call of a function starts a new process. */
 export interface ChildSpecs {
   readonly engines: readonly (() => ChildProcess)[];
   readonly discoverer?: () => ChildProcess;

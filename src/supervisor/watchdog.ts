@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Children report every second that they are alive. Together with the polling interval well below 5 s. */
+/** Children report every second that they are alive. With the polling interval, a hang is detected in less than 5 s. */
 const MAX_SILENCE_MS = 4_000;
 /** This share of the silence must be the child's own time, in which it did not wait for a processor. */
 const OWN_SHARE = 0.5;

@@ -47,7 +47,7 @@ class InventoryController {
 
   @Get()
   async list(): Promise<object> {
-    return { port: this.config.gwPort, names: (await this.directory.list()).map(({ name }) => name) };
+    return { port: this.config.ghostwirePort, names: (await this.directory.list()).map(({ name }) => name) };
   }
 }
 

@@ -57,7 +57,7 @@ export interface CaptureEnding {
 interface Member {
   readonly device: Interface;
   source?: InterfaceSource;
-  /** DLT_ value. */
+  /** DLT_ value, for filters; the reader has the LINKTYPE_ value for the stream. */
   dlt?: number;
 }
 

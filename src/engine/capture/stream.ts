@@ -171,7 +171,7 @@ export class CaptureStream {
     }
   }
 
-  /** Its last packets are in the output. */
+  /** Called when all packets of a leaving source are in the output: writes its statistics and releases it. */
   private finish(source: InterfaceSource): void {
     this.leaving.delete(source);
     this.report(source);

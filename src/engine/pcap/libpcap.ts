@@ -224,7 +224,7 @@ const LINK_TYPE_OFFSET = 20;
  * of pcap-savefile(5), without a call of JavaScript per packet.
  */
 export class LivePcap {
-  /** The LINKTYPE_ value for the interface description block. */
+  /** The LINKTYPE_ value for the interface description block; libpcap converts its own DLT_ value to it for files. */
   readonly linkType: number;
   /** To wait for packets with poll(2). */
   readonly fd: number;

@@ -1,3 +1,4 @@
+/** Opens, filters, starts and closes packet rings; their packets are read by ring-packet-reader.ts. See packet(7). */
 import { closeSync } from 'node:fs';
 import {
   attachSocketFilter,

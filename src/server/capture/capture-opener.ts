@@ -21,8 +21,8 @@ export interface OpenedCapture {
 }
 
 /**
- * Errors after which the next candidate is tried. A process that must not be inspected cannot be verified, so its
- * number may belong to any process by now.
+ * Errors after which the next candidate is tried. `not-permitted` is one of them because a process that the service may
+ * not inspect cannot be verified: its process id may have been reused.
  */
 const OUTDATED: ReadonlySet<CaptureErrorCode> = new Set([
   'stale-reference',

@@ -3,7 +3,7 @@ import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.
 import { CaptureConfig } from '../config/capture.config.js';
 import { TargetDirectory } from '../discovery/target-directory.js';
 import { EngineCaptureProvider } from '../engine-client/engine-capture-provider.js';
-import { provide, type Implementation } from '../implementation.js';
+import { providePort, type Implementation } from '../provide-port.js';
 import { Readiness } from '../operations/readiness.js';
 import { ServiceMetrics } from '../operations/service-metrics.js';
 import { CaptureMetrics } from './capture-metrics.js';
@@ -69,8 +69,8 @@ export class CaptureModule {
         CaptureSlots,
         ClientLiveness,
         LivenessTiming,
-        provide(CaptureProvider, captureProvider),
-        provide(NetnsResolver, netnsResolver),
+        providePort(CaptureProvider, captureProvider),
+        providePort(NetnsResolver, netnsResolver),
       ],
       exports: [CaptureProvider, NetnsResolver],
     };

@@ -5,10 +5,10 @@ import { OptionValue } from './option-value.js';
 /** Where the GhostWire discovery service is, and which of its paths this service offers. */
 export class DiscoveryConfig implements DiscoveryOptions {
   @OptionValue()
-  readonly service!: string;
+  readonly ghostwireHost!: string;
 
   @OptionValue()
-  readonly gwPort!: number;
+  readonly ghostwirePort!: number;
 
   /** Whether this service is a reverse proxy for GhostWire. */
   @OptionValue()

@@ -25,7 +25,7 @@ describe('OptionsModule', () => {
     expect(app.get(ServiceConfig)).toBeInstanceOf(ServiceConfig);
     expect(app.get(ServiceConfig).port).toBe(5002);
     expect(app.get(CaptureConfig).maxCaptures).toBe(7);
-    expect(app.get(DiscoveryConfig)).toMatchObject({ gwPort: 80, configured: true });
+    expect(app.get(DiscoveryConfig)).toMatchObject({ ghostwirePort: 80, configured: true });
     expect(app.get(ServerEnvironment).supervised).toBe(false);
     expect(app.get(ConfigService).get('capture.maxCaptures')).toBe(7);
     expect(app.get(ConfigService).get('PATH')).toBeUndefined();

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ListingTargetDirectory } from './listing-target-directory.js';
-import { getMobyshark, parseMobyshark } from './mobyshark.js';
+import { getMobyshark, parseMobyshark } from './mobyshark-client.js';
 import { TargetDirectoryError } from './target-directory.js';
 
 /** Name of the discoverer in messages. */

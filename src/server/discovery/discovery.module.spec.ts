@@ -55,7 +55,8 @@ describe('DiscoveryModule', () => {
 
   it('provides a directory that an asynchronous factory makes', async () => {
     const discovery = DiscoveryModule.forRootAsync({
-      useFactory: ({ gwPort }: DiscoveryConfig) => Promise.resolve(new EmptyTargetDirectory(gwPort)),
+      useFactory: ({ ghostwirePort }: DiscoveryConfig) =>
+        Promise.resolve(new EmptyTargetDirectory(ghostwirePort)),
       inject: [DiscoveryConfig],
     });
     expect(await directoryOf(discovery)).toMatchObject({ port: 4711 });

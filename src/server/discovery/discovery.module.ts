@@ -1,7 +1,7 @@
 import { Module, type DynamicModule, type FactoryProvider, type ModuleMetadata } from '@nestjs/common';
 import { DiscoveryConfig } from '../config/discovery.config.js';
 import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
-import { provide, type Implementation } from '../implementation.js';
+import { providePort, type Implementation } from '../provide-port.js';
 import { DiscovererTargetDirectory } from './discoverer-target-directory.js';
 import { DiscoveryReadiness } from './discovery-readiness.js';
 import { FallbackTargetDirectory } from './fallback-target-directory.js';
@@ -42,7 +42,7 @@ export class DiscoveryModule {
       global: true,
       imports: [...(proxy ? [GhostwireProxyModule] : []), ...imports],
       controllers: local ? [MobysharkController] : [],
-      providers: [DiscoveryReadiness, provide(TargetDirectory, targetDirectory)],
+      providers: [DiscoveryReadiness, providePort(TargetDirectory, targetDirectory)],
       exports: [TargetDirectory],
     };
   }
@@ -54,8 +54,11 @@ export class DiscoveryModule {
 }
 
 const GHOSTWIRE_OR_DISCOVERER: Implementation<TargetDirectory> = {
-  useFactory: ({ service, gwPort, configured }: DiscoveryConfig, { discovererSocket }: ServerEnvironment) => {
-    const ghostwire = new GhostwireTargetDirectory({ service, gwPort });
+  useFactory: (
+    { ghostwireHost, ghostwirePort, configured }: DiscoveryConfig,
+    { discovererSocket }: ServerEnvironment,
+  ) => {
+    const ghostwire = new GhostwireTargetDirectory({ ghostwireHost, ghostwirePort });
     if (discovererSocket === undefined) return ghostwire;
     const discoverer = new DiscovererTargetDirectory(discovererSocket);
     return new FallbackTargetDirectory(ghostwire, discoverer, configured);

@@ -8,9 +8,12 @@ import {
 type Query = (directory: TargetDirectory) => Promise<DirectoryEntry[]>;
 
 /**
- * Asks a first directory, and a second one when the first cannot be reached. If the user has configured the first
- * one, its other failures are reported, and so is that it cannot be reached, unless the second one finds entries. If
- * not, any failure of what happens to listen at the default address means that there is no first directory.
+ * Asks a first directory, and a second one when the first fails:
+ *
+ * - If the user has configured the first directory, the second one is asked only when the first cannot be reached. If
+ *   the second one then finds nothing, or fails as well, the failure of the first is reported.
+ * - Otherwise the first directory is only assumed to be at its default address, where another program may listen: the
+ *   second one is asked after any failure, and its result counts.
  */
 export class FallbackTargetDirectory extends TargetDirectory {
   /** @param firstIsConfigured whether the user has configured the first directory */

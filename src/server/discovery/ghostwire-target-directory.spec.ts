@@ -11,7 +11,7 @@ import { GhostwireTargetDirectory, type GhostwireOptions } from './ghostwire-tar
 const WEB = { name: 'web', type: 'docker', netns: 4026532270, pid: 1234, starttime: 56789, prefix: '' };
 
 function directoryOf(port: number, options: Partial<GhostwireOptions> = {}): GhostwireTargetDirectory {
-  return new GhostwireTargetDirectory({ service: '127.0.0.1', gwPort: port, ...options });
+  return new GhostwireTargetDirectory({ ghostwireHost: '127.0.0.1', ghostwirePort: port, ...options });
 }
 
 async function failureOf(promise: Promise<unknown>): Promise<TargetDirectoryError> {
@@ -206,7 +206,9 @@ describe('GhostwireTargetDirectory', () => {
       message: `GhostWire cannot be reached (ECONNREFUSED): 127.0.0.1 port ${port}`,
       reason: 'unreachable',
     });
-    expect(await failureOf(directoryOf(5000, { service: 'no-such-host.invalid' }).list())).toMatchObject({
+    expect(
+      await failureOf(directoryOf(5000, { ghostwireHost: 'no-such-host.invalid' }).list()),
+    ).toMatchObject({
       message: expect.stringMatching(/^GhostWire cannot be reached \(E/),
       reason: 'unreachable',
     });
@@ -224,7 +226,7 @@ describe('GhostwireTargetDirectory', () => {
 
   it('accepts an IPv6 address with or without brackets', async () => {
     const failures = await Promise.all(
-      ['::1', '[::1]'].map((service) => failureOf(directoryOf(1, { service }).list())),
+      ['::1', '[::1]'].map((ghostwireHost) => failureOf(directoryOf(1, { ghostwireHost }).list())),
     );
     for (const { message } of failures) expect(message).toMatch(/ECONNREFUSED|EADDRNOTAVAIL|ENETUNREACH/);
   });

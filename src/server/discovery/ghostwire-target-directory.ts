@@ -1,19 +1,19 @@
 import type { HttpAddress } from '../../shared/http/get-document.js';
 import { ListingTargetDirectory } from './listing-target-directory.js';
-import { getMobyshark, parseMobyshark, type MobysharkService } from './mobyshark.js';
+import { getMobyshark, parseMobyshark, type MobysharkService } from './mobyshark-client.js';
 
 export const GHOSTWIRE_NAME = 'GhostWire';
 
 /** Where GhostWire is, and the limits of a request. */
 export interface GhostwireOptions extends Pick<MobysharkService, 'timeoutMs' | 'maxBodyBytes'> {
   /** Host name or IP address of the GhostWire service; an IPv6 address with or without brackets. */
-  readonly service: string;
-  readonly gwPort: number;
+  readonly ghostwireHost: string;
+  readonly ghostwirePort: number;
 }
 
 /** The address as Node's HTTP client expects it: IPv6 addresses without brackets. */
-export function ghostwireAddress({ service, gwPort }: GhostwireOptions): HttpAddress {
-  return { host: service.replace(/^\[(.*)\]$/, '$1'), port: gwPort };
+export function ghostwireAddress({ ghostwireHost, ghostwirePort }: GhostwireOptions): HttpAddress {
+  return { host: ghostwireHost.replace(/^\[(.*)\]$/, '$1'), port: ghostwirePort };
 }
 
 /**

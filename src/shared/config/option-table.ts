@@ -27,13 +27,13 @@ export interface OptionDescription {
 /** The largest limit of packets or bytes. A double represents it exactly. */
 export const MAX_PACKETS_OR_BYTES = 10 ** 15 - 1;
 
-/** The number of rings that the engines can open at most, with all memory of the machine at their disposal. */
+/** Maximum number of rings that the engines can open if they may use all memory of the machine. */
 const MAX_CAPTURES = 4096;
 
 /** 1 TiB. */
 const MAX_RING_MEBIBYTES = 1024 * 1024;
 
-/** Below the minimum, a websocket message costs more than it carries; above the maximum, a unix socket has no room. */
+/** Smaller messages cost more CPU time than their packets; larger ones exceed what a unix socket buffers. */
 const IN_FLIGHT_KIBIBYTES = { min: 16, max: 256, unit: 'KiB' };
 
 const ADDRESS_OR_NAME = text(/^[\w.:%-]+$/, 'an address or a host name');
@@ -194,7 +194,7 @@ const ENTRIES = [
   },
   {
     section: 'discovery',
-    field: 'service',
+    field: 'ghostwireHost',
     flag: '--discovery-service',
     variable: 'PACKETFLIX_DISCOVERY_SERVICE',
     type: ADDRESS_OR_NAME,
@@ -204,7 +204,7 @@ const ENTRIES = [
   },
   {
     section: 'discovery',
-    field: 'gwPort',
+    field: 'ghostwirePort',
     flag: '--gw-port',
     variable: 'PACKETFLIX_GW_PORT',
     type: wholeNumber({ min: 1, max: 65_535 }),

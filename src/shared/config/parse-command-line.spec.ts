@@ -29,8 +29,8 @@ const DEFAULTS = {
     packetMethod: 'ring',
   },
   discovery: {
-    service: '127.0.0.1',
-    gwPort: 5000,
+    ghostwireHost: '127.0.0.1',
+    ghostwirePort: 5000,
     proxy: false,
     local: false,
     timeoutSeconds: 60,
@@ -107,7 +107,7 @@ describe('The command line and the environment', () => {
       'the location of the discovery service',
       ['--discovery-service', 'ghostwire', '--gw-port', '80', '--proxy-discovery'],
       {},
-      { discovery: { service: 'ghostwire', gwPort: 80, proxy: true, configured: true } },
+      { discovery: { ghostwireHost: 'ghostwire', ghostwirePort: 80, proxy: true, configured: true } },
     ],
     [
       'the timeout of the discovery service, which does not mean that there is one',

@@ -1,6 +1,6 @@
 import { SERVICE_NAME, SERVICE_VERSION } from '../service-version.js';
 import { readServerEnvironment, type ServerEnvironment } from '../supervisor-link/supervisor-link.js';
-import { describeFlags, parseFlags, type Flag } from './flags.js';
+import { describeFlags, parseFlags, type Flag } from './command-line-flags.js';
 import {
   OPTION_RULES,
   OPTION_TABLE,
@@ -43,7 +43,7 @@ const FLAGS: readonly Flag[] = [
 ];
 
 /** The options by which the user says that there is a GhostWire service. */
-const GHOSTWIRE_LOCATION: ReadonlySet<string> = new Set<OptionField>(['service', 'gwPort']);
+const GHOSTWIRE_LOCATION: ReadonlySet<string> = new Set<OptionField>(['ghostwireHost', 'ghostwirePort']);
 
 /** Reads the flags and the environment. Has no side effects. All invalid values are reported together. */
 export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): CommandLine {

@@ -20,7 +20,8 @@ export const REQUEST_PARAMETERS = {
   nif: {
     header: 'Clustershark-Nif',
     meaning:
-      'interface names, separated by `/`; absent, empty, `any` or `all`: all of the namespace, including later ones',
+      'interface names, separated by `/`; absent: `network-interfaces` of the container object; empty, or with `any`, ' +
+      '`all` or `@any` among the names: all interfaces of the namespace, including later ones',
   },
   filter: {
     header: 'Clustershark-Filter',

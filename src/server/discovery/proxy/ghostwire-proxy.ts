@@ -43,7 +43,7 @@ export class GhostwireProxy {
     private readonly operatorPort: OperatorPort,
   ) {
     this.forward = createProxyMiddleware({
-      target: { protocol: 'http:', hostname: config.service, port: config.gwPort },
+      target: { protocol: 'http:', hostname: config.ghostwireHost, port: config.ghostwirePort },
       changeOrigin: true,
       headers: { [ENABLE_MONOLITH.name]: ENABLE_MONOLITH.value },
       pathRewrite: (_, request) => this.targets.get(request),

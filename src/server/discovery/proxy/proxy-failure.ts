@@ -13,9 +13,9 @@ export interface ProxyFailure {
 const UNREACHABLE = /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|EADDRNOTAVAIL|EACCES)/;
 
 /** Converts an error of the connection to GhostWire. */
-export function proxyFailure(error: Error, { service, gwPort }: DiscoveryConfig): ProxyFailure {
+export function proxyFailure(error: Error, { ghostwireHost, ghostwirePort }: DiscoveryConfig): ProxyFailure {
   const { code = error.message } = error as NodeJS.ErrnoException;
-  const address = `${service} port ${gwPort}`;
+  const address = `${ghostwireHost} port ${ghostwirePort}`;
   if (error instanceof AnswerTimeoutError) {
     return { statusCode: 504, message: `GhostWire is too slow (${error.message}): ${address}` };
   }

@@ -1,3 +1,4 @@
+/** Parses the flags of a command line and formats their `--help`, for the service and for `npm run capture`. */
 import { parseArgs } from 'node:util';
 
 /** What parsing and `--help` need to know about one flag of a command line. */

@@ -8,8 +8,8 @@ import type { FactoryProvider, Provider, Type, ValueProvider } from '@nestjs/com
 export type Implementation<Port> =
   Type<Port> | Omit<FactoryProvider<Port>, 'provide'> | Omit<ValueProvider<Port>, 'provide'>;
 
-/** Provides a port. Ports are abstract classes, which are their own injection tokens. */
-export function provide<Port>(
+/** Makes the Nest provider of a port. Ports are abstract classes, which are their own injection tokens. */
+export function providePort<Port>(
   port: abstract new (...args: never[]) => Port,
   implementation: Implementation<Port>,
 ): Provider<Port> {

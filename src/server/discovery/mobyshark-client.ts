@@ -1,3 +1,4 @@
+/** Requests and parses the list of targets that GhostWire and the discoverer serve at `/mobyshark`. */
 import { DocumentError, getDocument, type HttpAddress } from '../../shared/http/get-document.js';
 import { TargetDirectoryError, type DirectoryEntry } from './target-directory.js';
 
