@@ -37,4 +37,14 @@ describe('A log line', () => {
     expect(line).toContain('18446744073709551616');
     expect(line).not.toContain('absent');
   });
+
+  it.each(['text', 'json'] as const)('in %s has a field that contains itself as text', (format) => {
+    const circular: Record<string, unknown> = { name: 'loop' };
+    circular['self'] = circular;
+    const line = logLine({ ...record, message: 'm', circular, last: 1 }, format);
+    expect(line).toContain(`"<ref *1> { name: 'loop', self: [Circular *1] }"`);
+    expect(format === 'json' ? JSON.parse(line) : {}).toMatchObject(
+      format === 'json' ? { level: 'info', message: 'm', last: 1 } : {},
+    );
+  });
 });

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /** How log lines look: for people, or for programs that collect them. */
 export const LOG_FORMATS = ['text', 'json'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
@@ -41,7 +43,10 @@ export function logLine(
   const text = bounded(message);
   if (format === 'json') {
     const record = { level, time, role, pid, context, message: text, ...fields };
-    return `${json(record)}\n`;
+    const members = Object.entries(record)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => `${quotedText(name)}:${json(value)}`);
+    return `{${members.join(',')}}\n`;
   }
   const source = context === undefined ? `${role} ${pid}` : `${role} ${pid} ${context}`;
   const pairs = Object.entries(fields)
@@ -60,9 +65,10 @@ function json(value: unknown): string {
     return escapeInvisible(
       JSON.stringify(value, (_, nested: unknown) => plain(nested)) ?? quotedText(String(value)),
     );
-  } catch (error) {
-    // A structure that contains itself. Logging must not fail: the events that matter most are failures themselves.
-    return quotedText(`cannot be logged: ${String(error)}`);
+  } catch {
+    // A structure that contains itself, or whose `toJSON` throws. Logging must not fail: the events that matter most are
+    // failures themselves.
+    return quotedText(bounded(inspect(value, { customInspect: false })));
   }
 }
 
