@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { EngineConnection } from './engine-connection.js';
 
 describe('EngineConnection', () => {
@@ -29,5 +30,34 @@ describe('EngineConnection', () => {
       await once(server, 'close');
     }
     expect(engine.connected).toBe(false);
+  });
+
+  it('refuses a capture id that is invalid or in use, which the engine could not answer', async () => {
+    const path = join(folder, 'engine.sock');
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => void sockets.push(socket.resume())).listen(path);
+    const engine = new EngineConnection(path);
+    const report = (event: object): unknown => sockets[0]?.write(`${JSON.stringify(event)}\n`);
+    const start = (captureId: string) =>
+      engine.start({ captureId, interfaces: [] } as unknown as CaptureSpec, new AbortController().signal);
+    try {
+      engine.connect();
+      await once(server, 'connection');
+      report({ type: 'hello', connection: 'c', problems: [] });
+      await engine.whenConnected(AbortSignal.timeout(5_000));
+      await expect(start('A 1')).rejects.toMatchObject({ code: 'invalid-request' });
+      const first = start('calm-blue-owl');
+      await expect(start('calm-blue-owl')).rejects.toMatchObject({ code: 'invalid-request' });
+      report({ type: 'refused', captureId: 'calm-blue-owl', code: 'stale-reference', message: 'gone' });
+      await expect(first).rejects.toMatchObject({ code: 'stale-reference' });
+      const second = start('calm-blue-owl');
+      report({ type: 'refused', captureId: 'calm-blue-owl', code: 'not-permitted', message: 'denied' });
+      await expect(second).rejects.toMatchObject({ code: 'not-permitted' });
+    } finally {
+      engine.close();
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    }
   });
 });

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
+import { isCaptureId, type CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { LineReader } from '../../shared/protocol/lines.js';
 import {
   MAX_LINE_BYTES,
@@ -31,6 +31,8 @@ const loggedProblems = new Set<string>();
 export class EngineConnection {
   private readonly logger = new Logger(EngineConnection.name);
   private readonly running = new Map<string, EngineCapture>();
+  /** Ids of the captures that have neither been refused nor ended. */
+  private readonly idsInUse = new Set<string>();
   private readonly waiters = new Set<() => void>();
   private readonly pendingReports = new Map<string, (report?: EngineReport) => void>();
   private socket?: Socket;
@@ -106,12 +108,16 @@ export class EngineConnection {
     return this;
   }
 
-  /** @throws CaptureError */
+  /** @throws CaptureError `invalid-request` for specs to which the engine could not respond */
   async start(spec: CaptureSpec, signal: AbortSignal): Promise<Capture> {
     if (this.name === undefined) throw new CaptureError('internal', 'the capture engine is not available');
     const { captureId } = spec;
+    // The engine would close the connection without a reason: for the first two because its events name the capture.
+    if (!isCaptureId(captureId)) throw new CaptureError('invalid-request', 'captureId is not a capture id');
+    if (this.idsInUse.has(captureId)) {
+      throw new CaptureError('invalid-request', `captureId: ${captureId} is already in use`);
+    }
     const greeting = line({ type: 'capture', connection: this.name, spec });
-    // The engine would close the connection without a reason.
     if (Buffer.byteLength(greeting) > MAX_LINE_BYTES) {
       const message = `nif: the names of ${spec.interfaces.length} interfaces are too long`;
       throw new CaptureError('invalid-request', message);
@@ -120,14 +126,19 @@ export class EngineConnection {
     const capture = new EngineCapture(
       { path, greeting, maxChunkBytes },
       {
-        stop: () => this.request({ type: 'stop', captureId }),
+        stop: () => {
+          if (this.running.get(captureId) === capture) this.request({ type: 'stop', captureId });
+        },
         onOver: () => {
           // After a refusal the next attempt has the same id and may have begun already.
-          if (this.running.get(captureId) === capture) this.running.delete(captureId);
+          if (this.running.get(captureId) !== capture) return;
+          this.running.delete(captureId);
+          this.idsInUse.delete(captureId);
         },
       },
     );
     this.running.set(captureId, capture);
+    this.idsInUse.add(captureId);
     return capture.whenStarted(signal);
   }
 
@@ -176,9 +187,11 @@ export class EngineConnection {
         this.running.get(event.captureId)?.onStarted();
         return;
       case 'refused':
+        this.idsInUse.delete(event.captureId);
         this.running.get(event.captureId)?.onRefused(new CaptureError(event.code, event.message));
         return;
       case 'ended':
+        this.idsInUse.delete(event.captureId);
         this.running.get(event.captureId)?.onEnded(event);
         return;
       case 'report':
@@ -200,6 +213,7 @@ export class EngineConnection {
     this.name = undefined;
     for (const capture of this.running.values()) capture.onLost();
     this.running.clear();
+    this.idsInUse.clear();
     for (const resolve of this.pendingReports.values()) resolve();
     if (!this.closed) this.reconnect = setTimeout(() => this.connect(), RECONNECT_MS);
   }
