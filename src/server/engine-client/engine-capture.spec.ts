@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -116,5 +117,23 @@ describe('EngineCapture', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     capture.onRefused(new CaptureError('stale-reference', 'process 1 has ended'));
     await expect(started).rejects.toMatchObject({ code: 'stale-reference' });
+  });
+
+  it('does not fail when the acceptance is read right after the timeout, as after SIGSTOP', async () => {
+    server.once('connection', (socket: Socket) => socket.on('error', () => undefined).resume());
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance', 'Date'] });
+    const late = new EngineCapture(
+      { path, greeting: GREETING, maxChunkBytes: MAX_CHUNK_BYTES },
+      { stop: () => undefined, onOver: () => undefined },
+    );
+    jest.advanceTimersByTime(60_000);
+    jest.useRealTimers();
+    late.onAccepted();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    late.onStarted();
+    const abort = new AbortController();
+    await late.whenStarted(abort.signal);
+    abort.abort();
+    await late.end;
   });
 });

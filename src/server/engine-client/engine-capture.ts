@@ -46,6 +46,7 @@ export class EngineCapture implements Capture {
   private readonly ending = Promise.withResolvers<CaptureEnd>();
   private readonly delivered = Promise.withResolvers<void>();
   private readonly acceptTimer: NodeJS.Timeout;
+  private awaitsAcceptance = true;
   private take?: TakePiece;
   /** Bytes in `memory` that arrived before anybody took chunks. */
   private untakenBytes = 0;
@@ -56,7 +57,9 @@ export class EngineCapture implements Capture {
   ) {
     this.end = this.ending.promise;
     this.start.promise.catch(() => undefined); // `whenStarted` rejects with it
-    this.acceptTimer = setTimeout(() => this.onNotAccepted(), ACCEPT_TIMEOUT_MS);
+    // When this process continues after SIGSTOP, the timer may fire before the event loop has read what arrived meanwhile.
+    // setImmediate() runs after the event loop has read.
+    this.acceptTimer = setTimeout(() => setImmediate(() => this.onAcceptTimeout()), ACCEPT_TIMEOUT_MS);
     this.memory = Buffer.allocUnsafeSlow(HEADER_ROOM_BYTES + maxChunkBytes);
     this.socket = connect({
       path,
@@ -103,6 +106,7 @@ export class EngineCapture implements Capture {
 
   /** The engine reports that it has read the spec. */
   onAccepted(): void {
+    this.awaitsAcceptance = false;
     clearTimeout(this.acceptTimer);
   }
 
@@ -129,7 +133,8 @@ export class EngineCapture implements Capture {
     this.close({ code: 'internal', message: ENGINE_FAILED });
   }
 
-  private onNotAccepted(): void {
+  private onAcceptTimeout(): void {
+    if (!this.awaitsAcceptance) return;
     const message = 'the capture engine does not accept connections';
     this.start.reject(new CaptureError('internal', message));
     this.close({ code: 'internal', message });
@@ -151,6 +156,7 @@ export class EngineCapture implements Capture {
   }
 
   private onClosed(): void {
+    this.awaitsAcceptance = false;
     clearTimeout(this.acceptTimer);
     const timer = setTimeout(() => this.onLost(), REASON_TIMEOUT_MS);
     void this.end.then(() => {
