@@ -1,19 +1,30 @@
 // node scripts/test-summary.mjs FOLDER: one line about what really ran, from the reports of scripts/check.mjs.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+
+/** Written by scripts/check.mjs, and by scripts/test.mjs for each phase. */
+const REPORTS = ['checks.json', 'unit.json', 'e2e.json', 'timing.json'];
 
 const folder = process.argv[2];
 const totals = { passed: 0, failed: 0, skipped: 0 };
-for (const name of readdirSync(folder)) add(name, JSON.parse(readFileSync(join(folder, name), 'utf8')));
+for (const name of REPORTS) add(read(name));
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 
-function add(name, report) {
-  if (name === 'checks.json') {
-    totals.failed += report.failed.length;
-    return;
+/** A report that is missing or incomplete counts as one failure: what it would have reported did not run to its end. */
+function read(name) {
+  try {
+    return JSON.parse(readFileSync(join(folder, name), 'utf8'));
+  } catch (error) {
+    console.error(`no report: ${error.message}`);
+    return { failed: [name] };
   }
-  totals.passed += report.numPassedTests;
+}
+
+function add({ failed = [], ...phase }) {
+  totals.failed += failed.length;
+  if (phase.numPassedTests === undefined) return;
+  totals.passed += phase.numPassedTests;
   // A test file that could not even be loaded counts as one failure: its tests are unknown.
-  totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
-  totals.skipped += report.numPendingTests + report.numTodoTests;
+  totals.failed += phase.numFailedTests + phase.numRuntimeErrorTestSuites;
+  totals.skipped += phase.numPendingTests + phase.numTodoTests;
 }
