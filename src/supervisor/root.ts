@@ -31,9 +31,10 @@ const UNASSIGNED: ServiceUser = { uid: 65_533, gid: 65_533 };
 const MAX_ID = 0xffff_fffe;
 
 /**
- * Drops root if this process is root, and determines the privileges that it can grant to its children. **Does not return**
- * when it drops root: the process then executes this program once more as the service's user (execve(2)), and the call of
- * that program returns. It returns as root only if the service's user may not read the code.
+ * Drops root if this process is root, and determines the privileges that it can grant to its children.
+ *
+ * **Does not return** when it drops root: the process then executes this program again as the service's user (execve(2)),
+ * and in that program the call returns. If the service's user may not read the code, it returns without dropping root.
  *
  * @param wish value of `--user`
  * @param setpriv path of setpriv(1)

@@ -23,9 +23,9 @@ export interface Delivered {
 }
 
 /**
- * Enforces the limits and the snapshot length of one capture on finished blocks, whatever reader wrote them: longer packets are
- * truncated, packets beyond a limit are left out, all other blocks pass, since the final statistics must follow. A
- * capture without limits costs nothing.
+ * Enforces the limits and the snapshot length of one capture on finished blocks: longer packets are truncated,
+ * packets beyond a limit are left out, all other blocks pass, since the final statistics must follow. A capture without
+ * limits costs nothing.
  */
 export class CaptureLimiter {
   private readonly limits: CaptureLimits;

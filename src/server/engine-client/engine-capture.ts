@@ -48,7 +48,7 @@ export class EngineCapture implements Capture {
   private readonly acceptTimer: NodeJS.Timeout;
   private awaitsAcceptance = true;
   private take?: TakePiece;
-  /** Bytes in `memory` that arrived before anybody took chunks. */
+  /** Bytes in `memory` that arrived before `deliver` or `chunks` was used. */
   private untakenBytes = 0;
 
   constructor(
