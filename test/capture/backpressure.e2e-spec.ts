@@ -8,14 +8,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const STALL_MS = 6_000;
 const SAMPLE_INTERVAL_MS = 100;
 const LOAD = { ratePerSecond: 60_000, sizes: [1_400] };
-/** A second and a half of the load: far more than may be kept anywhere, far less than is offered meanwhile. */
+/** 1.5 s of the load: far more than the service buffers, far less than is sent while the client is stalled. */
 const MAX_GROWTH_KIB = 128 * 1024;
 const QUIET_RATE = 500;
 
 describeAsRoot('A client that stops reading under load', () => {
   const service = serviceForAllTests();
 
-  it('costs bounded memory, disturbs nobody, and gets a whole stream that tells what was lost', async () => {
+  it('costs bounded memory, does not disturb other clients, and gets a valid stream that reports its losses', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await namespace.addWire('wan0', 'wan1');

@@ -10,7 +10,7 @@ import { serviceForAllTests } from '../kit/service.js';
 const COUNT = 6_000;
 const SMALLEST_BYTES = 60;
 const LARGEST_BYTES = 9_000;
-/** All sizes in turn, by a step that shares no divisor with their number. */
+/** Sizes over the whole range, by a step that is coprime to the number of sizes. */
 const SIZES = Array.from(
   { length: COUNT },
   (_, index) => SMALLEST_BYTES + ((index * 1_231) % (LARGEST_BYTES - SMALLEST_BYTES + 1)),
@@ -26,9 +26,9 @@ function packetsOfAStream(options: readonly string[]): void {
     const service = serviceForAllTests(options);
 
     it.each([
-      ['received, whose VLAN tags the kernel keeps apart', 'eth1'],
-      ['sent, whose VLAN tags are in the packet', 'eth0'],
-    ])('are those that dumpcap records at the same time, byte for byte: %s', async (_, captured) => {
+      ['received packets, whose VLAN tags the kernel strips', 'eth1'],
+      ['sent packets, which contain their VLAN tags', 'eth0'],
+    ])('equal those that dumpcap records at the same time, byte for byte: %s', async (_, captured) => {
       await using namespace = await NetworkNamespace.create();
       await namespace.addWire('eth0', 'eth1');
       await using recording = await Recording.start(namespace, captured, COUNT);
@@ -57,7 +57,7 @@ function packetsOfAStream(options: readonly string[]): void {
   });
 }
 
-/** Sentences about all packets that are not the same, the first few of them. */
+/** Describes the first packets that differ. */
 function differences(actual: readonly Packet[], expected: readonly Packet[]): string[] {
   return expected
     .flatMap((packet, index) => {

@@ -7,7 +7,7 @@ import { describeAsRoot } from '../kit/root.js';
 import { readWithWireshark } from '../kit/second-opinion.js';
 import { Service, serviceForAllTests } from '../kit/service.js';
 
-const AT_ONCE_MS = 1_000;
+const ANSWER_TIMEOUT_MS = 1_000;
 const RATE_PER_SECOND = 10_000;
 
 describeAsRoot('When the client closes', () => {
@@ -17,7 +17,7 @@ describeAsRoot('When the client closes', () => {
     [1000, 'ciao'],
     [1001, 'leaving'],
     [4711, ''],
-  ])('with %d, it is answered at once with the same code', async (code, reason) => {
+  ])('with %d, the service answers at once with the same code', async (code, reason) => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
@@ -27,10 +27,10 @@ describeAsRoot('When the client closes', () => {
     const answer = await client.close(code, reason);
 
     expect(answer.code).toBe(code);
-    expect(performance.now() - start).toBeLessThan(AT_ONCE_MS);
+    expect(performance.now() - start).toBeLessThan(ANSWER_TIMEOUT_MS);
   });
 
-  it('it is answered at once under load too', async () => {
+  it('under load, the service answers at once, too', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
@@ -45,11 +45,11 @@ describeAsRoot('When the client closes', () => {
     const answer = await client.close();
 
     expect(answer.code).toBe(1000);
-    expect(performance.now() - start).toBeLessThan(2 * AT_ONCE_MS);
+    expect(performance.now() - start).toBeLessThan(2 * ANSWER_TIMEOUT_MS);
     expect(await load.stop()).toBeGreaterThan(1_000);
   });
 
-  it('before the capture has begun, nothing is left of it', async () => {
+  it('before the capture has started, nothing of it is left', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const clients = await Promise.all(
@@ -62,13 +62,13 @@ describeAsRoot('When the client closes', () => {
     await eventually('the end of all captures', async () => (await namespace.promiscuity('eth1')) === 0);
   });
 
-  it('nothing of the capture lives on in a process that was started meanwhile', async () => {
+  it('no process that was started during the capture keeps any part of it', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const request = { netns: namespace.inode, nif: 'eth1' };
     await using client = await CaptureClient.open(service.current, request);
     await client.described('eth1');
-    // A filter is compiled in a process of its own, and another one is kept ready for the next.
+    // Each filter is compiled in a separate process, and another such process is started in advance.
     for (let count = 0; count < 4; count += 1) {
       await using filtered = await CaptureClient.open(service.current, { ...request, filter: 'udp' });
       await filtered.described('eth1');
@@ -80,7 +80,7 @@ describeAsRoot('When the client closes', () => {
     expect(await namespace.exec('cat', '/proc/net/packet')).toMatch(/^sk .*\n$/);
   });
 
-  it('without a word, the capture ends as well', async () => {
+  it('without a close frame, the capture ends as well', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
@@ -89,10 +89,10 @@ describeAsRoot('When the client closes', () => {
 
     client.abort();
 
-    await eventually('the end of it', async () => (await namespace.promiscuity('eth1')) === 0);
+    await eventually('the end of promiscuous mode', async () => (await namespace.promiscuity('eth1')) === 0);
   });
 
-  it('small messages of a client before that are ignored', async () => {
+  it('small messages that it has sent before are ignored', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
@@ -109,7 +109,7 @@ describeAsRoot('When the client closes', () => {
 describeAsRoot('The service closes', () => {
   const service = serviceForAllTests();
 
-  it('with 1009 when the client sends a big message', async () => {
+  it('with 1009 when the client sends a message above the limit', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
@@ -120,7 +120,7 @@ describeAsRoot('The service closes', () => {
     expect((await client.ended()).code).toBe(CLOSE_BIG_MESSAGE);
   });
 
-  it('with 1001 when it shuts down under load, after whole blocks and the last statistics', async () => {
+  it('with 1001 when it shuts down under load, after complete blocks and the last statistics', async () => {
     await using ending = await Service.start();
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');

@@ -11,7 +11,7 @@ const UNWANTED = { flow: 2, udpPort: 9, count: 50 };
 describeAsRoot('A capture filter', () => {
   const service = serviceForAllTests();
 
-  it('holds on every interface, and is told with each of them', async () => {
+  it('applies to each interface and is part of its description', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await namespace.addWire('wan0', 'wan1');
@@ -38,7 +38,7 @@ describeAsRoot('A capture filter', () => {
     expect(client.interfaces.map((description) => description.filter)).toEqual([filter, filter]);
   });
 
-  it('holds on interfaces of different link types', async () => {
+  it('applies to interfaces of different link types', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await namespace.exec('ip', 'tuntap', 'add', 'tun0', 'mode', 'tun');
@@ -64,13 +64,13 @@ describeAsRoot('A capture filter', () => {
     );
   });
 
-  it('holds on an interface that joins later', async () => {
+  it('applies to an interface that joins later', async () => {
     await using namespace = await NetworkNamespace.create();
     await using client = await CaptureClient.open(service.current, {
       netns: namespace.inode,
       filter: 'udp port 4711',
     });
-    await client.until('the section', () => client.sectionLength !== undefined);
+    await client.until('the section header block', () => client.sectionLength !== undefined);
     await namespace.addWire('eth0', 'eth1');
     await client.described('eth1');
 
@@ -86,7 +86,7 @@ describeAsRoot('A capture filter', () => {
     ['sent', 'eth0', 'vlan 7'],
     ['received', 'eth1', 'vlan 7 and udp port 4711'],
     ['received', 'eth1', 'udp port 4711 or (vlan 7 and udp port 4711)'],
-  ])('sees the VLAN tag of packets that are %s: on %s, %j', async (_, captured, filter) => {
+  ])('matches the VLAN tag of packets that are %s: on %s, %j', async (_, captured, filter) => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, {
@@ -105,7 +105,7 @@ describeAsRoot('A capture filter', () => {
     expect([...new Set(ethertypes)]).toEqual(['810000070800']);
   });
 
-  it('does not take too long to compile just because twenty clients come at once', async () => {
+  it('compiles within the time limit when twenty clients connect at once', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const request = { netns: namespace.inode, nif: 'eth1', filter: 'udp' };
@@ -119,7 +119,7 @@ describeAsRoot('A capture filter', () => {
     await Promise.all(opened.map((client) => client.described('eth1')));
   });
 
-  it('is compiled while twenty others compile for ever', async () => {
+  it('is compiled although the filters of twenty other clients take longer than the time limit', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const request = { netns: namespace.inode, nif: 'eth1' };
@@ -134,12 +134,12 @@ describeAsRoot('A capture filter', () => {
 
     await using client = await CaptureClient.open(service.current, { ...request, filter: 'udp or icmp' });
     await client.until('the interface', () => client.interfaceNames.includes('eth1'), 30_000);
-    const stillAtIt = endless.filter(({ closing }) => closing === undefined);
-    expect(stillAtIt.length).toBeGreaterThanOrEqual(4);
+    const stillCompiling = endless.filter(({ closing }) => closing === undefined);
+    expect(stillCompiling.length).toBeGreaterThanOrEqual(4);
     for (const each of endless) expect((await each.ended(30_000)).code).toBe(CLOSE_INVALID_REQUEST);
   }, 60_000);
 
-  it('is absent from the descriptions when there is none', async () => {
+  it('is not part of the descriptions when it is empty', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, filter: '' });
@@ -150,10 +150,10 @@ describeAsRoot('A capture filter', () => {
 
   it.each([
     ['a syntax error', 'udp prot 53', /syntax error/],
-    ['a word that is no filter', 'port nonsense-port', /nonsense-port/],
-    ['one that no packet can match', 'tcp and udp', /rejects all packets/],
+    ['an unknown port name', 'port nonsense-port', /nonsense-port/],
+    ['a filter that no packet can match', 'tcp and udp', /rejects all packets/],
     ['more than 4 KiB', 'udp or '.repeat(700) + 'udp', /4096|4 ?Ki?B|long/],
-  ])('is refused with the message of the compiler: %s', async (_, filter, message) => {
+  ])('that is invalid is refused with the message of the compiler: %s', async (_, filter, message) => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, filter });

@@ -17,11 +17,11 @@ describeAsRoot('A network namespace is found by its inode', () => {
 
   it.each([
     ['a process', namespaceOfProcess],
-    ['one thread of a process only', namespaceOfThread],
+    ['one thread of a process', namespaceOfThread],
     ['a bind mount', () => NetworkNamespace.create()],
-    ['a bind mount of another mount namespace only', namespaceOfPrivateMount],
-    ['a descriptor only', namespaceOfDescriptor],
-  ])('when it lives by %s', async (_, make) => {
+    ['a bind mount in another mount namespace', namespaceOfPrivateMount],
+    ['a descriptor', namespaceOfDescriptor],
+  ])('when only %s keeps it alive', async (_, make) => {
     await using namespace = await make();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
@@ -49,9 +49,9 @@ describeAsRoot('A network namespace is found by its inode', () => {
   });
 
   it.each([
-    ['nothing has this inode', () => 1],
-    ['it is that of a mount namespace', () => statSync('/proc/self/ns/mnt').ino],
-    ['it is that of an ordinary file', () => statSync('/etc/passwd').ino],
+    ['no namespace has this inode', () => 1],
+    ['the inode is that of a mount namespace', () => statSync('/proc/self/ns/mnt').ino],
+    ['the inode is that of an ordinary file', () => statSync('/etc/passwd').ino],
   ])('or refused with 4404: %s', async (_, inode) => {
     await using client = await CaptureClient.open(service.current, { netns: inode() });
 

@@ -13,25 +13,25 @@ import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
 
 const PROBE_FLOW = 99;
-const END_OF_NAMESPACE_MS = 3_000;
-/** Longer than the service may take to see that a namespace has ended. */
-const LONG_AFTER_THE_END_MS = 4_000;
+const END_TIMEOUT_MS = 3_000;
+/** Longer than the service may take to detect the end of a namespace. */
+const BEYOND_END_TIMEOUT_MS = 4_000;
 
 describeAsRoot('An interface', () => {
   const service = serviceForAllTests();
 
-  it('that is down at the start joins when it is up', async () => {
+  it('that is down at the start joins the capture when it is up', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1', { up: false });
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
-    await client.until('the section', () => client.sectionLength !== undefined);
+    await client.until('the section header block', () => client.sectionLength !== undefined);
 
     await namespace.setUp('eth0', 'eth1');
 
     await joined(namespace, 'eth0', client, 'eth1');
   });
 
-  it('that is missing at the start joins when it has been created', async () => {
+  it('that does not exist at the start joins when it is created', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, {
@@ -46,10 +46,10 @@ describeAsRoot('An interface', () => {
     expect(client.interfaceNames).not.toContain('later0');
   });
 
-  it('joins even when more changes than the kernel can keep for a busy engine came before it', async () => {
+  it('joins even when the kernel has dropped notifications for a busy engine', async () => {
     await using namespace = await NetworkNamespace.create();
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode });
-    await client.until('the section', () => client.sectionLength !== undefined);
+    await client.until('the section header block', () => client.sectionLength !== undefined);
     const engines = service.current
       .processes()
       .filter(({ command }) => command.startsWith('packetflix: engine'));
@@ -72,10 +72,10 @@ describeAsRoot('An interface', () => {
     }
   }, 30_000);
 
-  it('that is created while all are captured joins, up or not yet', async () => {
+  it('that is created while all interfaces are captured joins as soon as it is up', async () => {
     await using namespace = await NetworkNamespace.create();
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode });
-    await client.until('the section', () => client.sectionLength !== undefined);
+    await client.until('the section header block', () => client.sectionLength !== undefined);
 
     await namespace.addWire('eth0', 'eth1');
     await joined(namespace, 'eth0', client, 'eth1');
@@ -84,7 +84,7 @@ describeAsRoot('An interface', () => {
     await joined(namespace, 'wan0', client, 'wan1');
   });
 
-  it('that is removed leaves with its statistics, and the others stay', async () => {
+  it('that is removed leaves with its last statistics, and the others stay', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await namespace.addWire('wan0', 'wan1');
@@ -104,7 +104,7 @@ describeAsRoot('An interface', () => {
     await joined(namespace, 'wan0', client, 'wan1');
   });
 
-  it('that is the only one and is removed does not end the capture; it joins again when it is back', async () => {
+  it('that is the only one does not end the capture when it is removed, and joins again when it is back', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
@@ -116,7 +116,7 @@ describeAsRoot('An interface', () => {
     await joined(namespace, 'eth0', client, 'eth1');
   });
 
-  it('that goes down and up again goes on', async () => {
+  it('that goes down and up again is captured again', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
@@ -131,7 +131,7 @@ describeAsRoot('An interface', () => {
     expect(client.sequences(1)).toHaveLength(10);
   });
 
-  it('that gets another name is captured under the one it was wished for by', async () => {
+  it('that is renamed joins when it gets a requested name', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, {
@@ -155,9 +155,9 @@ describeAsRoot('The end of a namespace ends the capture with 1000 and a reason',
     ['a process', namespaceOfProcess],
     ['a thread', namespaceOfThread],
     ['a bind mount', () => NetworkNamespace.create()],
-    ['a bind mount of another mount namespace', namespaceOfPrivateMount],
+    ['a bind mount in another mount namespace', namespaceOfPrivateMount],
     ['a descriptor', namespaceOfDescriptor],
-  ])('when it lived by %s', async (_, make) => {
+  ])('when it was kept alive by %s', async (_, make) => {
     await using namespace = await make();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode });
@@ -169,14 +169,14 @@ describeAsRoot('The end of a namespace ends the capture with 1000 and a reason',
     await namespace.end();
 
     const { code, reason } = await client.ended();
-    expect(performance.now() - start).toBeLessThan(END_OF_NAMESPACE_MS);
+    expect(performance.now() - start).toBeLessThan(END_TIMEOUT_MS);
     expect(code).toBe(CLOSE_ENDED);
     expect(reason).not.toBe('');
     const last = client.statistics.filter(({ interface: { name } }) => name === 'eth1').at(-1);
     expect(last).toMatchObject({ received: 10n, droppedBySystem: 0n });
   });
 
-  it('but not as long as anything else holds it', async () => {
+  it('but not before everything that keeps it alive has ended', async () => {
     await using namespace = await namespaceOfProcess();
     await namespace.addWire('eth0', 'eth1');
     await using heir = await namespace.start('sleep', 'infinity');
@@ -188,7 +188,7 @@ describeAsRoot('The end of a namespace ends the capture with 1000 and a reason',
     });
 
     await namespace.end();
-    await sleep(LONG_AFTER_THE_END_MS);
+    await sleep(BEYOND_END_TIMEOUT_MS);
 
     await joined(inherited, 'eth0', client, 'eth1');
     await inherited.end();
@@ -196,7 +196,7 @@ describeAsRoot('The end of a namespace ends the capture with 1000 and a reason',
   });
 });
 
-/** Waits until an interface is captured at all, then sees to it that none of its packets is missed. */
+/** Waits until packets of the interface are captured, then expects that none is lost. */
 async function joined(
   namespace: NetworkNamespace,
   sendTo: string,

@@ -6,7 +6,7 @@ import { describeAsRoot, itWithLinkType } from '../kit/root.js';
 import { readWithWireshark, Recording } from '../kit/second-opinion.js';
 import { serviceForAllTests } from '../kit/service.js';
 
-/** See https://www.tcpdump.org/linktypes.html: numbers in files, which differ from those of libpcap's API. */
+/** See https://www.tcpdump.org/linktypes.html; the LINKTYPE_ values in files can differ from the DLT_ values of libpcap. */
 const LINKTYPE_ETHERNET = 1;
 const LINKTYPE_RAW = 101;
 
@@ -41,7 +41,7 @@ describeAsRoot('The interfaces of a capture', () => {
     ['nif=any', 'any'],
     ['nif=all', 'all'],
     ['an empty nif', ''],
-  ])('are all of the namespace, each as itself, with %s', async (_, nif) => {
+  ])('are all those of the namespace, each under its own name, with %s', async (_, nif) => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await namespace.setUp('lo');
@@ -55,7 +55,7 @@ describeAsRoot('The interfaces of a capture', () => {
     expect(namesOf(client, 1).sort()).toEqual(['eth0', 'eth1']);
   });
 
-  it('may be lo, where each packet is captured once', async () => {
+  it('may include lo, where each packet is captured once', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.setUp('lo');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'lo' });
@@ -69,7 +69,7 @@ describeAsRoot('The interfaces of a capture', () => {
     expect(client.interfaces[0]?.linkType).toBe(LINKTYPE_ETHERNET);
   });
 
-  it('may lack some of those wished for', async () => {
+  it('are the existing ones when some of the requested ones are missing', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, {
@@ -83,7 +83,7 @@ describeAsRoot('The interfaces of a capture', () => {
     await client.received(10);
   });
 
-  it('are refused with their names when none of those wished for exists', async () => {
+  it('are refused with their names when none of the requested ones exists', async () => {
     await using namespace = await NetworkNamespace.create();
     await using client = await CaptureClient.open(service.current, {
       netns: namespace.inode,
@@ -96,7 +96,7 @@ describeAsRoot('The interfaces of a capture', () => {
     expect(reason).toMatch(/missing0.*missing1/);
   });
 
-  it('count once when they are wished for twice', async () => {
+  it('are captured once when they are requested twice', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, {
@@ -113,7 +113,7 @@ describeAsRoot('The interfaces of a capture', () => {
     expect(client.sequences(0)).toHaveLength(20);
   });
 
-  it('may have commas and letters beyond ASCII in their names', async () => {
+  it('may have commas and non-ASCII letters in their names', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('a,b', 'büro1');
     await using client = await CaptureClient.open(service.current, {
@@ -143,7 +143,7 @@ describeAsRoot('The interfaces of a capture', () => {
     'longer-than-15-b',
     'line\nbreak',
     'nul\0byte',
-  ])('are refused as a whole when one of them is called %j', async (name) => {
+  ])('are all refused when one of them is named %j', async (name) => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, {
@@ -157,7 +157,7 @@ describeAsRoot('The interfaces of a capture', () => {
     expect(reason).toMatch(/nif/);
   });
 
-  it('never are those whose name libpcap takes for something else, even where one has it', async () => {
+  it('never include an interface whose name has a special meaning to libpcap', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'usbmon0');
     await using all = await CaptureClient.open(service.current, { netns: namespace.inode });
@@ -174,7 +174,7 @@ describeAsRoot('The interfaces of a capture', () => {
     expect(all.interfaceNames).not.toContain('usbmon0');
   });
 
-  it('have the link type of their own, tun beside Ethernet', async () => {
+  it('have their own link types, such as tun next to Ethernet', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await namespace.exec('ip', 'tuntap', 'add', 'tun0', 'mode', 'tun');
@@ -201,7 +201,7 @@ describeAsRoot('The interfaces of a capture', () => {
     expect(await readWithWireshark(client.stream)).toEqual({ packets: 1_000, interfaces: 2 });
   });
 
-  itWithLinkType('ipip', 'have the link type of their own, ipip', async () => {
+  itWithLinkType('ipip', 'have the link type of raw IP when they are IP tunnels', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.link('add tunnel0 type ipip local 192.0.2.1 remote 192.0.2.2');
     await namespace.setUp('tunnel0');
@@ -214,7 +214,7 @@ describeAsRoot('The interfaces of a capture', () => {
     expect(client.interfaces[0]?.linkType).toBe(LINKTYPE_RAW);
   });
 
-  itWithLinkType('vlan', 'may be a VLAN, whose packets have no tag', async () => {
+  itWithLinkType('vlan', 'may include a VLAN interface, whose packets have no tag', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await namespace.link('add link eth1 name eth1.7 type vlan id 7');
@@ -231,7 +231,7 @@ describeAsRoot('The interfaces of a capture', () => {
     expect(client.tagged().map(({ data }) => data.length)).toEqual(Array(10).fill(96));
   });
 
-  it('may be a bridge and its ports', async () => {
+  it('may include a bridge and its ports', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'port0');
     await namespace.link('add br0 type bridge');
@@ -252,7 +252,7 @@ describeAsRoot('The interfaces of a capture', () => {
   });
 });
 
-/** Names of the interfaces that gave packets of this flow. */
+/** Names of the interfaces from which packets of this flow were captured. */
 function namesOf(client: CaptureClient, flow: number): string[] {
   const packets = client.packets.filter(({ data }) => tagOf(data)?.flow === flow);
   return [...new Set(packets.map((packet) => packet.interface.name ?? ''))];

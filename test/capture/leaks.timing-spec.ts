@@ -10,13 +10,13 @@ const ROUNDS = 100;
 const ROUNDS_PER_SAMPLE = 5;
 /** The heaps of fresh processes grow until they have seen a thousand captures. */
 const WARM_UP_ROUNDS = 50;
-/** docs/reliability.md. A capture that leaks one of its block buffers leaks more than this. */
+/** As documented in docs/reliability.md. A capture that leaks one of its block buffers leaks more. */
 const MAX_GROWTH_KIB_PER_CAPTURE = 32;
 
 describeAsRoot('Twenty captures', () => {
   const service = serviceForAllTests();
 
-  it('started and stopped in random order a hundred times leave nothing behind', async () => {
+  it('that are started and stopped in random order a hundred times leak nothing', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const random = new Random(Date.now());
@@ -24,7 +24,7 @@ describeAsRoot('Twenty captures', () => {
     const request = (index: number) => ({
       netns: namespace.inode,
       nif: 'eth1',
-      // Compiling takes a process each time: a few of them are enough.
+      // Each filter is compiled in a separate process, so only a few captures have one.
       filter: index % 10 ? '' : 'udp',
     });
     const round = async () => {
@@ -59,7 +59,7 @@ describeAsRoot('Twenty captures', () => {
   }, 300_000);
 });
 
-/** As clients end: some at once, some when they have seen something, some without a word. */
+/** Ends like various clients: some at once, some after the first block, some without a close frame. */
 async function stop(client: CaptureClient, chance: number): Promise<void> {
   if (chance < 0.6) await client.described('eth1');
   if (chance < 0.3) await client.close();

@@ -1,14 +1,13 @@
 import { createSocket } from 'node:dgram';
-import { statSync } from 'node:fs';
 import { parse } from 'yaml';
 import { describeWithProxies, nginxRecipe, TlsProxy, WITH_PASSWORD } from '../proxy/kit/tls-proxy.js';
 import { CaptureClient, type TlsRelay } from '../kit/capture-client.js';
 import type { Packet } from '../kit/pcapng.js';
 import { describeAsRoot } from '../kit/root.js';
-import { freePort, Service } from '../kit/service.js';
+import { freePort, netnsOfThisProcess, Service } from '../kit/service.js';
 
-/** The network namespace that the service, the proxy and the clients are in: they capture each other's connections. */
-const HERE = statSync('/proc/self/ns/net').ino;
+/** The network namespace of the service, the proxy and the clients, so that they capture each other's connections. */
+const HERE = netnsOfThisProcess();
 const MARKS = 20;
 
 describeAsRoot('A capture of the interface that carries it', () => {
@@ -17,7 +16,7 @@ describeAsRoot('A capture of the interface that carries it', () => {
     udpPort = await freePort();
   });
 
-  /** Everything on the loopback interface that concerns one of these ports, and marks. */
+  /** Captures the traffic of these ports and the marks on the loopback interface. */
   async function open(service: Service, ports: number[], through?: TlsRelay): Promise<CaptureClient> {
     const filter = [...ports.map((port) => `tcp port ${port}`), `udp dst port ${udpPort}`].join(' or ');
     const client = await CaptureClient.open(
@@ -29,7 +28,7 @@ describeAsRoot('A capture of the interface that carries it', () => {
     return client;
   }
 
-  /** Waits for several batches, each of which would be in the next one if it were captured on its way. */
+  /** Waits for several messages of the stream: if the service captured them, each would be part of the next one. */
   async function marksSeen(...clients: CaptureClient[]): Promise<void> {
     const isMark = (packet: Packet): boolean => packet.data.includes('a mark');
     for (let count = 1; count <= MARKS; count++) {
@@ -40,7 +39,7 @@ describeAsRoot('A capture of the interface that carries it', () => {
     }
   }
 
-  it('shows nothing of its own connection', async () => {
+  it('contains no packets of its own connection', async () => {
     await using service = await Service.start();
     await using client = await open(service, [service.port]);
 
@@ -54,7 +53,7 @@ describeAsRoot('A capture of the interface that carries it', () => {
     });
   });
 
-  it('shows another capture, and is shown by that one, unless the port of the service is excluded', async () => {
+  it('contains the connection of another capture and vice versa, unless the port of the service is excluded', async () => {
     await using service = await Service.start();
     await using one = await open(service, [service.port]);
     await using other = await open(service, [service.port]);
@@ -76,7 +75,7 @@ describeAsRoot('A capture of the interface that carries it', () => {
     it.each([
       ['by its port', (port: number) => [String(port)]],
       ['by address and port', (port: number) => [`127.0.0.1:${port}`, `[::1]:${port}`]],
-    ])('shows nothing of what the proxy relays, when that is excluded %s', async (_, excluded) => {
+    ])('contains no packets that the proxy relays when the proxy is excluded %s', async (_, excluded) => {
       const port = await freePort();
       await using service = await Service.start(['--exclude', excluded(port).join()]);
       await using proxy = await TlsProxy.before(service.port, nginxRecipe, port);
@@ -88,7 +87,7 @@ describeAsRoot('A capture of the interface that carries it', () => {
       expect(parse(client.comments[1] ?? '')).toMatchObject({ 'excluded-endpoints': excluded(port) });
     });
 
-    it('shows what the proxy relays otherwise', async () => {
+    it('contains the packets that the proxy relays otherwise', async () => {
       await using service = await Service.start();
       await using proxy = await TlsProxy.before(service.port, nginxRecipe);
       await using client = await open(service, [proxy.port], proxy.relay);
@@ -106,7 +105,7 @@ async function sendMark(port: number): Promise<void> {
   socket.close();
 }
 
-/** Of a packet in Ethernet, as the loopback interface has them. */
+/** The protocol of an Ethernet packet, which is the link type of the loopback interface. */
 function protocolOf({ data }: Packet): 'TCP' | 'UDP' | 'other' {
   const isIpv6 = data.readUInt16BE(12) === 0x86dd;
   const protocol = data.readUInt8(isIpv6 ? 20 : 23);

@@ -10,31 +10,31 @@ describeAsRoot('A capture request', () => {
   const service = serviceForAllTests();
 
   it.each([
-    ['netns is no number', '?netns=abc', /netns/],
+    ['netns is not a number', '?netns=abc', /netns/],
     ['netns is 0', '?netns=0', /netns/],
     ['netns is negative', '?netns=-1', /netns/],
     ['netns is a fraction', '?netns=1.5', /netns/],
     ['netns is hexadecimal', '?netns=0x10', /netns/],
     ['netns has an exponent', '?netns=1e3', /netns/],
-    ['netns is too big to be told exactly', '?netns=9007199254740993', /netns/],
+    ['netns is not a safe integer', '?netns=9007199254740993', /netns/],
     [
       'both netns and container are given',
       '?netns=1&container=%7B%22netns%22%3A1%7D',
       /netns.*container|container.*netns/,
     ],
     ['neither netns nor container is given', '', /netns.*container|container.*netns/],
-    ['container is no JSON', '?container=%7B', /container/],
-    ['container is no object', '?container=%5B%5D', /container/],
+    ['container is not JSON', '?container=%7B', /container/],
+    ['container is not an object', '?container=%5B%5D', /container/],
     ['container is null', '?container=null', /container/],
     [
       'container has neither netns nor name',
       '?container=%7B%22type%22%3A%22docker%22%7D',
       /netns.*name|name.*netns/,
     ],
-    ['an attribute is of a wrong type', '?container=%7B%22netns%22%3A%221%22%7D', /netns/],
+    ['an attribute has a wrong type', '?container=%7B%22netns%22%3A%221%22%7D', /netns/],
     ['an attribute is a fraction', '?container=%7B%22netns%22%3A1%2C%22pid%22%3A1.5%7D', /pid/],
     ['an attribute is negative', '?container=%7B%22netns%22%3A1%2C%22starttime%22%3A-1%7D', /starttime/],
-  ])('is refused with the parameter and what is wrong with it: %s', async (_, query, reason) => {
+  ])('is refused with a reason that names the parameter: %s', async (_, query, reason) => {
     await using client = await CaptureClient.open(service.current, {}, { path: `/capture${query}` });
 
     const closing = await client.ended();
@@ -44,7 +44,7 @@ describeAsRoot('A capture request', () => {
     expect(client.stream).toHaveLength(0);
   });
 
-  it('by header that is refused shows the reason in a stream, where Wireshark shows it', async () => {
+  it('in headers is refused with a stream that contains the reason, so that Wireshark shows it', async () => {
     const headers = { 'Clustershark-Container': '{"netns":-1}' };
     await using client = await CaptureClient.open(service.current, {}, { headers });
 
@@ -56,7 +56,7 @@ describeAsRoot('A capture request', () => {
     expect(client.packets.map(({ data, comments }) => [data.length, comments])).toEqual([[0, [reason]]]);
   });
 
-  it('may be made by headers alone', async () => {
+  it('can consist of headers only', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const headers = {
@@ -82,7 +82,7 @@ describeAsRoot('A capture request', () => {
     expect(client.comments[0]).toMatch(/^no-promiscuous-mode: true$/m);
   });
 
-  it('takes the header where header and query differ', async () => {
+  it('uses the header when header and query differ', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const headers = {
@@ -97,7 +97,7 @@ describeAsRoot('A capture request', () => {
     expect(client.interfaces).toMatchObject([{ name: 'eth1', filter: 'udp port 4711' }]);
   });
 
-  it('takes the first value where a name comes twice', async () => {
+  it('uses the first value when a parameter occurs twice', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const path = `/capture?netns=${namespace.inode}&nif=eth1&nif=eth0&netns=1&filter=udp&filter=tcp`;
@@ -107,7 +107,7 @@ describeAsRoot('A capture request', () => {
     expect(client.interfaces).toMatchObject([{ name: 'eth1', filter: 'udp' }]);
   });
 
-  it('has UTF-8 in its headers', async () => {
+  it('may contain UTF-8 in its headers', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('büro0', 'büro1');
     const container = { netns: namespace.inode, type: 'bürö-🐳', 'node-name': 'knöten' };
@@ -122,7 +122,7 @@ describeAsRoot('A capture request', () => {
     expect(client.comments[0]).toContain('node-name: knöten\n');
   });
 
-  it('takes the interfaces of the container where nif is absent, and ignores what it does not know', async () => {
+  it('uses the interfaces of the container when nif is absent, and ignores unknown attributes', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const container = `{"netns":${namespace.inode},"network-interfaces":["eth1"],"later":{"a":[1]},
@@ -137,7 +137,7 @@ describeAsRoot('A capture request', () => {
   it.each([
     ['null', null],
     ['empty', []],
-  ])('means all interfaces when the list of the container is %s', async (_, list) => {
+  ])('selects all interfaces when the list of the container is %s', async (_, list) => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const container = { netns: namespace.inode, 'network-interfaces': list };
@@ -161,7 +161,7 @@ describeAsRoot('A capture request', () => {
     await client.described('eth1');
   });
 
-  it('whose interface names are more than fits between server and engine is refused, and ends no other capture', async () => {
+  it('whose interface names exceed the message size between server and engine is refused and ends no other capture', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const { inode: netns } = namespace;
@@ -194,7 +194,7 @@ describeAsRoot('A capture request', () => {
     }
   });
 
-  it('may come by /discover/capture, as the GhostWire page asks', async () => {
+  it('may use the path /discover/capture, as the page of GhostWire does', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(
@@ -206,7 +206,7 @@ describeAsRoot('A capture request', () => {
     await client.described('eth1');
   });
 
-  it('makes the interfaces promiscuous while it lasts, and not a moment longer', async () => {
+  it('makes the interfaces promiscuous until the capture ends', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
@@ -215,14 +215,14 @@ describeAsRoot('A capture request', () => {
     await eventually('promiscuous mode', async () => (await namespace.promiscuity('eth1')) === 1);
     expect(await namespace.promiscuity('eth0')).toBe(0);
     await client.close();
-    await eventually('the end of it', async () => (await namespace.promiscuity('eth1')) === 0);
+    await eventually('the end of promiscuous mode', async () => (await namespace.promiscuity('eth1')) === 0);
   });
 
   it.each([
     ['chaste', '&chaste'],
     ['chaste=', '&chaste='],
-    ['chaste=false, for its presence alone counts', '&chaste=false'],
-  ])('leaves them as they are with %s', async (_, chaste) => {
+    ['chaste=false, since any value counts', '&chaste=false'],
+  ])('does not make the interfaces promiscuous with %s', async (_, chaste) => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const path = `/capture?netns=${namespace.inode}&nif=eth1${chaste}`;
@@ -236,7 +236,7 @@ describeAsRoot('A capture request', () => {
   });
 });
 
-/** Node sends header values as latin1: one character for each byte. */
+/** Node sends header values in latin1, one byte for each character. */
 function asHeader(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }

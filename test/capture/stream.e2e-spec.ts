@@ -15,7 +15,7 @@ const UNKNOWN_LENGTH = -1n;
 describeAsRoot('A stream', () => {
   const service = serviceForAllTests();
 
-  it('begins with section and interfaces before there is any packet', async () => {
+  it('starts with the section header and interface descriptions before any packet arrives', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode });
@@ -31,7 +31,7 @@ describeAsRoot('A stream', () => {
     ]);
   });
 
-  it('tells in its first comment what the client has asked for, and nothing else', async () => {
+  it('contains the attributes of the request and nothing else in its first comment', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const container = {
@@ -66,7 +66,7 @@ describeAsRoot('A stream', () => {
     );
   });
 
-  it('leaves out of its first comment what is not set', async () => {
+  it('omits unset attributes from its first comment', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
@@ -88,7 +88,7 @@ describeAsRoot('A stream', () => {
     expect(client.comments[0]).toContain('\nnode-name: "a: b"\n');
   });
 
-  it('brings statistics while packets come, and none while there are none', async () => {
+  it('contains statistics while packets arrive and none while no packets arrive', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
@@ -107,7 +107,7 @@ describeAsRoot('A stream', () => {
     await client.until('statistics of 101 packets', () => client.statistics.at(-1)?.received === 101n);
   });
 
-  it('brings single packets without delay', async () => {
+  it('delivers single packets without delay', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
@@ -121,11 +121,11 @@ describeAsRoot('A stream', () => {
       delays.push(Number(now - (client.packets.at(-1)?.timestamp ?? 0n)) / 1e6);
     }
 
-    // The sender's process has to end before we look, which takes some ten milliseconds: dumpcap would add 250.
+    // The delay includes the end of the sender process, some tens of milliseconds. With dumpcap it would be 250 ms more.
     expect(delays.sort((a, b) => a - b)[4]).toBeLessThan(100);
   });
 
-  it('never carries its own connection', async () => {
+  it('never contains packets of its own connection', async () => {
     const hostNamespace = statSync('/proc/self/ns/net').ino;
     await using client = await CaptureClient.open(service.current, { netns: hostNamespace, nif: 'lo' });
     await client.described('lo');
@@ -150,7 +150,7 @@ describeAsRoot('A stream', () => {
     expect(own).toEqual([]);
   });
 
-  it('says in a further comment what it leaves out', async () => {
+  it('lists the excluded connection in its second comment', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });

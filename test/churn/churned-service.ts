@@ -7,12 +7,12 @@ import { type Resources, Service } from '../kit/service.js';
 import { Bystander } from '../kit/bystander.js';
 import { NamespaceChurn } from './namespace-churn.js';
 
-/** The kernel removes namespaces in the background, many at a time. */
+/** The kernel removes namespaces asynchronously, in batches. */
 const REMOVAL_TIMEOUT_MS = 30_000;
 const CAPTURES_FOR_ALL_THREADS = 48;
 const WARM_UP_NAMESPACES = 10;
 
-/** A service with a churn of namespaces around it, and somebody who captures from one that stays. */
+/** A service, a churn of namespaces, and a bystander that captures from a lasting namespace. */
 export class ChurnedService implements AsyncDisposable {
   private constructor(
     readonly service: Service,
@@ -33,7 +33,7 @@ export class ChurnedService implements AsyncDisposable {
     return new ChurnedService(service, churn, bystander, witness, made.move());
   }
 
-  /** Lets all threads of the service do their first work, for which each keeps a descriptor from then on. */
+  /** Makes all threads of the service do some work: each opens a descriptor then, which it keeps. */
   async warmUp(): Promise<void> {
     await using clients = new AsyncDisposableStack();
     const request = { netns: this.bystander.netns, nif: 'eth1' };
@@ -42,12 +42,12 @@ export class ChurnedService implements AsyncDisposable {
     await this.churn.run(WARM_UP_NAMESPACES);
   }
 
-  /** Namespaces that the service keeps alive, besides that of the bystander. */
+  /** Inodes of the namespaces that the service keeps alive, except that of the bystander. */
   get heldNamespaces(): number[] {
     return heldNamespaces(this.service.processes()).filter((inode) => inode !== this.bystander.netns);
   }
 
-  /** Rings of packet sockets, which keep namespaces alive as well: the bystander has one. */
+  /** Number of rings of packet sockets, which keep namespaces alive, too. That of the bystander is one of them. */
   get rings(): number {
     return this.service.processes().reduce((sum, { pid }) => sum + mappedRings(pid), 0);
   }

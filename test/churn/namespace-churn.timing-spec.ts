@@ -3,8 +3,8 @@ import { ChurnedService } from './churned-service.js';
 
 const NAMESPACES = 50;
 
-describeAsRoot('Namespaces that come and go', () => {
-  it(`${NAMESPACES} times: no packet of a wrong one, and nothing leaks`, async () => {
+describeAsRoot('Captures from namespaces that come and go', () => {
+  it(`get no packets of other namespaces and leak nothing, ${NAMESPACES} times`, async () => {
     await using churned = await ChurnedService.start();
     await churned.warmUp();
     const before = await churned.resources();
@@ -14,7 +14,7 @@ describeAsRoot('Namespaces that come and go', () => {
     const report = await churned.churn.run(NAMESPACES);
 
     console.info(report);
-    expect(report.strangePackets).toBe(0);
+    expect(report.foreignPackets).toBe(0);
     expect(report.packets).toBeGreaterThan(NAMESPACES / 2);
     const after = await churned.resources();
     expect(after).toMatchObject({ processes: before.processes, threads: before.threads });

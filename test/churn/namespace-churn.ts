@@ -10,34 +10,34 @@ import type { Random } from '../kit/random.js';
 import type { Service } from '../kit/service.js';
 import { sendTagged } from '../kit/tagged-datagram.js';
 
-const AT_ONCE = 8;
-/** About as long as it takes to open a namespace and a ring. */
+const WORKERS = 8;
+/** About the time that it takes to open a namespace and a ring. */
 const OPENING_MS = 40;
-const END_WITHIN_MS = 15_000;
+const END_TIMEOUT_MS = 15_000;
 
-/** What a churn has seen so far. */
+/** Totals of a churn so far. */
 export interface ChurnReport {
   readonly namespaces: number;
-  /** How many of them had the number of an earlier one. */
-  readonly reusedNumbers: number;
+  /** How many of them had the inode number of an earlier one. */
+  readonly reusedInodes: number;
   readonly packets: number;
-  /** Packets that came from another namespace than was asked for. */
-  readonly strangePackets: number;
-  /** How often each thing happened, such as a capture that ended with its namespace. */
+  /** Packets from another namespace than the requested one. */
+  readonly foreignPackets: number;
+  /** How often each outcome happened, such as a capture that ended with its namespace. */
   readonly outcomes: ReadonlyMap<string, number>;
 }
 
 /**
- * Namespaces that are made and removed, a few at a time, while captures of them start and stop. Each sends packets that
- * carry its own number, and each has one end of a wire whose other end is in `witness`: that disappears when the kernel
- * has really removed the namespace.
+ * Makes and removes namespaces, a few at a time, while captures of them start and stop. Packets of each namespace carry
+ * its number as flow. Each namespace has one end of a veth pair whose other end is in `witness`: the pair disappears when
+ * the kernel has removed the namespace.
  */
 export class NamespaceChurn {
   private count = 0;
   private packets = 0;
-  private strangePackets = 0;
-  private reusedNumbers = 0;
-  private readonly numbers = new Set<number>();
+  private foreignPackets = 0;
+  private reusedInodes = 0;
+  private readonly inodes = new Set<number>();
   private readonly outcomes = new Map<string, number>();
 
   constructor(
@@ -46,15 +46,15 @@ export class NamespaceChurn {
     private readonly random: Random,
   ) {}
 
-  /** @returns everything since the beginning */
+  /** @returns the totals of all runs so far */
   async run(namespaces: number): Promise<ChurnReport> {
     const last = this.count + namespaces;
     const worker = async (): Promise<void> => {
       while (this.count < last) await this.round(++this.count);
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, worker));
-    const { count, reusedNumbers, packets, strangePackets, outcomes } = this;
-    return { namespaces: count, reusedNumbers, packets, strangePackets, outcomes };
+    await Promise.all(Array.from({ length: WORKERS }, worker));
+    const { count, reusedInodes, packets, foreignPackets, outcomes } = this;
+    return { namespaces: count, reusedInodes, packets, foreignPackets, outcomes };
   }
 
   private async round(flow: number): Promise<void> {
@@ -62,14 +62,17 @@ export class NamespaceChurn {
     else await this.processRound(flow);
   }
 
-  /** By its number, which is all that there is to tell it by. */
+  /** Captures from a bind-mounted namespace, referred to by its inode only. */
   private async mountedRound(flow: number): Promise<void> {
     await using namespace = await NetworkNamespace.create();
     await this.prepare(namespace, flow);
     await this.capture(namespace, { netns: namespace.inode }, flow);
   }
 
-  /** By a process as well: such a reference leads to this namespace or nowhere, whoever has its number by now. */
+  /**
+   * Captures from the namespace of a process, referred to by inode and process. Such a reference must never lead to
+   * another namespace that has got the same inode number later.
+   */
   private async processRound(flow: number): Promise<void> {
     await using namespace = await namespaceOfProcess();
     await this.prepare(namespace, flow);
@@ -82,13 +85,13 @@ export class NamespaceChurn {
   }
 
   private async prepare(namespace: NetworkNamespace, flow: number): Promise<void> {
-    if (this.numbers.has(namespace.inode)) this.reusedNumbers++;
-    this.numbers.add(namespace.inode);
+    if (this.inodes.has(namespace.inode)) this.reusedInodes++;
+    this.inodes.add(namespace.inode);
     await namespace.setUp('lo');
     await namespace.link(`add wire type veth peer name w${flow} netns ${basename(this.witness.path)}`);
   }
 
-  /** A capture that sees its packet, and ends before or with its namespace. */
+  /** Expects a capture to receive the packet and to end before or with its namespace. */
   private async capture(
     namespace: NetworkNamespace,
     request: CaptureParameters,
@@ -105,23 +108,23 @@ export class NamespaceChurn {
         break;
       case 'left':
         client.abort();
-        this.happened('left without a word');
+        this.happened('dropped by the client');
         break;
       case 'ended':
         await namespace.end();
-        this.expectEnd(await client.ended(END_WITHIN_MS), [CLOSE_ENDED]);
+        this.expectEnd(await client.ended(END_TIMEOUT_MS), [CLOSE_ENDED]);
         this.happened('ended with its namespace');
     }
     this.look(client, flow);
   }
 
-  /** A namespace that ends while the capture of it begins. */
+  /** Ends a namespace while a capture from it starts. */
   private async race(namespace: NetworkNamespace, request: CaptureParameters, flow: number): Promise<void> {
     const opening = CaptureClient.open(this.service, request);
     await sleep(this.random.between(0, OPENING_MS));
     await namespace.end();
     await using client = await opening;
-    const closing = await client.ended(END_WITHIN_MS);
+    const closing = await client.ended(END_TIMEOUT_MS);
     this.expectEnd(closing, [CLOSE_ENDED, CLOSE_NOT_FOUND, CLOSE_STALE_OR_AMBIGUOUS]);
     this.happened(`ended while it was opened: ${closing.code}`);
     this.look(client, flow);
@@ -129,7 +132,7 @@ export class NamespaceChurn {
 
   private async refused(request: CaptureParameters, flow: number): Promise<void> {
     await using client = await CaptureClient.open(this.service, request);
-    this.expectEnd(await client.ended(END_WITHIN_MS), [CLOSE_NOT_FOUND, CLOSE_STALE_OR_AMBIGUOUS]);
+    this.expectEnd(await client.ended(END_TIMEOUT_MS), [CLOSE_NOT_FOUND, CLOSE_STALE_OR_AMBIGUOUS]);
     this.happened('refused, as it has ended');
     this.look(client, flow);
   }
@@ -139,7 +142,7 @@ export class NamespaceChurn {
       const tag = tagOf(data);
       if (!tag) continue;
       this.packets++;
-      if (tag.flow !== flow) this.strangePackets++;
+      if (tag.flow !== flow) this.foreignPackets++;
     }
   }
 

@@ -15,14 +15,14 @@ describe.each([
   ['Docker', dockerWithImage],
   ['Podman', podmanWithImage],
 ])('With %s', (_, withImage) => {
-  describeWithImage('the service in a container, as Compose starts it, beside a container "web"', () => {
+  describeWithImage('the service in a container that Compose has started, next to a container "web",', () => {
     const container = withImage();
     let service: DeployedService;
     let web: NetworkNamespace;
 
     beforeAll(async () => {
       service = await container.use(DeployedService.up(container.runtime));
-      // The profile that this Podman has for all containers is not meant for others.
+      // Podman is configured with the profile of the service for all its containers.
       await container.runtime.start('web', '--security-opt', 'seccomp=unconfined');
       web = await container.runtime.wiredNamespaceOf('web');
     }, START_TIMEOUT_MS);
@@ -32,7 +32,7 @@ describe.each([
         (await listTargets(service)).find((each) => each.name === name),
       );
 
-    /** Sends into the interface and expects a capture from the other end of the wire to have it all. */
+    /** Sends packets into eth0 and expects a capture to receive them from eth1, the other end of the wire. */
     async function expectPackets(parameters: CaptureParameters, flow: number): Promise<void> {
       await using client = await CaptureClient.open(service, parameters);
       await client.described('eth1');
@@ -50,15 +50,15 @@ describe.each([
       );
     });
 
-    it('captures from the other by name', async () => {
+    it('captures from "web" by name', async () => {
       await expectPackets({ container: { name: 'web' } }, 1);
     });
 
-    it('captures from the other by its network namespace', async () => {
+    it('captures from "web" by its network namespace', async () => {
       await expectPackets({ netns: web.inode }, 2);
     });
 
-    it('captures from it with what was listed, on two interfaces', async () => {
+    it('captures from "web" as listed, on two interfaces', async () => {
       const listed = await target('web');
       expect([...listed['network-interfaces']].sort()).toEqual(['eth0', 'eth1', 'lo']);
       await using client = await CaptureClient.open(service, {
@@ -70,7 +70,7 @@ describe.each([
       await client.receivedFrom('eth1', 3);
     });
 
-    it('captures what a filter lets pass, and that alone', async () => {
+    it('captures only packets that match the filter', async () => {
       const filter = 'udp port 4711';
       await using client = await CaptureClient.open(service, { netns: web.inode, nif: 'eth1', filter });
       await client.described('eth1');
@@ -80,7 +80,7 @@ describe.each([
       expect(client.tagged(40)).toEqual([]);
     });
 
-    it('finds the other again after a restart, by what was listed before', async () => {
+    it('finds "web" after its restart by what was listed before', async () => {
       const before = await target('web');
       await container.runtime.cli('restart', '--time', '0', 'web');
       web = await container.runtime.wiredNamespaceOf('web');
@@ -88,7 +88,7 @@ describe.each([
       await expectPackets({ container: { ...before, 'network-interfaces': ['eth1'] } }, 5);
     });
 
-    it('finds what "ip netns add" makes on the host, and captures from it', async () => {
+    it('finds namespaces made by "ip netns add" on the host and captures from them', async () => {
       await using namespace = await NetworkNamespace.create();
       await namespace.addWire('left', 'right');
       const { netns } = await target(namespace.path);
@@ -100,19 +100,22 @@ describe.each([
       await client.received(20, 6);
     });
 
-    it('leaves no zombies when an engine is killed, whose children nobody waits for', async () => {
+    it('leaves no zombies when an engine is killed and its children become orphans', async () => {
       const [engine] = (await service.processes()).filter(({ command }) =>
         command.includes('packetflix: engine'),
       );
       const orphans = processTree(engine?.pid ?? 0);
       expect(orphans.length).toBeGreaterThan(1);
       process.kill(engine?.pid ?? 0, 'SIGKILL');
-      // A zombie still has its folder there.
-      await eventually('all to be gone', () => !orphans.some(({ pid }) => existsSync(`/proc/${pid}`)));
+      // A zombie still has its directory in /proc.
+      await eventually(
+        'the end of the orphans',
+        () => !orphans.some(({ pid }) => existsSync(`/proc/${pid}`)),
+      );
       await expectPackets({ netns: web.inode }, 8);
     });
 
-    it('leaves no process behind when its container is killed, and goes on when that is started again', async () => {
+    it('leaves no process when its container is killed, and captures again when that is restarted', async () => {
       await using client = await CaptureClient.open(service, { netns: web.inode });
       await client.described('eth1');
       const processes = await service.processes();
@@ -122,7 +125,7 @@ describe.each([
 
       await container.runtime.cli('kill', service.containerId);
       await eventually('all its processes to end', () => !processes.some(({ pid }) => isAlive(pid)));
-      // The last thread closes them, when the process counts as ended already.
+      // The last thread closes them, at a time when the process is already reported as ended.
       await eventually('its packet sockets to be closed', async () =>
         /^sk .*\n$/.test(await web.exec('cat', '/proc/net/packet')),
       );
@@ -138,11 +141,11 @@ function namespaceOf(pid: number | string): string {
   try {
     return readlinkSync(`/proc/${pid}/ns/net`);
   } catch {
-    return ''; // it has just ended
+    return ''; // ENOENT: the process has ended
   }
 }
 
-/** What processes are in, and what is mounted somewhere. */
+/** Network namespaces that processes are in or that are mounted. */
 function heldNamespaces(): Set<string> {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   const mounted = readFileSync('/proc/self/mountinfo', 'utf8').match(/net:\[\d+\]/g) ?? [];

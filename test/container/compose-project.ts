@@ -6,11 +6,11 @@ import { run } from '../kit/run.js';
 import { removeFolder, teardown } from '../kit/teardown.js';
 import { PROJECT } from './base-images.js';
 
-/** What Debian's Compose 1.29 does not know yet; the name of a project comes by option here anyway. */
+/** Fields that Debian's Compose 1.29 does not support. The project name is passed as an option. */
 const NEWER_FIELDS = /^name: .*\n|^ +cgroup: host\n/gm;
 let counter = 0;
 
-/** All containers of one of the compose files, started by Compose. */
+/** The containers of one of the compose files in docker/, started by Compose. */
 export class ComposeProject implements AsyncDisposable {
   private constructor(
     private readonly runtime: ContainerRuntime,
@@ -20,7 +20,7 @@ export class ComposeProject implements AsyncDisposable {
     private readonly variables: Readonly<Record<string, string>>,
   ) {}
 
-  /** @param variables as an operator would set them */
+  /** @param variables environment variables of Compose */
   static async up(
     runtime: ContainerRuntime,
     file: string,
@@ -40,12 +40,12 @@ export class ComposeProject implements AsyncDisposable {
     }
   }
 
-  /** What all its containers have logged. */
+  /** The logs of all its containers. */
   log(): Promise<string> {
     return this.compose('logs', '--no-color');
   }
 
-  /** Runs a command in the container of a service, and gives what it writes. */
+  /** Runs a command in the container of a service and returns its standard output. */
   async exec(service: string, ...command: readonly string[]): Promise<string> {
     const id = (await this.compose('ps', '--quiet', service)).trim();
     return await this.runtime.cli('exec', id, ...command);
@@ -59,7 +59,7 @@ export class ComposeProject implements AsyncDisposable {
     );
   }
 
-  /** Compose reads paths in the file as from its own folder or as from where it is started: here it is both. */
+  /** Runs in the folder of the file: some versions of Compose resolve its paths against that, others against the cwd. */
   private async compose(...args: readonly string[]): Promise<string> {
     const variables = Object.entries({ ...this.variables, DOCKER_HOST: this.runtime.address });
     const environment = variables.map(([name, value]) => `${name}=${value}`);

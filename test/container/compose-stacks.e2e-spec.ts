@@ -18,7 +18,7 @@ const AUTHORITY = '/data/caddy/pki/authorities/local/root.crt';
 const PASSWORD = 'secret: "and" $pecial';
 const AUTHORIZATION = `Basic ${Buffer.from(`packetflix:${PASSWORD}`).toString('base64')}`;
 
-describeWithImage('The service as Compose starts it, with others beside it', () => {
+describeWithImage('The service in a Compose project with other services', () => {
   const container = dockerWithImage();
   let web: NetworkNamespace;
   beforeAll(async () => {
@@ -26,7 +26,7 @@ describeWithImage('The service as Compose starts it, with others beside it', () 
     web = await container.runtime.wiredNamespaceOf('web');
   }, START_TIMEOUT_MS);
 
-  /** Captures from the container "web" all that is sent there; gives what the service says about the capture. */
+  /** Captures all packets sent in the container "web"; returns the second comment of the stream. */
   async function captureWeb(port: number, options: ClientOptions): Promise<unknown> {
     const service = {
       log: '',
@@ -43,7 +43,7 @@ describeWithImage('The service as Compose starts it, with others beside it', () 
 
   describeWithProxies('behind $proxy', [caddyRecipe], () => {
     it(
-      'delivers captures from another container with a password, and nothing without',
+      'delivers captures of another container to clients with the password and refuses all others',
       async () => {
         await makeCaddyImage(container.runtime);
         const port = await freePort();
@@ -53,7 +53,7 @@ describeWithImage('The service as Compose starts it, with others beside it', () 
           PACKETFLIX_TLS_PORT: String(port),
         });
         const certificate = await eventually(
-          'a certificate made on the spot',
+          'a certificate of the local authority',
           () => project.exec('caddy', 'busybox', 'cat', AUTHORITY),
           START_TIMEOUT_MS,
         ).catch(async (cause: unknown) => {
@@ -68,18 +68,18 @@ describeWithImage('The service as Compose starts it, with others beside it', () 
 
         expect(await statusOf(`${url}/version`, certificate)).toBe(401);
         expect(await statusOf(`${url}/discover/mobyshark`, certificate, 'Basic eDp5')).toBe(401);
-        const said = await captureWeb(port, {
+        const comment = await captureWeb(port, {
           headers: { Authorization: AUTHORIZATION },
           through: { url: url.replace('https', 'wss'), certificate },
         });
-        expect(said).toMatchObject({ 'excluded-endpoints': ['5001', String(port)] });
+        expect(comment).toMatchObject({ 'excluded-endpoints': ['5001', String(port)] });
       },
       3 * START_TIMEOUT_MS,
     );
   });
 
   it(
-    'has GhostWire beside it: its page, its names',
+    'serves the page of GhostWire and finds targets by the names that GhostWire lists',
     async () => {
       const port = await freePort();
       await makeGhostwireImage(container.runtime, [
@@ -101,8 +101,8 @@ describeWithImage('The service as Compose starts it, with others beside it', () 
       });
 
       expect(page).toContain('GhostWire');
-      const said = await captureWeb(port, {});
-      expect(said).toMatchObject({ 'network-namespace': { inode: web.inode } });
+      const comment = await captureWeb(port, {});
+      expect(comment).toMatchObject({ 'network-namespace': { inode: web.inode } });
     },
     3 * START_TIMEOUT_MS,
   );
@@ -110,9 +110,9 @@ describeWithImage('The service as Compose starts it, with others beside it', () 
 
 async function statusOf(url: string, certificate: string, authorization?: string): Promise<number> {
   const headers = authorization === undefined ? {} : { Authorization: authorization };
-  const asked = httpsRequest(url, { ca: certificate, headers, agent: false, family: 4 });
-  asked.end();
-  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
-  answer.resume();
-  return answer.statusCode ?? 0;
+  const request = httpsRequest(url, { ca: certificate, headers, agent: false, family: 4 });
+  request.end();
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  response.resume();
+  return response.statusCode ?? 0;
 }

@@ -12,13 +12,13 @@ import { removeFolder, teardown } from '../kit/teardown.js';
 import { PROJECT } from './base-images.js';
 
 const FOLDER = join(PROJECT, 'docker');
-/** What docker/compose.yaml extends: there is what the service may do. */
+/** The file that docker/compose.yaml extends. It defines the privileges of the service. */
 const BASE = 'compose.base.yaml';
 const START_TIMEOUT_MS = 60_000;
 const LOG_TIMEOUT_MS = 10_000;
 let counter = 0;
 
-/** What tests change. */
+/** Fields of the Compose service that tests change. */
 export interface ComposedService {
   cap_add: string[];
   security_opt: string[];
@@ -26,7 +26,7 @@ export interface ComposedService {
   user?: string;
 }
 
-/** The service in a container, started by Compose from docker/compose.yaml as it is, or with one thing changed. */
+/** The service in a container, which Compose starts from docker/compose.yaml, unchanged or with changes of a test. */
 export class DeployedService implements AsyncDisposable {
   private logReader: Child | undefined;
   private id = '';
@@ -38,7 +38,7 @@ export class DeployedService implements AsyncDisposable {
     private readonly folder: string,
   ) {}
 
-  /** Comes back when it answers, or, where that is not wanted, when Compose has started it. */
+  /** Resolves when the service answers, or, with `answers: false`, when Compose has started it. */
   static async up(
     runtime: ContainerRuntime,
     { change, answers = true }: { change?: (service: ComposedService) => void; answers?: boolean } = {},
@@ -54,7 +54,7 @@ export class DeployedService implements AsyncDisposable {
       return service;
     } catch (cause) {
       await service[Symbol.asyncDispose]();
-      throw new Error(`the service does not start:\n${service.log}`, { cause });
+      throw new Error(`the service did not start:\n${service.log}`, { cause });
     }
   }
 
@@ -62,12 +62,12 @@ export class DeployedService implements AsyncDisposable {
     return `${scheme}://127.0.0.1:${this.port}${path}`;
   }
 
-  /** All that it has logged since it was started or restarted last. */
+  /** The log since the last start. */
   get log(): string {
     return (this.logReader?.stdout ?? '') + (this.logReader?.stderr ?? '');
   }
 
-  /** Waits until the log has such a line: `logs --follow` delivers it a moment later than the service writes it. */
+  /** Waits until the log matches, because `logs --follow` delivers lines with a delay. */
   async logged(pattern: RegExp): Promise<void> {
     await eventually(`${String(pattern)} in the log`, () => pattern.test(this.log), LOG_TIMEOUT_MS);
   }
@@ -80,14 +80,14 @@ export class DeployedService implements AsyncDisposable {
     return Number(await this.runtime.cli('inspect', '--format', '{{.State.Pid}}', this.id));
   }
 
-  /** Whether it runs, and if not, its exit status. */
+  /** Status and exit code of the container, such as `exited 1`. */
   async state(): Promise<string> {
     return (
       await this.runtime.cli('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', this.id)
     ).trim();
   }
 
-  /** The supervisor and everything that it started. */
+  /** The supervisor and its descendants. */
   async processes(): Promise<ProcessFacts[]> {
     return processTree(await this.pid());
   }
@@ -96,7 +96,7 @@ export class DeployedService implements AsyncDisposable {
     return (await fetch(this.url('/version'))).ok;
   }
 
-  /** Starts the same container again, as an operator would. */
+  /** Starts the same container again after it has ended. */
   async startAgain(): Promise<void> {
     await this.runtime.cli('start', this.id);
     await this.follow();
@@ -112,7 +112,7 @@ export class DeployedService implements AsyncDisposable {
     );
   }
 
-  /** Does what "compose down" does, which takes seconds for one container and its network. */
+  /** Removes container and network itself, because `compose down` takes several seconds for that. */
   private async remove(): Promise<void> {
     if (this.id === '') {
       await this.compose('down', '--timeout', '0');
@@ -122,7 +122,7 @@ export class DeployedService implements AsyncDisposable {
     await this.runtime.cli('network', 'rm', `${this.project}_default`);
   }
 
-  /** Compose reads paths in the file as from its own folder or as from where it is started: there it is both. */
+  /** Runs in the folder of the file: some versions of Compose resolve its paths against that, others against the cwd. */
   private async compose(...args: readonly string[]): Promise<string> {
     const environment = [`DOCKER_HOST=${this.runtime.address}`, `PACKETFLIX_PORT=${this.port}`];
     const options = ['--file', 'compose.yaml', '--project-name', this.project];
@@ -136,7 +136,7 @@ export class DeployedService implements AsyncDisposable {
   }
 }
 
-/** Podman takes the path of a profile, while Compose sends its text: the runtime has been given it instead. */
+/** Podman expects the path of a profile, but Compose sends its text: the runtime has been configured with it instead. */
 function withoutProfile(service: ComposedService): void {
   service.security_opt = service.security_opt.filter((option) => !option.startsWith('seccomp:'));
 }
@@ -149,7 +149,7 @@ function changedCopy(changes: readonly ((service: ComposedService) => void)[]): 
     services: { packetflix: ComposedService };
   };
   for (const change of changes) change(document.services.packetflix);
-  // Compose reads YAML 1.1, where a bare "no" is false.
+  // Compose reads YAML 1.1, in which an unquoted `no` is false.
   writeFileSync(join(folder, BASE), stringify(document, { version: '1.1' }));
   return folder;
 }

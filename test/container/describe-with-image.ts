@@ -1,43 +1,38 @@
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { ContainerRuntime, whyRuntimesCannotRun } from '../kit/container-runtimes.js';
+import { missingPrograms, reportSkipped, type RequiredProgram } from '../kit/required-programs.js';
 import { describeAsRoot } from '../kit/root.js';
 import { PROJECT } from './base-images.js';
 import { serviceImageFile } from './service-image.js';
 
-const REQUIRED: readonly (readonly [program: string, debianPackage: string])[] = [
+const REQUIRED: readonly RequiredProgram[] = [
   ['docker-compose', 'docker-compose'],
   ['mmdebstrap', 'mmdebstrap'],
 ];
-/** To make a Debian and to build the image: it takes a minute, and several on a busy machine. */
+/** For making the base images and building the image, which takes a minute, and several on a busy machine. */
 const BUILD_TIMEOUT_MS = 900_000;
 const END_TIMEOUT_MS = 60_000;
 
-const obstacle = process.getuid?.() === 0 ? await whyItCannotRun() : 'only root may start container runtimes';
-if (obstacle !== undefined) process.stderr.write(`SKIPPED: tests of the container image\n  ${obstacle}\n`);
+const missing = missingPrograms(REQUIRED);
+const obstacle = missing.length > 0 ? missing.join('\n  ') : await whyRuntimesCannotRun();
+if (obstacle !== undefined) reportSkipped('tests of the container image', [obstacle]);
 
-/** Tests that need container engines, and what makes images; skipped where these cannot run, with the reason. */
+/** Tests that need the image and container runtimes. Where these cannot run, they are skipped and the reason is reported. */
 export const describeWithImage = obstacle === undefined ? describeAsRoot : describe.skip;
 
-async function whyItCannotRun(): Promise<string | undefined> {
-  const lacking = REQUIRED.filter(([program]) => spawnSync('which', [program]).status !== 0);
-  if (lacking.length === 0) return await whyRuntimesCannotRun();
-  return lacking.map(([program, name]) => `there is no ${program} (Debian package ${name})`).join('\n  ');
-}
-
-/** A container runtime, as long as the tests of a describe block run. */
+/** A container runtime that runs as long as the tests of a describe block. */
 export interface RuntimeForTests {
   readonly runtime: ContainerRuntime;
-  /** Starts something that has to end before the runtime does. */
+  /** Registers something that is disposed of before the runtime. */
   use<T extends AsyncDisposable>(started: Promise<T>): Promise<T>;
 }
 
-/** A Docker daemon that has the image, for all tests of a describe block. */
+/** A Docker daemon with the image, for all tests of a describe block. */
 export function dockerWithImage(): RuntimeForTests {
   return runtimeForAllTests(() => ContainerRuntime.docker({ storage: 'best' }));
 }
 
-/** Podman with the same image. */
+/** Podman with the image, for all tests of a describe block. */
 export function podmanWithImage(): RuntimeForTests {
   const seccompProfile = join(PROJECT, 'docker/seccomp.json');
   return runtimeForAllTests(() => ContainerRuntime.podman({ storage: 'best', seccompProfile }));
@@ -51,7 +46,6 @@ function runtimeForAllTests(start: () => Promise<ContainerRuntime>): RuntimeForT
     runtime = inUse.use(await start());
     await runtime.cli('load', '--input', file);
   }, BUILD_TIMEOUT_MS);
-  // In the opposite order.
   afterAll(() => inUse.disposeAsync(), END_TIMEOUT_MS);
   return {
     get runtime() {

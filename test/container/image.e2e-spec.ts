@@ -4,8 +4,8 @@ import { PROJECT } from './base-images.js';
 import { describeWithImage, dockerWithImage } from './describe-with-image.js';
 import { SERVICE_IMAGE } from './service-image.js';
 
-/** docs/container.md tells the size; a few parts more or less do not matter, half of it does. */
-const MOST_MEGABYTES = 200;
+/** Somewhat above the size that is documented in docs/container.md. */
+const MAX_MEGABYTES = 200;
 const MEGABYTE = 1_000_000;
 
 interface ImageFacts {
@@ -18,7 +18,7 @@ interface ImageFacts {
   };
 }
 
-/** Lists files below a folder, and what they are marked with, as JSON. */
+/** Prints path, mode and owner of all files as JSON. */
 const LIST = `
   const { readdirSync, lstatSync } = require('node:fs');
   const SKIPPED = ['/proc', '/sys', '/dev'];
@@ -50,19 +50,19 @@ describeWithImage('The image', () => {
     return docker.runtime.cli('run', ...options);
   }
 
-  it('is small', () => {
+  it(`has less than ${MAX_MEGABYTES} MB`, () => {
     console.info(`the image has ${(facts.Size / MEGABYTE).toFixed(0)} MB`);
-    expect(facts.Size / MEGABYTE).toBeLessThan(MOST_MEGABYTES);
+    expect(facts.Size / MEGABYTE).toBeLessThan(MAX_MEGABYTES);
   });
 
-  it('has the programs that the service runs, and no others: no shell, no package manager', () => {
+  it('contains the programs that the service runs and no others, such as a shell or a package manager', () => {
     const programs = files
       .filter(({ path }) => /^\/(usr\/)?(local\/)?s?bin\/./.test(path))
       .map(({ path }) => path);
     expect(programs.sort()).toEqual(['/usr/bin/setpriv', '/usr/bin/unshare', '/usr/local/bin/node']);
   });
 
-  it('has production dependencies only, in the versions of the lock file', async () => {
+  it('contains production dependencies only, in the versions of the lock file', async () => {
     const lock = JSON.parse(readFileSync(join(PROJECT, 'package-lock.json'), 'utf8')) as {
       packages: Record<string, { version: string; dev?: boolean; devOptional?: boolean; optional?: boolean }>;
     };
@@ -85,7 +85,7 @@ describeWithImage('The image', () => {
     for (const path of manifests) expect([path, lock.packages[path]?.dev ?? false]).toEqual([path, false]);
   });
 
-  it('has the licences and the versions of what is from Debian, as scanners read them', async () => {
+  it('contains the licences and versions of its Debian packages where scanners look for them', async () => {
     const packages = files
       .map(({ path }) => /^\/var\/lib\/dpkg\/status\.d\/(.+)$/.exec(path)?.[1])
       .filter((name) => name !== undefined);
@@ -97,7 +97,7 @@ describeWithImage('The image', () => {
     ).toMatch(/^Package: libpcap0\.8$[^]*^Version: 1\./m);
   });
 
-  it('has no file that gives privileges, and none that its user could change', () => {
+  it('contains no setuid or setgid files and no files that its user can change', () => {
     const notLinks = files.filter(({ mode }) => (mode & MODE_TYPE) !== MODE_LINK);
     expect(notLinks.filter(({ mode }) => mode & MODE_SETUID_OR_SETGID)).toEqual([]);
     expect(notLinks.filter(({ uid }) => uid !== 0)).toEqual([]);
@@ -105,7 +105,7 @@ describeWithImage('The image', () => {
     expect(writable.sort()).toEqual(['/run', '/tmp']);
   });
 
-  it('tells what it is, how to see whether it is alive, and runs the service', () => {
+  it('has labels, a health check and an exposed port, and runs the service', () => {
     expect(facts.Config.Labels).toMatchObject({
       'org.opencontainers.image.title': 'packetflix',
       'org.opencontainers.image.licenses': 'MIT',

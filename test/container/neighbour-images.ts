@@ -8,8 +8,8 @@ export const CADDY_IMAGE = 'caddy:test';
 export const GHOSTWIRE_IMAGE = 'ghostwire:test';
 
 /**
- * The image of Caddy, made of this machine's program since there is no registry: as in the official one, the program
- * has a capability of its own, and keeps what it writes in /data and /config.
+ * Makes the image of Caddy from the program of this machine, because tests use no registry. As in the official image,
+ * the program has a file capability and stores its data in /data and /config.
  */
 export async function makeCaddyImage(runtime: ContainerRuntime): Promise<void> {
   const [program = ''] = (await run('which', 'caddy')).split('\n');
@@ -25,7 +25,7 @@ export async function makeCaddyImage(runtime: ContainerRuntime): Promise<void> {
   });
 }
 
-/** A web server with GhostWire's name for its program, which knows of the given containers. */
+/** Makes an image with a web server that answers like GhostWire and lists the given containers. */
 export async function makeGhostwireImage(
   runtime: ContainerRuntime,
   containers: readonly object[],
@@ -41,7 +41,7 @@ export async function makeGhostwireImage(
   });
 }
 
-/** @param fill gives further lines of the Dockerfile */
+/** @param fill fills the root folder of the image and returns further lines of the Dockerfile */
 async function makeImage(
   runtime: ContainerRuntime,
   name: string,

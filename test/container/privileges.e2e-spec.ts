@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { CaptureClient, type CaptureParameters, type Closing } from '../kit/capture-client.js';
+import { CLOSE_NOT_FOUND } from '../kit/close-codes.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { namespaceOfDescriptor } from '../kit/namespace-holders.js';
@@ -11,9 +12,8 @@ import { describeWithImage, dockerWithImage, podmanWithImage } from './describe-
 
 const USER = 51_001;
 const CLOSE_INTERNAL = 1011;
-const CLOSE_NOT_FOUND = 4404;
 const TEST_TIMEOUT_MS = 180_000;
-/** Of capabilities(7), from linux/capability.h. */
+/** Bit numbers of capabilities(7), from linux/capability.h. */
 const BITS: Readonly<Record<string, number>> = {
   DAC_OVERRIDE: 1,
   DAC_READ_SEARCH: 2,
@@ -33,7 +33,7 @@ describe.each([
     const container = withImage();
 
     it(
-      'have the user and the capabilities that docs/container.md tells, and no way to more',
+      'have the user and capabilities documented in docs/container.md and cannot gain more',
       async () => {
         await using service = await DeployedService.up(container.runtime);
         const processes = await allProcesses(service);
@@ -47,11 +47,11 @@ describe.each([
       TEST_TIMEOUT_MS,
     );
 
-    // Docker gives an ordinary user no ambient capabilities.
+    // Docker cannot give ambient capabilities to an ordinary user.
     if (type === 'Docker') return;
 
     it(
-      'capture when the container begins as an ordinary user, with ambient capabilities',
+      'capture when the container starts as an ordinary user with ambient capabilities',
       async () => {
         await using service = await DeployedService.up(container.runtime, {
           change: (composed) => {
@@ -70,7 +70,7 @@ describe.each([
   });
 });
 
-describeWithImage('Without one of its capabilities the container', () => {
+describeWithImage('The container without', () => {
   const docker = dockerWithImage();
 
   const without = (name: string) => (composed: ComposedService) => {
@@ -78,14 +78,14 @@ describeWithImage('Without one of its capabilities the container', () => {
     composed.restart = 'no';
   };
 
-  /** How a capture ends that needs the capability. */
+  /** The close frame of a capture that the service refuses. */
   async function refusal(service: DeployedService, parameters: CaptureParameters): Promise<Closing> {
     await using client = await CaptureClient.open(service, parameters);
     return await client.ended();
   }
 
   it(
-    'SYS_PTRACE, SYS_ADMIN or NET_RAW says so at the start, and captures nothing',
+    'SYS_PTRACE, SYS_ADMIN or NET_RAW reports that at startup and refuses captures',
     async () => {
       await docker.runtime.start('target');
       const namespace = await docker.runtime.wiredNamespaceOf('target');
@@ -107,7 +107,7 @@ describeWithImage('Without one of its capabilities the container', () => {
   );
 
   it(
-    'DAC_READ_SEARCH says so at the start, and does not find what lives by an open file',
+    'DAC_READ_SEARCH reports that at startup and does not find namespaces kept alive by a descriptor only',
     async () => {
       await using hidden = await namespaceOfDescriptor();
       await hidden.addWire('left', 'right');
@@ -124,7 +124,7 @@ describeWithImage('Without one of its capabilities the container', () => {
   );
 
   it(
-    'DAC_OVERRIDE says so at the start, and knows no names from Docker, but captures',
+    'DAC_OVERRIDE reports that at startup and finds no Docker containers by name, but captures by inode',
     async () => {
       await docker.runtime.start('named');
       const namespace = await docker.runtime.wiredNamespaceOf('named');
@@ -140,14 +140,18 @@ describeWithImage('Without one of its capabilities the container', () => {
   );
 
   it(
-    'SETUID, SETGID or SETPCAP refuses to start, instead of staying root',
+    'SETUID, SETGID or SETPCAP refuses to start instead of running as root',
     async () => {
       await allAtOnce(['SETUID', 'SETGID', 'SETPCAP'], async (name) => {
         await using service = await DeployedService.up(docker.runtime, {
           change: without(name),
           answers: false,
         });
-        await eventually('its end', async () => (await service.state()) === 'exited 1', 30_000);
+        await eventually(
+          'the end of the container',
+          async () => (await service.state()) === 'exited 1',
+          30_000,
+        );
         await service.logged(new RegExp(`without CAP_${name}: root cannot be dropped`));
       });
     },
@@ -155,14 +159,14 @@ describeWithImage('Without one of its capabilities the container', () => {
   );
 });
 
-/** Containers mostly wait while they start. Each of them ends before a failure of any is reported. */
+/** Runs the checks concurrently, since starting containers is mostly waiting. All end before a failure is reported. */
 async function allAtOnce<T>(items: readonly T[], check: (item: T) => Promise<void>): Promise<void> {
   for (const result of await Promise.allSettled(items.map(check))) {
     if (result.status === 'rejected') throw result.reason;
   }
 }
 
-/** All at once: engines start their compilers one after the other. */
+/** Waits until all documented processes run at the same time: engines start their filter compilers one by one. */
 async function allProcesses(service: DeployedService): Promise<ProcessFacts[]> {
   const roles = Object.keys(documented()).sort().join();
   return await eventually(
@@ -204,7 +208,7 @@ function documented(): Record<string, ReturnType<typeof privilegesOf>> {
 
 function maskOf(names: string): string {
   const bits = [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => BITS[name]);
-  if (bits.includes(undefined)) throw new Error(`a capability that this test does not know: ${names}`);
+  if (bits.includes(undefined)) throw new Error(`unknown capability in docs/container.md: ${names}`);
   return bits.length > 0 ? mask(...bits.map(Number)) : NO_CAPABILITIES;
 }
 
@@ -212,7 +216,7 @@ function seccompModeOf(pid: number): string | undefined {
   return /^Seccomp:\s*(\d)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
 }
 
-/** Who has a socket that listens at a TCP port; field 4 is the state, field 10 the inode: proc_net(5). */
+/** Roles of the processes that have a listening TCP socket; see proc_pid_net(5): field 4 is the state, 10 the inode. */
 function listeners(processes: readonly ProcessFacts[]): string[] {
   const TCP_LISTEN = '0A';
   return processes
@@ -233,6 +237,6 @@ function linkOf(path: string): string {
   try {
     return readlinkSync(path);
   } catch {
-    return ''; // closed meanwhile
+    return ''; // ENOENT: the descriptor has been closed
   }
 }

@@ -7,7 +7,7 @@ const START_TIMEOUT_MS = 120_000;
 const EPERM = 1;
 const ENOSYS = 38;
 
-/** From the headers of Linux: fcntl.h, sched.h, socket.h, mount.h, bpf.h. */
+/** Constants of sched.h and socket.h. */
 const CLONE_NEWNET = 0x4000_0000;
 const CLONE_NEWNS = 0x0002_0000;
 const CLONE_NEWUSER = 0x1000_0000;
@@ -15,16 +15,16 @@ const [AF_UNIX, AF_INET, AF_NETLINK, AF_PACKET, AF_ALG, AF_VSOCK] = [1, 2, 16, 1
 const SOCK_RAW = 3;
 const SOCK_DGRAM = 2;
 
-/** Calls of the C library with numbers only, which runs in the image as its native part calls it, too. */
+/** Calls functions of the C library with numeric arguments and prints the error number of each, 0 for success. */
 const PROGRAM = `
   const koffi = require('koffi');
   const libc = koffi.load(null);
-  const answers = JSON.parse(process.argv[1]).map(([name, ...values]) => {
+  const errors = JSON.parse(process.argv[1]).map(([name, ...values]) => {
     const parameters = values.map(() => 'long').join(', ');
     const call = libc.func('int ' + name + '(' + parameters + ')');
     return call(...values) === -1 ? koffi.errno() : 0;
   });
-  console.log(JSON.stringify(answers));
+  console.log(JSON.stringify(errors));
 `;
 
 type Call = readonly [name: string, ...values: number[]];
@@ -37,38 +37,38 @@ const ALLOWED: readonly (readonly [what: string, call: Call])[] = [
   ['packet sockets', ['socket', AF_PACKET, SOCK_RAW, 0]],
 ];
 
-/** Capabilities that are there allow most of this without the profile, see the last test. */
+/** Most of these calls are allowed by the capabilities of the service without the profile, see the last test. */
 const FORBIDDEN: readonly (readonly [what: string, call: Call, errno?: number])[] = [
-  ['tracing others', ['ptrace', 16, 999_999_999, 0, 0]],
+  ['tracing other processes', ['ptrace', 16, 999_999_999, 0, 0]],
   ['mounting', ['mount', 0, 0, 0, 0, 0]],
   ['unmounting', ['umount2', 0, 0]],
   ['BPF programs', ['syscall', 321, 0, 0, 0]],
-  ['keys of the kernel', ['syscall', 250, 0, 0, 0, 0, 0]],
-  ['io_uring, which goes past the profile', ['syscall', 425, 1, 0]],
+  ['kernel keyrings', ['syscall', 250, 0, 0, 0, 0, 0]],
+  ['io_uring, which bypasses the profile', ['syscall', 425, 1, 0]],
   ['performance events', ['syscall', 298, 0, 0, 0, 0, 0]],
-  ['reading the memory of others', ['process_vm_readv', 1, 0, 0, 0, 0, 0]],
-  ['another root folder', ['chroot', 0]],
-  ['an own mount namespace', ['unshare', CLONE_NEWNS]],
-  ['an own user namespace', ['unshare', CLONE_NEWUSER]],
-  ['an own network and mount namespace at once', ['unshare', CLONE_NEWNET + CLONE_NEWNS]],
+  ['reading the memory of other processes', ['process_vm_readv', 1, 0, 0, 0, 0, 0]],
+  ['changing the root directory', ['chroot', 0]],
+  ['a new mount namespace', ['unshare', CLONE_NEWNS]],
+  ['a new user namespace', ['unshare', CLONE_NEWUSER]],
+  ['a new network and mount namespace at once', ['unshare', CLONE_NEWNET + CLONE_NEWNS]],
   ['entering namespaces of any kind', ['setns', 0, 0]],
   ['entering mount namespaces', ['setns', 0, CLONE_NEWNS]],
-  ['clone3, whose flags nobody sees', ['syscall', 435, 0, 0], ENOSYS],
+  ['clone3, whose flags a filter cannot read', ['syscall', 435, 0, 0], ENOSYS],
   ['sockets of other families', ['socket', AF_ALG, SOCK_DGRAM, 0]],
-  ['sockets to the hypervisor', ['socket', AF_VSOCK, SOCK_DGRAM, 0]],
-  ['the clock', ['syscall', 164, 0, 0]],
-  ['modules', ['syscall', 176, 0, 0]],
+  ['vsock sockets', ['socket', AF_VSOCK, SOCK_DGRAM, 0]],
+  ['setting the clock', ['syscall', 164, 0, 0]],
+  ['unloading kernel modules', ['syscall', 176, 0, 0]],
 ];
 
-/** By the lack of other capabilities, and by settings of the host. */
+/** Calls that missing capabilities or settings of the host forbid even without the profile. */
 const FORBIDDEN_ANYWAY = [
-  'keys of the kernel',
-  'io_uring, which goes past the profile',
+  'kernel keyrings',
+  'io_uring, which bypasses the profile',
   'performance events',
-  'reading the memory of others',
-  'another root folder',
-  'the clock',
-  'modules',
+  'reading the memory of other processes',
+  'changing the root directory',
+  'setting the clock',
+  'unloading kernel modules',
 ];
 
 describe.each([
@@ -83,33 +83,36 @@ describe.each([
       id = service.containerId;
     }, START_TIMEOUT_MS);
 
-    /** Error numbers, 0 for those that do well. A process that is told to go into the container has its profile. */
-    async function answersTo(calls: readonly Call[]): Promise<number[]> {
+    /** Makes the calls in the container, where the profile holds; returns their error numbers, 0 for success. */
+    async function errorsOf(calls: readonly Call[]): Promise<number[]> {
       const script = ['node', '--eval', PROGRAM, JSON.stringify(calls)];
       const output = await eventually(
-        'an answer',
+        'the results of the calls',
         () => container.runtime.cli('exec', id, ...script),
         30_000,
       );
       return JSON.parse(output) as number[];
     }
 
-    it('lets the service do what it needs', async () => {
-      const answers = await answersTo(ALLOWED.map(([, call]) => call));
+    it('allows the calls that the service needs', async () => {
+      const answers = await errorsOf(ALLOWED.map(([, call]) => call));
       expect(answers.map((errno, index) => [ALLOWED[index]?.[0], errno])).toEqual(
         ALLOWED.map(([what]) => [what, 0]),
       );
     });
 
-    // The numbers of those without a name in the C library are those of this architecture.
-    (process.arch === 'x64' ? it : it.skip)('forbids everything else that could do harm', async () => {
-      const answers = await answersTo(FORBIDDEN.map(([, call]) => call));
-      expect(answers.map((errno, index) => [FORBIDDEN[index]?.[0], errno])).toEqual(
-        FORBIDDEN.map(([what, , errno = EPERM]) => [what, errno]),
-      );
-    });
+    // The system call numbers are those of x86-64.
+    (process.arch === 'x64' ? it : it.skip)(
+      'forbids dangerous calls that the service does not need',
+      async () => {
+        const answers = await errorsOf(FORBIDDEN.map(([, call]) => call));
+        expect(answers.map((errno, index) => [FORBIDDEN[index]?.[0], errno])).toEqual(
+          FORBIDDEN.map(([what, , errno = EPERM]) => [what, errno]),
+        );
+      },
+    );
 
-    it('is what forbids it: without it some of that does well, or fails for other reasons', async () => {
+    it('is the cause: without it, most of these calls succeed or fail for other reasons', async () => {
       const calls = FORBIDDEN.map(([, call]) => call);
       const capabilities = ['SYS_ADMIN', 'SYS_PTRACE'].flatMap((name) => ['--cap-add', name]);
       const options = ['--security-opt', 'seccomp=unconfined', '--cap-drop', 'ALL', ...capabilities];

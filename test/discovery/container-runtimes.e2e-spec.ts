@@ -1,16 +1,16 @@
 import { CaptureClient } from '../kit/capture-client.js';
+import { CLOSE_STALE_OR_AMBIGUOUS } from '../kit/close-codes.js';
 import { sendPackets } from '../kit/packets.js';
+import { reportSkipped } from '../kit/required-programs.js';
 import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
 import { ContainerRuntime, whyRuntimesCannotRun } from '../kit/container-runtimes.js';
 import { listTargets, type ListedTarget } from './listed-targets.js';
 
-const CLOSE_AMBIGUOUS = 4409;
 const STARTUP_TIMEOUT_MS = 60_000;
 
-const obstacle =
-  process.getuid?.() === 0 ? await whyRuntimesCannotRun() : 'only root may start container runtimes';
-if (obstacle !== undefined) console.warn(`SKIPPED: tests with real container runtimes\n  ${obstacle}`);
+const obstacle = await whyRuntimesCannotRun();
+if (obstacle !== undefined) reportSkipped('tests with real container runtimes', [obstacle]);
 const describeWithRuntimes = obstacle === undefined ? describeAsRoot : describe.skip;
 
 describeWithRuntimes('With Docker and Podman, which both have a container named "web"', () => {
@@ -60,7 +60,7 @@ describeWithRuntimes('With Docker and Podman, which both have a container named 
   it('the name alone is ambiguous', async () => {
     await using client = await CaptureClient.open(service.current, { container: { name: 'web' } });
     const { code, reason } = await client.ended();
-    expect(code).toBe(CLOSE_AMBIGUOUS);
+    expect(code).toBe(CLOSE_STALE_OR_AMBIGUOUS);
     expect(reason).toMatch(/docker.*podman|podman.*docker/);
   });
 
@@ -69,7 +69,7 @@ describeWithRuntimes('With Docker and Podman, which both have a container named 
     await expectPackets(podman, (await targetOf(podman)) ?? {}, 4);
   });
 
-  it('each is found after a restart by what was listed before', async () => {
+  it('each is found after its restart by what was listed before', async () => {
     for (const [flow, runtime] of [docker, podman].entries()) {
       const before = await targetOf(runtime);
       await runtime.cli('restart', '--time', '0', 'web');
@@ -95,7 +95,7 @@ describeWithRuntimes('With Docker and Podman, which both have a container named 
     expect(await targets('sandbox')).toEqual([]);
   });
 
-  it('containers of Podman are found by their monitors when its API is not served', async () => {
+  it('containers of Podman are found by their conmon processes when Podman serves no API', async () => {
     await using silent = await ContainerRuntime.podman({ service: false });
     await silent.start('silent');
     expect(await targets('silent')).toMatchObject([{ type: 'podman', pid: await silent.pidOf('silent') }]);

@@ -4,7 +4,7 @@ import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
 import { listTargets } from './listed-targets.js';
 
-/** Runtime folder of a user id that is hardly in use; rootless runtimes have their sockets in such folders. */
+/** Runtime directory of an unused user ID; rootless runtimes have their sockets in such directories. */
 const FOLDER = '/run/user/3999999999';
 const SOCKET = `${FOLDER}/docker.sock`;
 const PROBLEM = `cannot list the containers of the runtime at ${SOCKET}: it did not answer within 2 s`;
@@ -21,7 +21,7 @@ describeAsRoot('A runtime that does not answer', () => {
     rmSync(FOLDER, { recursive: true });
   });
 
-  it('hides only its own targets, and delays the list once, by 2 s', async () => {
+  it('hides only its own targets and delays only the first list, by 2 s', async () => {
     const timesMs: number[] = [];
     for (let i = 0; i < 3; i++) {
       const begin = performance.now();
@@ -32,7 +32,7 @@ describeAsRoot('A runtime that does not answer', () => {
     expect(Math.max(...timesMs.slice(1))).toBeLessThan(1_500);
   });
 
-  it('is reported in the metadata, and once in the log', async () => {
+  it('is reported in the metadata of each list and once in the log', async () => {
     for (let i = 0; i < 3; i++) {
       const answer = (await (await fetch(service.current.url('/discover/mobyshark'))).json()) as object;
       expect(answer).toMatchObject({ metadata: { problems: [PROBLEM] } });

@@ -46,8 +46,8 @@ describeAsRoot('With --local-discovery', () => {
 
   it.each([
     ['a bind mount', () => NetworkNamespace.create()],
-    ['a bind mount of another mount namespace only', namespaceOfPrivateMount],
-  ])('a namespace that %s keeps alive is listed by its path, without a process', async (_, make) => {
+    ['a bind mount in another mount namespace', namespaceOfPrivateMount],
+  ])('a namespace that only %s keeps alive is listed by its path, without a process', async (_, make) => {
     await using namespace = await make();
     await namespace.addWire('eth0', 'eth1');
 
@@ -64,11 +64,11 @@ describeAsRoot('With --local-discovery', () => {
     ]);
   });
 
-  it('neither kernel threads nor the empty namespaces of our filter compilers are listed', async () => {
-    // This capture makes sure that there are filter compilers.
+  it('neither kernel threads nor the empty namespaces of the filter compilers are listed', async () => {
+    // This capture makes the service start filter compilers.
     await using namespace = await namespaceOfProcess();
     await using client = await CaptureClient.open(service.current, { netns: namespace.inode, filter: 'udp' });
-    await client.until('the beginning', () => client.comments.length > 0);
+    await client.until('the section header block', () => client.comments.length > 0);
 
     const own = service.current.processes().map(({ pid }) => pid);
     const targets = await listTargets(service.current);
@@ -94,13 +94,13 @@ describeAsRoot('With --local-discovery', () => {
     }
   });
 
-  it('concurrent requests all get the list', async () => {
+  it('each of many concurrent requests gets the list', async () => {
     await using namespace = await namespaceOfProcess();
     const lists = await Promise.all(Array.from({ length: 30 }, () => targetsOf(namespace.inode)));
     for (const list of lists) expect(list).toHaveLength(1);
   });
 
-  it('the list is available again after the discoverer was killed', async () => {
+  it('the list is available again after the discoverer has been killed', async () => {
     await using namespace = await namespaceOfProcess();
     const discoverer = service.current
       .processes()
@@ -110,7 +110,7 @@ describeAsRoot('With --local-discovery', () => {
     await eventually('the list', async () => (await targetsOf(namespace.inode)).length === 1);
   });
 
-  it('only that path is served, and only for GET and HEAD', async () => {
+  it('only /discover/mobyshark is served, and only for GET and HEAD', async () => {
     const status = async (path: string, method: string) =>
       (await fetch(service.current.url(path), { method })).status;
     expect(await status('/discover/mobyshark', 'HEAD')).toBe(200);

@@ -1,12 +1,10 @@
 import { CaptureClient } from '../kit/capture-client.js';
-import { CLOSE_NOT_FOUND } from '../kit/close-codes.js';
+import { CLOSE_DISCOVERY_FAILED, CLOSE_NOT_FOUND } from '../kit/close-codes.js';
 import { Child } from '../kit/child.js';
 import { namespaceOfProcess } from '../kit/namespace-holders.js';
 import { sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
 import { freePort, MAIN, Service, serviceForAllTests } from '../kit/service.js';
-
-const CLOSE_DISCOVERY_FAILED = 4502;
 
 describeAsRoot('Without GhostWire', () => {
   const service = serviceForAllTests();
@@ -44,7 +42,7 @@ describeAsRoot('Without GhostWire', () => {
     expect(reason).toBe(`GhostWire cannot be reached (ECONNREFUSED): 127.0.0.1 port ${port}`);
 
     await using known = await CaptureClient.open(configured, { container: { name } });
-    await known.until('the beginning', () => known.comments.length > 0);
+    await known.until('the section header block', () => known.comments.length > 0);
   });
 });
 

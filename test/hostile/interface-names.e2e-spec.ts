@@ -1,12 +1,12 @@
 import { CLOSE_INVALID_REQUEST, CLOSE_NOT_FOUND } from '../kit/close-codes.js';
 import { describeAsRoot } from '../kit/root.js';
 import { type Expected, HOSTILE_NAMES } from './hostile-names.js';
-import { leadsElsewhere } from './system-calls.js';
+import { isForeignCall } from './system-calls.js';
 import { WatchedService } from './watched-service.js';
 
-/** 3 s are promised, and 2.2 were needed; a machine with much else to do takes longer. */
+/** Twice the documented 3 s, because the machine may be busy. */
 const LIMIT_MS = 6_000;
-/** In place of a close code: a capture began. */
+/** Expected close codes; 0 stands for a capture that has started. */
 const CODES: Readonly<Record<Expected, number>> = {
   refused: CLOSE_INVALID_REQUEST,
   'not found': CLOSE_NOT_FOUND,
@@ -22,7 +22,7 @@ describeAsRoot('Hostile interface names', () => {
     await watched[Symbol.asyncDispose]();
   });
 
-  it.each(HOSTILE_NAMES)('are refused or come to nothing: %s', async (_, nif, expected) => {
+  it.each(HOSTILE_NAMES)('are refused or have no effect: %s', async (_, nif, expected) => {
     const netns = watched.namespace.inode;
     const container = JSON.stringify({ netns, 'network-interfaces': nif.split('/') });
     const ways = [
@@ -39,21 +39,21 @@ describeAsRoot('Hostile interface names', () => {
     }
   });
 
-  it('make no connection, open no other kind of socket, start no program', () => {
+  it('do not make the service connect to anything, open other types of sockets or start programs', () => {
     expect(watched.systemCalls.length).toBeGreaterThan(HOSTILE_NAMES.length);
-    expect(watched.systemCalls.filter(leadsElsewhere)).toEqual([]);
+    expect(watched.systemCalls.filter(isForeignCall)).toEqual([]);
   });
 
-  it('leave no process behind', () => watched.nothingStays());
+  it('leave no process', () => watched.nothingIsLeft());
 
-  it('take nothing from another capture', async () => {
+  it('cost another capture no packets', async () => {
     const { sent, ...lost } = await watched.bystander.leave();
     expect(sent).toBeGreaterThan(0);
-    expect(lost).toEqual({ missing: 0, told: 0, disorder: 0 });
+    expect(lost).toEqual({ missing: 0, reported: 0, disorder: 0 });
   });
 });
 
-/** Node sends header values as latin1, one character for each byte, and trims them. */
+/** Node sends header values in latin1, one byte for each character. */
 function bytes(text: string): string {
   return Buffer.from(text).toString('latin1');
 }

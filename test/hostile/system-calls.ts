@@ -3,22 +3,22 @@ import { TemporaryFile } from '../kit/second-opinion.js';
 
 const TRACED = ['socket', 'connect', 'sendto', 'sendmsg', 'sendmmsg', 'execve'];
 
-/** Reaches its own other processes by these; see src/supervisor/runtime-directory.ts. */
+/** Sockets between the processes of the service; see src/supervisor/runtime-directory.ts. */
 const OWN_SOCKET = /^connect\(\d+, \{sa_family=AF_UNIX, sun_path="[^"]*\/packetflix-[^"/]*\/[\w.-]+\.sock"\}/;
-/** What captures are made of: the processes among themselves, the list of interfaces, rings. */
+/** Sockets between the processes, of the interface list, and of rings. */
 const OWN_FAMILIES = /^socket\((AF_UNIX|AF_PACKET|AF_NETLINK, [^,]*, NETLINK_(ROUTE|GENERIC)\b)/;
 const OWN_PROGRAMS = /^execve\("[^"]*\/(unshare|setpriv|node)"/;
-/** An address as one gives it to say where to: connected sockets need none, and netlink leads to the kernel only. */
-const ELSEWHERE = /sa_family=(?!AF_NETLINK|AF_PACKET)/;
+/** A destination address: connected sockets need none, and netlink sockets reach the kernel only. */
+const FOREIGN_ADDRESS = /sa_family=(?!AF_NETLINK|AF_PACKET)/;
 
 /**
- * The system calls by which a process and its descendants could reach others, as strace(1) writes them down. Calls that
- * the kernel refused unseen by a seccomp filter are not in it.
+ * Records with strace(1) the system calls by which a process and its descendants could reach other programs or hosts.
+ * Calls that a seccomp filter forbids are not recorded.
  */
 export class SystemCalls implements Disposable {
   private readonly file = new TemporaryFile('strace');
 
-  /** What to put before a command; strace becomes nobody's parent by that. */
+  /** To be put before the command to trace. With -D, strace does not become its parent. */
   get command(): readonly string[] {
     const quiet = ['-qqq', '-e', 'signal=none', '-s', '256'];
     return [
@@ -34,7 +34,7 @@ export class SystemCalls implements Disposable {
     ];
   }
 
-  /** One line for each call so far, without the process number. */
+  /** The recorded calls, without the process IDs. */
   get lines(): string[] {
     return readFileSync(this.file.path, 'utf8')
       .split('\n')
@@ -47,8 +47,8 @@ export class SystemCalls implements Disposable {
   }
 }
 
-/** Whether a call leads to anything but the service's own processes and the kernel's list of interfaces and rings. */
-export function leadsElsewhere(line: string): boolean {
+/** Whether a call reaches anything but the processes of the service, the kernel's interface list and rings. */
+export function isForeignCall(line: string): boolean {
   const [call = ''] = line.split('(', 1);
   switch (call) {
     case 'socket':
@@ -58,6 +58,6 @@ export function leadsElsewhere(line: string): boolean {
     case 'execve':
       return !OWN_PROGRAMS.test(line);
     default:
-      return ELSEWHERE.test(line);
+      return FOREIGN_ADDRESS.test(line);
   }
 }

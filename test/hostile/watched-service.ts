@@ -6,24 +6,24 @@ import { MAIN, Service } from '../kit/service.js';
 import { Bystander } from '../kit/bystander.js';
 import { SystemCalls } from './system-calls.js';
 
-const PATIENCE_MS = 30_000;
+const ANSWER_TIMEOUT_MS = 30_000;
 const ATTEMPTS = 3;
 
-/** What came of a request: a close code, or 0 when a capture began. */
+/** The result of a request; `code` is the close code, or 0 when the capture has started. */
 export interface Outcome {
   readonly code: number;
   readonly reason: string;
   readonly ms: number;
 }
 
-/** A service under the eyes of strace, a namespace to ask it for, and somebody else who captures meanwhile. */
+/** A service traced by strace, a namespace to capture from, and a bystander that captures at the same time. */
 export class WatchedService implements AsyncDisposable {
   private constructor(
     readonly service: Service,
     readonly namespace: NetworkNamespace,
     readonly bystander: Bystander,
     private readonly calls: SystemCalls,
-    private readonly callsOfTheStart: number,
+    private readonly startupCallCount: number,
     private readonly before: readonly ProcessFacts[],
     private readonly made: AsyncDisposableStack,
   ) {}
@@ -41,7 +41,7 @@ export class WatchedService implements AsyncDisposable {
     return new WatchedService(service, namespace, bystander, calls, soFar, service.processes(), made.move());
   }
 
-  /** Asks, and asks again where the answer is late: machines have other things to do at times. */
+  /** Requests a capture; repeats the request when the answer takes too long, because the machine may be busy. */
   async ask(parameters: CaptureParameters, options: ClientOptions, limitMs: number): Promise<Outcome> {
     let outcome = await this.askOnce(parameters, options);
     for (let attempt = 1; attempt < ATTEMPTS && outcome.ms > limitMs; attempt += 1) {
@@ -50,14 +50,17 @@ export class WatchedService implements AsyncDisposable {
     return outcome;
   }
 
-  /** System calls since the start, by which a process may reach others. */
+  /** System calls since startup by which a process could reach other programs or hosts. */
   get systemCalls(): string[] {
-    return this.calls.lines.slice(this.callsOfTheStart);
+    return this.calls.lines.slice(this.startupCallCount);
   }
 
-  /** Waits until no more processes are there than were before; spare filter compilers come and go. */
-  async nothingStays(): Promise<void> {
-    await eventually('what was started to end', () => this.service.processes().length <= this.before.length);
+  /** Waits until the service has no more processes than before; only their number counts, as filter compilers change. */
+  async nothingIsLeft(): Promise<void> {
+    await eventually(
+      'the end of the processes started by requests',
+      () => this.service.processes().length <= this.before.length,
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -68,7 +71,7 @@ export class WatchedService implements AsyncDisposable {
     const begin = performance.now();
     await using client = await CaptureClient.open(this.service, parameters, options);
     const answered = () => client.closing !== undefined || client.interfaces.length > 0;
-    await client.until('an answer', answered, PATIENCE_MS);
+    await client.until('an answer', answered, ANSWER_TIMEOUT_MS);
     const { code, reason } = client.interfaces.length > 0 ? { code: 0, reason: '' } : await client.ended();
     return { code, reason, ms: performance.now() - begin };
   }

@@ -3,12 +3,12 @@ import { type ProcessFacts, processTree } from './processes.js';
 
 const AT_REST_MS = 1_500;
 
-/** A process and its descendants once nothing changes any more: what was closed last goes a moment later. */
+/** A process and its descendants, as soon as their descriptors and threads have not changed for 1.5 s. */
 export async function processesAtRest(root: number, timeoutMs = 45_000): Promise<ProcessFacts[]> {
   let previous = '';
   let since = performance.now();
   return eventually(
-    'the processes to come to rest',
+    'unchanged descriptors and threads of all processes',
     () => {
       const now = processTree(root);
       const current = JSON.stringify(

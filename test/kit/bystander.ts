@@ -3,13 +3,13 @@ import { NetworkNamespace } from './namespace.js';
 import { PacketSender } from './packets.js';
 import type { Service } from './service.js';
 
-/** Few enough that a ring has room for them while a busy machine lets nobody read it for a second. */
+/** So low that a ring holds more than a second of it, since a busy machine may delay its reader for that long. */
 const RATE_PER_SECOND = 50;
 
-/** Somebody who captures on the same service while others misbehave. */
+/** A well-behaved client that captures on the same service while other clients misbehave. */
 export class Bystander implements AsyncDisposable {
   private constructor(
-    /** What it captures from. */
+    /** Inode of the network namespace that it captures from. */
     readonly netns: number,
     private readonly client: CaptureClient,
     private readonly sender: PacketSender,
@@ -23,22 +23,27 @@ export class Bystander implements AsyncDisposable {
     const request = { netns: namespace.inode, nif: 'eth1' };
     const client = made.use(await CaptureClient.open(service, request, { countOnly: true }));
     await client.described('eth1');
-    const order = { interface: 'eth0', ratePerSecond: RATE_PER_SECOND };
-    const sender = made.use(await PacketSender.start(namespace, order));
+    const spec = { interface: 'eth0', ratePerSecond: RATE_PER_SECOND };
+    const sender = made.use(await PacketSender.start(namespace, spec));
     return new Bystander(namespace.inode, client, sender, made.move());
   }
 
   /**
-   * Waits for all that was sent meanwhile.
+   * Stops sending and waits until each sent packet is received or reported as lost.
    *
-   * @returns how many packets were sent, how many of them did not come, and of how many losses the statistics tell
+   * @returns the number of packets sent, of those not received, of those reported as dropped in the statistics, and of
+   *   those out of order
    */
-  async leave(): Promise<{ sent: number; missing: number; told: number; disorder: number }> {
+  async leave(): Promise<{ sent: number; missing: number; reported: number; disorder: number }> {
     const sent = await this.sender.stop();
-    const came = () => this.client.packetCounts.get('eth1') ?? 0;
-    const told = () => Number(this.client.statistics.at(-1)?.droppedBySystem ?? 0n);
-    await this.client.until('all packets, or news of their loss', () => came() + told() >= sent, 30_000);
-    return { sent, missing: sent - came(), told: told(), disorder: this.client.disorder };
+    const received = () => this.client.packetCounts.get('eth1') ?? 0;
+    const reported = () => Number(this.client.statistics.at(-1)?.droppedBySystem ?? 0n);
+    await this.client.until(
+      'all packets or reports of their loss',
+      () => received() + reported() >= sent,
+      30_000,
+    );
+    return { sent, missing: sent - received(), reported: reported(), disorder: this.client.disorder };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

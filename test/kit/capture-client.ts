@@ -3,9 +3,9 @@ import { WebSocket } from 'ws';
 import { tagOf } from './packets.js';
 import { type Block, type Interface, type Packet, PcapngReader, type Statistics } from './pcapng.js';
 
-/** Where the service is. */
+/** A service that clients can connect to. */
 export interface Addressable {
-  /** For what failing tests say. */
+  /** Shown in the messages of failing tests. */
   readonly log: string;
   url(path: string, scheme: 'http' | 'ws'): string;
 }
@@ -13,7 +13,7 @@ export interface Addressable {
 /** Parameters of a capture, by the names of the API. */
 export interface CaptureParameters {
   readonly netns?: number | string;
-  /** An object, or any text instead of its JSON. */
+  /** An object, which is sent as JSON, or a string, which is sent unchanged. */
   readonly container?: object | string;
   readonly nif?: string;
   readonly filter?: string;
@@ -27,21 +27,21 @@ export interface CaptureParameters {
 export interface ClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly path?: string;
-  /** A TLS proxy in front of the service; absent: straight to the service. */
+  /** The TLS proxy to connect through; by default the client connects to the service directly. */
   readonly through?: TlsRelay;
-  /** How this machine is called in the URL; absent: 127.0.0.1. */
+  /** Host name in the URL; default: 127.0.0.1. */
   readonly host?: string;
-  /** Where the connection comes from; absent: the kernel decides. */
+  /** Local address of the connection; by default the kernel chooses it. */
   readonly localAddress?: string;
-  /** Count packets only: for streams too big to be kept. */
+  /** Count packets without keeping them, for streams that do not fit into memory. */
   readonly countOnly?: boolean;
 }
 
-/** Where a TLS proxy has the service. */
+/** How clients reach the service through a TLS proxy. */
 export interface TlsRelay {
   /** Begins with `wss:`; the path of the request is appended. */
   readonly url: string;
-  /** To trust it by. */
+  /** PEM of the certificate authority to trust. */
   readonly certificate: string;
 }
 
@@ -56,21 +56,21 @@ interface Waiter {
 }
 
 /**
- * A client as real ones are: it asks by websocket, reads the binary stream with the strict reader, and can stop reading
- * for a while. Everything that a test waits for has a deadline, and fails at once when the stream is not valid or is over.
+ * A websocket client that reads the stream with the strict pcapng reader and can stop reading for a while. Each wait has
+ * a deadline and fails at once when the stream is invalid or has ended.
  */
 export class CaptureClient implements AsyncDisposable {
   readonly packets: Packet[] = [];
   readonly statistics: Statistics[] = [];
-  /** Of each interface, by its name. */
+  /** Number of packets by interface name. */
   readonly packetCounts = new Map<string, number>();
-  /** Tagged packets that came again, or after a later one, on the same interface. */
+  /** Number of tagged packets that were duplicated or came after a later one on the same interface. */
   disorder = 0;
-  /** Tagged packets that were left out: neither the one after the last nor an earlier one came next. */
+  /** Number of tagged packets that are missing between those received. */
   missing = 0;
-  /** What came first: `section`, `interface`, `packet`, `statistics`, in the order of the stream. */
+  /** Kinds of the blocks (`section`, `interface`, `packet`, `statistics`), in the order of the stream. */
   readonly kinds: Block['kind'][] = [];
-  /** Of the websocket messages so far. */
+  /** Size of the largest websocket message so far. */
   largestMessageBytes = 0;
   closing: Closing | undefined;
   private readonly pieces: Buffer[] = [];
@@ -91,7 +91,7 @@ export class CaptureClient implements AsyncDisposable {
     socket.on('error', (error) => (this.violation ??= error));
   }
 
-  /** Comes back with the answer 101; a refusal comes after that, as a close. */
+  /** Resolves on the response 101; the service refuses a capture later, by closing the websocket. */
   static async open(
     service: Addressable,
     parameters: CaptureParameters,
@@ -115,9 +115,7 @@ export class CaptureClient implements AsyncDisposable {
       socket.once('error', reject);
     });
     if (socket.protocol || socket.extensions) {
-      throw new Error(
-        `neither subprotocol nor extension may be agreed on: ${socket.protocol}${socket.extensions}`,
-      );
+      throw new Error(`unexpected subprotocol or extension: ${socket.protocol}${socket.extensions}`);
     }
     return client;
   }
@@ -139,24 +137,24 @@ export class CaptureClient implements AsyncDisposable {
     return this.reader.section?.length;
   }
 
-  /** The stream so far, up to the last block that is complete. */
+  /** The stream so far, without an incomplete block at its end. */
   get stream(): Buffer {
     const bytes = Buffer.concat(this.pieces);
     return bytes.subarray(0, bytes.length - this.reader.incompleteBytes);
   }
 
-  /** Both ends of the TCP connection below. */
+  /** Both ports of the underlying TCP connection. */
   get ports(): { readonly local: number; readonly remote: number } {
     const { localPort = 0, remotePort = 0 } = this.tcp;
     return { local: localPort, remote: remotePort };
   }
 
-  /** Packets that a sender of this kit has sent. */
+  /** Packets of one flow that were sent by `PacketSender` or `sendTagged`. */
   tagged(flow = 0): Packet[] {
     return this.packets.filter(({ data }) => tagOf(data)?.flow === flow);
   }
 
-  /** Their sequence numbers, in the order of the stream. */
+  /** Sequence numbers of the packets of one flow, in the order of the stream. */
   sequences(flow = 0): number[] {
     return this.tagged(flow).map(({ data }) => tagOf(data)?.sequence ?? NaN);
   }
@@ -168,7 +166,7 @@ export class CaptureClient implements AsyncDisposable {
     );
   }
 
-  /** Waits until a packet of this flow has come from that interface. */
+  /** Waits for a packet of this flow from that interface. */
   async receivedFrom(interfaceName: string, flow: number): Promise<void> {
     await this.until(`a packet of flow ${flow} from ${interfaceName}`, () =>
       this.packets.some(
@@ -177,7 +175,7 @@ export class CaptureClient implements AsyncDisposable {
     );
   }
 
-  /** Waits until so many tagged packets are here. */
+  /** Waits until at least `count` packets of the flow have been received. */
   async received(count: number, flow = 0): Promise<void> {
     await this.until(
       `${count} packets of flow ${flow}`,
@@ -186,7 +184,7 @@ export class CaptureClient implements AsyncDisposable {
     );
   }
 
-  /** Waits for the end, whoever wanted it; where the service did, the stream must be whole. */
+  /** Waits until the connection is closed. If the service closed it, the stream must end with a complete block. */
   async ended(timeoutMs = 10_000): Promise<Closing> {
     await this.until('the close', () => this.closing !== undefined, timeoutMs);
     if (!this.closing) {
@@ -198,14 +196,14 @@ export class CaptureClient implements AsyncDisposable {
     return this.closing;
   }
 
-  /** Closes as clients do, and gives what the service answered. */
+  /** Closes the websocket and returns the close frame of the service. */
   close(code = 1000, reason = 'ciao'): Promise<Closing> {
     this.closeSent = true;
     this.socket.close(code, reason);
     return this.ended();
   }
 
-  /** Ends as a client does that has crashed. */
+  /** Drops the connection without a close frame, as when a client has crashed. */
   abort(): void {
     this.socket.terminate();
   }
@@ -223,17 +221,17 @@ export class CaptureClient implements AsyncDisposable {
     this.socket.resume();
   }
 
-  /** Waits until something is true of what has come so far. */
+  /** Waits until the condition holds; it is checked after each message. */
   until(what: string, condition: () => boolean, timeoutMs = 10_000): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => waiter.settle(new Error(`${timeoutMs} ms were not enough`)), timeoutMs);
+      const timer = setTimeout(() => waiter.settle(new Error(`timed out after ${timeoutMs} ms`)), timeoutMs);
       const waiter: Waiter = {
         condition,
         settle: (error) => {
           clearTimeout(timer);
           this.waiters.delete(waiter);
           if (error) {
-            reject(new Error(`waited in vain for ${what}: ${this.describe()}`, { cause: error }));
+            reject(new Error(`did not get ${what}: ${this.describe()}`, { cause: error }));
           } else {
             resolve();
           }

@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** All that still run: none of them may outlive the tests, not even when Jest gives up. */
+/** Running children. They are killed on exit so that none outlives the tests, even when Jest aborts. */
 const running = new Set<Child>();
 process.on('exit', () => running.forEach((child) => child.signal('SIGKILL')));
 
-/** A process that a test started: its output is kept for failing tests, and it ends with `await using`. */
+/** A process that a test started. Its output is kept for error messages; `await using` kills it. */
 export class Child implements AsyncDisposable {
   readonly pid: number;
-  /** Status or signal, once it has ended and all its output is here. */
+  /** Exit status or signal, once the process has ended and its output is complete. */
   readonly ended: Promise<number | NodeJS.Signals>;
   stdout = '';
   stderr = '';
@@ -43,7 +43,7 @@ export class Child implements AsyncDisposable {
     this.process.kill(signal);
   }
 
-  /** Waits until the output holds a match; fails at once when the process ends without it. */
+  /** Waits until the output matches the pattern; fails at once when the process ends before. */
   async saying(pattern: RegExp, timeoutMs = 15_000): Promise<RegExpExecArray> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
@@ -52,13 +52,13 @@ export class Child implements AsyncDisposable {
         return match;
       }
       if (!this.alive || performance.now() > deadline) {
-        throw new Error(`${this.title} never said ${String(pattern)}:\n${this.stdout}${this.stderr}`);
+        throw new Error(`${this.title} did not print ${String(pattern)}:\n${this.stdout}${this.stderr}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
 
-  /** Waits for the end and fails on any status but 0; gives the standard output. */
+  /** Waits for the end of the process and returns its standard output; throws unless the status is 0. */
   async succeeded(): Promise<string> {
     const status = await this.ended;
     if (status !== 0) {

@@ -1,4 +1,4 @@
-/** What clients see, by the contract; written out here so that a changed number in the service is found. */
+/** Close codes of the API. They are repeated here so that a changed number in the service fails the tests. */
 export const CLOSE_ENDED = 1000;
 export const CLOSE_SHUTTING_DOWN = 1001;
 export const CLOSE_BIG_MESSAGE = 1009;

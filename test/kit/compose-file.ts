@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 
-/** A service of a compose file, as far as tests want to know; everything else is there, too. */
+/** A service of a compose file: the fields that tests use, and all others as `unknown`. */
 export interface ComposeService {
   readonly image?: string;
   readonly command?: readonly string[];
@@ -26,7 +26,7 @@ interface ComposeFile {
 }
 
 /**
- * One service as docker compose understands it: with what it extends, and with the variables in place.
+ * Reads one service as Docker Compose does: resolves `extends` and substitutes variables.
  *
  * @see https://docs.docker.com/reference/compose-file/services/#extends
  */
@@ -46,7 +46,7 @@ export function composeService(
   ) as ComposeService;
 }
 
-/** `${NAME}`, `${NAME:-default}`, `${NAME-default}`, `${NAME:?message}`; `$$` is a dollar sign. */
+/** Substitutes `${NAME}`, `${NAME:-default}`, `${NAME-default}`, `${NAME:?message}`, and `$$` for a dollar sign. */
 function interpolated(text: string, variables: Readonly<Record<string, string>>): string {
   return text.replace(
     /\$(?:(\$)|\{(\w+)(?:(:?[-?])([^}]*))?\})/g,
@@ -54,15 +54,15 @@ function interpolated(text: string, variables: Readonly<Record<string, string>>)
       if (dollar) return dollar;
       const value = variables[name];
       if (operator === undefined) return value ?? '';
-      const isThere = operator.startsWith(':') ? !!value : value !== undefined;
-      if (isThere) return value ?? '';
+      const isSet = operator.startsWith(':') ? !!value : value !== undefined;
+      if (isSet) return value ?? '';
       if (operator.endsWith('?')) throw new Error(`${name}: ${String(rest)}`);
       return String(rest);
     },
   );
 }
 
-/** Lists are joined, mappings are merged, and of everything else the extending one wins. */
+/** Lists are concatenated, mappings are merged, and any other value of the extending service wins. */
 function merged(base: unknown, own: unknown): unknown {
   if (Array.isArray(base) && Array.isArray(own)) return [...(base as unknown[]), ...(own as unknown[])];
   if (!isMapping(base) || !isMapping(own)) return own;

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -14,21 +13,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Child } from './child.js';
 import { eventually } from './eventually.js';
 import { NetworkNamespace } from './namespace.js';
+import { missingPrograms, type RequiredProgram } from './required-programs.js';
 import { run } from './run.js';
 import { removeFolder, teardown } from './teardown.js';
 
 const IMAGE = 'localhost/packetflix-test';
 const BUSYBOXES = ['/bin/busybox', '/usr/bin/busybox'];
-const REQUIRED: readonly (readonly [program: string, debianPackage: string])[] = [
+const REQUIRED: readonly RequiredProgram[] = [
   ['docker', 'docker.io'],
   ['dockerd', 'docker.io'],
   ['podman', 'podman'],
   ['busybox', 'busybox-static'],
 ];
-/** When a test run is killed, its daemons end by themselves after 1800 s, at most 10 s later by SIGKILL. */
 const DAEMON_STOP_TIMEOUT_MS = 20_000;
-const LONGEST_RUN = ['--kill-after=10', '1800'];
-/** No bridge and no firewall rules: the network of the machine stays as it is. */
+/** Arguments of timeout(1): daemons that a killed test run has left end after 1800 s, by SIGKILL 10 s later. */
+const TIME_LIMIT = ['--kill-after=10', '1800'];
+/** Without a bridge and firewall rules, so that the network of the host is not changed. */
 const DOCKERD_OPTIONS = ['--bridge', 'none', '--iptables=false', '--ip-masq=false'];
 
 /** How images are stored: `vfs` works on every file system; `best` leaves the choice to the runtime. */
@@ -37,13 +37,13 @@ export interface RuntimeOptions {
 }
 
 export interface PodmanOptions extends RuntimeOptions {
-  /** Whether it serves its API at a socket, which is not needed to run containers. */
+  /** Whether it serves its API on a socket, which is not needed to run containers. Default: true. */
   readonly service?: boolean;
-  /** A seccomp profile for all its containers: clients of its socket cannot bring one along. */
+  /** Path of a seccomp profile for all its containers, since clients of its socket cannot pass one. */
   readonly seccompProfile?: string;
 }
 
-/** A real container runtime that keeps everything in a folder of its own and needs no registry. */
+/** A real container runtime with a temporary folder for its data. It needs no image registry. */
 export class ContainerRuntime implements AsyncDisposable {
   private constructor(
     readonly type: 'docker' | 'podman',
@@ -54,14 +54,14 @@ export class ContainerRuntime implements AsyncDisposable {
 
   static async docker({ storage = 'vfs' }: RuntimeOptions = {}): Promise<ContainerRuntime> {
     const folder = mkdtempSync(join(tmpdir(), 'pf-docker-'));
-    const daemon = await Child.start('timeout', [...LONGEST_RUN, ...dockerd(folder, storage)]);
+    const daemon = await Child.start('timeout', [...TIME_LIMIT, ...dockerd(folder, storage)]);
     return await new ContainerRuntime('docker', folder, dockerCommand(folder), daemon).ready();
   }
 
   static async podman(options: PodmanOptions = {}): Promise<ContainerRuntime> {
     const { service = true, storage = 'vfs', seccompProfile } = options;
     const folder = mkdtempSync(join(tmpdir(), 'pf-podman-'));
-    // Podman's own default is more than some machines allow even to root.
+    // Podman's default limits are higher than some hosts allow even to root.
     const limits = 'default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]';
     const seccomp = seccompProfile === undefined ? '' : `seccomp_profile = ${JSON.stringify(seccompProfile)}`;
     writeFileSync(join(folder, 'containers.conf'), `[containers]\n${limits}\n${seccomp}\n`);
@@ -69,11 +69,11 @@ export class ContainerRuntime implements AsyncDisposable {
     const places = ['root', 'runroot', 'tmpdir'].flatMap((place) => [`--${place}`, join(folder, place)]);
     const podman = [...command, ...places, ...storageOption(storage)];
     const serve = [...podman, 'system', 'service', '--time', '0', `unix://${folder}/podman.sock`];
-    const daemon = service ? await Child.start('timeout', [...LONGEST_RUN, ...serve]) : undefined;
+    const daemon = service ? await Child.start('timeout', [...TIME_LIMIT, ...serve]) : undefined;
     return await new ContainerRuntime('podman', folder, podman, daemon).ready();
   }
 
-  /** A Docker daemon in a container of this runtime; the container is given that name. */
+  /** Starts a Docker daemon in a container of this runtime; the container gets the given name. */
   async dockerInside(name: string): Promise<ContainerRuntime> {
     const folder = mkdtempSync(join(tmpdir(), 'pf-inner-'));
     const privileges = [
@@ -92,7 +92,7 @@ export class ContainerRuntime implements AsyncDisposable {
     return await new ContainerRuntime('docker', folder, dockerCommand(folder)).ready();
   }
 
-  /** Where it listens, as DOCKER_HOST has it. */
+  /** The address of its API, as a value of DOCKER_HOST. */
   get address(): string {
     return `unix://${this.folder}/${this.type}.sock`;
   }
@@ -102,13 +102,13 @@ export class ContainerRuntime implements AsyncDisposable {
     return run(program, ...first, ...args);
   }
 
-  /** The same, as a process that may take long. */
+  /** Starts the command-line client without waiting for its end. */
   child(...args: readonly string[]): Promise<Child> {
     const [program = '', ...first] = this.command;
     return Child.start(program, [...first, ...args]);
   }
 
-  /** Builds an image with the classic builder; what runs in it has the machine's network. */
+  /** Builds an image with the classic builder, in the network of the host. */
   async build(folder: string, ...options: readonly string[]): Promise<void> {
     const [program = '', ...first] = this.command;
     const args = [...first, 'build', '--network', 'host', ...options, folder];
@@ -116,7 +116,7 @@ export class ContainerRuntime implements AsyncDisposable {
     await builder.succeeded();
   }
 
-  /** Starts a container that has a network namespace of its own and does nothing. */
+  /** Starts a container with its own network namespace, which only runs sleep(1). */
   async start(name: string, ...options: readonly string[]): Promise<void> {
     const program = ['/bin/sleep', '100000'];
     await this.cli('run', '--detach', '--name', name, '--network', 'none', ...options, IMAGE, ...program);
@@ -126,7 +126,7 @@ export class ContainerRuntime implements AsyncDisposable {
     return Number(await this.cli('inspect', '--format', '{{.State.Pid}}', name));
   }
 
-  /** The network namespace of a container, with a wire in it. */
+  /** Returns the network namespace of a container after adding a wire to it. */
   async wiredNamespaceOf(name: string): Promise<NetworkNamespace> {
     const path = `/proc/${await this.pidOf(name)}/ns/net`;
     const namespace = await NetworkNamespace.heldBy({ path, release: () => Promise.resolve() });
@@ -134,7 +134,7 @@ export class ContainerRuntime implements AsyncDisposable {
     return namespace;
   }
 
-  /** Reports what fails and never throws: whether a folder can be removed says nothing about the service. */
+  /** Reports failures and never throws: a folder that cannot be removed says nothing about the service. */
   async [Symbol.asyncDispose](): Promise<void> {
     await teardown(
       `${this.type} in ${this.folder}`,
@@ -144,10 +144,10 @@ export class ContainerRuntime implements AsyncDisposable {
     );
   }
 
-  /** Removes all containers; those who share the runtime begin with none. */
+  /** Removes all containers, for the next user of a shared runtime. */
   async removeContainers(): Promise<void> {
     const ids = (await this.cli('ps', '--all', '--quiet')).split('\n').filter((id) => id !== '');
-    // Docker kills at once, Podman waits first.
+    // Docker kills the processes at once, Podman waits for them first.
     const options = this.type === 'podman' ? ['--force', '--time', '0'] : ['--force'];
     if (ids.length > 0) await this.cli('rm', ...options, ...ids);
   }
@@ -172,7 +172,9 @@ export class ContainerRuntime implements AsyncDisposable {
       return this;
     } catch (cause) {
       await this[Symbol.asyncDispose]();
-      throw new Error(`${this.type} does not work here:\n${this.daemon?.stderr.slice(-2000)}`, { cause });
+      throw new Error(`${this.type} does not work on this machine:\n${this.daemon?.stderr.slice(-2000)}`, {
+        cause,
+      });
     }
   }
 }
@@ -191,7 +193,7 @@ function dockerCommand(folder: string): string[] {
   return ['docker', '--host', `unix://${folder}/docker.sock`];
 }
 
-/** The root file system of a container that does nothing: one static program. */
+/** Makes the root file system of the test image, which contains busybox only. */
 function imageFolder(parent: string): string {
   const folder = join(parent, 'image');
   mkdirSync(join(folder, 'bin'), { recursive: true });
@@ -202,22 +204,21 @@ function imageFolder(parent: string): string {
   return folder;
 }
 
-/** Why tests cannot use the runtimes here, undefined when they can: it starts both and a container in each. */
+/** The reason why tests cannot use the runtimes, or undefined: starts both of them and a container in each. */
 export async function whyRuntimesCannotRun(): Promise<string | undefined> {
-  // Both take seconds to start: the first test file of a run notes the result for the others.
+  // Both take seconds to start, so the first test file of a run saves the result for the others.
+  if (process.getuid?.() !== 0) return 'only root may start container runtimes';
   const folder = process.env['PACKETFLIX_TEST_RUN'];
   if (folder === undefined) return await findObstacle();
-  const note = join(folder, 'container-runtimes');
-  if (!existsSync(note)) writeFileSync(note, (await findObstacle()) ?? '');
-  const obstacle = readFileSync(note, 'utf8');
+  const savedResult = join(folder, 'container-runtimes');
+  if (!existsSync(savedResult)) writeFileSync(savedResult, (await findObstacle()) ?? '');
+  const obstacle = readFileSync(savedResult, 'utf8');
   return obstacle === '' ? undefined : obstacle;
 }
 
 async function findObstacle(): Promise<string | undefined> {
-  const lacking = REQUIRED.filter(([program]) => spawnSync('which', [program]).status !== 0);
-  if (lacking.length > 0) {
-    return lacking.map(([program, name]) => `there is no ${program} (Debian package ${name})`).join('\n  ');
-  }
+  const missing = missingPrograms(REQUIRED);
+  if (missing.length > 0) return missing.join('\n  ');
   for (const start of [() => ContainerRuntime.docker(), () => ContainerRuntime.podman()]) {
     try {
       await using runtime = await start();

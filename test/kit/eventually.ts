@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const POLL_INTERVAL_MS = 20;
 
 /**
- * Waits until the condition holds, and gives what it gave. A condition that throws does not hold yet; the last thing
- * that it threw is told when the time is over.
+ * Waits until the condition returns something else than false, null or undefined, and returns that. A condition that
+ * throws counts as false; what it threw last is the cause of the error on timeout.
  *
- * @param what completes the sentence "waited in vain for ..."
+ * @param what completes the sentence "timed out waiting for ..."
  */
 export async function eventually<T>(
   what: string,
@@ -25,7 +25,7 @@ export async function eventually<T>(
       cause = error;
     }
     if (performance.now() >= deadline) {
-      throw new Error(`waited in vain for ${what}, ${timeoutMs} ms`, { cause });
+      throw new Error(`timed out waiting for ${what} (${timeoutMs} ms)`, { cause });
     }
     await sleep(POLL_INTERVAL_MS);
   }

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { ProcessFacts } from './processes.js';
 
 /**
- * Network namespaces that processes keep alive besides the one of the tests: by a descriptor, by a thread that is in it,
- * or by the memory of a ring, which outlives the descriptor of its socket.
+ * Network namespaces that the processes keep alive by a descriptor or by a thread in them, except that of the tests and
+ * those of the filter compilers. Rings keep their namespaces alive, too, see `mappedRings`.
  *
- * @returns their inode numbers; 0 stands for that of a ring, which nobody tells
+ * @returns their inode numbers
  */
 export function heldNamespaces(processes: readonly ProcessFacts[]): number[] {
   const ours = statSync('/proc/self/ns/net').ino;
@@ -23,7 +23,7 @@ function byThread(pid: number): number[] {
   return namesIn(`/proc/${pid}/task`).flatMap((name) => inodeOf(`/proc/${pid}/task/${name}/ns/net`));
 }
 
-/** Rings of packet sockets that a process has in its memory. */
+/** Number of packet-socket rings that a process has mapped; a mapping outlives the descriptor of its socket. */
 export function mappedRings(pid: number): number {
   return readFileSync(`/proc/${pid}/maps`, 'latin1')
     .split('\n')
@@ -35,7 +35,7 @@ function inodeOf(path: string): number[] {
     const [, inode] = /^net:\[(\d+)\]$/.exec(readlinkSync(path)) ?? [];
     return inode === undefined ? [] : [Number(inode)];
   } catch {
-    return []; // gone meanwhile
+    return []; // ENOENT: the descriptor or thread no longer exists
   }
 }
 
@@ -43,6 +43,6 @@ function namesIn(path: string): string[] {
   try {
     return readdirSync(path);
   } catch {
-    return []; // the process has ended meanwhile
+    return []; // ENOENT: the process has ended
   }
 }

@@ -15,14 +15,14 @@ import { Recording } from './second-opinion.js';
 
 const OUR_NAMESPACE = statSync('/proc/self/ns/net').ino;
 
-describeAsRoot('The test kit makes namespaces that live', () => {
+describeAsRoot('The test kit makes namespaces that are kept alive', () => {
   it.each([
     ['by a bind mount', () => NetworkNamespace.create()],
     ['by a process', namespaceOfProcess],
-    ['by a thread only', namespaceOfThread],
-    ['by a bind mount of another mount namespace only', namespaceOfPrivateMount],
-    ['by a descriptor only', namespaceOfDescriptor],
-  ])('%s, and end with it', async (_, make) => {
+    ['only by a thread', namespaceOfThread],
+    ['only by a bind mount in another mount namespace', namespaceOfPrivateMount],
+    ['only by a descriptor', namespaceOfDescriptor],
+  ])('%s and end with it', async (_, make) => {
     const namespace = await make();
     const { path } = namespace;
     expect(statSync(path).ino).toBe(namespace.inode);
@@ -32,12 +32,12 @@ describeAsRoot('The test kit makes namespaces that live', () => {
 
     await namespace.end();
 
-    await eventually('the path to be gone', () => !existsSync(path));
+    await eventually('the removal of the path', () => !existsSync(path));
   });
 });
 
 describeAsRoot('The test kit sends packets', () => {
-  it('of all sizes, with and without VLAN tag, each once and in order, as dumpcap confirms', async () => {
+  it('of all sizes, with and without VLAN tag, once and in order, as dumpcap confirms', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const count = 2_000;
@@ -51,7 +51,7 @@ describeAsRoot('The test kit sends packets', () => {
     expect(packets[3]?.data.subarray(12, 18).toString('hex')).toBe('810000070800');
   });
 
-  it('into a tun interface, without any link layer', async () => {
+  it('into a tun interface, without a link-layer header', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.exec('ip', 'tuntap', 'add', 'tun0', 'mode', 'tun');
     await namespace.setUp('tun0');
@@ -69,7 +69,7 @@ describe('The strict pcapng reader', () => {
   const ethernet = block(1, '01000000', '00000400');
   const packet = block(6, '00000000', '00000000', '01000000', '02000000', '02000000', 'abcd0000');
 
-  it('reads a stream in pieces of any size', () => {
+  it('reads a stream that arrives byte by byte', () => {
     const stream = Buffer.concat([section, ethernet, packet]);
     const reader = new PcapngReader();
     const blocks: Block[] = [];
@@ -86,18 +86,18 @@ describe('The strict pcapng reader', () => {
   });
 
   it.each([
-    ['a stream without section', ethernet],
-    ['a second section', Buffer.concat([section, section])],
-    ['a cut block', Buffer.concat([section, ethernet.subarray(0, 12)])],
+    ['a stream without a section header', ethernet],
+    ['a second section header', Buffer.concat([section, section])],
+    ['a truncated block', Buffer.concat([section, ethernet.subarray(0, 12)])],
     ['an unknown block', Buffer.concat([section, block(99)])],
-    ['a packet of an unknown interface', Buffer.concat([section, packet])],
+    ['a packet of an undescribed interface', Buffer.concat([section, packet])],
     [
-      'lengths that differ',
+      'a block whose two lengths differ',
       Buffer.concat([section, ethernet.subarray(0, 16), Buffer.from('18000000', 'hex')]),
     ],
     ['padding that is not 0', packetWith('abcd0001')],
-    ['captured more than there was', packetWith('abcd0000', '01000000')],
-    ['options without an end', packetWith('abcd0000' + '01000100' + '61000000')],
+    ['a captured length above the original length', packetWith('abcd0000', '01000000')],
+    ['options without opt_endofopt', packetWith('abcd0000' + '01000100' + '61000000')],
     ['text that is not UTF-8', packetWith('abcd0000' + '01000100' + 'ff000000' + '00000000')],
   ])('refuses %s', (_, stream) => {
     expect(() => readPcapng(stream)).toThrow(PcapngError);
@@ -120,7 +120,7 @@ describe('The strict pcapng reader', () => {
 });
 
 describe('The descriptor count', () => {
-  it('sees a descriptor that is opened', () => {
+  it('includes a newly opened descriptor', () => {
     const count = () => processTree(process.pid)[0]?.descriptors.length ?? NaN;
     const before = count();
     const descriptor = openSync('/dev/null', 'r');

@@ -5,7 +5,7 @@ import { NetworkNamespace } from './namespace.js';
 
 const THREAD_PROGRAM = new URL('./programs/thread-in-namespace.ts', import.meta.url).pathname;
 
-/** A namespace that lives by a process. */
+/** A namespace that is kept alive by a process. */
 export async function namespaceOfProcess(): Promise<NetworkNamespace & { readonly pid: number }> {
   const child = await Child.start('unshare', ['--net', 'sleep', 'infinity']);
   const path = `/proc/${child.pid}/ns/net`;
@@ -14,7 +14,7 @@ export async function namespaceOfProcess(): Promise<NetworkNamespace & { readonl
   return Object.assign(namespace, { pid: child.pid });
 }
 
-/** A namespace that lives by one thread of a process whose other threads are elsewhere. */
+/** A namespace that is kept alive by one thread of a process whose other threads are in other namespaces. */
 export async function namespaceOfThread(): Promise<NetworkNamespace> {
   const child = await Child.start(process.execPath, [THREAD_PROGRAM]);
   const [, tid] = await child.saying(/thread (\d+)/);
@@ -24,7 +24,7 @@ export async function namespaceOfThread(): Promise<NetworkNamespace> {
   });
 }
 
-/** A namespace that lives by a bind mount which only another process' mount namespace has. */
+/** A namespace that is kept alive by a bind mount in the mount namespace of another process. */
 export async function namespaceOfPrivateMount(): Promise<NetworkNamespace> {
   const script = [
     'mount -t tmpfs tmpfs /mnt',
@@ -41,7 +41,7 @@ export async function namespaceOfPrivateMount(): Promise<NetworkNamespace> {
   });
 }
 
-/** A namespace that lives by nothing but an open file descriptor. */
+/** A namespace that is kept alive by an open file descriptor only. */
 export async function namespaceOfDescriptor(): Promise<NetworkNamespace> {
   await using first = await namespaceOfProcess();
   const script = `exec 3<${first.path} && echo open && exec sleep infinity`;

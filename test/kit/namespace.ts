@@ -6,7 +6,7 @@ const NAME_PREFIX = 'pfk';
 const MOUNT_FOLDER = '/run/netns';
 let counter = 0;
 
-/** What keeps a namespace alive; letting go of it is the end of the namespace. */
+/** What keeps a namespace alive. The namespace ends when it is released, unless something else holds it, too. */
 export interface NamespaceHolder {
   /** A path that leads to the namespace: what `nsenter --net=` takes. */
   readonly path: string;
@@ -18,7 +18,7 @@ export interface NamespaceHolder {
  * sends something. `await using` removes it, however the test ends.
  */
 export class NetworkNamespace implements AsyncDisposable {
-  /** As clients name it: the inode number of the namespace. */
+  /** The inode number, by which clients refer to the namespace. */
   readonly inode: number;
   private released = false;
 
@@ -26,7 +26,7 @@ export class NetworkNamespace implements AsyncDisposable {
     this.inode = statSync(holder.path).ino;
   }
 
-  /** Held by a bind mount in /run/netns, as `ip netns` does; see namespace-holders.ts for the other ways. */
+  /** Makes a namespace held by a bind mount in /run/netns, as `ip netns` does; see namespace-holders.ts for others. */
   static async create(): Promise<NetworkNamespace> {
     await removeLeftovers();
     const name = uniqueName();
@@ -48,22 +48,22 @@ export class NetworkNamespace implements AsyncDisposable {
     return this.holder.path;
   }
 
-  /** Runs a command inside to its end. */
+  /** Runs a command in the namespace and returns its standard output. */
   exec(command: string, ...args: readonly string[]): Promise<string> {
     return run('nsenter', `--net=${this.path}`, '--', command, ...args);
   }
 
-  /** Starts a process inside. */
+  /** Starts a process in the namespace. */
   start(command: string, ...args: readonly string[]): Promise<Child> {
     return Child.start('nsenter', [`--net=${this.path}`, '--', command, ...args]);
   }
 
-  /** Runs ip-link(8) inside; the arguments are separated by blanks, as one would type them. */
+  /** Runs ip-link(8) in the namespace; spaces separate the arguments. */
   async link(args: string): Promise<void> {
     await this.exec('ip', 'link', ...args.split(' '));
   }
 
-  /** Two ends of a wire, both up unless told otherwise: what is sent into one end comes out of the other. */
+  /** Adds a pair of veth(4) interfaces, which are up by default. */
   async addWire(name: string, peer: string, options: { mtu?: number; up?: boolean } = {}): Promise<void> {
     const { mtu = 9000, up = true } = options;
     await this.link(`add ${name} mtu ${mtu} type veth peer name ${peer} mtu ${mtu}`);
@@ -78,7 +78,7 @@ export class NetworkNamespace implements AsyncDisposable {
     }
   }
 
-  /** How many want the interface to be promiscuous. */
+  /** The number of users that have requested promiscuous mode of the interface. */
   async promiscuity(name: string): Promise<number> {
     const [link] = JSON.parse(await this.exec('ip', '-d', '-j', 'link', 'show', name)) as {
       promiscuity: number;
@@ -86,7 +86,7 @@ export class NetworkNamespace implements AsyncDisposable {
     return link?.promiscuity ?? NaN;
   }
 
-  /** Lets go of what holds the namespace: unless somebody else holds it too, this is its end. */
+  /** Releases the holder, which ends the namespace unless something else holds it, too. */
   async end(): Promise<void> {
     if (!this.released) {
       this.released = true;
@@ -104,7 +104,7 @@ function uniqueName(): string {
   return `${NAME_PREFIX}-${process.pid}-${counter}`;
 }
 
-/** A run that was killed could not clean up behind itself; the process number in the name tells. */
+/** Removes namespaces of killed test runs, found by the process ID in the name. */
 async function removeLeftovers(): Promise<void> {
   const names = statSync(MOUNT_FOLDER, { throwIfNoEntry: false }) ? readdirSync(MOUNT_FOLDER) : [];
   for (const name of names) {

@@ -3,52 +3,52 @@ import type { NetworkNamespace } from './namespace.js';
 
 const SEND_PROGRAM = new URL('./programs/send-packets.ts', import.meta.url).pathname;
 
-/** Begins the payload of every packet; flow and sequence number follow, 32 bits each, big-endian. */
+/** Start of each payload, followed by flow and sequence number (32 bits each, big-endian). */
 const TAG_MAGIC = Buffer.from('PFLX');
 const TAG_SEARCH_BYTES = 128;
 
-/** What to send into an interface: UDP in IPv4, in Ethernet unless the interface is a tun. */
-export interface PacketOrder {
+/** Packets to send into an interface: UDP in IPv4, in Ethernet unless the interface is a tun. */
+export interface PacketSpec {
   readonly interface: string;
-  /** How many; absent: until stopped. */
+  /** Default: until stopped. */
   readonly count?: number;
-  /** Frame sizes in bytes, the link layer header included, used in turn. */
+  /** Frame sizes in bytes, including the link-layer header, used in turn. */
   readonly sizes?: readonly number[];
   /** VLAN identifiers, used in turn; 0: no tag. */
   readonly vlans?: readonly number[];
   readonly udpPort?: number;
   readonly destinationMac?: string;
-  /** Tells apart several senders. */
+  /** Distinguishes senders. */
   readonly flow?: number;
-  /** Absent: as fast as it goes. */
+  /** Default: as fast as possible. */
   readonly ratePerSecond?: number;
-  /** The interface is a tun: bare IP packets are written into its device, and come in from there. */
+  /** The interface is a tun: IP packets are written to its device, so that the interface receives them. */
   readonly tun?: boolean;
 }
 
-/** What tells one sent packet from all others. */
+/** Identifies a sent packet. */
 export interface PacketTag {
   readonly flow: number;
   readonly sequence: number;
 }
 
-/** A sender at work in a namespace. */
+/** A process that sends packets in a namespace. */
 export class PacketSender implements AsyncDisposable {
   private constructor(private readonly child: Child) {}
 
-  static async start(namespace: NetworkNamespace, order: PacketOrder): Promise<PacketSender> {
-    const child = await namespace.start(process.execPath, SEND_PROGRAM, JSON.stringify(order));
+  static async start(namespace: NetworkNamespace, spec: PacketSpec): Promise<PacketSender> {
+    const child = await namespace.start(process.execPath, SEND_PROGRAM, JSON.stringify(spec));
     await child.saying(/sending/);
     return new PacketSender(child);
   }
 
-  /** Waits until all are sent; gives how many. */
+  /** Waits until all packets are sent; returns their number. */
   async finished(): Promise<number> {
     const [, sent] = /sent (\d+)/.exec(await this.child.succeeded()) ?? [];
     return Number(sent);
   }
 
-  /** Sends no more; gives how many were sent. */
+  /** Stops sending; returns the number of packets sent. */
   stop(): Promise<number> {
     this.child.signal('SIGTERM');
     return this.finished();
@@ -59,19 +59,19 @@ export class PacketSender implements AsyncDisposable {
   }
 }
 
-/** Sends tagged packets and comes back when the kernel has taken the last. */
+/** Sends tagged packets; resolves when the kernel has accepted the last one. */
 export async function sendPackets(
   namespace: NetworkNamespace,
-  order: PacketOrder & { readonly count: number },
+  spec: PacketSpec & { readonly count: number },
 ): Promise<void> {
-  await using sender = await PacketSender.start(namespace, order);
+  await using sender = await PacketSender.start(namespace, spec);
   const sent = await sender.finished();
-  if (sent !== order.count) {
-    throw new Error(`only ${sent} of ${order.count} packets could be sent`);
+  if (sent !== spec.count) {
+    throw new Error(`only ${sent} of ${spec.count} packets could be sent`);
   }
 }
 
-/** The tag of a packet as captured; undefined: it is none of ours. */
+/** The tag of a captured packet, or undefined if no test has sent it. */
 export function tagOf(data: Buffer): PacketTag | undefined {
   const at = data.subarray(0, TAG_SEARCH_BYTES).indexOf(TAG_MAGIC);
   if (at < 0 || data.length < at + TAG_MAGIC.length + 8) {

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 
 /**
- * A strict reader of pcapng streams as the service may send them: one little-endian section with interface
- * description, enhanced packet and interface statistics blocks. It throws at the first violation of
- * https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html and at everything that it does not know.
+ * A strict reader of the pcapng streams that the service may send: one little-endian section with interface
+ * description, enhanced packet and interface statistics blocks. It throws on the first violation of
+ * https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html and on unknown block types.
  */
 const BLOCK_SECTION_HEADER = 0x0a0d0d0a;
 const BLOCK_INTERFACE_DESCRIPTION = 1;
@@ -25,7 +25,7 @@ const IF_FILTER_KIND_TEXT = 0;
 const NANOSECONDS_EXPONENT = 9;
 
 export interface Section {
-  /** -1: not said, as it must be in a stream. */
+  /** -1: unspecified, as required in a stream. */
   readonly length: bigint;
   readonly comments: readonly string[];
 }
@@ -36,7 +36,7 @@ export interface Interface {
   readonly snapshotLength: number;
   readonly name: string | undefined;
   readonly filter: string | undefined;
-  /** 10 to the power of minus this, in seconds. */
+  /** Exponent n: the unit of timestamps is 10^-n seconds. */
   readonly timestampResolution: number;
 }
 
@@ -69,14 +69,14 @@ export class PcapngError extends Error {
   }
 }
 
-/** Reads a stream piece by piece, in any pieces. */
+/** Reads a stream that arrives in pieces of any size. */
 export class PcapngReader {
   section: Section | undefined;
   readonly interfaces: Interface[] = [];
   private rest: Buffer = Buffer.alloc(0);
   private blockNumber = 0;
 
-  /** All blocks that are complete with this piece. */
+  /** Yields the blocks that this piece completes. */
   *push(piece: Buffer): Generator<Block> {
     const bytes = this.rest.length ? Buffer.concat([this.rest, piece]) : piece;
     let offset = 0;
@@ -99,16 +99,16 @@ export class PcapngReader {
     }
   }
 
-  /** Bytes of a block whose end has not come yet. */
+  /** Number of bytes received of an incomplete block. */
   get incompleteBytes(): number {
     return this.rest.length;
   }
 
-  /** Throws unless the stream so far ends where a block ends. */
+  /** Throws unless the stream ends at the end of a block. */
   end(): void {
     this.require(
       this.rest.length === 0,
-      `the stream ends inside of a block, after ${this.rest.length} bytes of it`,
+      `the stream ends within a block, after ${this.rest.length} bytes of it`,
     );
     this.require(this.section !== undefined, 'the stream is empty');
   }
@@ -116,7 +116,7 @@ export class PcapngReader {
   private readBlock(type: number, body: Buffer): Block {
     this.require(
       (type === BLOCK_SECTION_HEADER) === (this.blockNumber === 0),
-      'the section header is not the first',
+      'a section header must be the first block and no other',
     );
     switch (type) {
       case BLOCK_SECTION_HEADER:
@@ -207,7 +207,7 @@ export class PcapngReader {
     const options = new Map<number, Buffer[]>();
     let offset = 0;
     while (offset < bytes.length) {
-      this.require(bytes.length - offset >= 4, 'option header is cut');
+      this.require(bytes.length - offset >= 4, 'option header is truncated');
       const code = bytes.readUInt16LE(offset);
       const length = bytes.readUInt16LE(offset + 2);
       offset += 4;
@@ -226,13 +226,13 @@ export class PcapngReader {
       options.set(code, [...(options.get(code) ?? []), bytes.subarray(offset, offset + length)]);
       offset = end;
     }
-    this.require(options.size === 0, 'the options have no end');
+    this.require(options.size === 0, 'opt_endofopt is missing');
     return options;
   }
 
   private single(options: Map<number, Buffer[]>, code: number): Buffer | undefined {
     const values = options.get(code) ?? [];
-    this.require(values.length <= 1, `option ${code} is there ${values.length} times`);
+    this.require(values.length <= 1, `option ${code} occurs ${values.length} times`);
     return values[0];
   }
 
@@ -249,7 +249,7 @@ export class PcapngReader {
 
   private filterText(value: Buffer | undefined): string | undefined {
     if (value) {
-      this.require(value[0] === IF_FILTER_KIND_TEXT, 'if_filter is no libpcap filter text');
+      this.require(value[0] === IF_FILTER_KIND_TEXT, 'if_filter is not a libpcap filter string');
     }
     return this.text(value?.subarray(1));
   }
@@ -263,7 +263,7 @@ export class PcapngReader {
   }
 
   private counter(value: Buffer | undefined): bigint | undefined {
-    this.require(!value || value.length === 8, 'a counter has not 64 bits');
+    this.require(!value || value.length === 8, 'a counter does not have 64 bits');
     return value?.readBigUInt64LE(0);
   }
 
@@ -278,7 +278,7 @@ export class PcapngReader {
   }
 }
 
-/** Reads a file that is complete. */
+/** Reads a complete file. */
 export function readPcapng(bytes: Buffer): Block[] {
   const reader = new PcapngReader();
   const blocks = [...reader.push(bytes)];

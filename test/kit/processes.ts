@@ -6,9 +6,10 @@ import { eventually } from './eventually.js';
 /** Memory in pages, second field: see proc_pid_statm(5). */
 const STATM_RESIDENT = 1;
 const PAGE_KIB = 4;
-/** Of proc_pid_stat(5), counted from after the command's closing parenthesis. */
+/** Fields of proc_pid_stat(5), counted from the one after the command name. */
 const STAT_STATE = 0;
 const STAT_PARENT = 1;
+const STAT_START_TIME = 19;
 
 export interface ProcessFacts {
   readonly pid: number;
@@ -18,7 +19,7 @@ export interface ProcessFacts {
   readonly residentKiB: number;
 }
 
-/** A process and all that descend from it, those that have ended left out. */
+/** A process and its descendants, without zombies. */
 export function processTree(root: number): ProcessFacts[] {
   const children = new Map<number, number[]>();
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
@@ -34,20 +35,24 @@ export function processTree(root: number): ProcessFacts[] {
   return pids.flatMap((pid) => factsOf(pid) ?? []);
 }
 
-/** Unlike a signal, this takes no notice of zombies. */
+/** Whether a process exists and is not a zombie; kill(2) with signal 0 also succeeds for zombies. */
 export function isAlive(pid: number): boolean {
   return parentOf(pid) !== undefined;
 }
 
 function parentOf(pid: number): number | undefined {
-  const fields = ifStillThere(() => readFileSync(`/proc/${pid}/stat`, 'latin1'))
-    ?.replace(/^.*\) /s, '')
-    .split(' ');
+  const fields = unlessEnded(() => statFields(pid));
   return fields && fields[STAT_STATE] !== 'Z' ? Number(fields[STAT_PARENT]) : undefined;
 }
 
+function statFields(pid: number): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  // The command name may contain parentheses and spaces.
+  return stat.replace(/^.*\) /s, '').split(' ');
+}
+
 function factsOf(pid: number): ProcessFacts | undefined {
-  return ifStillThere(() => ({
+  return unlessEnded(() => ({
     pid,
     command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim(),
     descriptors: readdirSync(`/proc/${pid}/fd`),
@@ -57,10 +62,10 @@ function factsOf(pid: number): ProcessFacts | undefined {
   }));
 }
 
-/** Processes end while one looks at them. */
-function ifStillThere<T>(look: () => T): T | undefined {
+/** Returns undefined when the process has ended while its files were read. */
+function unlessEnded<T>(read: () => T): T | undefined {
   try {
-    return look();
+    return read();
   } catch (error) {
     if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) {
       return undefined;
@@ -69,21 +74,17 @@ function ifStillThere<T>(look: () => T): T | undefined {
   }
 }
 
-/** Field 22 of proc_pid_stat(5), counted from after the command name. */
-const STARTTIME_BEHIND_COMM = 19;
-/** The number that was given to a process last: writing it decides which is given next. See proc(5). */
+/** The process ID that was assigned last: writing it determines the next one. See proc_sys_kernel(5). */
 const LAST_PID = '/proc/sys/kernel/ns_last_pid';
-/** Somebody else on this machine may start a process in between, and keep the number for long. */
+/** Another program may start a process in between, which then gets the process ID. */
 const ATTEMPTS = 20;
 
-/** When a process was started, in clock ticks; read in another way than the service does. */
+/** The start time of a process in clock ticks since boot. */
 export function startTimeOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const [, fields = ''] = /^.*\) \S (.*)$/s.exec(stat) ?? [];
-  return Number(fields.split(' ')[STARTTIME_BEHIND_COMM - 1]);
+  return Number(statFields(pid)[STAT_START_TIME]);
 }
 
-/** Starts a process with the number of one that has ended; undefined: somebody else has that number by now. */
+/** Starts a process with the process ID of an ended one; returns undefined when another process has got that ID. */
 export async function startWithId(
   pid: number,
   command: string,
@@ -98,7 +99,7 @@ export async function startWithId(
   return undefined;
 }
 
-/** Waits until a process has moved to the network namespace of this inode. */
+/** Waits until a process is in the network namespace with this inode number. */
 export async function inNamespace(pid: number, inode: number): Promise<void> {
   await eventually(
     `process ${pid} in network namespace ${inode}`,
@@ -106,9 +107,9 @@ export async function inNamespace(pid: number, inode: number): Promise<void> {
   );
 }
 
-/** Who a process is and what it may do, as the kernel tells it in proc_pid_status(5). */
+/** User, groups and capabilities of a process, from proc_pid_status(5). */
 export interface Privileges {
-  /** Real, effective, saved and file system id. */
+  /** Real, effective, saved and file system user ID. */
   readonly uids: readonly number[];
   readonly gids: readonly number[];
   readonly groups: readonly number[];
@@ -122,7 +123,7 @@ export interface Privileges {
 
 export const NO_CAPABILITIES = '0000000000000000';
 
-/** The privileges of a process, which are those of each of its threads; throws when they differ. */
+/** The privileges of a process; throws when those of its threads differ. */
 export function privilegesOf(pid: number): Privileges {
   const [first, ...others] = readdirSync(`/proc/${pid}/task`).map((thread) =>
     privilegesIn(readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8')),
@@ -134,7 +135,7 @@ export function privilegesOf(pid: number): Privileges {
   return first;
 }
 
-/** From the text of such a file. */
+/** Parses the text of /proc/PID/status. */
 export function privilegesIn(status: string): Privileges {
   const field = (name: string): string =>
     new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)?.[1]?.trim() ?? '';
@@ -152,12 +153,12 @@ export function privilegesIn(status: string): Privileges {
   };
 }
 
-/** The same id four times: there is no other to go back to. */
+/** The same ID as real, effective, saved and file system ID: the process cannot change back to another. */
 export function only(id: number): number[] {
   return [id, id, id, id];
 }
 
-/** A mask of these bit numbers, as the kernel writes it; see linux/capability.h. */
+/** A capability mask as in /proc/PID/status; see linux/capability.h for the bit numbers. */
 export function mask(...bits: readonly number[]): string {
   return bits
     .reduce((sum, bit) => sum | (1n << BigInt(bit)), 0n)

@@ -1,4 +1,4 @@
-/** Random numbers that can be had again from their seed. */
+/** A pseudo-random number generator (mulberry32): the same seed gives the same numbers. */
 export class Random {
   private state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.state = seed >>> 0;
   }
 
-  /** @returns 0 or more, less than 1; the generator is mulberry32 */
+  /** @returns at least 0 and less than 1 */
   next(): number {
     this.state = (this.state + 0x6d2b79f5) >>> 0;
     let mixed = this.state;
@@ -15,18 +15,19 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  between(least: number, most: number): number {
-    return least + this.next() * (most - least);
+  between(minimum: number, maximum: number): number {
+    return minimum + this.next() * (maximum - minimum);
   }
 
-  /** @throws Error when there is nothing to choose from */
+  /** @throws Error when there are no choices */
   pick<T>(choices: readonly T[]): T {
     const chosen = choices[Math.floor(this.next() * choices.length)];
-    if (chosen === undefined) throw new Error('nothing to choose from');
+    if (chosen === undefined) throw new Error('there are no choices');
     return chosen;
   }
 
-  chance(share: number): boolean {
-    return this.next() < share;
+  /** Returns true with this probability. */
+  chance(probability: number): boolean {
+    return this.next() < probability;
   }
 }

@@ -5,16 +5,16 @@ const UPGRADE =
   'Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
 
-/** A websocket handshake for a capture, with as few headers as possible. */
+/** A websocket handshake for a capture, with the required headers only. */
 export const HANDSHAKE = `GET /capture?netns=5 HTTP/1.1\r\n${UPGRADE}`;
 
-/** A TCP connection on which a test decides about every byte. */
+/** A TCP connection on which a test controls each byte. */
 export class RawConnection implements Disposable {
-  /** Settles when the connection is over, orderly or not. */
+  /** Resolves when the connection is closed or has failed. */
   readonly ended: Promise<void>;
   received = Buffer.alloc(0);
   private readonly waiters = new Set<() => void>();
-  private over = false;
+  private hasEnded = false;
 
   constructor(readonly socket: Socket) {
     socket.on('data', (data: Buffer) => {
@@ -24,19 +24,19 @@ export class RawConnection implements Disposable {
     socket.on('error', () => undefined);
     this.ended = new Promise((resolve) => socket.once('close', () => resolve()));
     void this.ended.then(() => {
-      this.over = true;
+      this.hasEnded = true;
       for (const check of [...this.waiters]) check();
     });
   }
 
-  /** @param text what to send as soon as the connection is open, each character as one byte */
+  /** @param text to send as soon as the connection is open, each character as one byte */
   static open(port: number, text = ''): RawConnection {
     const connection = new RawConnection(connect(port, '127.0.0.1'));
     connection.send(text);
     return connection;
   }
 
-  /** Sends the handshake and drops the response to it. */
+  /** Opens a connection, sends the handshake and discards the response. */
   static async upgraded(port: number, handshake = HANDSHAKE): Promise<RawConnection> {
     const connection = RawConnection.open(port);
     connection.send(handshake);
@@ -56,7 +56,7 @@ export class RawConnection implements Disposable {
   until(condition: (received: Buffer) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const check = (): void => {
-        if (!this.over && !condition(this.received)) return;
+        if (!this.hasEnded && !condition(this.received)) return;
         this.waiters.delete(check);
         resolve();
       };
@@ -65,7 +65,7 @@ export class RawConnection implements Disposable {
     });
   }
 
-  /** What was received, each byte as one character. */
+  /** The received bytes, each as one character. */
   get text(): string {
     return this.received.toString('latin1');
   }
@@ -74,7 +74,7 @@ export class RawConnection implements Disposable {
     return this.text.split('\r\n', 1)[0] ?? '';
   }
 
-  /** What was received until the other side ended the connection. */
+  /** Waits until the connection has ended and returns the received bytes, each as one character. */
   async textUntilEnd(): Promise<string> {
     await this.ended;
     return this.text;
@@ -85,7 +85,7 @@ export class RawConnection implements Disposable {
   }
 }
 
-/** Sends one request with `Connection: close` and gives the whole response. */
+/** Sends one request with `Connection: close` and returns the whole response. */
 export async function rawRequest(port: number, requestLine: string, ...headers: string[]): Promise<string> {
   const lines = [requestLine, 'Host: client.example', 'Connection: close', ...headers, '', ''];
   using connection = RawConnection.open(port, lines.join('\r\n'));

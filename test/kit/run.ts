@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 
-/** A command that did not end with status 0; the message has all that it said. */
+/** A command that did not end with status 0; the message contains its standard error. */
 export class CommandError extends Error {
   constructor(command: string, output: string, options?: ErrorOptions) {
     super(`${command}: ${output.trim()}`, options);
@@ -8,7 +8,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Runs a command to its end and gives what it wrote to its standard output. */
+/** Runs a command to its end and returns its standard output. */
 export function run(command: string, ...args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(command, args, { maxBuffer: 256 * 1024 * 1024, timeout: 60_000 }, (error, stdout, stderr) => {

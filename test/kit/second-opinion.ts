@@ -7,7 +7,7 @@ import type { NetworkNamespace } from './namespace.js';
 import { type Packet, packetsOf, readPcapng } from './pcapng.js';
 import { run } from './run.js';
 
-/** A file that is gone when the test is over. */
+/** A file that `using` removes. */
 export class TemporaryFile implements Disposable {
   private readonly folder = mkdtempSync(join(tmpdir(), 'packetflix-test-'));
   readonly path: string;
@@ -21,14 +21,14 @@ export class TemporaryFile implements Disposable {
   }
 }
 
-/** What dumpcap records on an interface while a test goes on, with nanosecond timestamps. */
+/** A recording by dumpcap on an interface, with nanosecond timestamps. */
 export class Recording implements AsyncDisposable {
   private constructor(
     private readonly child: Child,
     private readonly file: TemporaryFile,
   ) {}
 
-  /** Comes back when dumpcap is recording; it ends by itself after so many packets. */
+  /** Resolves when dumpcap is recording; dumpcap ends after `count` packets. */
   static async start(namespace: NetworkNamespace, interfaceName: string, count: number): Promise<Recording> {
     const file = new TemporaryFile('dumpcap.pcapng');
     const options = ['-q', '-i', interfaceName, '-B', '64', '-c', String(count), '-w', file.path];
@@ -37,7 +37,7 @@ export class Recording implements AsyncDisposable {
     return new Recording(child, file);
   }
 
-  /** All that it recorded, once that is as much as it was to record. */
+  /** Waits until dumpcap has ended and returns the packets that it recorded. */
   async packets(): Promise<Packet[]> {
     await this.child.succeeded();
     return packetsOf(readPcapng(readFileSync(this.file.path)));
@@ -49,7 +49,7 @@ export class Recording implements AsyncDisposable {
   }
 }
 
-/** What Wireshark's own tools make of a stream. Both throw when it is anything but whole. */
+/** Reads a stream with tshark and capinfos. Throws when one of them complains or their packet counts differ. */
 export async function readWithWireshark(stream: Buffer): Promise<{ packets: number; interfaces: number }> {
   using file = new TemporaryFile('stream.pcapng');
   await writeFile(file.path, stream);
@@ -78,15 +78,15 @@ export async function readWithWireshark(stream: Buffer): Promise<{ packets: numb
 async function runWithoutComplaint(command: string, ...args: readonly string[]): Promise<string> {
   const child = await Child.start(command, args, { ...process.env, LC_ALL: 'C' });
   const output = await child.succeeded();
-  // tshark finds it remarkable to be run by root, and ends with 0 in the middle of a broken file.
+  // tshark warns when root runs it, and reports a truncated file on standard error although its status is 0.
   const complaints = child.stderr.split('\n').filter((line) => line && !/^Running as user "root"/.test(line));
   if (complaints.length) {
-    throw new Error(`${command} complains: ${complaints.join('\n')}`);
+    throw new Error(`${command} printed errors: ${complaints.join('\n')}`);
   }
   return output;
 }
 
-/** Runs tshark over a stream, for its own view on fields. */
+/** Returns the values of these fields for each packet, as tshark dissects the stream. */
 export async function tsharkFields(stream: Buffer, ...fields: readonly string[]): Promise<string[][]> {
   using file = new TemporaryFile('stream.pcapng');
   await writeFile(file.path, stream);

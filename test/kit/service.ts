@@ -13,13 +13,13 @@ export const PROJECT = new URL('../../', import.meta.url).pathname;
 export const MAIN = `${PROJECT}dist/main.js`;
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 15_000;
-/** From the end of the supervisor, which waits for its children, to the end of the last process. */
+/** Maximum time between the end of the supervisor, which waits for its children, and that of the last process. */
 const REMAINDER_TIMEOUT_MS = 2_000;
 
-/** What a process of the service can be, beside the supervisor. */
+/** Roles of the processes of the service, besides the supervisor. */
 export type RoleName = 'server' | 'engine' | 'discoverer' | 'filter compiler';
 
-/** What a process tree takes, summed up. */
+/** Resources of a process tree in total. */
 export interface Resources {
   readonly processes: number;
   readonly threads: number;
@@ -28,13 +28,13 @@ export interface Resources {
 }
 
 export interface StartOptions {
-  /** Any free port, unless an option has to name it. */
+  /** Default: any free port. */
   readonly port?: number;
-  /** What starts the service, followed by its options, without staying as a process in between. */
+  /** The command to which the options are appended. It must replace itself with the service by execve(2). */
   readonly command?: readonly string[];
 }
 
-/** The built service as a group of processes, each of which a test can find. */
+/** The built service, whose processes tests can find by their roles. */
 export class Service implements AsyncDisposable {
   private readonly seen = new Set<number>();
 
@@ -43,7 +43,7 @@ export class Service implements AsyncDisposable {
     readonly port: number,
   ) {}
 
-  /** Returns when the service answers. */
+  /** Resolves when the service answers. */
   static async start(
     options: readonly string[] = [],
     { port, command = [process.execPath, MAIN] }: StartOptions = {},
@@ -65,7 +65,7 @@ export class Service implements AsyncDisposable {
     return this.child.pid;
   }
 
-  /** Everything that it has logged so far. */
+  /** The log so far. */
   get log(): string {
     return this.child.stdout + this.child.stderr;
   }
@@ -79,14 +79,14 @@ export class Service implements AsyncDisposable {
     return (await fetch(this.url('/version'))).ok;
   }
 
-  /** The supervisor and all its descendants. They are remembered, and `nothingIsLeft` looks for each of them. */
+  /** The supervisor and its descendants. `nothingIsLeft` checks that each of the returned processes has ended. */
   processes(): ProcessFacts[] {
     const facts = processTree(this.pid);
     for (const { pid } of facts) this.seen.add(pid);
     return facts;
   }
 
-  /** The process in that role; when there are several, the first. */
+  /** The first process in that role. */
   inRole(role: RoleName): ProcessFacts {
     const [found] = this.allInRole(role);
     if (!found) throw new Error(`no ${role} among the processes of the service:\n${this.log}`);
@@ -94,7 +94,7 @@ export class Service implements AsyncDisposable {
   }
 
   allInRole(role: RoleName): ProcessFacts[] {
-    // A process may have given itself a title, which then replaces its command line.
+    // The title of a process replaces its command line.
     const pattern = new RegExp(`(main\\.js |packetflix: )${role}`);
     return this.processes().filter(({ command }) => pattern.test(command));
   }
@@ -103,7 +103,7 @@ export class Service implements AsyncDisposable {
     return sumOf(this.processes());
   }
 
-  /** The same, once nothing changes any more. */
+  /** The resources, as soon as descriptors and threads do not change any more. */
   async resourcesAtRest(): Promise<Resources> {
     return sumOf(await processesAtRest(this.pid));
   }
@@ -112,23 +112,23 @@ export class Service implements AsyncDisposable {
     this.child.signal('SIGTERM');
   }
 
-  /** Asks it to end, expects it to leave no process, and gives its exit status. */
+  /** Ends the service with SIGTERM, expects all its processes to end, and returns its exit status. */
   async stop(): Promise<number | NodeJS.Signals> {
     this.processes();
     this.terminate();
     const deadline = AbortSignal.timeout(STOP_TIMEOUT_MS);
     const status = await Promise.race([this.child.ended, once(deadline, 'abort')]);
-    if (Array.isArray(status)) throw new Error(`the service does not end on SIGTERM:\n${this.log}`);
+    if (Array.isArray(status)) throw new Error(`the service did not end on SIGTERM:\n${this.log}`);
     await this.nothingIsLeft(REMAINDER_TIMEOUT_MS);
     return status;
   }
 
-  /** Call `processes` before the service ends, so that this knows what to look for. */
+  /** Waits until all processes have ended that `processes` has returned before. */
   async nothingIsLeft(timeoutMs: number): Promise<void> {
     await eventually('all processes of the service to end', () => ![...this.seen].some(isAlive), timeoutMs);
   }
 
-  /** Each test so checks that the service ends on SIGTERM and leaves no process. What does not end is killed. */
+  /** Makes each test check that the service ends on SIGTERM and leaves no process. Remaining processes are killed. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       if (this.child.alive) await this.stop();
@@ -167,7 +167,7 @@ export function serviceForAllTests(options: readonly string[] = []): { readonly 
   };
 }
 
-/** The runtime directories of that supervisor. */
+/** The runtime directories of the supervisor with this process ID. */
 export function runtimeDirectories(supervisor: number): string[] {
   return ['/run', tmpdir()].flatMap((parent) =>
     readdirSync(parent)
@@ -182,8 +182,8 @@ export function netnsOfThisProcess(): number {
 }
 
 /**
- * A TCP port that is free on all addresses. It is below the range from which the kernel takes the local ports of
- * connections (32768 and up), and each Jest worker has a range of its own, so that nothing else takes it meanwhile.
+ * Returns a TCP port that is free on all addresses. To keep it free until it is used, it is below the range of ephemeral
+ * ports (32768 and up), and each Jest worker has a separate range.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
@@ -196,7 +196,7 @@ export async function freePort(): Promise<number> {
 const FIRST_PORT = 12_000;
 const PORTS_PER_WORKER = 2_000;
 const WORKERS = 8;
-/** Two runs at the same time begin at different places. */
+/** Starts at the process ID, so that concurrent test runs use different ports. */
 let portCounter = process.pid;
 
 function nextPort(): number {
@@ -212,7 +212,7 @@ async function isFree(port: number): Promise<boolean> {
     await once(server, 'listening');
     return true;
   } catch {
-    return false; // EADDRINUSE: another program has it
+    return false; // EADDRINUSE: another program uses the port
   } finally {
     if (server.listening) {
       server.close();

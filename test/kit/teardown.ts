@@ -9,8 +9,8 @@ const OCTAL_ESCAPE = /\\([0-7]{3})/g;
 const MOUNT_POINT_FIELD = 4;
 
 /**
- * Runs all steps in the given order. A step that fails is reported on standard error and the next one still runs: what a
- * test has left must not decide whether its assertions held.
+ * Runs all steps in order. A step that fails is reported on standard error and the next one still runs, because a
+ * failed cleanup must not fail a test whose assertions hold.
  *
  * @param what completes the sentence "could not clean up ..."
  */
@@ -24,7 +24,7 @@ export async function teardown(what: string, ...steps: readonly (() => unknown)[
   }
 }
 
-/** Not by console.error, whose stack of five lines would hide the message among Jest's output. */
+/** Writes to standard error because Jest adds a stack trace to each `console.error`. */
 function reportTeardownFailure(what: string, error: unknown): void {
   const cause = error instanceof Error && error.cause instanceof Error ? `\n  ${error.cause.message}` : '';
   const message = error instanceof Error ? error.message : String(error);
@@ -32,8 +32,8 @@ function reportTeardownFailure(what: string, error: unknown): void {
 }
 
 /**
- * Removes a folder with everything in it: first unmounts what is mounted below it, and tries again while a process that
- * is just ending still uses a part of it (EBUSY, ENOTEMPTY).
+ * Unmounts everything below a folder and removes it. Retries while a process that is ending still uses a part of it
+ * (EBUSY, ENOTEMPTY).
  */
 export async function removeFolder(folder: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
@@ -48,17 +48,17 @@ export async function removeFolder(folder: string): Promise<void> {
   }
 }
 
-/** Lazily: a mount that is in use disappears from the tree at once and ends with its last user, see umount2(2). */
+/** Unmounts lazily: a mount in use is detached at once and ends with its last user, see MNT_DETACH in umount2(2). */
 async function unmountBelow(folder: string): Promise<void> {
   for (const mountPoint of mountPointsBelow(folder)) {
     await run('umount', '--lazy', mountPoint).catch((error: unknown) => {
-      // It may have gone together with the mount above it, or by the daemon that is just ending.
+      // The mount may have ended with the one above it, or the ending daemon may have removed it.
       if (!(error instanceof CommandError) || mountPointsBelow(folder).includes(mountPoint)) throw error;
     });
   }
 }
 
-/** The deepest first: the kernel lists mounts in the order in which they were made. */
+/** Returns the deepest mounts first: the kernel lists mounts in the order in which they were made. */
 function mountPointsBelow(folder: string): string[] {
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')

@@ -1,10 +1,11 @@
 /**
- * A client of the service in a process of its own, which can be cut off, stopped and killed: `node capture-client.ts
- * HOST PORT BEHAVIOUR [TARGET]`. Says "open", and "closed" when the service ended it. Run by Node itself: erasable types only.
+ * A client of the service in a separate process, which tests can disconnect, stop and kill: `node capture-client.ts
+ * HOST PORT BEHAVIOUR [TARGET]`. Prints "open", and "closed" when the connection has been closed. Node runs it without a
+ * compiler, so that only erasable types are allowed.
  *
  * - `well` reads everything and answers pings.
- * - `slow` reads 64 KiB per second, and never comes to answer a ping.
- * - `stalled` reads a little, and then nothing more.
+ * - `slow` reads 64 KiB per second and answers no pings.
+ * - `stalled` reads only the beginning.
  */
 import { connect } from 'node:net';
 import { WebSocket } from 'ws';

@@ -1,6 +1,6 @@
 /**
- * Scans the host three times with the scanner of the built service, and prints for each scan how long it took, the
- * longest time that the event loop was blocked meanwhile (both in milliseconds), and the number of targets.
+ * Scans the host three times with the scanner of the built service. Prints the duration of each scan and the longest
+ * time that it blocked the event loop (both in milliseconds), and the number of targets.
  *
  *     node scan-repeatedly.ts URL-OF-SCANNER
  */

@@ -1,11 +1,11 @@
 /**
- * Sends tagged packets into an interface of the network namespace that it is started in, through packet(7) or a tun
- * device. Run by Node itself: erasable types only.
+ * Sends tagged packets into an interface of its network namespace, through packet(7) or a tun device. Node runs it
+ * without a compiler, so that only erasable types are allowed.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { setImmediate as yieldToSignals, setTimeout as sleep } from 'node:timers/promises';
 import koffi from 'koffi';
-import type { PacketOrder } from '../packets.js';
+import type { PacketSpec } from '../packets.js';
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
@@ -68,7 +68,7 @@ function openPacketSocket(name: string): Transmit {
   address.writeInt32LE(index, 4);
   check(bind(fd, address, address.length), 'bind');
   return (packet) => {
-    // A full queue is no error: the device takes the packet a moment later.
+    // When the queue of the device is full, send(2) is retried until it accepts the packet.
     while (send(fd, packet, packet.length, 0) < 0) {
       if (![EAGAIN, ENOBUFS].includes(koffi.errno())) {
         throw new Error(`send: errno ${koffi.errno()}, ${packet.length} bytes`);
@@ -87,11 +87,11 @@ function openTun(name: string): Transmit {
   return (packet) => void writeSync(fd, packet);
 }
 
-function linkHeader(order: PacketOrder, vlan: number): Buffer {
-  if (order.tun) {
+function linkHeader(spec: PacketSpec, vlan: number): Buffer {
+  if (spec.tun) {
     return Buffer.alloc(0);
   }
-  const destination = (order.destinationMac ?? 'ff:ff:ff:ff:ff:ff').replaceAll(':', '');
+  const destination = (spec.destinationMac ?? 'ff:ff:ff:ff:ff:ff').replaceAll(':', '');
   const tag = vlan ? uint16(ETHERTYPE_VLAN, vlan) : Buffer.alloc(0);
   return Buffer.concat([Buffer.from(`${destination}020000000001`, 'hex'), tag, uint16(ETHERTYPE_IPV4)]);
 }
@@ -121,14 +121,14 @@ function udpHeader(port: number, datagramBytes: number): Buffer {
   return uint16(40_000, port, datagramBytes, withoutChecksum);
 }
 
-/** One packet of each kind; only its sequence number is written anew every time it is sent. */
-function makeTemplate(order: PacketOrder, bytes: number, vlan: number) {
-  const link = linkHeader(order, vlan);
+/** One packet for each combination of size and VLAN; only its sequence number changes between transmissions. */
+function makeTemplate(spec: PacketSpec, bytes: number, vlan: number) {
+  const link = linkHeader(spec, vlan);
   const ipBytes = bytes - link.length;
   const headers = Buffer.concat([
     link,
     ipv4Header(ipBytes),
-    udpHeader(order.udpPort ?? 9, ipBytes - IPV4_HEADER_BYTES),
+    udpHeader(spec.udpPort ?? 9, ipBytes - IPV4_HEADER_BYTES),
   ]);
   const packet = Buffer.alloc(bytes);
   for (let offset = headers.length; offset < bytes; offset += 1) {
@@ -137,15 +137,15 @@ function makeTemplate(order: PacketOrder, bytes: number, vlan: number) {
   packet.set(headers);
   const tagOffset = link.length + IPV4_HEADER_BYTES + UDP_HEADER_BYTES;
   packet.write('PFLX', tagOffset);
-  packet.writeUInt32BE(order.flow ?? 0, tagOffset + 4);
+  packet.writeUInt32BE(spec.flow ?? 0, tagOffset + 4);
   return { packet, sequenceOffset: tagOffset + 8 };
 }
 
 async function main(): Promise<void> {
-  const order = JSON.parse(process.argv[2] ?? '{}') as PacketOrder;
-  const { count = Infinity, sizes = [100], vlans = [0], ratePerSecond = Infinity } = order;
-  const transmit = order.tun ? openTun(order.interface) : openPacketSocket(order.interface);
-  const templates = vlans.flatMap((vlan) => sizes.map((size) => makeTemplate(order, size, vlan)));
+  const spec = JSON.parse(process.argv[2] ?? '{}') as PacketSpec;
+  const { count = Infinity, sizes = [100], vlans = [0], ratePerSecond = Infinity } = spec;
+  const transmit = spec.tun ? openTun(spec.interface) : openPacketSocket(spec.interface);
+  const templates = vlans.flatMap((vlan) => sizes.map((size) => makeTemplate(spec, size, vlan)));
   let stopped = false;
   process.on('SIGTERM', () => (stopped = true));
   console.log('sending');

@@ -1,6 +1,6 @@
 /**
- * Moves one thread of this process into a new network namespace, says which, and stays until it is killed. Run by
- * Node itself: erasable types only.
+ * Moves one thread of this process into a new network namespace, prints its thread ID, and runs until it is killed. Node
+ * runs it without a compiler, so that only erasable types are allowed.
  */
 import { isMainThread, Worker } from 'node:worker_threads';
 import koffi from 'koffi';

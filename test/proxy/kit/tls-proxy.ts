@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
@@ -9,6 +8,7 @@ import { connect as connectTls } from 'node:tls';
 import type { TlsRelay } from '../../kit/capture-client.js';
 import { Child } from '../../kit/child.js';
 import { eventually } from '../../kit/eventually.js';
+import { missingPrograms, reportSkipped } from '../../kit/required-programs.js';
 import { run } from '../../kit/run.js';
 import { freePort } from '../../kit/service.js';
 import { caddyRecipe, caddyTryOutRecipe } from './recipes/caddy-recipe.js';
@@ -16,11 +16,11 @@ import { haproxyRecipe } from './recipes/haproxy-recipe.js';
 import { nginxRecipe } from './recipes/nginx-recipe.js';
 import { type CertificateFiles, PASSWORD, type ProxyRecipe, TOKEN, USER } from './recipes/proxy-recipe.js';
 
-/** All that are tried with the real program. Debian has no Traefik. */
+/** Recipes that are tested with the real program. Traefik is missing because Debian has no package of it. */
 export const RECIPES = [nginxRecipe, caddyRecipe, haproxyRecipe];
 export { caddyTryOutRecipe, nginxRecipe };
 
-/** Where the shipped files put the service. */
+/** Path prefix of the service in the shipped configurations. */
 export const PREFIX = '/packetflix';
 
 export const WITH_PASSWORD = {
@@ -28,10 +28,10 @@ export const WITH_PASSWORD = {
 };
 export const WITH_TOKEN = { Authorization: `Bearer ${TOKEN}` };
 
-/** Debian has some where a user's search path does not lead. */
+/** Includes the folders of Debian's haproxy and nginx, which the search path of a user may lack. */
 const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
 
-/** Tests with real proxies. Where one is not there they are skipped, and say what is lacking. */
+/** Tests with real proxies. Where a proxy is not installed, its tests are skipped and the missing programs are reported. */
 export function describeWithProxies(
   title: string,
   recipes: readonly ProxyRecipe[],
@@ -39,25 +39,24 @@ export function describeWithProxies(
 ): void {
   for (const recipe of recipes) {
     const titleOfThis = title.replace('$proxy', recipe.name);
-    const lacking = [[recipe.program, recipe.debianPackage] as const, ['openssl', 'openssl'] as const]
-      .filter(([command]) => spawnSync('which', [command], { env: { ...process.env, PATH } }).status !== 0)
-      .map(([command, debianPackage]) => `there is no ${command} (Debian package ${debianPackage})`);
-    if (lacking.length > 0) console.warn(`SKIPPED: ${titleOfThis}\n  ${lacking.join('\n  ')}`);
-    (lacking.length > 0 ? describe.skip : describe)(titleOfThis, () => tests(recipe));
+    const required = [[recipe.program, recipe.debianPackage] as const, ['openssl', 'openssl'] as const];
+    const missing = missingPrograms(required, PATH);
+    if (missing.length > 0) reportSkipped(titleOfThis, missing);
+    (missing.length > 0 ? describe.skip : describe)(titleOfThis, () => tests(recipe));
   }
 }
 
-/** A real proxy that ends TLS, asks for a password and has the service below a path, with its shipped configuration. */
+/** A real proxy with its shipped configuration: it terminates TLS, requires a password and adds a path prefix. */
 export class TlsProxy implements AsyncDisposable {
   private constructor(
     private readonly child: Child,
     private readonly folder: string,
     readonly port: number,
-    /** Path of the certificate to trust it by. */
+    /** Path of the certificate that clients must trust. */
     readonly authority: string,
   ) {}
 
-  /** @param port any free one, unless the service has to know it beforehand */
+  /** @param port default: any free port */
   static async before(upstreamPort: number, recipe: ProxyRecipe, port?: number): Promise<TlsProxy> {
     port ??= await freePort();
     const folder = mkdtempSync('/tmp/packetflix-test-proxy-');
@@ -75,12 +74,12 @@ export class TlsProxy implements AsyncDisposable {
     return proxy;
   }
 
-  /** To trust it by. */
+  /** PEM of the certificate that clients must trust. */
   get certificate(): string {
     return readFileSync(this.authority, 'utf8');
   }
 
-  /** How clients find the service behind it. */
+  /** How clients reach the service through it. */
   get relay(): TlsRelay {
     return { url: this.url('', 'wss'), certificate: this.certificate };
   }
@@ -89,20 +88,20 @@ export class TlsProxy implements AsyncDisposable {
     return `${scheme}://localhost:${this.port}${PREFIX}${path}`;
   }
 
-  /** @param target below the prefix, unless it is a whole URL */
+  /** @param target a path below the prefix, or a whole URL */
   async get(
     target: string,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<{ status: number; headers: IncomingMessage['headers']; body: string }> {
     const url = target.includes('://') ? target : this.url(target);
-    const asked = httpsRequest(url, { headers, ca: this.certificate, agent: false, family: 4 });
-    asked.end();
-    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
-    return { status: answer.statusCode ?? 0, headers: answer.headers, body: await text(answer) };
+    const request = httpsRequest(url, { headers, ca: this.certificate, agent: false, family: 4 });
+    request.end();
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    return { status: response.statusCode ?? 0, headers: response.headers, body: await text(response) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // In order: a killed master would leave its worker behind.
+    // SIGTERM, because a killed nginx master process would leave its worker.
     this.child.signal('SIGTERM');
     await this.child.ended;
     rmSync(this.folder, { recursive: true });
@@ -126,6 +125,6 @@ async function selfSigned(folder: string): Promise<CertificateFiles> {
   const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
   const kind = ['-x509', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
   await run('openssl', 'req', ...kind, ...name, '-keyout', files.key, '-out', files.certificate);
-  chmodSync(files.key, 0o644); // the proxy may be another user
+  chmodSync(files.key, 0o644); // the proxy may run as another user
   return files;
 }
