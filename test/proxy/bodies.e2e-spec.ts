@@ -12,7 +12,7 @@ import { RawConnection } from '../kit/raw-connection.js';
 
 const PIECE = randomBytes(1024 * 1024);
 const PIECES = 40;
-/** Not much work, but there may be other work on the machine. */
+/** Much more than needed, because the machine may be busy. */
 const TIMEOUT_MS = 30_000;
 
 describe('The proxy forwards bodies', () => {
@@ -38,7 +38,7 @@ describe('The proxy forwards bodies', () => {
     ['chunked', {}],
     ['of known length', { 'content-length': String(PIECES * PIECE.length) }],
   ])(
-    'streams 40 MiB up, %s',
+    'of uploads of 40 MiB, %s',
     async (_, headers) => {
       const { upstream } = proxy.current;
       upstream.answer = (request, response) => void digestOf(request).then((hash) => response.end(hash));
@@ -61,7 +61,7 @@ describe('The proxy forwards bodies', () => {
     ['chunked', {}],
     ['of known length', { 'content-length': String(PIECES * PIECE.length) }],
   ])(
-    'streams 40 MiB down, %s',
+    'of downloads of 40 MiB, %s',
     async (_, headers) => {
       proxy.current.upstream.answer = (_request, response) => {
         response.writeHead(200, headers);
@@ -76,7 +76,7 @@ describe('The proxy forwards bodies', () => {
     TIMEOUT_MS,
   );
 
-  it('pauses the upstream while the client does not read', async () => {
+  it('and pauses the upstream while the client does not read', async () => {
     let sent = 0;
     proxy.current.upstream.answer = (_request, response) => {
       response.on('error', () => undefined);
@@ -94,7 +94,7 @@ describe('The proxy forwards bodies', () => {
     expect(sent).toBeLessThan(40_000_000);
   });
 
-  it('forwards an answer of unknown length to an HTTP/1.0 client', async () => {
+  it('of unknown length to HTTP/1.0 clients', async () => {
     proxy.current.upstream.answer = (_request, response) => {
       response.writeHead(200, { trailer: 'X-Sum' });
       response.write('one ');
@@ -106,7 +106,7 @@ describe('The proxy forwards bodies', () => {
     expect(connection.text).not.toMatch(/chunked|trailer/i);
   });
 
-  it('forwards an answer that ends with its connection', async () => {
+  it('that end with their connection', async () => {
     proxy.current.upstream.answer = ({ socket }) => socket.end('HTTP/1.0 200 OK\r\n\r\nall of it');
     expect(await (await fetch(proxy.current.url('/'))).text()).toBe('all of it');
   });
@@ -115,7 +115,7 @@ describe('The proxy forwards bodies', () => {
     ['HEAD', 200],
     ['GET', 204],
     ['GET', 304],
-  ])('forwards an answer without a body: %s, %d', async (method, status) => {
+  ])('and responses without a body: %s, %d', async (method, status) => {
     const headers = ['ETag: "x"', 'Trailer: X-Sum', 'Transfer-Encoding: chunked'].join('\r\n');
     proxy.current.upstream.answer = ({ socket }) => socket.end(`HTTP/1.1 ${status} x\r\n${headers}\r\n\r\n`);
     const answer = await fetch(proxy.current.url('/'), { method });
@@ -124,7 +124,7 @@ describe('The proxy forwards bodies', () => {
     expect(await answer.text()).toBe('');
   });
 
-  it('forwards trailers in both directions, except dangerous ones', async () => {
+  it('and trailers in both directions, except dangerous ones', async () => {
     const { upstream } = proxy.current;
     upstream.answer = (request, response) => {
       response.writeHead(200, { trailer: 'X-Sum' });
@@ -153,7 +153,7 @@ describe('The proxy forwards bodies', () => {
     expect(upstream.requests[0]?.trailers).toEqual({ 'x-up': 'caf\xe9' });
   });
 
-  it('forwards server-sent events one by one, and the headers before the first', async () => {
+  it('of server-sent events one by one, and the headers before the first event', async () => {
     let send: (event: string) => void = () => undefined;
     proxy.current.upstream.answer = (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
@@ -171,7 +171,7 @@ describe('The proxy forwards bodies', () => {
     await eventually('the upstream connection to end', () => proxy.current.upstream.sockets.size === 0);
   });
 
-  it('forwards an answer that arrives before the end of the upload', async () => {
+  it('of responses that arrive before the end of the upload', async () => {
     proxy.current.upstream.answer = (_request, response) => {
       response.writeHead(413).end('too much');
     };

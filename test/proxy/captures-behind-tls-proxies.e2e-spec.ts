@@ -26,7 +26,7 @@ const KIB = 1024;
 type Headers = Readonly<Record<string, string>>;
 
 describeAsRoot('Captures', () => {
-  describeWithProxies('behind $proxy, as its shipped configuration has it', RECIPES, (recipe) => {
+  describeWithProxies('through $proxy with its shipped configuration', RECIPES, (recipe) => {
     let service: Service;
     let relay: CountingRelay;
     let proxy: TlsProxy;
@@ -49,7 +49,7 @@ describeAsRoot('Captures', () => {
       return CaptureClient.open(service, parameters, { headers, through: proxy.relay });
     }
 
-    /** The status of the answer to a websocket's handshake; 101: it was accepted. */
+    /** The status of the response to a websocket handshake. */
     async function statusFor(headers: Headers, url = proxy.url('/capture', 'wss')): Promise<number> {
       const socket = new WebSocket(url, { headers, ca: proxy.certificate, family: 4 });
       return new Promise((resolve, reject) => {
@@ -65,7 +65,7 @@ describeAsRoot('Captures', () => {
     it.each([
       ['a password', WITH_PASSWORD],
       ['a token', WITH_TOKEN],
-    ])('arrive completely with %s', async (_, headers) => {
+    ])('are complete with %s', async (_, headers) => {
       await using client = await open({ netns: namespace.inode, nif: 'eth1' }, headers);
       await client.described('eth1');
 
@@ -76,7 +76,7 @@ describeAsRoot('Captures', () => {
       expect(await client.close(1000, 'ciao')).toEqual({ code: 1000, reason: 'ciao' });
     });
 
-    it('arrive at the command "npm run capture", with user and password in its URL', async () => {
+    it('work with "npm run capture" and a URL with user and password', async () => {
       const url = new URL(proxy.url('/capture', 'wss'));
       url.username = USER;
       url.password = PASSWORD;
@@ -91,14 +91,14 @@ describeAsRoot('Captures', () => {
     });
 
     it.each<[string, Headers]>([
-      ['nothing', {}],
+      ['no credentials', {}],
       ['a wrong password', basic('alice', 'wrong')],
       ['an unknown user', basic('mallory', 'wrong')],
       ['an empty password', basic('alice', '')],
       ['a wrong token', { Authorization: 'Bearer 0f1e2d3c4b5a69788796a5b4c3d2e1f1' }],
       ['half a token', { Authorization: 'Bearer 0f1e2d3c4b5a6978' }],
-      ['no token', { Authorization: 'Bearer ' }],
-    ])('are refused with %s: 401, without reaching the service', async (_, headers) => {
+      ['an empty token', { Authorization: 'Bearer ' }],
+    ])('are refused with 401 and do not reach the service with %s', async (_, headers) => {
       const before = relay.connections;
       expect(await statusFor(headers)).toBe(401);
       const answer = await proxy.get('/version', headers);
@@ -109,7 +109,7 @@ describeAsRoot('Captures', () => {
       expect(relay.connections).toBe(before);
     });
 
-    it('share the password with all other paths', async () => {
+    it('require the same password as all other paths', async () => {
       const before = relay.connections;
       for (const path of [
         '/',
@@ -142,8 +142,8 @@ describeAsRoot('Captures', () => {
       });
     });
 
-    it('accept requests of more than 200 KiB, in the query and in headers', async () => {
-      // 15 letters each, the longest that there are; the one that exists comes last.
+    it('can be requested with more than 200 KiB in query and headers', async () => {
+      // The names have the maximum length of 15 characters; the existing interface comes last.
       const names = Array.from({ length: 3_000 }, (_, index) => `veth${String(index).padStart(11, '0')}`);
       const interfaces = [...names, 'eth1'];
       const container = JSON.stringify({ netns: namespace.inode, 'network-interfaces': interfaces });
@@ -177,23 +177,23 @@ describeAsRoot('Captures', () => {
       await using invalid = await open({ netns: namespace.inode, filter: 'prot udp "\u00fc"' });
       const { code, reason } = await invalid.ended();
       expect([code, reason]).toEqual([CLOSE_INVALID_REQUEST, expect.stringContaining('capture filter: ')]);
-      await using talkative = await open({ netns: namespace.inode });
-      await talkative.until('the section', () => talkative.sectionLength !== undefined);
-      talkative.send('x'.repeat(2 * KIB));
-      expect((await talkative.ended()).code).toBe(1009);
+      await using violating = await open({ netns: namespace.inode });
+      await violating.until('the section header block', () => violating.sectionLength !== undefined);
+      violating.send('x'.repeat(2 * KIB));
+      expect((await violating.ended()).code).toBe(1009);
     });
 
     it('end in the service when the client closes its connection', async () => {
       const client = await open({ netns: namespace.inode });
-      await client.until('the section', () => client.sectionLength !== undefined);
+      await client.until('the section header block', () => client.sectionLength !== undefined);
       const before = ends(service);
       client.abort();
       await eventually('the capture to end', () => ends(service) > before);
     });
   });
 
-  describeWithProxies('behind $proxy', [caddyTryOutRecipe], (recipe) => {
-    it('arrive with a password; without a configured token, every token is refused', async () => {
+  describeWithProxies('through $proxy', [caddyTryOutRecipe], (recipe) => {
+    it('work with a password; without a configured token, each token is refused', async () => {
       await using service = await Service.start();
       await using proxy = await TlsProxy.before(service.port, recipe);
       await using namespace = await NetworkNamespace.create();
@@ -202,7 +202,7 @@ describeAsRoot('Captures', () => {
         { netns: namespace.inode },
         { headers: WITH_PASSWORD, through: proxy.relay },
       );
-      await client.until('the section', () => client.sectionLength !== undefined);
+      await client.until('the section header block', () => client.sectionLength !== undefined);
       for (const token of ['Bearer', 'Bearer ', 'Bearer {$PACKETFLIX_TOKEN}', WITH_TOKEN.Authorization]) {
         expect((await proxy.get('/version', { Authorization: token })).status).toBe(401);
       }

@@ -15,7 +15,7 @@ interface Failure {
   body: { statusCode: number; message: string; error: string };
 }
 
-/** What the raw answer to a request says. */
+/** Sends a request and returns the parts of the error response. */
 async function failureOf(port: number, request: string): Promise<Failure> {
   using connection = RawConnection.open(port, request);
   await eventually('an answer', () => connection.text.endsWith('}'));
@@ -33,7 +33,7 @@ const REQUESTS = [
   ['a websocket', handshake('/discover/mobydig')],
 ] as const;
 
-describe('The proxy, while GhostWire is down', () => {
+describe('The proxy, while GhostWire is down,', () => {
   let server: ServerUnderTest;
   let port: number;
   beforeAll(async () => {
@@ -42,7 +42,7 @@ describe('The proxy, while GhostWire is down', () => {
   });
   afterAll(() => server.close());
 
-  it.each(REQUESTS)('answers %s with 502 and readable JSON', async (_, request) => {
+  it.each(REQUESTS)('answers %s with 502 and a JSON body', async (_, request) => {
     expect(await failureOf(server.port, request)).toEqual({
       status: '502',
       type: 'application/json; charset=utf-8',
@@ -62,7 +62,7 @@ describe('The proxy, while GhostWire is down', () => {
     await eventually('the version', () => connection.text.includes('"packetflix"'));
   });
 
-  it('recovers by itself when GhostWire starts, stops and starts again', async () => {
+  it('recovers each time when GhostWire starts again', async () => {
     for (let round = 0; round < 3; round++) {
       const upstream = await Upstream.start(port);
       expect((await fetch(`http://127.0.0.1:${server.port}/json`)).status).toBe(200);
@@ -86,7 +86,7 @@ describe('The proxy, while GhostWire is down', () => {
   });
 });
 
-describe('The proxy, if GhostWire sends invalid answers', () => {
+describe('The proxy, if GhostWire sends invalid responses,', () => {
   it.each([
     ['does not speak HTTP', 'SSH-2.0-OpenSSH\r\n', /sent an invalid answer/],
     ['closes the connection', '', /closed the connection/],
@@ -118,11 +118,12 @@ describe('The proxy, if GhostWire sends invalid answers', () => {
   });
 });
 
-describe('The proxy, if GhostWire is slow', () => {
+describe('The proxy, if GhostWire is slow,', () => {
   const proxy = proxyForAllTests('--discovery-timeout', '1');
-  const idle = () => eventually('all to be over', () => proxy.current.upstream.sockets.size === 0);
+  const idle = () =>
+    eventually('the end of all upstream connections', () => proxy.current.upstream.sockets.size === 0);
 
-  it.each(REQUESTS)('answers %s with 504 and readable JSON', async (_, request) => {
+  it.each(REQUESTS)('answers %s with 504 and a JSON body', async (_, request) => {
     const { upstream, server } = proxy.current;
     const { onUpgrade } = upstream;
     upstream.answer = () => undefined;
@@ -143,7 +144,7 @@ describe('The proxy, if GhostWire is slow', () => {
     upstream.onUpgrade = onUpgrade;
   });
 
-  it('does not limit the duration of an answer that has begun', async () => {
+  it('does not limit the duration of a response that has begun', async () => {
     proxy.current.upstream.answer = (_request, response) => {
       response.write('one ');
       setTimeout(() => response.end('two'), 1_500);
@@ -151,7 +152,7 @@ describe('The proxy, if GhostWire is slow', () => {
     expect(await (await fetch(proxy.current.url('/'))).text()).toBe('one two');
   });
 
-  it('does not limit the duration of an upload, and limits the time to the answer after it', async () => {
+  it('does not limit the duration of an upload, but the time between its end and the response', async () => {
     const { upstream, server } = proxy.current;
     upstream.answer = (request, response) =>
       request.resume().once('end', () => setTimeout(() => response.end('{}'), 700));
@@ -167,7 +168,7 @@ describe('The proxy, if GhostWire is slow', () => {
     expect(connection.text).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  it('does not end idle websockets', async () => {
+  it('does not close idle websockets', async () => {
     const client = proxy.current.server.connect('/mobydig');
     await client.opened;
     await delay(2_200);

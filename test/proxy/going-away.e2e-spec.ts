@@ -7,12 +7,13 @@ import { handshake, RawConnection } from '../kit/raw-connection.js';
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 const UPLOAD = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nbeginning';
 
-describe('The proxy, when one side closes its connection', () => {
+describe('The proxy, when one side closes its connection,', () => {
   const proxy = proxyForAllTests();
   const upstreamConnections = () => proxy.current.upstream.sockets.size;
   const reachedUpstream = () =>
     eventually('the request to arrive', () => proxy.current.upstream.requests.length > 0);
-  const upstreamIsRid = () => eventually('the upstream to be rid of it', () => upstreamConnections() === 0);
+  const upstreamClosed = () =>
+    eventually('the end of the upstream connections', () => upstreamConnections() === 0);
 
   const begin = (response: ServerResponse) => {
     response.writeHead(200, { 'content-length': '1000' });
@@ -20,11 +21,11 @@ describe('The proxy, when one side closes its connection', () => {
   };
 
   it.each([
-    ['before the answer', GET, () => undefined],
-    ['during the answer', GET, begin],
+    ['before the response', GET, () => undefined],
+    ['during the response', GET, begin],
     ['during the upload', UPLOAD, () => undefined],
-    ['during the upload and the answer', UPLOAD, begin],
-  ])('ends the upstream request if the client closes %s', async (_, request, answer) => {
+    ['during the upload and the response', UPLOAD, begin],
+  ])('aborts the upstream request if that was the client, %s', async (_, request, answer) => {
     for (const leave of ['destroy', 'resetAndDestroy'] as const) {
       proxy.current.upstream.forget();
       proxy.current.upstream.answer = (_request, response) => answer(response);
@@ -32,27 +33,30 @@ describe('The proxy, when one side closes its connection', () => {
       await reachedUpstream();
       if (answer === begin) await eventually('the beginning', () => connection.text.includes('beginning'));
       connection.socket[leave]();
-      await upstreamIsRid();
+      await upstreamClosed();
     }
   });
 
   it.each([
-    ['destroy', 'an answer of known length', { 'content-length': '1000' }],
-    ['resetAndDestroy', 'an answer of known length', { 'content-length': '1000' }],
-    ['destroy', 'an answer in chunks', {}],
-  ] as const)('an upstream that goes away (%s) in the middle breaks off %s', async (leave, _, headers) => {
-    proxy.current.upstream.answer = ({ socket }, response) => {
-      response.writeHead(200, headers);
-      response.write('beginning', () => socket[leave]());
-    };
-    using connection = RawConnection.open(proxy.current.server.port, GET);
-    expect(await connection.textUntilEnd()).toMatch(/^HTTP\/1\.1 200 /);
-    expect(connection.text).not.toMatch(/\r\n0\r\n\r\n$/);
-    await upstreamIsRid();
-  });
+    ['destroy', 'a response of known length', { 'content-length': '1000' }],
+    ['resetAndDestroy', 'a response of known length', { 'content-length': '1000' }],
+    ['destroy', 'a chunked response', {}],
+  ] as const)(
+    'closes the client connection if that was the upstream, by %s, within %s',
+    async (leave, _, headers) => {
+      proxy.current.upstream.answer = ({ socket }, response) => {
+        response.writeHead(200, headers);
+        response.write('beginning', () => socket[leave]());
+      };
+      using connection = RawConnection.open(proxy.current.server.port, GET);
+      expect(await connection.textUntilEnd()).toMatch(/^HTTP\/1\.1 200 /);
+      expect(connection.text).not.toMatch(/\r\n0\r\n\r\n$/);
+      await upstreamClosed();
+    },
+  );
 
   it.each(['end', 'destroy', 'resetAndDestroy'] as const)(
-    'a client that goes away (%s) before its websocket is open ends the handshake',
+    'aborts the handshake if that was the client of a websocket that is not open yet, by %s',
     async (leave) => {
       const { upstream, server } = proxy.current;
       const { onUpgrade } = upstream;
@@ -61,7 +65,7 @@ describe('The proxy, when one side closes its connection', () => {
         using connection = RawConnection.open(server.port, handshake('/mobydig'));
         await eventually('the handshake to arrive', () => upstream.handshakes.length > 0);
         connection.socket[leave]();
-        await eventually('the upstream to see the end', () =>
+        await eventually('the end of the upstream connection', () =>
           [...upstream.sockets].every((socket) => socket.readableEnded || socket.destroyed),
         );
         for (const socket of upstream.sockets) socket.destroy();
@@ -71,7 +75,7 @@ describe('The proxy, when one side closes its connection', () => {
     },
   );
 
-  it('survives hundreds of clients that reset at any moment', async () => {
+  it('survives hundreds of resets by clients at different times', async () => {
     const { server, upstream } = proxy.current;
     upstream.answer = (_request, response) => begin(response);
     const requests = [GET, UPLOAD, handshake('/mobydig'), handshake('/discover/mobydig')];
@@ -82,7 +86,7 @@ describe('The proxy, when one side closes its connection', () => {
         connection.socket.resetAndDestroy();
       }),
     );
-    await upstreamIsRid();
+    await upstreamClosed();
     expect((await fetch(proxy.current.url('/version'))).status).toBe(200);
   });
 });

@@ -5,8 +5,8 @@ import { handshake, RawConnection, rawRequest } from '../kit/raw-connection.js';
 describe('The proxy forwards headers', () => {
   const proxy = proxyForAllTests();
 
-  /** All values that arrived at the upstream under that name, in whatever case. */
-  function arrived(name: string, websocket = false): string[] {
+  /** All values of this header in the first request at the upstream; the name is case-insensitive. */
+  function valuesOf(name: string, websocket = false): string[] {
     const { upstream } = proxy.current;
     const raw = (websocket ? upstream.handshakes : upstream.requests)[0]?.rawHeaders ?? [];
     return raw.filter((_, index) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === name);
@@ -16,7 +16,7 @@ describe('The proxy forwards headers', () => {
     ['GET /', false],
     ['GET /discover/', false],
     ['websocket /mobydig', true],
-  ])('and sets Enable-Monolith itself, whatever the client sends: %s', async (title, websocket) => {
+  ])('and replaces Enable-Monolith: %s', async (title, websocket) => {
     const { server, upstream } = proxy.current;
     const nasty = [
       ...['Enable-Monolith: no', 'ENABLE-MONOLITH: never', 'enable-monolith: Affirmative, HAL'],
@@ -29,12 +29,12 @@ describe('The proxy forwards headers', () => {
       : [`GET ${target} HTTP/1.1`, 'Host: client.example', ...nasty, '', ''].join('\r\n');
     using connection = RawConnection.open(server.port, request);
     await eventually('the answer', () => connection.text.includes('\r\n\r\n'));
-    expect(arrived('enable-monolith', websocket)).toEqual(['Affirmative, Dave']);
-    expect(arrived('enable_monolith', websocket)).toEqual([]);
-    expect(arrived('host', websocket)).toEqual([`127.0.0.1:${upstream.port}`]);
-    expect(arrived('x-forwarded-prefix', websocket)).toEqual(['/a%2Fb']);
-    expect(arrived('x-forwarded-uri', websocket)).toEqual(['/a%2Fb//x?y']);
-    expect(arrived('x-forwarded-for', websocket)).toEqual([]);
+    expect(valuesOf('enable-monolith', websocket)).toEqual(['Affirmative, Dave']);
+    expect(valuesOf('enable_monolith', websocket)).toEqual([]);
+    expect(valuesOf('host', websocket)).toEqual([`127.0.0.1:${upstream.port}`]);
+    expect(valuesOf('x-forwarded-prefix', websocket)).toEqual(['/a%2Fb']);
+    expect(valuesOf('x-forwarded-uri', websocket)).toEqual(['/a%2Fb//x?y']);
+    expect(valuesOf('x-forwarded-for', websocket)).toEqual([]);
   });
 
   it('except hop-by-hop headers', async () => {
@@ -53,14 +53,14 @@ describe('The proxy forwards headers', () => {
       'upgrade',
       'trailer',
     ]) {
-      expect(arrived(name)).toEqual([]);
+      expect(valuesOf(name)).toEqual([]);
     }
-    expect(arrived('te')).toEqual(['trailers']);
-    expect(arrived('accept')).toEqual(['text/html']);
-    expect(arrived('connection')).toEqual(['close']);
+    expect(valuesOf('te')).toEqual(['trailers']);
+    expect(valuesOf('accept')).toEqual(['text/html']);
+    expect(valuesOf('connection')).toEqual(['close']);
   });
 
-  it('and Content-Length, even if the client names it in Connection', async () => {
+  it('including Content-Length, even if the client names it in Connection', async () => {
     const { server, upstream } = proxy.current;
     using connection = RawConnection.open(
       server.port,
@@ -69,14 +69,14 @@ describe('The proxy forwards headers', () => {
     );
     await eventually('the answer', () => connection.text.includes('}'));
     expect(upstream.targets).toEqual(['/x']);
-    expect(arrived('content-length')).toEqual(['35']);
+    expect(valuesOf('content-length')).toEqual(['35']);
   });
 
-  it('and sends no body if the client sent none', async () => {
+  it('and sends no body if the client has sent none', async () => {
     const { server } = proxy.current;
     await rawRequest(server.port, 'POST /x HTTP/1.1');
-    expect(arrived('transfer-encoding')).toEqual([]);
-    expect(arrived('content-length')).toEqual(['0']);
+    expect(valuesOf('transfer-encoding')).toEqual([]);
+    expect(valuesOf('content-length')).toEqual(['0']);
   });
 
   it('and answers "Expect: 100-continue" itself', async () => {
@@ -88,10 +88,10 @@ describe('The proxy forwards headers', () => {
       'Content-Length: 0',
     );
     expect(answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /);
-    expect(arrived('expect')).toEqual([]);
+    expect(valuesOf('expect')).toEqual([]);
   });
 
-  it('of answers unchanged, except hop-by-hop headers', async () => {
+  it('of responses unchanged, except hop-by-hop headers', async () => {
     const { server, upstream } = proxy.current;
     upstream.answer = (_, response) =>
       response
@@ -135,15 +135,15 @@ describe('The proxy forwards headers', () => {
     await eventually('the answer', () => upstream.requests.length === 2);
   });
 
-  it('and closes the connection if the client asks for it', async () => {
+  it('and closes the connection if the client requests that', async () => {
     const answer = await rawRequest(proxy.current.server.port, 'GET / HTTP/1.1');
     expect(answer).toMatch(/\r\nConnection: close\r\n/i);
   });
 
-  it('of 200 kB', async () => {
+  it('of 10 kB, and refuses 200 kB', async () => {
     const { server, upstream } = proxy.current;
     upstream.answer = (request, response) => response.end(String(request.headers['x-long']?.length));
-    // The upstream here takes no more than Node's default.
+    // The upstream has the header limit of Node, 16 KiB.
     const answer = await rawRequest(server.port, 'GET / HTTP/1.1', `X-Long: ${'x'.repeat(10_000)}`);
     expect(answer).toMatch(/10000/);
     const tooLong = await rawRequest(server.port, 'GET / HTTP/1.1', `X-Long: ${'x'.repeat(200_000)}`);

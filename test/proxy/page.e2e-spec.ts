@@ -16,7 +16,7 @@ describe('The page of GhostWire', () => {
     for (const { headers } of upstream.requests) expect(headers['enable-monolith']).toBe('Affirmative, Dave');
   });
 
-  it('reaches its websocket and the captures that it offers', async () => {
+  it('can open its websocket and captures', async () => {
     const { server, upstream } = proxy.current;
     for (const base of ['', '/discover']) {
       const client = server.connect(`${base}/mobydig`);

@@ -35,7 +35,7 @@ describe('The proxy forwards paths', () => {
     ['https://user:secret@[::1]//x', '//x'],
     ['/version/x', '/version/x'],
     ['/captures', '/captures'],
-  ])('GET %s arrives as %s, never at another host', async (target, expected) => {
+  ])('GET %s arrives at the upstream as %s and never at another host', async (target, expected) => {
     const { upstream, server } = proxy.current;
     expect(await rawRequest(server.port, `GET ${target} HTTP/1.1`)).toMatch(/^HTTP\/1\.1 200 /);
     expect(upstream.targets).toEqual([expected]);
@@ -51,14 +51,17 @@ describe('The proxy forwards paths', () => {
     ['/discover/../capture', '/../capture'],
     ['http://evil.example/discover/x', '/x'],
     ['ws://evil.example', '/'],
-  ])('a websocket to %s arrives as %s, and at no other host', async (target, expected) => {
-    const { upstream, server } = proxy.current;
-    using connection = RawConnection.open(server.port, handshake(target));
-    await eventually('the answer', () => connection.text.includes('\r\n\r\n'));
-    expect(connection.text).toMatch(/^HTTP\/1\.1 101 /);
-    expect(upstream.handshakes.map(({ url }) => url)).toEqual([expected]);
-    expect(upstream.handshakes[0]?.headers.host).toBe(`127.0.0.1:${upstream.port}`);
-  });
+  ])(
+    'a websocket to %s arrives at the upstream as %s and never at another host',
+    async (target, expected) => {
+      const { upstream, server } = proxy.current;
+      using connection = RawConnection.open(server.port, handshake(target));
+      await eventually('the answer', () => connection.text.includes('\r\n\r\n'));
+      expect(connection.text).toMatch(/^HTTP\/1\.1 101 /);
+      expect(upstream.handshakes.map(({ url }) => url)).toEqual([expected]);
+      expect(upstream.handshakes[0]?.headers.host).toBe(`127.0.0.1:${upstream.port}`);
+    },
+  );
 
   it.each([
     ['GET /version', 200],
@@ -72,7 +75,7 @@ describe('The proxy forwards paths', () => {
     ['GET evil.example/x', 400],
     ['GET /caf\xe9', 400],
     ['CONNECT evil.example:80', undefined],
-  ])('%s is not for GhostWire', async (start, status) => {
+  ])('but not %s', async (start, status) => {
     const { upstream, server } = proxy.current;
     const answer = await rawRequest(server.port, `${start} HTTP/1.1`);
     expect(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]).toBe(status === undefined ? undefined : String(status));
@@ -84,13 +87,13 @@ describe('The proxy forwards paths', () => {
     ['/version/', 200],
     ['/capture/', 426],
     ['/discover/capture/', 426],
-  ])('a websocket to %s gets the answer of our own', async (target, status) => {
+  ])('but not a websocket to %s, which the service answers itself', async (target, status) => {
     const { upstream, server } = proxy.current;
     expect(await server.connect(target).refused).toBe(status);
     expect(upstream.handshakes).toEqual([]);
   });
 
-  it.each(['/capture?netns=5', '/discover/capture?netns=5'])('captures stay at %s', async (target) => {
+  it.each(['/capture?netns=5', '/discover/capture?netns=5'])('but not captures at %s', async (target) => {
     const { upstream, server } = proxy.current;
     const client = server.connect(target);
     expect(await client.closed).toMatchObject({ code: 1000 });
@@ -98,7 +101,7 @@ describe('The proxy forwards paths', () => {
     expect(upstream.handshakes).toEqual([]);
   });
 
-  it('captures stay at an absolute URL, too', async () => {
+  it('but not captures at an absolute URL', async () => {
     const { upstream, server } = proxy.current;
     const request = handshake('http://evil.example/discover/capture?netns=5');
     using connection = RawConnection.open(server.port, request);

@@ -9,29 +9,29 @@ import { describeWithProxies, RECIPES, TlsProxy, WITH_PASSWORD } from './kit/tls
 
 const QUIET_MS = 10 * 60_000;
 
-/** When it last ran is in docs/deployment.md. */
-describeAsRoot('A quiet capture behind a TLS proxy', () => {
+/** docs/deployment.md says when this test was last run. */
+describeAsRoot('A quiet capture through the TLS proxy', () => {
   jest.setTimeout(QUIET_MS + 2 * 60_000);
 
-  /** All at the same time: they are quiet. */
+  /** The captures of all proxies run at the same time. */
   const quietCaptures = new Map<string, Promise<void>>();
 
-  describeWithProxies('$proxy, as its shipped configuration has it', RECIPES, (recipe) => {
+  describeWithProxies('$proxy with its shipped configuration', RECIPES, (recipe) => {
     beforeAll(() => {
       for (const each of RECIPES) {
-        const quiet = quietCaptures.get(each.name) ?? staysUp(each);
-        quiet.catch(() => undefined); // its own test tells
+        const quiet = quietCaptures.get(each.name) ?? staysOpen(each);
+        quiet.catch(() => undefined); // the test of this proxy reports the failure
         quietCaptures.set(each.name, quiet);
       }
     });
 
-    it('stays up for 10 minutes, and then delivers what comes', async () => {
+    it('stays open for 10 minutes and then delivers packets', async () => {
       await quietCaptures.get(recipe.name);
     });
   });
 });
 
-async function staysUp(recipe: (typeof RECIPES)[number]): Promise<void> {
+async function staysOpen(recipe: (typeof RECIPES)[number]): Promise<void> {
   await using service = await Service.start();
   await using proxy = await TlsProxy.before(service.port, recipe);
   await using namespace = await NetworkNamespace.create();

@@ -15,14 +15,14 @@ describe('Without --proxy-discovery', () => {
   });
 
   it.each(['/', '/json', '/mobyshark', '/discover', '/discover/', '/discover/mobyshark'])(
-    'there is nothing at %s',
+    '%s is not found',
     async (path) => {
       expect((await fetch(`http://127.0.0.1:${server.port}${path}`)).status).toBe(404);
       expect(upstream.requests).toEqual([]);
     },
   );
 
-  it.each(['/mobydig', '/discover/mobydig'])('there is no websocket at %s', async (path) => {
+  it.each(['/mobydig', '/discover/mobydig'])('the websocket %s is not found', async (path) => {
     expect(await server.connect(path).refused).toBe(404);
     expect(upstream.handshakes).toEqual([]);
   });

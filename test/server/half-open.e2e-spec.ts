@@ -4,15 +4,15 @@ import { describeAsRoot } from '../kit/root.js';
 import { RemoteMachine } from './remote-client.js';
 import { WatchedServer } from './watched-server.js';
 
-/** The real ones are in minutes; half-open.slow-spec.ts has them. */
+/** The real timeouts are minutes; half-open.slow-spec.ts tests them. */
 const SPEED_UP = 20;
 const QUIET_DEADLINE_MS = 40_000 / SPEED_UP;
 const BUSY_DEADLINE_MS = 120_000 / SPEED_UP;
 
-/** The kernel does not hurry with us: what it takes to find out that a packet is lost. */
+/** The time in which TCP detects lost packets, to which SPEED_UP does not apply. */
 const TCP_MS = 1_000;
 
-describeAsRoot('The server, when clients go without a word', () => {
+describeAsRoot('The server', () => {
   let server: WatchedServer;
   beforeEach(async () => {
     server = await WatchedServer.start(SPEED_UP);
@@ -47,7 +47,7 @@ describeAsRoot('The server, when clients go without a word', () => {
     expect(client.alive).toBe(true);
   });
 
-  it('forgives a cable that is pulled and soon plugged in again', async () => {
+  it('does not end a capture whose client is cut off only for a short time', async () => {
     server.busy = true;
     await using machine = await RemoteMachine.create();
     await using client = await machine.client(server.port, 'well');
@@ -60,7 +60,7 @@ describeAsRoot('The server, when clients go without a word', () => {
     expect(server.stops).toHaveLength(0);
   });
 
-  it('ends no client that is there, however slow', async () => {
+  it('does not end captures of reachable clients that are slow or stopped', async () => {
     await using machine = await RemoteMachine.create();
     const quiet = await Promise.all([
       machine.client(server.port, 'well'),
@@ -83,7 +83,7 @@ describeAsRoot('The server, when clients go without a word', () => {
   });
 });
 
-/** Like Ctrl-Z, or a debugger: the program does nothing any more, its kernel does. */
+/** Stops the process, like Ctrl-Z or a debugger; its kernel still acknowledges data. */
 function stopped(client: Child): Child {
   client.signal('SIGSTOP');
   return client;

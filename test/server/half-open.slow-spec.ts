@@ -6,20 +6,20 @@ import { WatchedServer } from './watched-server.js';
 
 const MINUTE_MS = 60_000;
 
-describeAsRoot('The server, when clients go without a word, in real time', () => {
+describeAsRoot('The server, with its real timeouts,', () => {
   jest.setTimeout(10 * MINUTE_MS);
 
-  it('notices within 40 s when the capture is quiet', async () => {
+  it('ends a quiet capture within 40 s after its client is cut off', async () => {
     await using server = await WatchedServer.start();
     await using machine = await RemoteMachine.create();
     await using client = await machine.client(server.port, 'well');
-    // The worst moment: just after a ping was answered.
+    // The detection takes longest directly after the answer to a ping.
     await client.saying(/ping/, 30_000);
     await machine.unplug();
     expect(await server.untilStopped(40_000)).toBeLessThan(40_000);
   });
 
-  it('notices within 2 minutes when it is busy', async () => {
+  it('ends a busy capture within 2 minutes after its client is cut off', async () => {
     await using server = await WatchedServer.start();
     server.busy = true;
     await using machine = await RemoteMachine.create();
@@ -30,7 +30,7 @@ describeAsRoot('The server, when clients go without a word, in real time', () =>
     expect(client.alive).toBe(true);
   });
 
-  it('leaves alone who reads 64 KiB per second, and who does not read for a while', async () => {
+  it('does not end captures of clients that read 64 KiB per second or have stalled', async () => {
     await using server = await WatchedServer.start();
     server.busy = true;
     await using machine = await RemoteMachine.create();

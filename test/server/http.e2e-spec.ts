@@ -4,7 +4,7 @@ import request from 'supertest';
 import { SERVICE_VERSION } from '../../src/shared/service-version.js';
 import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
 
-describe('The HTTP paths of the server', () => {
+describe('The HTTP server', () => {
   let server: ServerUnderTest;
   beforeAll(async () => {
     server = await ServerUnderTest.start(() => Promise.resolve(scriptedCapture([])));
@@ -13,14 +13,14 @@ describe('The HTTP paths of the server', () => {
 
   const http = () => request(server.app.getHttpServer());
 
-  /** Sends bytes as they are, and gives back all that comes until the connection ends. */
+  /** Sends the bytes unchanged and returns everything received until the connection ends. */
   async function raw(bytes: string): Promise<string> {
     const socket = connect(server.port, '127.0.0.1');
     socket.write(bytes);
     return await text(socket);
   }
 
-  it('include name and version', async () => {
+  it('serves its name and version at /version', async () => {
     const response = await http()
       .get('/version')
       .expect(200)
@@ -30,7 +30,7 @@ describe('The HTTP paths of the server', () => {
   });
 
   it.each(['/capture', '/discover/capture', '/capture?netns=5'])(
-    'explains courteously at %s that captures need a websocket',
+    'explains at %s that captures require a websocket',
     async (path) => {
       const response = await http().get(path).expect(426);
       expect(response.headers).toMatchObject({
@@ -44,7 +44,7 @@ describe('The HTTP paths of the server', () => {
   );
 
   it.each(['/', '/json', '/discover/', '/mobyshark', '/version/x', '/captures'])(
-    'has nothing at %s',
+    'answers %s with 404',
     async (path) => {
       const response = await http()
         .get(path)
@@ -54,11 +54,11 @@ describe('The HTTP paths of the server', () => {
     },
   );
 
-  it('answer other methods with 404', async () => {
+  it('answers other methods with 404', async () => {
     await http().post('/version').send({ some: 'json' }).expect(404);
   });
 
-  it('treat an upgrade to another protocol as an ordinary request', async () => {
+  it('treats an upgrade to another protocol as an ordinary request', async () => {
     const answer = await raw(
       'GET /version HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n',
     );
@@ -69,17 +69,17 @@ describe('The HTTP paths of the server', () => {
     ['/capture', /^HTTP\/1\.1 426 /],
     ['/discover/capture', /^HTTP\/1\.1 426 /],
     ['/elsewhere', /^HTTP\/1\.1 404 /],
-  ])('ignore an h2c upgrade at %s', async (path, expected) => {
+  ])('ignores an h2c upgrade at %s', async (path, expected) => {
     expect(
       await raw(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n`),
     ).toMatch(expected);
   });
 
-  it('answer a websocket for an unknown path with 404', async () => {
+  it('answers a websocket handshake for an unknown path with 404', async () => {
     expect(await server.connect('/mobydig').refused).toBe(404);
   });
 
-  it('answer a websocket handshake without a key with 400', async () => {
+  it('answers a websocket handshake without a key with 400', async () => {
     expect(
       await raw(
         'GET /capture?netns=5 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
@@ -87,7 +87,7 @@ describe('The HTTP paths of the server', () => {
     ).toMatch(/^HTTP\/1\.1 400 /);
   });
 
-  it('survive connections that are reset during a handshake', async () => {
+  it('survives connections that are reset during a handshake', async () => {
     for (let count = 0; count < 20; count++) {
       const socket = connect(server.port, '127.0.0.1');
       await new Promise((resolve) => socket.once('connect', resolve));

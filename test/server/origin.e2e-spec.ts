@@ -4,7 +4,7 @@ import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
 
 const OVER = { code: 'target-ended', message: 'over' } as const;
 
-describe('The server, asked by web pages', () => {
+describe('The server, requested by web pages,', () => {
   let server: ServerUnderTest;
   beforeAll(async () => {
     server = await ServerUnderTest.start(
@@ -14,8 +14,8 @@ describe('The server, asked by web pages', () => {
   });
   afterAll(() => server.close());
 
-  /** The first line of the answer to a handshake with these headers. */
-  async function statusFor(path: string, ...headers: string[]): Promise<string> {
+  /** The status line of the response to a handshake with these headers. */
+  async function statusLineFor(path: string, ...headers: string[]): Promise<string> {
     const socket = connect(server.port, '127.0.0.1');
     socket.write(
       [
@@ -28,28 +28,28 @@ describe('The server, asked by web pages', () => {
         '\r\n',
       ].join('\r\n'),
     );
-    // Those who are upgraded get their close, and do not answer it.
+    // If the handshake succeeds, the client ends the connection without answering the close frame.
     socket.once('data', () => socket.end());
     const [statusLine = ''] = (await text(socket)).split('\r\n', 1);
     return statusLine;
   }
 
   it.each(['/capture?netns=5', '/discover/capture?netns=5'])(
-    'refuses at %s a page from elsewhere, before the upgrade and in words',
+    'refuses a page of another origin at %s before the upgrade',
     async (path) => {
       expect(await server.connect(path, { origin: 'http://evil.example' }).refused).toBe(403);
       expect(await server.connect(path, { origin: 'null' }).refused).toBe(403);
     },
   );
 
-  it('refuses a page whose host name was rebound to the service', async () => {
+  it('refuses a page whose host name was rebound to the address of the service', async () => {
     const rebound = ['Host: evil.example:5001', 'Origin: http://evil.example:5001'];
-    expect(await statusFor('/capture?netns=5', ...rebound)).toBe('HTTP/1.1 403 Forbidden');
+    expect(await statusLineFor('/capture?netns=5', ...rebound)).toBe('HTTP/1.1 403 Forbidden');
   });
 
   it('refuses two origins, even if one of them is allowed', async () => {
     const origins = ['Host: localhost', 'Origin: https://tools.example', 'Origin: http://evil.example'];
-    expect(await statusFor('/capture?netns=5', ...origins)).toBe('HTTP/1.1 403 Forbidden');
+    expect(await statusLineFor('/capture?netns=5', ...origins)).toBe('HTTP/1.1 403 Forbidden');
   });
 
   it('ignores forwarding headers', async () => {
@@ -59,7 +59,7 @@ describe('The server, asked by web pages', () => {
       'Forwarded: host=evil.example',
     ];
     expect(
-      await statusFor('/capture?netns=5', 'Host: 192.0.2.1', 'Origin: http://evil.example', ...forwarded),
+      await statusLineFor('/capture?netns=5', 'Host: 192.0.2.1', 'Origin: http://evil.example', ...forwarded),
     ).toBe('HTTP/1.1 403 Forbidden');
   });
 
@@ -72,13 +72,13 @@ describe('The server, asked by web pages', () => {
     expect(await client.closed).toEqual({ code: 1000, reason: 'over' });
   });
 
-  it('accepts clients that are not browsers, with any Host', async () => {
-    expect(await statusFor('/capture?netns=5', 'Host: capture.example')).toBe(
+  it('accepts clients that are not browsers with any Host', async () => {
+    expect(await statusLineFor('/capture?netns=5', 'Host: capture.example')).toBe(
       'HTTP/1.1 101 Switching Protocols',
     );
   });
 
-  it('does not examine the origin of ordinary requests', async () => {
+  it('does not check the origin of ordinary requests', async () => {
     const { status } = await fetch(`http://127.0.0.1:${server.port}/capture`, {
       headers: { Origin: 'http://evil.example' },
     });

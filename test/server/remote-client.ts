@@ -7,13 +7,13 @@ const PROGRAM = new URL('../kit/programs/capture-client.ts', import.meta.url).pa
 
 let machines = 0;
 
-/** A machine on a wire of its own, which can be cut without anybody hearing of it. */
+/** A network namespace that acts as a remote machine. Its connection can be cut without the peers being notified. */
 export class RemoteMachine implements AsyncDisposable {
   private constructor(
     private readonly namespace: NetworkNamespace,
-    /** Our end of the wire. */
+    /** The local end of the veth pair. */
     private readonly ours: string,
-    /** Where it reaches us. */
+    /** The local address that the machine can reach. */
     readonly ourAddress: string,
   ) {}
 
@@ -21,7 +21,7 @@ export class RemoteMachine implements AsyncDisposable {
     const namespace = await NetworkNamespace.create();
     machines += 1;
     const ours = `pfk${process.pid}.${machines}`;
-    // 198.18.0.0/15 is for tests of networks: RFC 2544.
+    // 198.18.0.0/15 is reserved for tests of networks by RFC 2544.
     const network = `198.18.${machines + (process.pid % 200)}`;
     await run('ip', ...words(`link add ${ours} type veth peer name eth0 netns ${basename(namespace.path)}`));
     await run('ip', ...words(`address add ${network}.1/24 dev ${ours}`));
@@ -32,9 +32,9 @@ export class RemoteMachine implements AsyncDisposable {
   }
 
   /**
-   * Starts a client there, and comes back when it is connected; see capture-client.ts for what it may do.
+   * Starts a client on that machine and waits until it is connected; see capture-client.ts for the behaviours.
    *
-   * @param target path and query of its request; absent: one for tests that do not care
+   * @param target path and query of its request; default: those of capture-client.ts
    */
   async client(port: number, behaviour: 'well' | 'slow' | 'stalled', ...target: [string?]): Promise<Child> {
     const client = await this.namespace.start(
@@ -58,7 +58,7 @@ export class RemoteMachine implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // A namespace lives on as long as sockets in it wait for a peer that they cannot reach.
+    // Otherwise sockets that wait for an unreachable peer would keep the namespace alive.
     await run('ip', 'link', 'delete', this.ours);
     await this.namespace.end();
   }

@@ -2,7 +2,7 @@ import { CaptureError } from '../../src/shared/protocol/capture-error.js';
 import type { CaptureSpec } from '../../src/shared/protocol/capture-spec.js';
 import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
 
-describe('The server, asked for captures', () => {
+describe('The server', () => {
   const requests: CaptureSpec[] = [];
   let server: ServerUnderTest;
 
@@ -11,10 +11,10 @@ describe('The server, asked for captures', () => {
       requests.push(request);
       const { netns } = request.reference;
       if (netns === 404) throw new CaptureError('no-such-namespace', 'there is no network namespace 404');
-      if (netns === 409) throw new CaptureError('stale-reference', 'not any more');
+      if (netns === 409) throw new CaptureError('stale-reference', 'process 5 has ended');
       if (netns === 429) throw new CaptureError('too-many-captures', '🐳'.repeat(100));
       if (netns === 666) throw new TypeError('secret');
-      // eslint-disable-next-line @typescript-eslint/only-throw-error -- what bad providers do
+      // eslint-disable-next-line @typescript-eslint/only-throw-error -- a faulty provider may do this
       if (netns === 667) throw 'garbage';
       return Promise.resolve(
         scriptedCapture([Buffer.from('data')], { code: 'target-ended', message: 'over' }),
@@ -33,11 +33,11 @@ describe('The server, asked for captures', () => {
     ['/capture?container={"name":"gone"}', 4404, /gone/],
     ['/capture?netns=404', 4404, /^there is no network namespace 404$/],
     ['/discover/capture?netns=404', 4404, /^there is no network namespace 404$/],
-    ['/capture?netns=409', 4409, /^not any more$/],
+    ['/capture?netns=409', 4409, /^process 5 has ended$/],
     ['/capture?netns=429', 4429, /^🐳{30}$/u],
     ['/capture?netns=666', 1011, /^internal error$/],
     ['/capture?netns=667', 1011, /^internal error$/],
-  ])('answers %s with close code %d', async (target, code, reason) => {
+  ])('closes %s with %d', async (target, code, reason) => {
     const client = server.connect(target);
     expect(await client.closed).toEqual({ code, reason: expect.stringMatching(reason) as string });
     expect(client.received).toHaveLength(0);
@@ -79,7 +79,7 @@ describe('The server, asked for captures', () => {
     expect(requests[0]?.filter).toBe('first');
   });
 
-  it('accepts 200 kB of headers, and answers more than 256 KiB with 431', async () => {
+  it('accepts 200 kB of headers and refuses more than 256 KiB with 431', async () => {
     const names = (count: number) => Array.from({ length: count }, (_, index) => `if${index + 1_000_000}`);
     const fits = server.connect('/capture?netns=5', {
       headers: { 'Clustershark-Nif': names(20_000).join('/') },

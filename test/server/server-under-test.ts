@@ -11,7 +11,7 @@ import { parseCommandLine } from '../../src/shared/config/parse-command-line.js'
 import { TargetDirectory } from '../../src/server/discovery/target-directory.js';
 import { createApplication } from '../../src/server/server.js';
 
-/** What a test lets the service capture with. */
+/** The capture provider of a test. */
 export type Open = (request: CaptureSpec, signal: AbortSignal) => Promise<Capture>;
 
 class ScriptedProvider extends CaptureProvider {
@@ -29,7 +29,7 @@ class EmptyDirectory extends TargetDirectory {
   }
 }
 
-/** The application as the server process runs it, but in this process, and with a provider of the test. */
+/** The application of the server process, run in this process with the capture provider of a test. */
 export class ServerUnderTest {
   private constructor(
     readonly app: NestExpressApplication,
@@ -57,12 +57,12 @@ export class ServerUnderTest {
   }
 }
 
-/** A websocket client that remembers what it got. */
+/** A websocket client that keeps the received messages. */
 export class Client {
   readonly chunks: Buffer[] = [];
   readonly opened: Promise<void>;
   readonly closed: Promise<{ code: number; reason: string }>;
-  /** Status of the answer where there was no upgrade. */
+  /** The HTTP status, if the service refused the handshake. */
   readonly refused: Promise<number>;
 
   constructor(readonly socket: WebSocket) {
@@ -85,7 +85,7 @@ export class Client {
   }
 }
 
-/** A capture of the given pieces, which then waits to be stopped, or ends by itself when an end is given. */
+/** A capture that delivers the pieces and then ends with `end`, or, without that, waits until it is stopped. */
 export function scriptedCapture(pieces: Iterable<Uint8Array>, end?: CaptureEnd): Capture & { stops: number } {
   const stopped = Promise.withResolvers<void>();
   const over = Promise.withResolvers<CaptureEnd>();

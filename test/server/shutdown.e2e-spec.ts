@@ -6,7 +6,7 @@ import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
 
 const BLOCK = Buffer.from('0500000018000000000000000000000000000000' + '18000000', 'hex');
 
-describe('The server, shutting down', () => {
+describe('The server, shutting down,', () => {
   let open: Open;
   let server: ServerUnderTest;
   beforeEach(async () => {
@@ -20,7 +20,7 @@ describe('The server, shutting down', () => {
     return performance.now() - begin;
   }
 
-  /** A client that reads but answers nothing, not even a close. */
+  /** A client that reads but answers nothing, not even a close frame. */
   async function muteClient(): Promise<Socket> {
     const socket = connect(server.port, '127.0.0.1');
     socket.on('error', () => undefined);
@@ -32,7 +32,7 @@ describe('The server, shutting down', () => {
     return socket;
   }
 
-  it('closes captures with 1001, after the data that they still had', async () => {
+  it('closes captures with 1001 after their remaining data', async () => {
     const last = Promise.withResolvers<Buffer>();
     open = () => {
       const over = Promise.withResolvers<{ code: 'stopped'; message: string }>();
@@ -86,7 +86,7 @@ describe('The server, shutting down', () => {
     mute.destroy();
   });
 
-  it('ends 500 connections that never answer a close frame within 10 s', async () => {
+  it('closes 500 connections within 10 s whose clients do not answer the close frame', async () => {
     open = () => Promise.resolve(scriptedCapture([BLOCK], { code: 'target-ended', message: 'over' }));
     const clients = await Promise.all(Array.from({ length: 500 }, () => muteClient()));
     const begin = performance.now();

@@ -5,10 +5,10 @@ import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
 
 const MEBIBYTE = 1024 * 1024;
 
-/** An interface statistics block with nothing in it: the smallest thing that leaves a stream at a block's end. */
+/** An interface statistics block without options, as a minimal complete block. */
 const BLOCK = Buffer.from('0500000018000000000000000000000000000000' + '18000000', 'hex');
 
-describe('The server, streaming', () => {
+describe('The server, streaming,', () => {
   let server: ServerUnderTest;
   let open: Open;
 
@@ -17,7 +17,7 @@ describe('The server, streaming', () => {
   });
   afterEach(() => server.close());
 
-  it('delivers every byte, although the provider reuses its memory', async () => {
+  it('delivers every byte although the provider reuses its buffer', async () => {
     const memory = Buffer.alloc(64 * 1024);
     function* pieces() {
       for (let round = 0; round < 200; round++) yield memory.fill(round);
@@ -48,7 +48,7 @@ describe('The server, streaming', () => {
     await delay(300);
     const whenStalled = pulled;
     await delay(500);
-    // What is underway lies in the kernel's socket buffers, which are its own and bounded.
+    // The rest is in the socket buffers of the kernel, whose size is limited.
     expect(pulled - whenStalled).toBeLessThanOrEqual(MEBIBYTE);
     expect(pulled).toBeLessThan(64 * MEBIBYTE);
 
@@ -89,7 +89,7 @@ describe('The server, streaming', () => {
     await aborted.promise;
   });
 
-  it('ignores messages up to 1 KiB, and closes with 1009 for longer ones', async () => {
+  it('ignores messages of up to 1 KiB and closes with 1009 on longer ones', async () => {
     open = () => Promise.resolve(scriptedCapture([BLOCK]));
     const client = server.connect('/capture?netns=5');
     await client.opened;
@@ -102,7 +102,7 @@ describe('The server, streaming', () => {
     expect((await client.closed).code).toBe(1009);
   });
 
-  it('closes with 1011 if a provider fails while streaming, with the reason in the stream', async () => {
+  it('closes with 1011 and the reason in the stream if a provider fails', async () => {
     function* broken() {
       yield BLOCK;
       throw new Error('secret');

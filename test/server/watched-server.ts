@@ -4,13 +4,13 @@ import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
 
 /** A server on all addresses that records when its captures are stopped. */
 export class WatchedServer implements AsyncDisposable {
-  /** Whether new captures deliver data without end, or nothing after their first piece. */
+  /** Whether new captures deliver data without end; otherwise they deliver a single piece. */
   busy = false;
   /** Times at which captures were stopped. */
   readonly stops: number[] = [];
   private server!: ServerUnderTest;
 
-  /** @param speedUp factor by which all times of the liveness check are divided */
+  /** @param speedUp divisor of all times of the liveness probe */
   static async start(speedUp = 1): Promise<WatchedServer> {
     const watched = new WatchedServer();
     watched.server = await ServerUnderTest.start(

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
 import { RawConnection } from '../kit/raw-connection.js';
 
-/** Opcodes: RFC 6455, 5.2. */
+/** Opcodes of RFC 6455, section 5.2. */
 const CONTINUATION = 0x0;
 const TEXT = 0x1;
 const BINARY = 0x2;
@@ -19,19 +19,19 @@ const MASKED = 0x80;
 const MASK = [0x12, 0x34, 0x56, 0x78];
 
 interface FrameOptions {
-  /** The bits beside the opcode. */
+  /** FIN and RSV bits; default: FIN. */
   readonly flags?: number;
   readonly masked?: boolean;
-  /** The length that it claims, and in how many bytes; where left out: the right one, as short as it can be. */
-  readonly claims?: readonly [length: number, bytes: 1 | 2 | 8];
+  /** The length in the header and the size of that field; default: the actual length in the shortest encoding. */
+  readonly claimedLength?: readonly [length: number, bytes: 1 | 2 | 8];
 }
 
-/** One frame as a client sends it, or as none should. */
+/** A frame of a client, which may be invalid. */
 function frame(opcode: number, payload: string | readonly number[] = '', options: FrameOptions = {}): Buffer {
   const { flags = FIN, masked = true } = options;
   const data = typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload);
   const shortest = data.length < 126 ? 1 : data.length < 65_536 ? 2 : 8;
-  const [length, lengthBytes] = options.claims ?? [data.length, shortest];
+  const [length, lengthBytes] = options.claimedLength ?? [data.length, shortest];
   const head = Buffer.alloc(1 + lengthBytes + (lengthBytes === 1 ? 0 : 1));
   head[0] = flags | opcode;
   head[1] = (masked ? MASKED : 0) | (lengthBytes === 1 ? length : lengthBytes === 2 ? 126 : 127);
@@ -49,7 +49,7 @@ function close(code?: number, reason: string | readonly number[] = ''): Buffer {
 const A_KIB = 'x'.repeat(1024);
 const NOT_UTF8 = [0xc3, 0x28];
 
-/** What the service sends back: its frames, unmasked, as `pong:data` or `close:code`. */
+/** The frames from the service, as `pong:data` or `close:code`. */
 function answers(received: Buffer): string[] {
   const frames: string[] = [];
   for (let at = 0; at + 2 <= received.length;) {
@@ -64,7 +64,7 @@ function answers(received: Buffer): string[] {
   return frames;
 }
 
-describe('The server, receiving websocket frames', () => {
+describe('The server, receiving websocket frames,', () => {
   let server: ServerUnderTest;
   let stops = 0;
   beforeAll(async () => {
@@ -77,7 +77,7 @@ describe('The server, receiving websocket frames', () => {
   afterAll(() => server.close());
   beforeEach(() => (stops = 0));
 
-  /** Sends frames, and a ping behind them to see whether the service still listens then. */
+  /** Sends frames, followed by a ping that the service answers if it has not closed the websocket. */
   async function answersTo(...frames: readonly Buffer[]): Promise<string[]> {
     using connection = await RawConnection.upgraded(server.port);
     connection.send(...frames, frame(PING, 'still there?'));
@@ -85,53 +85,57 @@ describe('The server, receiving websocket frames', () => {
     return answers(connection.received);
   }
 
-  const goesOn = 'pong:still there?';
+  const staysOpen = 'pong:still there?';
   const tooBig = 'close:1009';
   const badFrame = 'close:1002';
   const badText = 'close:1007';
 
   it.each<[string, Buffer[], string[]]>([
-    // What clients may say, and what is ignored.
-    ['text', [frame(TEXT, 'hello')], [goesOn]],
-    ['binary data', [frame(BINARY, [0, 255])], [goesOn]],
-    ['an empty message', [frame(TEXT)], [goesOn]],
-    ['1 KiB', [frame(BINARY, A_KIB)], [goesOn]],
-    ['many messages at once', Array.from({ length: 100 }, () => frame(TEXT, A_KIB)), [goesOn]],
-    ['a message in pieces', [frame(TEXT, 'a', { flags: 0 }), frame(CONTINUATION, 'b')], [goesOn]],
+    // Valid frames, whose payload is ignored.
+    ['text', [frame(TEXT, 'hello')], [staysOpen]],
+    ['binary data', [frame(BINARY, [0, 255])], [staysOpen]],
+    ['an empty message', [frame(TEXT)], [staysOpen]],
+    ['1 KiB', [frame(BINARY, A_KIB)], [staysOpen]],
+    ['many messages at once', Array.from({ length: 100 }, () => frame(TEXT, A_KIB)), [staysOpen]],
+    ['a fragmented message', [frame(TEXT, 'a', { flags: 0 }), frame(CONTINUATION, 'b')], [staysOpen]],
     [
-      'a message in empty pieces',
+      'a message with empty fragments',
       [frame(TEXT, '', { flags: 0 }), frame(CONTINUATION, '', { flags: 0 }), frame(CONTINUATION)],
-      [goesOn],
+      [staysOpen],
     ],
-    ['a character in two pieces', [frame(TEXT, [0xc3], { flags: 0 }), frame(CONTINUATION, [0xa4])], [goesOn]],
-    ['a ping', [frame(PING)], ['pong:', goesOn]],
-    ['a ping with 125 bytes', [frame(PING, 'p'.repeat(125))], [`pong:${'p'.repeat(125)}`, goesOn]],
-    ['an unsolicited pong', [frame(PONG, 'well')], [goesOn]],
+    [
+      'a character in two fragments',
+      [frame(TEXT, [0xc3], { flags: 0 }), frame(CONTINUATION, [0xa4])],
+      [staysOpen],
+    ],
+    ['a ping', [frame(PING)], ['pong:', staysOpen]],
+    ['a ping with 125 bytes', [frame(PING, 'p'.repeat(125))], [`pong:${'p'.repeat(125)}`, staysOpen]],
+    ['an unsolicited pong', [frame(PONG, 'well')], [staysOpen]],
     [
       'a ping within a message',
       [frame(TEXT, 'a', { flags: 0 }), frame(PING, 'in between'), frame(CONTINUATION, 'b')],
-      ['pong:in between', goesOn],
+      ['pong:in between', staysOpen],
     ],
-    ['lengths in more bytes than needed', [frame(TEXT, 'ab', { claims: [2, 2] })], [goesOn]],
-    ['the same in eight', [frame(TEXT, 'ab', { claims: [2, 8] })], [goesOn]],
+    ['a length in two bytes instead of one', [frame(TEXT, 'ab', { claimedLength: [2, 2] })], [staysOpen]],
+    ['a length in eight bytes instead of one', [frame(TEXT, 'ab', { claimedLength: [2, 8] })], [staysOpen]],
 
-    // Too much.
+    // Messages above the limit.
     ['1 KiB and a byte', [frame(BINARY, `${A_KIB}x`)], [tooBig]],
     [
-      'a message whose pieces are too big together',
+      'a message whose fragments exceed the limit together',
       [frame(TEXT, A_KIB, { flags: 0 }), frame(CONTINUATION, 'x')],
       [tooBig],
     ],
-    ['the announcement of 4 GiB', [frame(BINARY, '', { claims: [2 ** 32, 8] })], [tooBig]],
+    ['the header of a frame of 4 GiB', [frame(BINARY, '', { claimedLength: [2 ** 32, 8] })], [tooBig]],
     [
-      'the announcement of 2⁶³ bytes',
-      [frame(BINARY, '', { claims: [Number.MAX_SAFE_INTEGER + 1, 8] })],
+      'the header of a frame of 2⁵³ bytes',
+      [frame(BINARY, '', { claimedLength: [Number.MAX_SAFE_INTEGER + 1, 8] })],
       [tooBig],
     ],
 
-    // What breaks the protocol.
+    // Protocol violations.
     [
-      'the first reserved bit, as there is no compression',
+      'the first reserved bit, since compression is not negotiated',
       [frame(TEXT, 'a', { flags: FIN | RSV1 })],
       [badFrame],
     ],
@@ -151,22 +155,22 @@ describe('The server, receiving websocket frames', () => {
     ['text without a mask', [frame(TEXT, 'a', { masked: false })], [badFrame]],
     ['a ping without a mask', [frame(PING, '', { masked: false })], [badFrame]],
     ['a close without a mask', [frame(CLOSE, [3, 232], { masked: false })], [badFrame]],
-    ['a ping in pieces', [frame(PING, 'a', { flags: 0 })], [badFrame]],
-    ['a pong in pieces', [frame(PONG, 'a', { flags: 0 })], [badFrame]],
-    ['a close in pieces', [frame(CLOSE, [3, 232], { flags: 0 })], [badFrame]],
+    ['a fragmented ping', [frame(PING, 'a', { flags: 0 })], [badFrame]],
+    ['a fragmented pong', [frame(PONG, 'a', { flags: 0 })], [badFrame]],
+    ['a fragmented close', [frame(CLOSE, [3, 232], { flags: 0 })], [badFrame]],
     ['a ping with 126 bytes', [frame(PING, 'p'.repeat(126))], [badFrame]],
     ['a close with 126 bytes', [close(1000, 'r'.repeat(124))], [badFrame]],
-    ['a continuation of nothing', [frame(CONTINUATION, 'a')], [badFrame]],
-    ['the end of nothing', [frame(CONTINUATION, 'a', { flags: 0 })], [badFrame]],
+    ['a final continuation frame without a message', [frame(CONTINUATION, 'a')], [badFrame]],
+    ['a continuation frame without a message', [frame(CONTINUATION, 'a', { flags: 0 })], [badFrame]],
     ['a message within a message', [frame(TEXT, 'a', { flags: 0 }), frame(TEXT, 'b')], [badFrame]],
     ['text that is not UTF-8', [frame(TEXT, NOT_UTF8)], [badText]],
     [
-      'text in pieces that is not UTF-8',
+      'fragmented text that is not UTF-8',
       [frame(TEXT, NOT_UTF8, { flags: 0 }), frame(CONTINUATION)],
       [badText],
     ],
 
-    // Closes.
+    // Close frames.
     ['a close without a code', [close()], ['close']],
     ...[1000, 1001, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999].map(
       (code): [string, Buffer[], string[]] => [
@@ -181,21 +185,21 @@ describe('The server, receiving websocket frames', () => {
     ['two closes', [close(1000), close(1001)], ['close:1000']],
     ...[0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535].map(
       (code): [string, Buffer[], string[]] => [
-        `a close with ${code}, which must not travel`,
+        `a close with the reserved code ${code}`,
         [close(code)],
         [badFrame],
       ],
     ),
-    ['a close with half a code', [frame(CLOSE, [3])], [badFrame]],
+    ['a close with a code of one byte', [frame(CLOSE, [3])], [badFrame]],
     ['a close whose reason is not UTF-8', [close(1000, NOT_UTF8)], [badText]],
   ])('answers %s', async (_, frames, expected) => {
     expect(await answersTo(...frames)).toEqual(expected);
-    if (expected.at(-1) !== goesOn) {
+    if (expected.at(-1) !== staysOpen) {
       await new Promise((resolve) => setTimeout(resolve, 20));
       expect(stops).toBeGreaterThan(0);
     }
-    // The service goes on.
-    expect(await answersTo()).toEqual([goesOn]);
+    // The server still serves other clients.
+    expect(await answersTo()).toEqual([staysOpen]);
   });
 
   it('accepts frames that arrive byte by byte', async () => {
@@ -208,7 +212,7 @@ describe('The server, receiving websocket frames', () => {
     expect(answers(connection.received)).toEqual(['pong:slowly']);
   });
 
-  it('ends a capture whose connection is cut within a frame', async () => {
+  it('ends a capture whose connection ends within a frame', async () => {
     const connection = await RawConnection.upgraded(server.port);
     connection.send(frame(TEXT, 'hello').subarray(0, 4));
     connection.socket.end();
@@ -216,18 +220,18 @@ describe('The server, receiving websocket frames', () => {
     expect(stops).toBeGreaterThan(0);
   });
 
-  it('bounds the answers to a client that sends pings and never reads', async () => {
+  it('limits the buffered pongs for a client that sends pings and never reads', async () => {
     const accepted = once(server.app.getHttpServer(), 'connection') as Promise<[Socket]>;
     using connection = await RawConnection.upgraded(server.port);
     const [served] = await accepted;
     connection.socket.pause();
     const pings = Buffer.concat(Array.from({ length: 1000 }, () => frame(PING, 'p'.repeat(125))));
-    let most = 0;
+    let maxBytes = 0;
     for (let sent = 0; sent < 100 << 20; sent += pings.length) {
       await new Promise((resolve) => connection.socket.write(pings, resolve));
-      most = Math.max(most, served.writableLength);
+      maxBytes = Math.max(maxBytes, served.writableLength);
     }
-    expect(most).toBeGreaterThan(100 << 10);
-    expect(most).toBeLessThan(1 << 20);
+    expect(maxBytes).toBeGreaterThan(100 << 10);
+    expect(maxBytes).toBeLessThan(1 << 20);
   }, 60_000);
 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** Passes TCP connections on to a port of this machine, and counts them: what comes through has got past a proxy. */
+/** Forwards TCP connections to a local port and counts them: these are the connections that a proxy has let pass. */
 export class CountingRelay implements AsyncDisposable {
   connections = 0;
   private readonly sockets = new Set<Socket>();

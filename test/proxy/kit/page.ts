@@ -18,7 +18,7 @@ const FILES: Readonly<Record<string, readonly [type: string, content: string]>> 
   '/json': ['application/json', '{}'],
 };
 
-/** A small web page with assets in GhostWire's manner: all links are relative. */
+/** A small web page with assets and relative links, like that of GhostWire. */
 export const servePage: RequestListener = ({ url = '', headers }, response) => {
   const file = FILES[url];
   if (!file) return void response.writeHead(404).end();
@@ -26,7 +26,7 @@ export const servePage: RequestListener = ({ url = '', headers }, response) => {
   response.end(file[1]);
 };
 
-/** Gets the page, then everything that it links to, as a browser would; gives the assets by their paths. */
+/** Loads the page and its assets as a browser does; returns the assets by their links. */
 export async function loadPage(
   url: string,
   get: (url: string) => Promise<{ status: number; body: string }>,
@@ -44,7 +44,7 @@ export async function loadPage(
   return assets;
 }
 
-/** What `loadPage` must find. */
+/** The assets of the page, by their links. */
 export const ASSETS = {
   'assets/style.css': 'body { color: teal }',
   './assets/app.js?v=1': 'fetch("json")',

@@ -1,7 +1,7 @@
 import { ServerUnderTest, scriptedCapture } from '../../server/server-under-test.js';
 import { Upstream } from './upstream.js';
 
-/** The application with `--proxy-discovery`, in this process, and a server in GhostWire's place. */
+/** The application with `--proxy-discovery`, in this process, and an upstream in place of GhostWire. */
 export class ProxyUnderTest {
   private constructor(
     readonly upstream: Upstream,
@@ -23,7 +23,7 @@ export class ProxyUnderTest {
   }
 }
 
-/** The application with `--proxy-discovery`, for whatever is at that port. */
+/** The application with `--proxy-discovery`, with the upstream at this port. */
 export function serverBefore(port: number, ...argv: string[]): Promise<ServerUnderTest> {
   return ServerUnderTest.start(
     () =>
@@ -32,7 +32,7 @@ export function serverBefore(port: number, ...argv: string[]): Promise<ServerUnd
   );
 }
 
-/** One for all tests of a file. */
+/** One proxy for all tests of a file. */
 export function proxyForAllTests(...argv: string[]): { readonly current: ProxyUnderTest } {
   let proxy: ProxyUnderTest | undefined;
   beforeAll(async () => {

@@ -5,14 +5,14 @@ import type { AddressInfo, Socket } from 'node:net';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 
-/** A real HTTP and websocket server in GhostWire's place, which answers as the test likes. */
+/** An HTTP and websocket server in place of GhostWire. Tests can replace its answers. */
 export class Upstream {
   readonly requests: IncomingMessage[] = [];
   readonly handshakes: IncomingMessage[] = [];
   readonly websockets: WebSocket[] = [];
   readonly sockets = new Set<Socket>();
-  answer: RequestListener = tellRequest;
-  /** Takes handshakes over; by default they become websockets that echo. */
+  answer: RequestListener = echoRequest;
+  /** Handles websocket handshakes; by default the websockets echo messages. */
   onUpgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void = (request, socket, head) =>
     this.webSocketServer.handleUpgrade(request, socket, head, (websocket) => {
       this.websockets.push(websocket);
@@ -57,7 +57,7 @@ export class Upstream {
 
   forget(): void {
     this.requests.length = this.handshakes.length = this.websockets.length = 0;
-    this.answer = tellRequest;
+    this.answer = echoRequest;
   }
 
   async close(): Promise<void> {
@@ -68,8 +68,8 @@ export class Upstream {
   }
 }
 
-/** Answers with what was asked, and how. */
-export const tellRequest: RequestListener = ({ method, url, headers }, response) => {
+/** Answers with method, target and headers of the request. */
+export const echoRequest: RequestListener = ({ method, url, headers }, response) => {
   response.setHeader('content-type', 'application/json');
   response.end(JSON.stringify({ method, url, headers }));
 };

@@ -5,7 +5,7 @@ import { PASSWORD, type ProxyRecipe, type ProxySetting, shipped, TOKEN, USER } f
 
 const CADDY = { program: 'caddy', debianPackage: 'caddy' };
 
-/** `docker/proxies/Caddyfile`, with its variables. */
+/** `docker/proxies/Caddyfile` with all its variables. */
 export const caddyRecipe: ProxyRecipe = {
   ...CADDY,
   name: 'Caddy',
@@ -15,7 +15,7 @@ export const caddyRecipe: ProxyRecipe = {
     return {
       args: argumentsFor(setting),
       env: {
-        ...(await necessaryVariables(setting)),
+        ...(await requiredVariables(setting)),
         PACKETFLIX_TOKEN: TOKEN,
         PACKETFLIX_TLS: `${certificate} ${key}`,
       },
@@ -23,15 +23,15 @@ export const caddyRecipe: ProxyRecipe = {
   },
 };
 
-/** The same with no more than must be set: for a try-out, Caddy makes the certificate on the spot. */
+/** The same file with the required variables only, for which Caddy makes a self-signed certificate. */
 export const caddyTryOutRecipe: ProxyRecipe = {
   ...CADDY,
-  name: 'Caddy, with a certificate made on the spot,',
+  name: 'Caddy with a self-signed certificate',
 
   async prepare(setting: ProxySetting) {
     return {
       args: argumentsFor(setting),
-      env: await necessaryVariables(setting),
+      env: await requiredVariables(setting),
       authority: join(setting.folder, 'caddy/pki/authorities/local/root.crt'),
     };
   },
@@ -43,7 +43,7 @@ function argumentsFor({ folder }: ProxySetting): string[] {
   return ['run', '--adapter', 'caddyfile', '--config', file];
 }
 
-async function necessaryVariables({
+async function requiredVariables({
   folder,
   port,
   upstreamPort,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { run } from '../../../kit/run.js';
 import { PASSWORD, type ProxyRecipe, type ProxySetting, shipped, TOKEN, USER } from './proxy-recipe.js';
 
-/** `docker/proxies/haproxy.cfg`, with users in a file beside it. */
+/** `docker/proxies/haproxy.cfg`, with the users in a separate file. */
 export const haproxyRecipe: ProxyRecipe = {
   name: 'HAProxy',
   program: 'haproxy',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { run } from '../../../kit/run.js';
 import { PASSWORD, type ProxyRecipe, type ProxySetting, shipped, TOKEN, USER } from './proxy-recipe.js';
 
-/** `docker/proxies/nginx.conf`, within a main configuration such as systems have it. */
+/** `docker/proxies/nginx.conf`, included in a main configuration. */
 export const nginxRecipe: ProxyRecipe = {
   name: 'nginx',
   program: 'nginx',
@@ -15,7 +15,7 @@ export const nginxRecipe: ProxyRecipe = {
     writeFileSync(join(folder, 'tokens'), `"Bearer ${TOKEN}" off;\n`);
     const site = shipped('nginx.conf', {
       'listen 5443': `listen 127.0.0.1:${port}`,
-      'listen [::]:5443 ssl;': '', // not every machine has IPv6
+      'listen [::]:5443 ssl;': '', // some machines have no IPv6
       '/etc/packetflix/tls/certificate.pem': certificate.certificate,
       '/etc/packetflix/tls/key.pem': certificate.key,
       '/etc/packetflix/passwords': join(folder, 'passwords'),

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 
 const RECIPES = new URL('../../../../docker/proxies/', import.meta.url).pathname;
 
-/** What a recipe needs to know, and has no way to be told in its shipped form. */
+/** Values that replace those of the shipped configuration. */
 export interface ProxySetting {
-  /** Of its own, for everything that it writes; readable for all. */
+  /** Folder for all files of the proxy; readable by all users. */
   readonly folder: string;
   readonly port: number;
   readonly upstreamPort: number;
@@ -16,7 +16,7 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
-/** Who may capture, by whatever proxy. */
+/** Credentials that all proxies accept. */
 export const USER = 'alice';
 export const PASSWORD = 'correct horse: "battery" staple';
 export const TOKEN = '0f1e2d3c4b5a69788796a5b4c3d2e1f0';
@@ -26,19 +26,19 @@ export interface ProxyRecipe {
   readonly name: string;
   readonly program: string;
   readonly debianPackage: string;
-  /** Writes files; gives what to start the program with. */
+  /** Writes the configuration files; returns arguments and environment of the program. */
   prepare(setting: ProxySetting): Promise<{
     readonly args: readonly string[];
     readonly env?: Readonly<Record<string, string>>;
-    /** What to trust it by, where it makes its certificate itself. */
+    /** Path of the certificate authority, if the proxy makes its certificate itself. */
     readonly authority?: string;
   }>;
 }
 
 /**
- * A shipped file with ports and paths of a test in place of its own, and nothing else changed.
+ * A shipped configuration in which only ports and paths are replaced with those of a test.
  *
- * @throws where the file does not have them: then it is the test that has to change
+ * @throws Error when the file does not contain a text to replace; adapt the test then
  */
 export function shipped(file: string, replacements: Readonly<Record<string, string>>): string {
   let text = readFileSync(RECIPES + file, 'utf8');
