@@ -89,6 +89,7 @@ describe('The server, receiving websocket frames,', () => {
   const tooBig = 'close:1009';
   const badFrame = 'close:1002';
   const badText = 'close:1007';
+  const tooManyFragments = 'close:1008';
 
   it.each<[string, Buffer[], string[]]>([
     // Valid frames, whose payload is ignored.
@@ -121,6 +122,14 @@ describe('The server, receiving websocket frames,', () => {
 
     // Messages above the limit.
     ['1 KiB and a byte', [frame(BINARY, `${A_KIB}x`)], [tooBig]],
+    [
+      'a message of more than 16384 fragments',
+      [
+        frame(TEXT, '', { flags: 0 }),
+        ...Array.from({ length: 16_384 }, () => frame(CONTINUATION, '', { flags: 0 })),
+      ],
+      [tooManyFragments],
+    ],
     [
       'a message whose fragments exceed the limit together',
       [frame(TEXT, A_KIB, { flags: 0 }), frame(CONTINUATION, 'x')],

@@ -11,7 +11,7 @@ import type { CaptureSpec } from './capture-spec.js';
  */
 
 /** Incremented when a message changes its meaning. The server and its engines come from the same build. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** Maximum length of a line in bytes. The names of 1,000 interfaces are 61 kB. */
 export const MAX_LINE_BYTES = 512 * 1024;
