@@ -1,4 +1,4 @@
-/** `npm run bench`: measures what captures cost, side by side with dumpcap in one run. See docs/performance.md. */
+/** `npm run bench`: measures the cost of captures and compares it with dumpcap. See docs/performance.md. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';

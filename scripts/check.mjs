@@ -1,4 +1,4 @@
-// npm run check: what has to pass before a change is merged, and what CI runs. Each step runs, whatever the others say. With
+// npm run check: the checks that CI runs and that must pass before a change is merged. All steps run even if some fail. With
 // PACKETFLIX_TEST_REPORT=FOLDER it also writes the names of the failed steps to checks.json in that folder.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ const failed = STEPS.filter(([name, args]) => !passes(name, args)).map(([name]) 
 const testsPassed = passes('tests', ['scripts/test.mjs']);
 if (failed.length > 0) console.error(`\nFAILED CHECKS: ${failed.join(', ')}; see above`);
 const folder = process.env.PACKETFLIX_TEST_REPORT;
-// Tests count one by one, from Jest's own reports.
+// Tests are counted individually, from the reports of Jest.
 if (folder) writeFileSync(join(folder, 'checks.json'), JSON.stringify({ failed }));
 process.exitCode = failed.length === 0 && testsPassed ? 0 : 1;
 

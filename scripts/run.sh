@@ -1,7 +1,7 @@
 #!/bin/sh
 # sh scripts/run.sh PURPOSE COMMAND...: installs what is missing for that purpose, then runs the command in the folder of the
-# project, with its own Node.js first in PATH. `exec`, so that signals to npm reach the command. Standard output is the
-# command's alone: `npm run --silent capture -- -w -` writes packets to it.
+# project, with the project's Node.js first in PATH. It uses `exec` so that signals to npm reach the command. It writes
+# nothing to standard output, to which `npm run --silent capture -- -w -` writes packets.
 set -eu
 cd "$(dirname "$0")/.."
 PATH="$PWD/node_modules/.bin:$PATH"

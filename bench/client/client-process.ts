@@ -86,9 +86,9 @@ export class Streams {
     for (;;) {
       const reports = await this.report();
       const ended = reports.find(({ closing }) => closing !== undefined);
-      if (ended) throw new Error(`a capture ended before it began: ${ended.closing}`);
+      if (ended) throw new Error(`a capture ended before it started: ${ended.closing}`);
       if (reports.every(({ firstByteMs }) => firstByteMs !== undefined)) return;
-      if (performance.now() > deadline) throw new Error('a capture did not begin in time');
+      if (performance.now() > deadline) throw new Error('a capture did not start in time');
       await sleep(POLL_MS);
     }
   }

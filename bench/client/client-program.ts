@@ -1,4 +1,4 @@
-/** Runs the clients in a process of their own, so that they and the benchmark do not delay each other. */
+/** Runs the clients in a separate process, so that they and the benchmark do not delay each other. */
 import type { ClientRequest } from './client-messages.js';
 import { StreamClient } from './stream-client.js';
 import { WallClock } from './wall-clock.js';

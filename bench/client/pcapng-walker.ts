@@ -13,8 +13,8 @@ const MAX_OTHER_BLOCK_BYTES = 512 * 1024;
 const MAX_BLOCK_BYTES = 1024 * 1024;
 
 /**
- * Counts the blocks of a little-endian pcapng stream that arrives in chunks, divided anywhere. It reads the headers in
- * place and copies nothing (unlike the service's own BlockReader), because it shares the machine with what is measured.
+ * Counts the blocks of a little-endian pcapng stream that arrives in arbitrary chunks. Unlike the BlockReader of the service,
+ * it copies nothing, because it shares the machine with the measured programs.
  */
 export class PcapngWalker {
   packets = 0;

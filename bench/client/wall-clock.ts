@@ -12,7 +12,7 @@ export class WallClock {
     this.synchronize();
   }
 
-  /** Call this from time to time, because only one of the two clocks is slewed. */
+  /** Must be called periodically, because only one of the two clocks is slewed. */
   synchronize(): void {
     const end = performance.now() + SYNCHRONIZE_MS;
     let offsetMs = -Infinity;

@@ -22,13 +22,13 @@ export interface Load {
 
 export type GeneratorName = 'sender' | 'trafgen';
 
-/** Sends packets. Each load ends by itself, even if the benchmark is killed. */
+/** Sends packets. Each load has a time limit, so that it ends even if the benchmark is killed. */
 export class LoadGenerator implements Disposable {
   private readonly folder = mkdtempSync(join(tmpdir(), 'packetflix-bench-'));
 
   private constructor(readonly name: GeneratorName) {}
 
-  /** Compiles the sender, if that generator was selected. */
+  /** Compiles the sender if that generator is selected. */
   static async create(name: GeneratorName): Promise<LoadGenerator> {
     const generator = new LoadGenerator(name);
     if (name === 'sender') {

@@ -11,7 +11,7 @@ const SIMULTANEOUS = 20;
 const LIFE_MS = 100;
 const SETTLE_MS = 3_000;
 
-/** Captures that start and stop all the time: how fast, and what they leave behind. Our own service only. */
+/** Captures that start and stop repeatedly: their rate and the resources that they leak. Only for our own service. */
 export async function measureStorm(bench: Bench): Promise<Findings> {
   const bed = await bench.testBed();
   const [service] = bench.services();

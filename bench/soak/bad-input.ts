@@ -79,7 +79,7 @@ export async function queryBadDirectory({
   const [expected, answer] = random.pick(answers);
   ghostwire.answer = answer;
   let outcome = await requestWeb(service);
-  // Simultaneous look-ups share one response, which may be an older one.
+  // Concurrent lookups share one response, which may be an older one.
   if (outcome !== expected) outcome = await requestWeb(service);
   if (outcome !== expected) throw new Error(`a request by name: ${outcome} instead of ${expected}`);
   return outcome === FOUND ? 'found' : `refused with ${outcome}`;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../../test/kit/service.js';
 import { roleOf } from './samples.js';
 
-/** A process is killed, or stopped for a moment that must not matter. */
+/** A process is killed, or stopped for so short a time that it must have no effect. */
 export type Fault = 'kill engine' | 'kill discoverer' | 'kill server' | 'stop engine';
 
 /** Time for the restart, the first connection and requests in progress. */
@@ -10,7 +10,7 @@ const RECOVERY_MS = 15_000;
 /** Less than the watchdog's timeout, and less than the time for which the rings of the steady captures have room. */
 const STOP_MS = 1_000;
 
-/** Injects faults and remembers when, so that failures can be attributed to them. */
+/** Injects faults and records their times, so that failures can be attributed to them. */
 export class Faults {
   private readonly times: number[] = [];
   /** An engine that is never killed, so that its memory can be observed from start to end. */

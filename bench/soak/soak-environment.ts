@@ -15,7 +15,7 @@ export interface SoakEnvironment extends AsyncDisposable {
   readonly ghostwire: GhostwireServer;
   /** Traffic from `eth0` to `eth1`, which only the steady captures read. */
   readonly steady: NetworkNamespace;
-  /** The same, for captures that come and go. */
+  /** Traffic from `eth0` to `eth1` for short captures. */
   readonly busy: NetworkNamespace;
 }
 

@@ -12,7 +12,7 @@ import { Totals } from './totals.js';
 import { Workload } from './workload.js';
 
 const ROUND_MS = 45_000;
-/** Number of faults, however long the run; the kinds take turns. */
+/** Number of faults, independent of the duration; their types alternate. */
 const FAULTS = 16;
 const MIN_FAULT_INTERVAL_MS = 50_000;
 const FAULTS_OF_FIRST_HALF: readonly Fault[] = [

@@ -10,7 +10,7 @@ const RESTART_DELAY_MS = 500;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
- * A capture that runs all the time. It must not miss a packet, and only a fault may end it; it is then started again.
+ * A capture that runs during the whole soak. It must not lose packets, and only a fault may end it; it is then restarted.
  */
 export class SteadyCapture {
   packets = 0;
@@ -46,7 +46,7 @@ export class SteadyCapture {
     while (!this.stopped) {
       try {
         await this.capture();
-        // The service notices the end a moment later, and only then counts one capture less.
+        // The service detects the end asynchronously; until then it still counts the capture.
         await sleep(RESTART_DELAY_MS);
       } catch (error) {
         if (this.stopped) return;

@@ -14,16 +14,16 @@ import type { Totals } from './totals.js';
 interface Task {
   readonly name: string;
   readonly action: Action;
-  /** Average pause between two actions; chosen so that all tasks together leave most of the machine idle. */
+  /** Average pause between two actions. The machine is mostly idle with all tasks together. */
   readonly pauseMs: number;
   /** Number of clients that do this at the same time. */
   readonly clients?: number;
 }
 
 const TASKS: readonly Task[] = [
-  { name: 'captures that come and go', action: captureBriefly, pauseMs: 1_500, clients: 3 },
+  { name: 'short captures', action: captureBriefly, pauseMs: 1_500, clients: 3 },
   { name: 'stalled clients', action: stallClient, pauseMs: 15_000 },
-  { name: 'namespaces that end', action: captureEndingNamespace, pauseMs: 4_000 },
+  { name: 'ending namespaces', action: captureEndingNamespace, pauseMs: 4_000 },
   { name: 'bad requests', action: sendBadRequest, pauseMs: 300 },
   { name: 'bad bytes', action: sendBadBytes, pauseMs: 500, clients: 3 },
   { name: 'bad directories', action: queryBadDirectory, pauseMs: 3_000 },

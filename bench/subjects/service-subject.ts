@@ -12,7 +12,7 @@ export interface ServiceAddress {
   readonly name: string;
   /** `ws://host:port` */
   readonly url: string;
-  /** The process that started all others of the service. */
+  /** Process ID of the ancestor of all processes of the service. */
   readonly pid: number;
 }
 

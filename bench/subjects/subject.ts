@@ -1,6 +1,6 @@
 import type { TestBed } from '../load/test-bed.js';
 
-/** Something that captures: our service, another service, or a reference program. */
+/** A program that captures: our service, another service, or a reference program. */
 export interface Subject {
   readonly name: string;
   /** Resolves when the subject captures from the first veth pair of the test bed. */
@@ -11,7 +11,7 @@ export interface Subject {
 export interface Run {
   /** The capture's processes; their descendants count as well. */
   readonly pids: readonly number[];
-  /** Waits until what was captured has been delivered and counted. */
+  /** Waits until all captured packets have been delivered and counted. */
   settle(): Promise<void>;
   /** Ends it. */
   stop(): Promise<Outcome>;

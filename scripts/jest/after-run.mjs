@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 
-/** After the last test: removes what before-run.mjs has made. */
+/** Runs after all tests and removes the folder that before-run.mjs has made. */
 export default function afterRun() {
   rmSync(process.env.PACKETFLIX_TEST_RUN, { recursive: true, force: true });
 }

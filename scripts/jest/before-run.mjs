@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { satisfies } from '../setup/node-version.mjs';
 import { readProjectJson } from '../setup/project.mjs';
 
-/** Before any test: checks the version of Node.js and makes the folder in which test files share what they found out. */
+/** Runs before all tests: checks the version of Node.js and makes the folder by which test files share results. */
 export default function beforeRun() {
   const range = readProjectJson('package.json').engines.node;
   if (!satisfies(process.version, range)) {

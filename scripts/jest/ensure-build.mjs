@@ -1,4 +1,4 @@
 import { ensureBuild } from '../setup/build.mjs';
 
-/** Before the end-to-end tests: a dist/ that is made from the sources under test. */
+/** Runs before the end-to-end tests and makes dist/ from the sources under test. */
 export default ensureBuild;

@@ -1,8 +1,8 @@
 /**
- * Runs in every test file: an `afterAll` or `afterEach` in which a system call fails, such as the removal of a folder that is
- * still in use (EBUSY), is reported and fails nothing: what a test leaves says nothing about the service. All other errors fail
- * the test, since some files check the service after each test. Hooks that are imported from `@jest/globals`, as in unit
- * tests, are not covered.
+ * Runs in every test file. If a system call fails in an `afterAll` or `afterEach` hook, such as the removal of a folder that
+ * is still in use (EBUSY), the error is reported and no test fails, because a failed cleanup says nothing about the service.
+ * All other errors fail the test, since some files check the service after each test. Hooks imported from `@jest/globals`, as
+ * in unit tests, are not covered.
  */
 for (const name of ['afterAll', 'afterEach']) {
   const original = globalThis[name];

@@ -1,4 +1,4 @@
-/** A Jest reporter that names every skipped test at the end: nothing is skipped silently. */
+/** A Jest reporter that lists all skipped tests at the end, so that no test is skipped silently. */
 export default class SkippedReporter {
   onRunComplete(_contexts, { testResults }) {
     const skipped = testResults.flatMap((file) =>

@@ -9,7 +9,7 @@ const DOCUMENTS = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
 ];
-/** Names what there was in earlier versions. */
+/** Documents that may refer to scripts of earlier versions. */
 const HISTORY = ['CHANGELOG.md'];
 const PATH = /(?<![\w./-])((?:\.ci|bench|docker|docs|scripts|src|test|tools)\/[\w./-]*\w\/?)(?![\w*{<$])/g;
 const LINK = /\]\(([^)\s]+)\)/g;
@@ -24,8 +24,8 @@ const problems = DOCUMENTS.flatMap((document) => {
       .filter((path) => !existsSync(join(PROJECT, path)))
       .map((path) => `${path} does not exist`),
     ...captured(LINK)
-      .filter((link) => !link.includes('://') && !leadsSomewhere(document, link))
-      .map((link) => `the link ${link} leads nowhere`),
+      .filter((link) => !link.includes('://') && !exists(document, link))
+      .map((link) => `the target of the link ${link} does not exist`),
     ...captured(NPM_SCRIPT)
       .filter((name) => !(name in scripts) && !HISTORY.includes(document))
       .map((name) => `there is no npm script "${name}"`),
@@ -44,8 +44,8 @@ function read(path) {
 }
 
 /**
- * The paths of a drawn tree: two spaces of indentation per level, several names on a line separated by commas. Files that the
- * text after them names are in the same folder or inside.
+ * Returns the paths of the tree: it has two spaces of indentation per level and may have several names, separated by commas,
+ * on a line. Files named in the text after them are in the same folder or in the named one.
  */
 function pathsOfTree(text) {
   const folders = [];
@@ -63,15 +63,15 @@ function pathsOfTree(text) {
   });
 }
 
-/** A file or folder and, after `#`, one of its headings. */
-function leadsSomewhere(document, link) {
+/** Whether a link refers to an existing file or folder and, after `#`, to one of its headings. */
+function exists(document, link) {
   const [path, anchor] = link.split('#');
   const target = path === '' ? document : join(dirname(document), path);
   if (!existsSync(join(PROJECT, target))) return false;
   return anchor === undefined || anchorsOf(read(target)).includes(anchor);
 }
 
-/** As GitHub makes them of headings. */
+/** The anchors that GitHub generates for headings. */
 function anchorsOf(markdown) {
   return [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
     heading

@@ -1,14 +1,15 @@
 import { dirname, relative, resolve, sep } from 'node:path';
 import { PROJECT } from '../setup/project.mjs';
 
-/** Folders of src/ whose code runs in a process of its own. */
+/** Folders of src/ whose code runs in a separate process. */
 const PROCESSES = ['server', 'engine', 'discoverer', 'supervisor', 'cli'];
 /** The only folder that calls native code. */
 const NATIVE = 'src/shared/linux';
 
 /**
- * An ESLint rule: which folder may import which. An import of the server's code must never lead to native code, and each
- * process loads its own code and what is in `shared/`. src/main.ts and src/index.ts may import everything in src/.
+ * An ESLint rule that restricts imports between folders. The code of the server must never import native code, even
+ * indirectly, and the code of each process imports only itself and `shared/`. src/main.ts and src/index.ts may import
+ * everything in src/.
  */
 export const importBoundaries = {
   meta: { type: 'problem', schema: [], messages: { forbidden: '{{reason}}' } },
@@ -31,7 +32,7 @@ export const importBoundaries = {
   },
 };
 
-/** @returns a sentence for the developer, or undefined when the import is allowed */
+/** @returns the error message, or undefined if the import is allowed */
 function whyForbidden(file, specifier) {
   if (!file.startsWith('src/')) return undefined;
   if (!specifier.startsWith('.')) {

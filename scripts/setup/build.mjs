@@ -21,7 +21,7 @@ export function ensureBuild() {
  * dist/ when it restarts a process, and a failed build leaves the previous one in place.
  */
 export function build() {
-  // Before compiling, so that files edited meanwhile count as not built yet.
+  // The hash is taken before compiling, so that files edited during that time count as not yet built.
   const stamp = hashSources();
   const fresh = `${DIST}.new-${process.pid}`;
   const old = `${DIST}.old-${process.pid}`;

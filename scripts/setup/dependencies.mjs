@@ -14,12 +14,12 @@ export function ensureDependencies() {
     machineEnvironment(),
   );
   if (!installed)
-    throw new SetupError('"npm ci" failed, see above. Is npm installed, and its registry reachable?');
+    throw new SetupError('"npm ci" failed, see above. Is npm installed, and is its registry reachable?');
 }
 
 /**
- * The last step of an installation by npm is a copy of the lock file in node_modules. It lists what is installed and is
- * absent after an interrupted installation.
+ * As the last step of an installation, npm writes a lock file to node_modules. It lists the installed packages and is absent
+ * after an interrupted installation.
  */
 function areDependenciesInstalled() {
   const wanted = readProjectJson('package-lock.json')?.packages;
@@ -28,7 +28,7 @@ function areDependenciesInstalled() {
   return doesLockFitManifest(wanted['']) && isSame(wanted, installed);
 }
 
-/** If a manifest was edited by hand and no longer fits its lock file, npm reports what is wrong. */
+/** If a manifest was edited by hand and no longer matches its lock file, `npm ci` runs and reports that. */
 function doesLockFitManifest(locked) {
   const manifest = readProjectJson('package.json');
   return ['dependencies', 'devDependencies', 'optionalDependencies'].every((kind) =>
@@ -39,7 +39,7 @@ function doesLockFitManifest(locked) {
 function isSame(wanted, installed) {
   const wantedPaths = Object.keys(wanted).filter((path) => path !== '');
   const complete = wantedPaths.every((path) => {
-    // Optional packages may be left out: they are for other platforms.
+    // Optional packages for other platforms are not installed.
     if (!(path in installed)) return wanted[path].optional === true;
     return (
       installed[path].version === wanted[path].version && installed[path].integrity === wanted[path].integrity

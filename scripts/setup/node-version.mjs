@@ -4,19 +4,19 @@ import { SetupError } from './setup-error.mjs';
 
 const OLDEST_MACHINE_NODE = 20;
 
-/** Checks that the Node that runs this is new enough for npm and these scripts. */
+/** Checks that the Node.js that runs this script is new enough for npm and the scripts. */
 export function ensureMachineNode() {
   const [major] = parseVersion(process.version);
   if (major >= OLDEST_MACHINE_NODE) return;
   throw new SetupError(
-    `Node.js ${OLDEST_MACHINE_NODE} or newer is needed to begin with, this is ${process.version}: ` +
+    `these scripts need Node.js ${OLDEST_MACHINE_NODE} or newer, this is ${process.version}: ` +
       'see https://nodejs.org/en/download',
   );
 }
 
 /**
- * The Node that runs the service is a development dependency, which an install script puts in place. If npm does not run
- * install scripts, it is silently missing, and the shell finds the machine's own Node instead.
+ * The Node.js that runs the service is a development dependency, which an install script installs. If npm does not run
+ * install scripts, it is silently missing, and the shell finds the Node.js of the machine instead.
  */
 export function ensureProjectNode() {
   const range = readProjectJson('package.json').engines.node;
@@ -26,13 +26,13 @@ export function ensureProjectNode() {
     version === undefined
       ? "the project's own Node.js (node_modules/.bin/node) does not run"
       : `the project's own Node.js is ${version}, but must be ${range}`;
-  // The shell then finds the next `node` in PATH, which is the one that runs this.
+  // The shell then finds the next `node` in PATH, which is the one that runs this script.
   if (version === undefined && satisfies(process.version, range)) {
-    say(`${found}; going on with the machine's, ${process.version}`);
+    say(`${found}; using ${process.version} of the machine instead`);
     return;
   }
   throw new SetupError(
-    `${found}. Was npm told to run no install scripts ("npm config get ignore-scripts", allow-scripts)? ` +
+    `${found}. Is npm configured to run no install scripts ("npm config get ignore-scripts", allow-scripts)? ` +
       `Run "npm rebuild node --ignore-scripts=false --foreground-scripts", or use Node.js ${range}.`,
   );
 }

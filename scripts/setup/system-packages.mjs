@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import { machineEnvironment, outputOf, run, say } from './project.mjs';
 import { SetupError } from './setup-error.mjs';
 
-/** What the machine needs, how to check for it, and the Debian package that contains it. */
+/** A requirement, the check for it, and the Debian package that contains it. */
 const LIBPCAP = { name: 'the library libpcap', isThere: hasLibpcap, package: 'libpcap0.8' };
 const SETPRIV = { name: 'setpriv', isThere: () => hasProgram('setpriv'), package: 'util-linux' };
 const PYYAML = {
@@ -46,7 +46,7 @@ const SOAK_PROGRAMS = programs([
   ['nsenter', 'util-linux'],
   ['bash', 'bash'],
 ]);
-/** The benchmark's sender is compiled on the spot, against the headers of the C library and the kernel. */
+/** The benchmark compiles its sender, which needs the headers of the C library and the kernel. */
 const C_HEADERS = { name: 'the C headers', isThere: hasCHeaders, package: 'libc6-dev' };
 
 const NEEDS = {
@@ -66,8 +66,8 @@ export function ensureSystemPackages(purpose) {
   const packages = [...new Set(missing.map((need) => need.package))];
   if (!hasProgram('apt-get')) {
     throw new SetupError(
-      `missing on this machine: ${names}. Install what brings them with your system's package manager ` +
-        `(on Debian the packages are called ${packages.join(', ')}), then try again.`,
+      `missing on this machine: ${names}. Install them with the package manager of your system ` +
+        `(the Debian packages are ${packages.join(', ')}), then try again.`,
     );
   }
   if (process.getuid() !== 0) {
@@ -86,7 +86,7 @@ function findMissing(purpose) {
   return NEEDS[purpose].filter((need) => !need.isThere());
 }
 
-// A fresh machine may be running its first automatic upgrade: wait for its lock.
+// A fresh machine may be running its first automatic upgrade, whose lock apt-get waits for.
 const INSTALL_OPTIONS = ['-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120'];
 
 function install(names, packages) {

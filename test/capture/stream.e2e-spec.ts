@@ -1,13 +1,12 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CaptureClient } from '../kit/capture-client.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
 import { tsharkFields } from '../kit/second-opinion.js';
-import { serviceForAllTests } from '../kit/service.js';
+import { netnsOfThisProcess, serviceForAllTests } from '../kit/service.js';
 
 const NANOSECONDS = 9;
 const UNKNOWN_LENGTH = -1n;
@@ -126,8 +125,10 @@ describeAsRoot('A stream', () => {
   });
 
   it('never contains packets of its own connection', async () => {
-    const hostNamespace = statSync('/proc/self/ns/net').ino;
-    await using client = await CaptureClient.open(service.current, { netns: hostNamespace, nif: 'lo' });
+    await using client = await CaptureClient.open(service.current, {
+      netns: netnsOfThisProcess(),
+      nif: 'lo',
+    });
     await client.described('lo');
     const witness = createSocket('udp4');
     const port = 47_119;

@@ -6,18 +6,16 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { Child } from '../kit/child.js';
 import { eventually } from '../kit/eventually.js';
 import { TemporaryFile } from '../kit/second-opinion.js';
+import { CAPTURE_COMMAND, PROJECT } from '../kit/service.js';
 
-const PROJECT = new URL('../../', import.meta.url).pathname;
-const CLIENT = `${PROJECT}dist/cli/main.js`;
-
-/** An empty section and an empty packet: enough for a client that only writes and counts it. */
+/** An empty section and an empty packet, which suffice for a client that only writes and counts blocks. */
 const STREAM = Buffer.from(
   '0a0d0d0a1c0000004d3c2b1a01000000ffffffffffffffff1c000000' +
     '0600000020000000000000000000000000000000000000000000000020000000',
   'hex',
 );
 
-describe('the command "npm run capture"', () => {
+describe('The command "npm run capture"', () => {
   let server: WebSocketServer;
   let requests: string[];
   let handle: (socket: WebSocket) => void;
@@ -39,7 +37,8 @@ describe('the command "npm run capture"', () => {
 
   const url = () => `ws://127.0.0.1:${(server.address() as AddressInfo).port}/capture`;
   const argumentsWith = (...more: string[]) => ['--url', url(), '--netns', '4711', ...more];
-  const client = (...more: string[]) => Child.start(process.execPath, [CLIENT, ...argumentsWith(...more)]);
+  const client = (...more: string[]) =>
+    Child.start(process.execPath, [CAPTURE_COMMAND, ...argumentsWith(...more)]);
 
   it('writes only the stream to standard output, even when run by npm', async () => {
     handle = (socket) => {
@@ -62,7 +61,7 @@ describe('the command "npm run capture"', () => {
     using file = new TemporaryFile('packets.pcapng');
     await using child = await client('-w', file.path);
     await eventually('the file', () => existsSync(file.path));
-    // Twice, as with npm on a terminal.
+    // A terminal and npm both send the signal.
     child.signal(signal);
     child.signal(signal);
     expect(await child.ended).toBe(0);
@@ -71,21 +70,21 @@ describe('the command "npm run capture"', () => {
     expect(child.stderr).toBe('');
   });
 
-  it('exits with status 0 when the reader of its output closes it', async () => {
+  it('exits with status 0 when the reader closes the pipe', async () => {
     handle = (socket) => {
       const timer = setInterval(() => socket.send(STREAM), 5);
       socket.on('close', () => clearInterval(timer));
     };
     const script = `"$0" "$@" -w - | head -c 10 > /dev/null; exit "\${PIPESTATUS[0]}"`;
-    const args = ['-c', script, process.execPath, CLIENT, ...argumentsWith()];
+    const args = ['-c', script, process.execPath, CAPTURE_COMMAND, ...argumentsWith()];
     const child = await Child.start('bash', args);
     expect(await child.ended).toBe(0);
     expect(child.stderr).toBe('');
   });
 
-  it('can be ended while the reader of its output hangs', async () => {
+  it('can be interrupted while the reader of the pipe hangs', async () => {
     handle = (socket) => socket.send(Buffer.alloc(8 * 1024 * 1024));
-    const stuck = spawn(process.execPath, [CLIENT, ...argumentsWith('-w', '-')], {
+    const stuck = spawn(process.execPath, [CAPTURE_COMMAND, ...argumentsWith('-w', '-')], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await eventually('the request', () => requests.length === 1);
@@ -96,7 +95,7 @@ describe('the command "npm run capture"', () => {
     expect(await once(stuck, 'exit')).toEqual([1, null]);
   });
 
-  it('reports the reason of a refusal, with status 1, and creates no file', async () => {
+  it('reports the reason for a refusal, exits with status 1 and creates no file', async () => {
     handle = (socket) => socket.close(4404, 'no network namespace 4711');
     using file = new TemporaryFile('packets.pcapng');
     await using child = await client('-w', file.path);
@@ -105,20 +104,20 @@ describe('the command "npm run capture"', () => {
     expect(existsSync(file.path)).toBe(false);
   });
 
-  it('reports an output that cannot be written, with status 1', async () => {
+  it('reports a file that cannot be written and exits with status 1', async () => {
     await using child = await client('-w', '/nonexistent/packets.pcapng');
     expect(await child.ended).toBe(1);
     expect(child.stderr).toMatch(/cannot write: .*ENOENT/);
   });
 
-  it('prints its options on --help, with status 0', async () => {
+  it('prints its options on --help and exits with status 0', async () => {
     await using child = await client('--help');
     expect(await child.ended).toBe(0);
     expect(child.stdout).toMatch(/--netns <namespace>/);
     expect(requests).toEqual([]);
   });
 
-  it('ends with status 2 when the command line is not valid', async () => {
+  it('exits with status 2 when the command line is invalid', async () => {
     await using child = await client('--container', '{}');
     expect(await child.ended).toBe(2);
     expect(child.stderr).toMatch(/one of --netns and --container/);

@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { CaptureClient, type CaptureParameters } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';
-import { isAlive, processTree } from '../kit/processes.js';
+import { isAlive, processTree, procLink } from '../kit/processes.js';
 import { listTargets, type ListedTarget } from '../discovery/listed-targets.js';
 import { DeployedService } from './deployed-service.js';
 import { describeWithImage, dockerWithImage, podmanWithImage } from './describe-with-image.js';
@@ -138,11 +138,7 @@ describe.each([
 });
 
 function namespaceOf(pid: number | string): string {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/net`);
-  } catch {
-    return ''; // ENOENT: the process has ended
-  }
+  return procLink(`/proc/${pid}/ns/net`);
 }
 
 /** Network namespaces that processes are in or that are mounted. */

@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CaptureClient, type CaptureParameters, type Closing } from '../kit/capture-client.js';
 import { CLOSE_NOT_FOUND } from '../kit/close-codes.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { namespaceOfDescriptor } from '../kit/namespace-holders.js';
-import { mask, NO_CAPABILITIES, only, privilegesOf, type ProcessFacts } from '../kit/processes.js';
+import { mask, NO_CAPABILITIES, only, privilegesOf, procLink, type ProcessFacts } from '../kit/processes.js';
 import { PROJECT } from './base-images.js';
 import { DeployedService, type ComposedService } from './deployed-service.js';
 import { describeWithImage, dockerWithImage, podmanWithImage } from './describe-with-image.js';
@@ -228,15 +228,9 @@ function listeners(processes: readonly ProcessFacts[]): string[] {
         .map((line) => line.trim().split(/\s+/))
         .filter((fields) => fields[3] === TCP_LISTEN)
         .map((fields) => `socket:[${fields[9]}]`);
-      return readdirSync(`/proc/${pid}/fd`).some((fd) => listening.includes(linkOf(`/proc/${pid}/fd/${fd}`)));
+      return readdirSync(`/proc/${pid}/fd`).some((fd) =>
+        listening.includes(procLink(`/proc/${pid}/fd/${fd}`)),
+      );
     })
     .map((facts) => roleOf(facts, processes));
-}
-
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return ''; // ENOENT: the descriptor has been closed
-  }
 }

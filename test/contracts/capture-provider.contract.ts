@@ -14,11 +14,11 @@ import {
 /** A provider to test. */
 export interface CaptureProviderSubject {
   readonly provider: CaptureProvider;
-  /** A spec that the provider accepts; the suite sets `captureId` and `sectionComments` itself. */
+  /** A spec that the provider accepts; the suite replaces `captureId` and `sectionComments`. */
   readonly request: CaptureSpec;
-  /** Specs that it must refuse, by title. */
+  /** Specs that the provider must refuse, by title. */
   readonly refused?: Readonly<Record<string, CaptureSpec>>;
-  /** Number of resources in use (descriptors, captures, ...); after a test it must be what it was before. */
+  /** Number of resources in use (descriptors, captures, ...). It must not be higher after a test than before. */
   heldResources?(): number | Promise<number>;
   /** Called after each test. */
   dispose?(): void | Promise<void>;
@@ -26,7 +26,7 @@ export interface CaptureProviderSubject {
 
 let captures = 0;
 
-/** A new capture id for each call. */
+/** Returns a new capture ID. */
 export function newCaptureId(): string {
   const letters = [...String(captures++)].map((digit) => 'abcdefghij'[Number(digit)]);
   return `capture-${letters.join('')}`;
@@ -61,7 +61,7 @@ export function describeCaptureProvider(
       );
     }
 
-    it('streams pcapng that begins with the section and its comments, in their order', async () => {
+    it('streams pcapng that starts with a section header and its comments in order', async () => {
       const comments = ['---\n# first\n', 'second: grüße\n', ''];
       const blocks = readBlocks(await readUntilStopped(await open(comments)));
       expect(blocks[0]!.type).toBe(SECTION_HEADER_BLOCK);
@@ -69,7 +69,7 @@ export function describeCaptureProvider(
       expect(blocks.filter(({ type }) => type === SECTION_HEADER_BLOCK)).toHaveLength(1);
     });
 
-    it('describes an interface before the first packet of it', async () => {
+    it('describes each interface before its first packet', async () => {
       let interfaces = 0;
       for (const { type, body } of readBlocks(await readUntilStopped(await open()))) {
         if (type === INTERFACE_DESCRIPTION_BLOCK) interfaces += 1;
@@ -78,7 +78,7 @@ export function describeCaptureProvider(
       expect(interfaces).toBeGreaterThan(0);
     });
 
-    it('ends the stream when it is asked to stop, even more than once, and says why', async () => {
+    it('ends the stream with a reason when it is stopped, even more than once', async () => {
       const capture = await open();
       capture.stop();
       capture.stop();
@@ -87,7 +87,7 @@ export function describeCaptureProvider(
       capture.stop();
     });
 
-    it('frees the capture when the reader leaves the loop early', async () => {
+    it('ends the capture when the reader leaves the loop early', async () => {
       const capture = await open();
       for await (const chunk of capture.chunks) {
         expect(chunk.byteLength).toBeGreaterThan(0);
@@ -96,7 +96,7 @@ export function describeCaptureProvider(
       expectEnd(await within(capture.end, 'the end'));
     });
 
-    it('frees the capture when the signal is aborted', async () => {
+    it('ends the capture when the signal is aborted', async () => {
       const abort = new AbortController();
       const capture = await open([], abort.signal);
       abort.abort();
@@ -108,7 +108,7 @@ export function describeCaptureProvider(
       expectEnd(await within(capture.end, 'the end'));
     });
 
-    it('does not keep a capture whose signal was aborted before', async () => {
+    it('refuses or ends a capture whose signal is already aborted', async () => {
       const capture = await open([], AbortSignal.abort()).catch(() => undefined);
       if (!capture) return;
       await within(
@@ -118,7 +118,7 @@ export function describeCaptureProvider(
       expectEnd(await within(capture.end, 'the end'));
     });
 
-    it('does not change a piece until the next one is requested', async () => {
+    it('does not change a chunk until the next one is requested', async () => {
       const capture = await open();
       for await (const chunk of capture.chunks) {
         const before = Buffer.from(chunk);
@@ -129,7 +129,7 @@ export function describeCaptureProvider(
       await within(capture.end, 'the end');
     });
 
-    it('keeps concurrent captures apart', async () => {
+    it('keeps concurrent captures separate', async () => {
       const names = Array.from({ length: 5 }, (_, index) => `capture ${index}`);
       const captures = await Promise.all(names.map((name) => open([name])));
       const streams = await Promise.all(captures.map((capture) => readUntilStopped(capture)));
@@ -141,8 +141,8 @@ export function describeCaptureProvider(
     it.each<[string, Pick<CaptureSpec, 'limits' | 'snapshotLength'>]>([
       ['packets', { limits: { packets: { max: 1, setBy: 'request' } } }],
       ['bytes', { limits: { bytes: { max: 1, setBy: 'service' } } }],
-      ['each packet', { snapshotLength: 1 }],
-    ])('obeys a limit of %s, or refuses it', async (_, limits) => {
+      ['bytes per packet', { snapshotLength: 1 }],
+    ])('applies a limit of %s or refuses it', async (_, limits) => {
       const request = {
         ...subject.request,
         captureId: newCaptureId(),
@@ -165,7 +165,7 @@ export function describeCaptureProvider(
       }
     });
 
-    it('refuses with a CaptureError what it cannot capture', async () => {
+    it('refuses invalid specs with a CaptureError', async () => {
       for (const [refused, request] of Object.entries(subject.refused ?? {})) {
         const outcome = await subject.provider
           .open(request, new AbortController().signal)
@@ -176,13 +176,12 @@ export function describeCaptureProvider(
   });
 }
 
-/** Long enough for a slow machine. */
 const TIMEOUT_MS = 5000;
 
 async function within<Value>(promise: Promise<Value>, what: string): Promise<Value> {
   const timer = new AbortController();
   const late = delay(TIMEOUT_MS, undefined, { signal: timer.signal }).then(
-    () => Promise.reject(new Error(`${what} did not come within ${TIMEOUT_MS} ms`)),
+    () => Promise.reject(new Error(`timed out waiting for ${what} (${TIMEOUT_MS} ms)`)),
     () => new Promise<never>(() => undefined),
   );
   try {
@@ -195,13 +194,13 @@ async function within<Value>(promise: Promise<Value>, what: string): Promise<Val
 async function readAll(capture: Capture): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for await (const chunk of capture.chunks) {
-    // The memory may be reused when the next piece is requested.
+    // The provider may reuse the memory when the next chunk is requested.
     pieces.push(Buffer.from(chunk));
   }
   return Buffer.concat(pieces);
 }
 
-/** The stream of the first half second of a capture that would not end by itself. */
+/** Stops the capture after half a second and returns its stream. */
 async function readUntilStopped(capture: Capture): Promise<Buffer> {
   const timer = setTimeout(() => capture.stop(), 500);
   const stream = await within(readAll(capture), 'the end of the stream');

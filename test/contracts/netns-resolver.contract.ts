@@ -13,10 +13,10 @@ export interface NetnsResolverSubject {
 }
 
 /**
- * The contract of every NetnsResolver: it yields namespaces that can be tried, keeps the client's attributes, ends, and
- * throws only the errors of the port.
+ * The contract of every NetnsResolver: it yields candidates, preserves the attributes of the client, ends, and throws only
+ * the errors of the port.
  *
- * @param makeSubject makes a resolver that knows this target by name, and nothing else
+ * @param makeSubject makes a resolver that can find only this target by name
  */
 export function describeNetnsResolver(
   title: string,
@@ -33,7 +33,7 @@ export function describeNetnsResolver(
     });
 
   describe(`${title}, as a NetnsResolver`, () => {
-    itHolds('begins with the reference of the client if it can be verified', async (resolver) => {
+    itHolds('first yields the reference of the client if it can be verified', async (resolver) => {
       const reference = { netns: 4026530009, pid: 909, startTime: 9009 };
       expect(await referenceOf(resolver, { ...CLIENT, ...reference })).toEqual(reference);
       expect(await referenceOf(resolver, { ...CLIENT, ...reference, name: KNOWN.name })).toEqual(reference);
@@ -50,13 +50,13 @@ export function describeNetnsResolver(
       });
     });
 
-    itHolds("keeps the client's interfaces, node name and cluster", async (resolver) => {
+    itHolds('preserves interfaces, node name and cluster of the client', async (resolver) => {
       const target = await firstOf(resolver, { ...CLIENT, name: KNOWN.name });
       const { interfaces, nodeName, cluster } = CLIENT;
       expect(target).toMatchObject({ interfaces, nodeName, cluster });
     });
 
-    itHolds('ends, even if all its candidates prove stale', async (resolver) => {
+    itHolds('ends even if all its candidates are stale', async (resolver) => {
       const stale = { ...CLIENT, netns: 4026530009, pid: 909, startTime: 9009, name: KNOWN.name };
       let count = 0;
       for await (const { netns } of resolver.candidates(stale, NEVER)) {
@@ -65,7 +65,7 @@ export function describeNetnsResolver(
       }
     });
 
-    itHolds('reports that there is no such target', async (resolver) => {
+    itHolds('reports an unknown target', async (resolver) => {
       const failure = await firstOf(resolver, { ...CLIENT, name: 'no-such-name' }).catch(
         (error: unknown) => error,
       );
@@ -76,7 +76,7 @@ export function describeNetnsResolver(
       });
     });
 
-    itHolds('can be left at any time', async (resolver) => {
+    itHolds('can be stopped after any candidate', async (resolver) => {
       for (let times = 0; times < 3; times++) {
         for await (const candidate of resolver.candidates({ ...CLIENT, name: KNOWN.name }, NEVER)) {
           expect(candidate.netns).toBe(KNOWN.netns);

@@ -1,4 +1,4 @@
-/** A block of a little-endian pcapng stream, for tests: draft-ietf-opsawg-pcapng. */
+/** A block of a little-endian pcapng stream, see draft-ietf-opsawg-pcapng. */
 export interface PcapngBlock {
   readonly type: number;
   readonly body: Buffer;
@@ -8,13 +8,13 @@ export const SECTION_HEADER_BLOCK = 0x0a0d0d0a;
 export const INTERFACE_DESCRIPTION_BLOCK = 1;
 export const ENHANCED_PACKET_BLOCK = 6;
 
-/** Takes a whole stream apart. Throws where a block's two lengths do not agree or the last block is cut. */
+/** Splits a stream into its blocks. Throws if the two lengths of a block differ or the last block is truncated. */
 export function readBlocks(stream: Buffer): PcapngBlock[] {
   const blocks: PcapngBlock[] = [];
   for (let offset = 0; offset < stream.length;) {
     const length = stream.readUInt32LE(offset + 4);
     if (length < 12 || length % 4 !== 0 || offset + length > stream.length) {
-      throw new Error(`no whole block at offset ${offset}: length ${length} of ${stream.length - offset}`);
+      throw new Error(`incomplete block at offset ${offset}: length ${length} of ${stream.length - offset}`);
     }
     if (stream.readUInt32LE(offset + length - 4) !== length)
       throw new Error(`lengths differ at offset ${offset}`);
@@ -27,7 +27,7 @@ export function readBlocks(stream: Buffer): PcapngBlock[] {
   return blocks;
 }
 
-/** The comment options of a section header block, in their order. */
+/** The comments of a section header block, in order. */
 export function sectionCommentsOf(block: PcapngBlock): string[] {
   const comments: string[] = [];
   for (let offset = 16; offset + 4 <= block.body.length;) {

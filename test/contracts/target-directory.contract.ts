@@ -11,7 +11,7 @@ export interface TargetDirectorySubject {
 /**
  * The contract of TargetDirectory, as a test suite for any implementation.
  *
- * @param makeSubject makes a directory that lists these entries and no others with their names
+ * @param makeSubject makes a directory that lists these entries, and no others with the same names
  */
 export function describeTargetDirectory(
   title: string,

@@ -30,7 +30,7 @@ const PROBE = `
   }));
 `;
 
-/** Opens a socket that executed programs inherit, as libpcap does, and prints whether they still do after the call. */
+/** Opens an inheritable socket, as libpcap does, and prints whether programs inherit it before and after the call. */
 const INHERITANCE = `
   const { spawnSync } = await import('node:child_process');
   const { loadLibrary } = await import('${LINUX}native.js');
@@ -60,7 +60,7 @@ describeAsRoot('On an older kernel', () => {
       return JSON.parse(await run(command, ...args));
     };
 
-    it('younger system calls fail', async () => {
+    it('newer system calls fail', async () => {
       expect(await evaluate(PROBE)).toMatchObject(errnos);
     });
 

@@ -25,7 +25,7 @@ import { refusalPcapng } from '../../src/server/capture/reason-pcapng.js';
 import { readBlocks, sectionCommentsOf } from '../contracts/pcapng-blocks.js';
 import { ReplayCaptureProvider } from '../fixtures/replay-capture-provider.js';
 
-/** What a team would write: a directory, a module with a gateway and a controller, and an application. */
+// An example of an own application: a directory, a module with gateway and controller, and the application module.
 
 class InventoryTargetDirectory extends TargetDirectory {
   override async find(name: string, prefix: string): Promise<DirectoryEntry[]> {
@@ -130,12 +130,12 @@ describe("A team's own application", () => {
     });
   });
 
-  it('serves a controller of its own, into which ports and options are injected', async () => {
+  it('serves its own controller, into which ports and options are injected', async () => {
     const answer = await fetch(`http://${address}/inventory`);
     expect(await answer.json()).toEqual({ port: 4711, names: ['press-7'] });
   });
 
-  it('serves a websocket of its own', async () => {
+  it('serves its own websocket gateway', async () => {
     const socket = new WebSocket(`ws://${address}/inventory/live`);
     await once(socket, 'open');
     socket.send(JSON.stringify({ event: 'find', data: 'press-7' }));
@@ -145,7 +145,7 @@ describe("A team's own application", () => {
     await once(socket, 'close');
   });
 
-  it('serves all other paths as before', async () => {
+  it('still serves all other paths', async () => {
     expect(await (await fetch(`http://${address}/version`)).json()).toMatchObject({ name: 'packetflix' });
     expect((await fetch(`http://${address}/capture`)).status).toBe(426);
     expect((await fetch(`http://${address}/elsewhere`)).status).toBe(404);

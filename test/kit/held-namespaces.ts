@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import type { ProcessFacts } from './processes.js';
+import { readdirSync, readFileSync } from 'node:fs';
+import { procLink, type ProcessFacts } from './processes.js';
+import { netnsOfThisProcess } from './service.js';
 
 /**
  * Network namespaces that the processes keep alive by a descriptor or by a thread in them, except that of the tests and
@@ -8,7 +9,7 @@ import type { ProcessFacts } from './processes.js';
  * @returns their inode numbers
  */
 export function heldNamespaces(processes: readonly ProcessFacts[]): number[] {
-  const ours = statSync('/proc/self/ns/net').ino;
+  const ours = netnsOfThisProcess();
   const held = processes
     .filter(({ command }) => !command.startsWith('packetflix: filter compiler'))
     .flatMap(({ pid }) => [...byDescriptor(pid), ...byThread(pid)]);
@@ -31,12 +32,8 @@ export function mappedRings(pid: number): number {
 }
 
 function inodeOf(path: string): number[] {
-  try {
-    const [, inode] = /^net:\[(\d+)\]$/.exec(readlinkSync(path)) ?? [];
-    return inode === undefined ? [] : [Number(inode)];
-  } catch {
-    return []; // ENOENT: the descriptor or thread no longer exists
-  }
+  const [, inode] = /^net:\[(\d+)\]$/.exec(procLink(path)) ?? [];
+  return inode === undefined ? [] : [Number(inode)];
 }
 
 function namesIn(path: string): string[] {

@@ -12,8 +12,7 @@ import { type Block, PcapngError, PcapngReader, readPcapng } from './pcapng.js';
 import { processTree } from './processes.js';
 import { describeAsRoot } from './root.js';
 import { Recording } from './second-opinion.js';
-
-const OUR_NAMESPACE = statSync('/proc/self/ns/net').ino;
+import { netnsOfThisProcess } from './service.js';
 
 describeAsRoot('The test kit makes namespaces that are kept alive', () => {
   it.each([
@@ -26,7 +25,7 @@ describeAsRoot('The test kit makes namespaces that are kept alive', () => {
     const namespace = await make();
     const { path } = namespace;
     expect(statSync(path).ino).toBe(namespace.inode);
-    expect(namespace.inode).not.toBe(OUR_NAMESPACE);
+    expect(namespace.inode).not.toBe(netnsOfThisProcess());
     await namespace.addWire('eth0', 'eth1');
     expect(await namespace.exec('ip', '-br', 'link')).toMatch(/eth1@eth0/);
 

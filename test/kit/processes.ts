@@ -51,6 +51,11 @@ function statFields(pid: number): string[] {
   return stat.replace(/^.*\) /s, '').split(' ');
 }
 
+/** The target of a symbolic link in /proc; empty when the process or descriptor no longer exists. */
+export function procLink(path: string): string {
+  return unlessEnded(() => readlinkSync(path)) ?? '';
+}
+
 function factsOf(pid: number): ProcessFacts | undefined {
   return unlessEnded(() => ({
     pid,

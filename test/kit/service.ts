@@ -11,6 +11,7 @@ import { isAlive, processTree, type ProcessFacts } from './processes.js';
 
 export const PROJECT = new URL('../../', import.meta.url).pathname;
 export const MAIN = `${PROJECT}dist/main.js`;
+export const CAPTURE_COMMAND = `${PROJECT}dist/cli/main.js`;
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 15_000;
 /** Maximum time between the end of the supervisor, which waits for its children, and that of the last process. */

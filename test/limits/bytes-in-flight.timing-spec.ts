@@ -9,14 +9,14 @@ const COUNT = 10_000;
 const SIZES = [1_400];
 const STALL_MS = 4_000;
 const LOAD = { ratePerSecond: 30_000, sizes: SIZES };
-/** A fifth of what is offered meanwhile. */
+/** A fifth of the load during the stall. */
 const MAX_GROWTH_KIB = 32 * 1024;
 
 describeAsRoot('The limit of bytes in flight', () => {
   it.each([
     [[], 16 * 1024, 256 * 1024],
     [['--max-in-flight', '16'], 8 * 1024, 16 * 1024],
-  ])('bounds what the server takes at once, given %j, and loses nothing', async (options, least, most) => {
+  ])('limits the size of messages with %j and loses no packets', async (options, minBytes, maxBytes) => {
     await using service = await Service.start(options);
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
@@ -26,18 +26,18 @@ describeAsRoot('The limit of bytes in flight', () => {
       { countOnly: true },
     );
     await client.described('eth1');
-    // While the client does not read, more is waiting than may be taken at once.
+    // While the client is stalled, more data than the limit accumulates.
     client.stall();
     await sendPackets(namespace, { interface: 'eth0', count: COUNT, sizes: SIZES });
     client.resume();
     await client.until('all packets', () => client.packetCounts.get('eth1') === COUNT, 40_000);
 
-    expect(client.largestMessageBytes).toBeLessThanOrEqual(most);
-    expect(client.largestMessageBytes).toBeGreaterThan(least);
+    expect(client.largestMessageBytes).toBeLessThanOrEqual(maxBytes);
+    expect(client.largestMessageBytes).toBeGreaterThan(minBytes);
     expect(client.disorder).toBe(0);
   });
 
-  it('keeps the memory bounded that a client costs which stops reading under load', async () => {
+  it('limits the memory for a client that stops reading under load', async () => {
     await using service = await Service.start(['--max-in-flight', '16']);
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
@@ -61,7 +61,7 @@ describeAsRoot('The limit of bytes in flight', () => {
     );
 
     expect(during - before).toBeLessThan(MAX_GROWTH_KIB);
-    // Told, not refused: the capture goes on.
+    // Losses are reported, and the capture continues.
     expect(client.closing).toBeUndefined();
     expect(client.statistics.at(-1)?.droppedBySystem).toBeGreaterThan(0n);
   });

@@ -5,21 +5,19 @@ import { PacketSender } from '../kit/packets.js';
 import { packetsOf, readPcapng } from '../kit/pcapng.js';
 import { describeAsRoot } from '../kit/root.js';
 import { TemporaryFile } from '../kit/second-opinion.js';
-import { serviceForAllTests } from '../kit/service.js';
-
-const CLIENT = new URL('../../dist/cli/main.js', import.meta.url).pathname;
+import { CAPTURE_COMMAND, serviceForAllTests } from '../kit/service.js';
 
 describeAsRoot('The command "npm run capture"', () => {
   const service = serviceForAllTests();
 
-  it('ends by its limits with a whole file and status 0, and says by which one', async () => {
+  it('ends at the first limit with a valid file, status 0 and the reason', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     using file = new TemporaryFile('packets.pcapng');
     const limits = ['--duration', '60', '--max-bytes', '1000000', '--max-packets', '20', '--snaplen', '64'];
     const request = ['--url', service.current.url('/capture', 'ws'), '--netns', String(namespace.inode)];
     await using client = await Child.start(process.execPath, [
-      CLIENT,
+      CAPTURE_COMMAND,
       ...request,
       ...['--nif', 'eth1', '-w', file.path],
       ...limits,

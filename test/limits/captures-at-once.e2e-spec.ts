@@ -5,84 +5,84 @@ import { NetworkNamespace } from '../kit/namespace.js';
 import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
 
-/** Opening as many rings takes the kernel its time. */
-const PATIENCE_MS = 60_000;
+/** The kernel needs seconds to allocate hundreds of rings. */
+const OPENING_TIMEOUT_MS = 60_000;
 
-/** In order, and like one that has crashed. */
+/** With and without a close frame. */
 const WAYS_TO_LEAVE: ((client: CaptureClient) => Promise<unknown> | void)[] = [
   (client) => client.close(),
   (client) => client.abort(),
 ];
 
-/** A number that no engine count divides. */
-const MOST = 7;
+/** Not a multiple of the number of engines. */
+const MAX_CAPTURES = 7;
 
-describeAsRoot('The limit of captures in all', () => {
-  const service = serviceForAllTests(['--max-captures', String(MOST)]);
+describeAsRoot('The limit of captures', () => {
+  const service = serviceForAllTests(['--max-captures', String(MAX_CAPTURES)]);
 
-  it('holds exactly, whichever engines the captures are on, and says so', async () => {
+  it('applies to the captures of all engines together and is named in the reason', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using clients = new Clients();
     const request = { netns: namespace.inode, nif: 'eth1' };
-    for (let count = 0; count < MOST; count++) await clients.open(service.current, request);
+    for (let count = 0; count < MAX_CAPTURES; count++) await clients.open(service.current, request);
     await Promise.all(clients.all.map((client) => client.described('eth1')));
 
     for (let again = 0; again < 3; again++) {
       await using refused = await CaptureClient.open(service.current, request);
       expect(await refused.ended()).toEqual({
         code: CLOSE_TOO_MANY_CAPTURES,
-        reason: `the limit of ${MOST} captures is reached: --max-captures of the service`,
+        reason: `the limit of ${MAX_CAPTURES} captures is reached: --max-captures of the service`,
       });
     }
     for (const client of clients.all) expect(client.closing).toBeUndefined();
   });
 
-  it('frees the place of a client that closes, and of one that crashes', async () => {
+  it('no longer counts a client that has closed or crashed', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const request = { netns: namespace.inode, nif: 'eth1' };
     await using clients = new Clients();
-    for (let count = 0; count < MOST; count++) await clients.open(service.current, request);
+    for (let count = 0; count < MAX_CAPTURES; count++) await clients.open(service.current, request);
     await Promise.all(clients.all.map((client) => client.described('eth1')));
 
     for (const leave of WAYS_TO_LEAVE) {
       for (const client of clients.all.splice(0).filter(({ closing }) => closing === undefined)) {
         await leave(client);
-        await eventually('a place', async () => {
+        await eventually('a free slot', async () => {
           const next = await clients.open(service.current, request);
           await next.described('eth1');
           return true;
         });
       }
-      expect(clients.all.filter(({ closing }) => closing === undefined)).toHaveLength(MOST);
+      expect(clients.all.filter(({ closing }) => closing === undefined)).toHaveLength(MAX_CAPTURES);
     }
   });
 
-  it('gives the place back of a client that is gone before its capture has begun', async () => {
+  it('no longer counts a client that has left before its capture started', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const request = { netns: namespace.inode, nif: 'eth1' };
-    for (let round = 0; round < 5 * MOST; round++) {
+    for (let round = 0; round < 5 * MAX_CAPTURES; round++) {
       const client = await CaptureClient.open(service.current, request);
       client.abort();
     }
     await using clients = new Clients();
-    await eventually('all places', async () => {
+    await eventually('free slots', async () => {
       await using some = new Clients();
-      for (let count = 0; count < MOST; count++) await some.open(service.current, request);
+      for (let count = 0; count < MAX_CAPTURES; count++) await some.open(service.current, request);
       await Promise.all(some.all.map((client) => client.described('eth1')));
       return true;
     });
     await clients.open(service.current, request);
   });
 
-  it('tells the reason in the stream where the client shows no close reason', async () => {
+  it('is named in the stream for clients that do not show close reasons', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using clients = new Clients();
     const request = { netns: namespace.inode, nif: 'eth1' };
-    await eventually('all places', async () => {
+    await eventually('free slots', async () => {
       const client = await clients.open(service.current, request);
       await client.until('an answer', () => client.closing !== undefined || client.interfaces.length > 0);
       return client.closing !== undefined;
@@ -95,11 +95,11 @@ describeAsRoot('The limit of captures in all', () => {
   });
 });
 
-describeAsRoot('As many captures as there may be', () => {
+describeAsRoot('The maximum number of captures', () => {
   const service = serviceForAllTests();
 
   it(
-    'may be asked for at the same moment: those that cannot be opened at once wait',
+    'can be requested at once: those that cannot be opened immediately wait',
     async () => {
       await using namespace = await NetworkNamespace.create();
       await namespace.addWire('eth0', 'eth1');
@@ -108,7 +108,7 @@ describeAsRoot('As many captures as there may be', () => {
       await Promise.all(Array.from({ length: 256 }, () => clients.open(service.current, request)));
       await Promise.all(
         clients.all.map((client) =>
-          client.until('its interface', () => client.interfaces.length === 1, PATIENCE_MS),
+          client.until('its interface', () => client.interfaces.length === 1, OPENING_TIMEOUT_MS),
         ),
       );
 
@@ -116,11 +116,11 @@ describeAsRoot('As many captures as there may be', () => {
       expect((await refused.ended()).code).toBe(CLOSE_TOO_MANY_CAPTURES);
       expect(clients.all.filter(({ closing }) => closing !== undefined)).toEqual([]);
     },
-    2 * PATIENCE_MS,
+    2 * OPENING_TIMEOUT_MS,
   );
 });
 
-/** Clients that are all gone when the test is over. */
+/** Clients that are disconnected at the end of a test. */
 class Clients implements AsyncDisposable {
   readonly all: CaptureClient[] = [];
 

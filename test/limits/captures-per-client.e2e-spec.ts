@@ -5,15 +5,15 @@ import { NetworkNamespace } from '../kit/namespace.js';
 import { describeAsRoot } from '../kit/root.js';
 import { Service, serviceForAllTests } from '../kit/service.js';
 
-const MOST = 2;
-/** In order, like one that has crashed, and sent away for a big message. */
+const MAX_CAPTURES = 2;
+/** With a close frame, without one, and closed by the service after a message above the limit. */
 const WAYS_TO_LEAVE: ((client: CaptureClient) => Promise<unknown> | void)[] = [
   (client) => client.close(),
   (client) => client.abort(),
   (client) => client.send(Buffer.alloc(2_000)),
 ];
 
-const OPTIONS = ['--max-captures-per-client', String(MOST)];
+const OPTIONS = ['--max-captures-per-client', String(MAX_CAPTURES)];
 
 describeAsRoot('The limit of captures per client address', () => {
   const service = serviceForAllTests(OPTIONS);
@@ -26,7 +26,7 @@ describeAsRoot('The limit of captures per client address', () => {
     );
   }
 
-  /** Two that run; where there is no place for both, none. */
+  /** Opens two captures, or none if one of them is refused. */
   async function openTwo(namespace: NetworkNamespace, localAddress: string): Promise<CaptureClient[]> {
     const clients = [await open(namespace, localAddress), await open(namespace, localAddress)];
     try {
@@ -38,7 +38,7 @@ describeAsRoot('The limit of captures per client address', () => {
     }
   }
 
-  it('holds for each address apart, and says which', async () => {
+  it('applies to each address separately and is named in the reason', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using first = await open(namespace, '127.0.0.1');
@@ -56,23 +56,22 @@ describeAsRoot('The limit of captures per client address', () => {
     expect([first.closing, second.closing]).toEqual([undefined, undefined]);
   });
 
-  it('lets a client in again when it has left, in whatever way', async () => {
+  it('no longer counts a client that has left, in whatever way', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     for (const leave of WAYS_TO_LEAVE) {
-      // What the last ones had is free a moment after they have gone.
-      const clients = await eventually('two places', () => openTwo(namespace, '127.0.0.3'));
+      const clients = await eventually('two free slots', () => openTwo(namespace, '127.0.0.3'));
       await using refused = await open(namespace, '127.0.0.3');
       expect((await refused.ended()).code).toBe(CLOSE_TOO_MANY_CAPTURES);
       for (const client of clients) await leave(client);
     }
-    for (const client of await eventually('two places', () => openTwo(namespace, '127.0.0.3')))
+    for (const client of await eventually('two free slots', () => openTwo(namespace, '127.0.0.3')))
       client.abort();
   });
 });
 
 describeAsRoot('The limit of captures per client address, with IPv6', () => {
-  it('takes an IPv4 address for the same however it is written, and counts the machine itself', async () => {
+  it('treats IPv4-mapped addresses as IPv4 addresses and also applies to the loopback address', async () => {
     await using service = await Service.start(OPTIONS);
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');

@@ -8,19 +8,19 @@ import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
 
 const MINUTE_MS = 60_000;
-/** Several times what a client takes that reads 64 KiB per second. */
+/** Several times the rate of a client that reads 64 KiB per second. */
 const LOAD = { ratePerSecond: 1_000, sizes: [1_400] };
-/** An eighth of what is offered meanwhile and not read; the heap breathes. */
+/** An eighth of the data that the client does not read, to allow for fluctuations of the heap. */
 const MAX_GROWTH_KIB = 30 * 1024;
 
-describeAsRoot('The place of a client in the built service, in real time', () => {
+describeAsRoot('The capture slot of a client, with real timeouts,', () => {
   jest.setTimeout(10 * MINUTE_MS);
   const service = serviceForAllTests(['--max-captures', '1']);
 
-  /** How long it takes until another client gets the place. */
-  async function untilFree(namespace: NetworkNamespace, atMostMs: number): Promise<number> {
+  /** Time in ms until another client gets the slot. */
+  async function untilFree(namespace: NetworkNamespace, timeoutMs: number): Promise<number> {
     const begin = performance.now();
-    while (performance.now() - begin < atMostMs + 10_000) {
+    while (performance.now() - begin < timeoutMs + 10_000) {
       await using next = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
       await next.until('an answer', () => next.closing !== undefined || next.interfaces.length > 0);
       if (next.closing === undefined) break;
@@ -29,20 +29,20 @@ describeAsRoot('The place of a client in the built service, in real time', () =>
     return performance.now() - begin;
   }
 
-  it('is free within 40 s when the client has gone without a word and nothing is captured', async () => {
+  it('is free within 40 s when the client is cut off and no packets are captured', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using machine = await RemoteMachine.create();
     const target = `/capture?netns=${namespace.inode}&nif=eth1`;
     await using client = await machine.client(service.current.port, 'well', target);
-    // The worst moment: just after a ping was answered.
+    // The detection takes longest directly after the answer to a ping.
     await client.saying(/ping/, 30_000);
     await machine.unplug();
     expect(await untilFree(namespace, 40_000)).toBeLessThan(40_000);
   });
 
   it.each(['well', 'slow', 'stalled'] as const)(
-    'is free within 2 minutes when the client, which read %s, has gone under load',
+    'is free within 2 minutes when a client (%s) is cut off under load',
     async (behaviour) => {
       await using namespace = await NetworkNamespace.create();
       await namespace.addWire('eth0', 'eth1');
@@ -58,7 +58,7 @@ describeAsRoot('The place of a client in the built service, in real time', () =>
     },
   );
 
-  it('stays that of a client that reads 64 KiB per second, however long, and costs bounded memory', async () => {
+  it('is kept by a client that reads 64 KiB per second, with bounded memory', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using load = await PacketSender.start(namespace, { interface: 'eth0', ...LOAD });

@@ -7,15 +7,15 @@ import { readWithWireshark } from '../kit/second-opinion.js';
 import { serviceForAllTests } from '../kit/service.js';
 
 const BUSY = { ratePerSecond: 20_000, sizes: [60, 1_400, 200] };
-/** A block of statistics: all that may follow when a limit is reached, once for each interface. */
+/** Size of a statistics block, one of which follows for each interface after a limit is reached. */
 const STATISTICS_BYTES = 52;
 
-/** The ways to ask for a limit. */
-const WAYS: [string, (name: string, value: number) => Asked][] = [
-  ['by query', (name, value) => ({ parameters: { [name]: value } })],
-  ['by header', (name, value) => ({ headers: { [`Clustershark-${name}`]: String(value) } })],
+/** How a client can request a limit. */
+const WAYS: [string, (name: string, value: number) => LimitedRequest][] = [
+  ['in the query', (name, value) => ({ parameters: { [name]: value } })],
+  ['in a header', (name, value) => ({ headers: { [`Clustershark-${name}`]: String(value) } })],
   [
-    'by header where the query has another',
+    'in a header that overrides the query',
     (name, value) => ({
       parameters: { [name]: value + 1 },
       headers: { [`Clustershark-${name}`]: String(value) },
@@ -23,7 +23,7 @@ const WAYS: [string, (name: string, value: number) => Asked][] = [
   ],
 ];
 
-interface Asked {
+interface LimitedRequest {
   readonly parameters?: CaptureParameters;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -31,7 +31,7 @@ interface Asked {
 async function open(
   service: { current: Parameters<typeof CaptureClient.open>[0] },
   namespace: NetworkNamespace,
-  { parameters, headers }: Asked,
+  { parameters, headers }: LimitedRequest,
 ): Promise<CaptureClient> {
   const client = await CaptureClient.open(
     service.current,
@@ -52,7 +52,7 @@ async function createNamespace(): Promise<NetworkNamespace> {
 describeAsRoot('A capture with a limit', () => {
   const service = serviceForAllTests();
 
-  it.each(WAYS)('ends with the packet that max-packets names, %s', async (_, ask) => {
+  it.each(WAYS)('ends after max-packets packets, given %s', async (_, ask) => {
     await using namespace = await createNamespace();
     await using client = await open(service, namespace, ask('max-packets', 1_234));
     await using one = await PacketSender.start(namespace, { interface: 'eth0', flow: 1, ...BUSY });
@@ -69,26 +69,29 @@ describeAsRoot('A capture with a limit', () => {
     expect(await readWithWireshark(client.stream)).toEqual({ packets: 1_234, interfaces: 2 });
   });
 
-  it.each(WAYS)('ends with the last packet that fits into max-bytes of the stream, %s', async (_, ask) => {
-    await using namespace = await createNamespace();
-    const most = 500_000;
-    await using client = await open(service, namespace, ask('max-bytes', most));
-    await using sender = await PacketSender.start(namespace, { interface: 'eth0', flow: 1, ...BUSY });
+  it.each(WAYS)(
+    'ends after the last packet that fits into max-bytes of the stream, given %s',
+    async (_, ask) => {
+      await using namespace = await createNamespace();
+      const maxBytes = 500_000;
+      await using client = await open(service, namespace, ask('max-bytes', maxBytes));
+      await using sender = await PacketSender.start(namespace, { interface: 'eth0', flow: 1, ...BUSY });
 
-    const { code, reason } = await client.ended();
-    await sender.stop();
+      const { code, reason } = await client.ended();
+      await sender.stop();
 
-    expect(code).toBe(CLOSE_ENDED);
-    expect(reason).toBe('the limit of 500000 bytes was reached: max-bytes of the request');
-    const bytes = client.stream.length - 2 * STATISTICS_BYTES;
-    expect(bytes).toBeLessThanOrEqual(most);
-    expect(bytes).toBeGreaterThan(most - 1_500);
-    const sequences = client.sequences(1);
-    expect(sequences).toEqual(sequences.map((_, index) => index));
-    expect((await readWithWireshark(client.stream)).packets).toBe(sequences.length);
-  });
+      expect(code).toBe(CLOSE_ENDED);
+      expect(reason).toBe('the limit of 500000 bytes was reached: max-bytes of the request');
+      const bytes = client.stream.length - 2 * STATISTICS_BYTES;
+      expect(bytes).toBeLessThanOrEqual(maxBytes);
+      expect(bytes).toBeGreaterThan(maxBytes - 1_500);
+      const sequences = client.sequences(1);
+      expect(sequences).toEqual(sequences.map((_, index) => index));
+      expect((await readWithWireshark(client.stream)).packets).toBe(sequences.length);
+    },
+  );
 
-  it.each(WAYS)('ends after its duration, %s', async (_, ask) => {
+  it.each(WAYS)('ends after its duration, given %s', async (_, ask) => {
     await using namespace = await createNamespace();
     await using client = await open(service, namespace, ask('duration', 2));
     const begun = performance.now();
@@ -110,14 +113,14 @@ describeAsRoot('A capture with a limit', () => {
     await readWithWireshark(client.stream);
   });
 
-  it('ends after its duration even if there is nothing to see', async () => {
+  it('ends after its duration even if there are no packets', async () => {
     await using namespace = await createNamespace();
     await using client = await open(service, namespace, { parameters: { duration: 1 } });
     expect((await client.ended()).code).toBe(CLOSE_ENDED);
     expect(client.packets).toEqual([]);
   });
 
-  it('ends by the limit that is reached first', async () => {
+  it('ends at the limit that is reached first', async () => {
     await using namespace = await createNamespace();
     const parameters = { duration: 1_000_000, 'max-bytes': 999_999_999_999_999, 'max-packets': 5 };
     await using client = await open(service, namespace, { parameters });
@@ -126,7 +129,7 @@ describeAsRoot('A capture with a limit', () => {
     expect(client.packets).toHaveLength(5);
   });
 
-  it('counts packets that pass its filter, no others', async () => {
+  it('counts only packets that match its filter', async () => {
     await using namespace = await createNamespace();
     const parameters = { 'max-packets': 5, filter: 'udp port 4711' };
     await using client = await open(service, namespace, { parameters });
@@ -136,7 +139,7 @@ describeAsRoot('A capture with a limit', () => {
     expect(client.sequences(1)).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it('that is so small that no packet fits is a whole stream without any', async () => {
+  it('that is too small for any packet delivers a valid stream without packets', async () => {
     await using namespace = await createNamespace();
     const parameters = { netns: namespace.inode, 'max-bytes': 1 };
     await using client = await CaptureClient.open(service.current, parameters);
@@ -148,7 +151,7 @@ describeAsRoot('A capture with a limit', () => {
     expect(await readWithWireshark(client.stream)).toEqual({ packets: 0, interfaces: 4 });
   });
 
-  it('tells the reason in the stream where the client shows no close reason', async () => {
+  it('reports the reason in the stream for clients that do not show close reasons', async () => {
     await using namespace = await createNamespace();
     const headers = {
       'Clustershark-Container': JSON.stringify({ netns: namespace.inode }),
@@ -162,7 +165,7 @@ describeAsRoot('A capture with a limit', () => {
     expect(client.packets).toHaveLength(3 + 1);
   });
 
-  it('ends for a client that has stopped reading, once it reads again', async () => {
+  it('ends for a stalled client as soon as it reads again', async () => {
     await using namespace = await createNamespace();
     await using client = await open(service, namespace, { parameters: { duration: 3 } });
     await using sender = await PacketSender.start(namespace, { interface: 'eth0', ...BUSY });
@@ -182,7 +185,7 @@ describeAsRoot('A capture with a limit', () => {
     ['max-packets', '-1'],
     ['snaplen', '262145'],
     ['snaplen', ''],
-  ])('is refused where it makes no sense: %s=%s', async (name, value) => {
+  ])('that is invalid is refused: %s=%s', async (name, value) => {
     for (const [path, headers] of [
       [`/capture?netns=1&${name}=${value}`, {}],
       ['/capture?netns=1', { [`Clustershark-${name}`]: value }],
@@ -195,40 +198,34 @@ describeAsRoot('A capture with a limit', () => {
   });
 });
 
-describeAsRoot('A capture of a service with limits', () => {
+describeAsRoot('A capture from a service with limits', () => {
   const service = serviceForAllTests(['--max-packets', '100', '--max-bytes=20000', '--max-duration', '2']);
 
   it.each([
     [
-      'max-packets of the service where it asks for none',
+      'max-packets of the service without its own limit',
       {},
       [60],
       100,
       /^.* 100 packets .* --max-packets of/,
     ],
+    ['max-packets of the service with a higher limit', { 'max-packets': 101 }, [60], 100, / --max-packets /],
     [
-      'max-packets of the service where it asks for more',
-      { 'max-packets': 101 },
-      [60],
-      100,
-      / --max-packets /,
-    ],
-    [
-      'max-packets of its own where it asks for less',
+      'its own max-packets below that of the service',
       { 'max-packets': 99 },
       [60],
       99,
       / max-packets of the re/,
     ],
-    ['max-bytes of the service where it asks for none', {}, [1_400], 13, / 20000 bytes .* --max-bytes of/],
+    ['max-bytes of the service without its own limit', {}, [1_400], 13, / 20000 bytes .* --max-bytes of/],
     [
-      'max-bytes of its own where it asks for less',
+      'its own max-bytes below that of the service',
       { 'max-bytes': 9_000 },
       [1_400],
       5,
       / max-bytes of the re/,
     ],
-  ])('ends by %s', async (_, parameters, sizes, packets, reason) => {
+  ])('ends at %s', async (_, parameters, sizes, packets, reason) => {
     await using namespace = await createNamespace();
     await using client = await open(service, namespace, { parameters });
     await sendPackets(namespace, { interface: 'eth0', count: 200, sizes });
@@ -239,7 +236,7 @@ describeAsRoot('A capture of a service with limits', () => {
     expect(client.packets).toHaveLength(packets);
   });
 
-  it('ends by the time that the service allows', async () => {
+  it('ends after the maximum duration of the service', async () => {
     await using namespace = await createNamespace();
     await using client = await open(service, namespace, { parameters: { duration: 60 } });
     expect(await client.ended()).toEqual({

@@ -9,8 +9,8 @@ import { serviceForAllTests } from '../kit/service.js';
 const CAPTURES = 5;
 const WIRES = 24;
 
-/** Memory for as many captures as there may be, and not for much besides, on however many engines. */
-describeAsRoot('The limit of ring memory in all', () => {
+/** The memory suffices for the maximum number of captures and little more. */
+describeAsRoot('The limit of ring memory', () => {
   const service = serviceForAllTests([
     '--max-captures',
     String(CAPTURES),
@@ -18,7 +18,7 @@ describeAsRoot('The limit of ring memory in all', () => {
     String(2 * CAPTURES),
   ]);
 
-  it('refuses a capture of more interfaces than there is memory for, rather than leave some out', async () => {
+  it('refuses a capture whose interfaces need more memory instead of omitting some of them', async () => {
     await using namespace = await NetworkNamespace.create();
     for (let wire = 0; wire < WIRES; wire++) await namespace.addWire(`a${wire}`, `b${wire}`);
     const headers = { 'Clustershark-Container': JSON.stringify({ netns: namespace.inode }) };
@@ -34,7 +34,7 @@ describeAsRoot('The limit of ring memory in all', () => {
     await modest.received(10);
   });
 
-  it('is enough for every capture that there may be, again and again', async () => {
+  it('suffices repeatedly for the maximum number of captures', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     for (let round = 0; round < 4; round++) {

@@ -8,7 +8,7 @@ import { serviceForAllTests } from '../kit/service.js';
 const SIZES = [60, 95, 96, 97, 1_400, 9_014];
 const COUNT = 60;
 
-/** Lengths that are kept of packets of these sizes. */
+/** Captured lengths of packets of these sizes. */
 const cutTo = (snapshotLength: number, sizes: readonly number[] = SIZES): number[] =>
   Array.from({ length: COUNT }, (_, index) => Math.min(snapshotLength, sizes[index % sizes.length]!));
 const sizesOf = (sizes: readonly number[] = SIZES): number[] => cutTo(Infinity, sizes);
@@ -27,24 +27,27 @@ describeAsRoot('The snapshot length of a capture', () => {
     return client;
   }
 
-  it.each([1, 14, 96, 97, 262_144])('cuts packets to %i bytes and keeps their lengths', async (snaplen) => {
-    await using namespace = await NetworkNamespace.create();
-    await namespace.addWire('eth0', 'eth1');
-    await using client = await capture(namespace, { snaplen });
+  it.each([1, 14, 96, 97, 262_144])(
+    'truncates packets to %i bytes and keeps their original lengths',
+    async (snaplen) => {
+      await using namespace = await NetworkNamespace.create();
+      await namespace.addWire('eth0', 'eth1');
+      await using client = await capture(namespace, { snaplen });
 
-    await sendPackets(namespace, { interface: 'eth0', count: COUNT, sizes: SIZES });
-    await client.until('all packets', () => client.packets.length === COUNT);
+      await sendPackets(namespace, { interface: 'eth0', count: COUNT, sizes: SIZES });
+      await client.until('all packets', () => client.packets.length === COUNT);
 
-    expect(client.interfaces[0]?.snapshotLength).toBe(snaplen);
-    expect(client.packets.map(({ data }) => data.length)).toEqual(cutTo(snaplen));
-    expect(client.packets.map(({ originalLength }) => originalLength)).toEqual(sizesOf());
-    expect((await readWithWireshark(client.stream)).packets).toBe(COUNT);
-    expect(await tsharkFields(client.stream, 'frame.cap_len', 'frame.len')).toEqual(
-      sizesOf().map((size) => [String(Math.min(snaplen, size)), String(size)]),
-    );
-  });
+      expect(client.interfaces[0]?.snapshotLength).toBe(snaplen);
+      expect(client.packets.map(({ data }) => data.length)).toEqual(cutTo(snaplen));
+      expect(client.packets.map(({ originalLength }) => originalLength)).toEqual(sizesOf());
+      expect((await readWithWireshark(client.stream)).packets).toBe(COUNT);
+      expect(await tsharkFields(client.stream, 'frame.cap_len', 'frame.len')).toEqual(
+        sizesOf().map((size) => [String(Math.min(snaplen, size)), String(size)]),
+      );
+    },
+  );
 
-  it('comes from the header where the query has another', async () => {
+  it('is taken from the header when the query has a different one', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await capture(namespace, { snaplen: 1_000 }, { 'Clustershark-Snaplen': '96' });
@@ -54,21 +57,21 @@ describeAsRoot('The snapshot length of a capture', () => {
   });
 
   it.each([
-    ['a filter that the kernel runs', 'udp port 4711 and ether[2000:4] != 0'],
-    ['a filter that runs on packets with their VLAN tags', 'vlan 7 and udp port 4711 and ether[2000:4] != 0'],
-  ])('leaves %s the whole packet to look at', async (_, filter) => {
+    ['a filter that runs in the kernel', 'udp port 4711 and ether[2000:4] != 0'],
+    ['a filter that runs after the VLAN tag is restored', 'vlan 7 and udp port 4711 and ether[2000:4] != 0'],
+  ])('does not affect %s, which can access the whole packet', async (_, filter) => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await capture(namespace, { snaplen: 60, filter });
-    const order = { interface: 'eth0', sizes: [4_000], vlans: [7], count: COUNT };
+    const spec = { interface: 'eth0', sizes: [4_000], vlans: [7], count: COUNT };
 
     await sendPackets(namespace, {
-      ...order,
+      ...spec,
       ...(filter.startsWith('vlan') ? {} : { vlans: [0] }),
       udpPort: 9,
     });
     await sendPackets(namespace, {
-      ...order,
+      ...spec,
       ...(filter.startsWith('vlan') ? {} : { vlans: [0] }),
       udpPort: 4711,
       flow: 1,
@@ -80,7 +83,7 @@ describeAsRoot('The snapshot length of a capture', () => {
     expect(client.packets.map(({ originalLength }) => originalLength)).toEqual(sizesOf([4_000]));
   });
 
-  it('counts the VLAN tag, which the kernel keeps apart', async () => {
+  it('includes the VLAN tag, which the kernel strips from the packet', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await capture(namespace, { snaplen: 96 });
@@ -92,7 +95,7 @@ describeAsRoot('The snapshot length of a capture', () => {
     expect(new Set((await tsharkFields(client.stream, 'vlan.id')).flat())).toEqual(new Set(['7']));
   });
 
-  it('holds on interfaces of any link type, and on those that join later', async () => {
+  it('applies to interfaces of all link types and to those that join later', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.exec('ip', 'tuntap', 'add', 'tun0', 'mode', 'tun');
     await namespace.setUp('tun0');
@@ -102,9 +105,9 @@ describeAsRoot('The snapshot length of a capture', () => {
     await namespace.addWire('eth0', 'eth1');
     await client.described('eth1');
 
-    const order = { count: COUNT, sizes: SIZES.slice(0, 5), udpPort: 4711 };
-    await sendPackets(namespace, { ...order, interface: 'tun0', tun: true });
-    await sendPackets(namespace, { ...order, interface: 'eth0' });
+    const spec = { count: COUNT, sizes: SIZES.slice(0, 5), udpPort: 4711 };
+    await sendPackets(namespace, { ...spec, interface: 'tun0', tun: true });
+    await sendPackets(namespace, { ...spec, interface: 'eth0' });
     const lengthsOf = (name: string): number[] =>
       client.packets.filter((packet) => packet.interface.name === name).map(({ data }) => data.length);
     await client.until(
@@ -114,19 +117,19 @@ describeAsRoot('The snapshot length of a capture', () => {
 
     expect(client.interfaces.map(({ snapshotLength }) => snapshotLength)).toContain(50);
     expect(new Set(client.interfaces.map(({ snapshotLength }) => snapshotLength))).toEqual(new Set([50]));
-    expect(lengthsOf('tun0')).toEqual(cutTo(50, order.sizes));
-    expect(lengthsOf('eth1')).toEqual(cutTo(50, order.sizes));
+    expect(lengthsOf('tun0')).toEqual(cutTo(50, spec.sizes));
+    expect(lengthsOf('eth1')).toEqual(cutTo(50, spec.sizes));
   });
 });
 
-describeAsRoot('The snapshot length that a service allows', () => {
+describeAsRoot('The maximum snapshot length of a service', () => {
   const service = serviceForAllTests(['--max-snaplen', '64']);
 
   it.each([
-    ['none', {}, 64],
+    ['no snapshot length', {}, 64],
     ['a greater one', { snaplen: 65 }, 64],
     ['a smaller one', { snaplen: 63 }, 63],
-  ])('holds for requests with %s', async (_, parameters, expected) => {
+  ])('applies to requests with %s', async (_, parameters, expected) => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const request = { netns: namespace.inode, nif: 'eth1', ...parameters };

@@ -13,7 +13,7 @@ const { paths } = JSON.parse(
   readFileSync(new URL('../../docs/api/openapi.json', import.meta.url), 'utf8'),
 ) as OpenApi;
 
-describe('The answers of the service conform to docs/api/openapi.json', () => {
+describe('The responses of the service conform to docs/api/openapi.json', () => {
   const service = serviceForAllTests(['--local-discovery']);
 
   it.each(Object.entries(paths))('at %s', async (path, { get }) => {

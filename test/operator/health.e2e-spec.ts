@@ -17,10 +17,10 @@ async function ask(port: number, path: string): Promise<Answer> {
   return { status: response.status, body: (await response.json()) as Answer['body'] };
 }
 
-/** Engines connect a moment after the service answers. */
+/** Waits until the readiness satisfies the condition, because engines connect only after the service answers. */
 function readinessWhen(port: number, condition: (answer: Answer) => boolean): Promise<Answer> {
   return eventually(
-    'that readiness',
+    'the expected readiness',
     async () => {
       const answer = await ask(port, '/readyz');
       return condition(answer) && answer;
@@ -93,10 +93,10 @@ describeAsRoot('The health of an incomplete service', () => {
     });
   });
 
-  it('reports that no engine is connected, and becomes ready after one has connected', async () => {
+  it('reports that no engine is connected and becomes ready when one has connected', async () => {
     await using service = await Service.start();
     await readinessWhen(service.port, ({ status }) => status === 200);
-    // Stopped ones hold their connections: only those that end are missed.
+    // The stopped supervisor does not restart the engines.
     const supervisor = service.pid;
     process.kill(supervisor, 'SIGSTOP');
     for (const { pid, command } of service.processes()) {

@@ -15,7 +15,7 @@ interface LogRecord {
   readonly [fact: string]: unknown;
 }
 
-/** Every line must be one: this throws when it is not. */
+/** Parses the log; throws unless each line is JSON. */
 function recordsOf(log: string): LogRecord[] {
   return log
     .split('\n')
@@ -24,7 +24,7 @@ function recordsOf(log: string): LogRecord[] {
 }
 
 describeAsRoot('The log in JSON', () => {
-  it('has the same id of a capture at its start, at its end and in its stream', async () => {
+  it('contains the ID of a capture, which is also in its stream, at its start and end', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using service = await Service.start();
@@ -109,7 +109,7 @@ describeAsRoot('The log in JSON', () => {
 });
 
 describeAsRoot('The log in text', () => {
-  it('has a line per event', async () => {
+  it('has one line per event', async () => {
     await using service = await Service.start(['--log-format', 'text']);
     await using client = await CaptureClient.open(service, { netns: 'none "at all"\n' });
     await client.ended();

@@ -61,7 +61,7 @@ describeAsRoot('The metrics', () => {
     expect(sumOf(after, 'capture_open_seconds_count')).toBe(sumOf(after, 'captures_started_total'));
   });
 
-  it('count a client that does not read, and the packets that the kernel drops', async () => {
+  it('count stalled clients and packets dropped by the kernel', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using client = await CaptureClient.open(
@@ -91,14 +91,14 @@ describeAsRoot('The metrics', () => {
     expect(sumOf(during, 'client_stalls_total')).toBe(sumOf(before, 'client_stalls_total') + 1);
     await sender.stop();
     client.abort();
-    await eventually('nobody to stall', async () => (await valueOf('clients_stalled')) === 0);
+    await eventually('the end of the stall', async () => (await valueOf('clients_stalled')) === 0);
   });
 
-  it('count refusals by their cause, and get no new time series from untrusted text', async () => {
+  it('count refusals by cause and get no new time series from untrusted text', async () => {
     const before = await samplesOf(service.current.port);
     const cause = { cause: 'invalid-request', code: '4400' };
     for (let count = 0; count < 20; count++) {
-      await using client = await CaptureClient.open(service.current, { netns: `stranger-${count}` });
+      await using client = await CaptureClient.open(service.current, { netns: `untrusted-${count}` });
       await client.ended();
     }
     const after = await samplesOf(service.current.port);
@@ -110,7 +110,7 @@ describeAsRoot('The metrics', () => {
     );
   });
 
-  it('measure the duration of look-ups', async () => {
+  it('include the duration of lookups', async () => {
     const outcome = { outcome: 'not-found' };
     const before = await valueOf('lookup_seconds_count', outcome);
     await using client = await CaptureClient.open(service.current, {
@@ -122,7 +122,7 @@ describeAsRoot('The metrics', () => {
     expect(sumOf(after, 'lookup_seconds_sum', outcome)).toBeGreaterThan(0);
   });
 
-  it('include the resources that each process of the service uses', async () => {
+  it('include the resource usage of each process', async () => {
     const samples = await eventually('all processes', async () => {
       const found = await samplesOf(service.current.port);
       return found.filter(({ name }) => name.includes('process_threads')).length >= 4 && found;

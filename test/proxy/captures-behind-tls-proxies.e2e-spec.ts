@@ -6,7 +6,7 @@ import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { PacketSender, sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
-import { Service } from '../kit/service.js';
+import { CAPTURE_COMMAND, Service } from '../kit/service.js';
 import { PASSWORD, USER } from './kit/recipes/proxy-recipe.js';
 import { CountingRelay } from './kit/counting-relay.js';
 import {
@@ -19,7 +19,6 @@ import {
   WITH_TOKEN,
 } from './kit/tls-proxy.js';
 
-const COMMAND = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 const PACKETS = 5_000;
 const KIB = 1024;
 
@@ -81,7 +80,7 @@ describeAsRoot('Captures', () => {
       url.username = USER;
       url.password = PASSWORD;
       const args = ['--netns', String(namespace.inode), '--max-packets', '1', '--url', url.href];
-      await using command = await Child.start(process.execPath, [COMMAND, ...args], {
+      await using command = await Child.start(process.execPath, [CAPTURE_COMMAND, ...args], {
         ...process.env,
         NODE_EXTRA_CA_CERTS: proxy.authority,
       });

@@ -6,16 +6,16 @@ import { CaptureClient } from '../kit/capture-client.js';
 import { readPcapng } from '../kit/pcapng.js';
 import { describeAsRoot } from '../kit/root.js';
 import { type BadRequest, badRequest, hugeRequest } from './bad-requests.js';
-import { askedForAllTests } from './directory.js';
+import { discoveryForAllTests } from './directory.js';
 import { Targets } from './targets.js';
 
 const ROUNDS = 4;
 const REQUESTS = 5_000;
 const WARM_UP_REQUESTS = 500;
-const AT_ONCE = 24;
-const PATIENCE_MS = 30_000;
+const CONCURRENT_REQUESTS = 24;
+const ANSWER_TIMEOUT_MS = 30_000;
 const MAX_REASON_BYTES = 123;
-/** A leak of 16 kB a request is more than this in every round; a heap that breathes is not. */
+/** A leak of 16 kB per request exceeds this in every round; fluctuations of the heap do not. */
 const MAX_GROWTH_KIB = 16 * 1024;
 
 interface Answer {
@@ -25,10 +25,10 @@ interface Answer {
 }
 
 describeAsRoot('Bad requests', () => {
-  const asked = askedForAllTests();
+  const discovery = discoveryForAllTests();
 
-  it(`get, ${REQUESTS} of them, a close code and a reason each, and leave nothing behind`, async () => {
-    const { service, ghostwire } = asked.current;
+  it(`are each refused with close code and reason and leak nothing, ${REQUESTS} of them`, async () => {
+    const { service, ghostwire } = discovery.current;
     ghostwire.answer = mobyshark([{ name: 'someone', type: 'docker', netns: 1 }]);
     await using targets = await Targets.create();
     const seed = Date.now() & 0x7fff_ffff;
@@ -43,9 +43,9 @@ describeAsRoot('Bad requests', () => {
         expectRefusal(request, await ask(service.url(`/capture?${request.query}`, 'ws'), request));
         faults.set(request.fault, (faults.get(request.fault) ?? 0) + 1);
       });
-    await visitWithAllThreads(inode);
+    await useAllThreads(inode);
     await send(sample(badRequest(inode), WARM_UP_REQUESTS));
-    // The biggest ones decide how big the heaps get.
+    // The largest requests determine the size of the heaps.
     await send(sample(hugeRequest(inode), WARM_UP_REQUESTS));
     const before = await service.resourcesAtRest();
     faults.clear();
@@ -58,7 +58,7 @@ describeAsRoot('Bad requests', () => {
     }
 
     expect([...faults.values()].reduce((sum, count) => sum + count)).toBe(REQUESTS);
-    // None of the kinds may be so rare that it says nothing.
+    // Each kind of fault must occur several times.
     expect(Math.min(...faults.values())).toBeGreaterThan(5);
     console.info(`bad requests: ${[...faults].map((each) => each.join(' ')).join(', ')}`);
     expect(after.processes).toBe(before.processes);
@@ -72,12 +72,12 @@ describeAsRoot('Bad requests', () => {
     await client.described('first0');
   });
 
-  /** The threads that visit namespaces keep their way back from the first visit on: a descriptor each. */
-  async function visitWithAllThreads(netns: number): Promise<void> {
+  /** Makes all threads enter a namespace: on first use, each opens a descriptor of its own namespace and keeps it. */
+  async function useAllThreads(netns: number): Promise<void> {
     await using clients = new AsyncDisposableStack();
-    const { service } = asked.current;
+    const { service } = discovery.current;
     const open = async () => clients.use(await CaptureClient.open(service, { netns })).described('first0');
-    await Promise.all(Array.from({ length: 2 * AT_ONCE }, open));
+    await Promise.all(Array.from({ length: 2 * CONCURRENT_REQUESTS }, open));
   }
 });
 
@@ -98,9 +98,9 @@ function expectRefusal({ fault, query, headers, codes }: BadRequest, { code, rea
 
 function ask(url: string, { headers }: BadRequest): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const socket = new WebSocket(url, { headers: { ...headers }, handshakeTimeout: PATIENCE_MS });
+  const socket = new WebSocket(url, { headers: { ...headers }, handshakeTimeout: ANSWER_TIMEOUT_MS });
   const pieces: Buffer[] = [];
-  const timer = setTimeout(() => socket.terminate(), PATIENCE_MS);
+  const timer = setTimeout(() => socket.terminate(), ANSWER_TIMEOUT_MS);
   socket.on('message', (piece: Buffer) => pieces.push(piece));
   socket.on('close', (code, reason) => {
     clearTimeout(timer);
@@ -121,11 +121,11 @@ function chunks<T>(items: readonly T[], length: number): T[][] {
   );
 }
 
-/** Always so many at the same time; the first failure ends it. */
+/** Processes CONCURRENT_REQUESTS items at the same time until the first failure. */
 async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const left = items.values();
   const worker = async (): Promise<void> => {
     for (const item of left) await work(item);
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await Promise.all(Array.from({ length: CONCURRENT_REQUESTS }, worker));
 }

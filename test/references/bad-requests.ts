@@ -4,17 +4,17 @@ import { CLOSE_NOT_FOUND, CLOSE_STALE_OR_AMBIGUOUS } from '../kit/close-codes.js
 
 /** A request that must be refused. */
 export interface BadRequest {
-  /** What is wrong with it. */
+  /** The kind of the fault, for statistics and error messages. */
   readonly fault: string;
-  /** The query as it is written into the request, percent-encoded or not. */
+  /** The query as sent, which may be encoded incorrectly. */
   readonly query: string;
-  /** Values are bytes, one character each, as Node sends them. */
+  /** Each character of a value is one byte, as Node sends them. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Close codes that fit; a number below 1000: the HTTP status instead of a websocket. */
+  /** Permitted close codes; a number below 1000 is the HTTP status of a refused handshake. */
   readonly codes: readonly number[];
 }
 
-/** Interface names that libpcap takes for something else, or that cannot be. */
+/** Names that are invalid for interfaces or have a special meaning to libpcap. */
 const FORBIDDEN_NAMES = [
   'TCP@192.0.2.1:2002',
   'rpcap:',
@@ -40,32 +40,32 @@ const FORBIDDEN_NAMES = [
   .concat(['größer-als-15-b', ' ', '\u{7f}']);
 
 const MAX_FILTER_BYTES = 4096;
-/** Above this the HTTP server does not even read; the whole header block counts. */
+/** The limit of the HTTP server for all headers. */
 const MAX_HEADER_BYTES = 256 * 1024;
 
-/** Names and values as strangers may choose them. */
+/** Arbitrary names and values of untrusted clients. */
 const text = fc.string({ unit: 'binary', maxLength: 80 });
 const json = fc.json({ maxDepth: 4 });
 const wellFormed = (value: string) => value.toWellFormed();
 
-/** @param netns of a namespace that exists */
+/** @param netns inode of an existing namespace */
 export function badRequest(netns: number): fc.Arbitrary<BadRequest> {
   return fc.oneof(
     { arbitrary: badNetns(), weight: 40 },
     { arbitrary: badJson(), weight: 30 },
     { arbitrary: badAttribute(netns), weight: 60 },
-    { arbitrary: nothingAsked(), weight: 30 },
+    { arbitrary: noTarget(), weight: 30 },
     { arbitrary: badInterfaces(netns), weight: 40 },
     { arbitrary: badFilter(netns), weight: 20 },
     { arbitrary: staleProcess(netns), weight: 20 },
     { arbitrary: unknownTarget(), weight: 30 },
     { arbitrary: hugeContainer(netns), weight: 3 },
     { arbitrary: hugeHeaders(netns), weight: 2 },
-    { arbitrary: missingThings(netns), weight: 10 },
+    { arbitrary: missingTarget(netns), weight: 10 },
   );
 }
 
-/** Only the big ones among them. */
+/** Only bad requests of the maximum size. */
 export function hugeRequest(netns: number): fc.Arbitrary<BadRequest> {
   return fc.oneof(hugeContainer(netns), hugeHeaders(netns));
 }
@@ -137,7 +137,7 @@ function badAttribute(netns: number): fc.Arbitrary<BadRequest> {
   return inEither('container', container);
 }
 
-function nothingAsked(): fc.Arbitrary<BadRequest> {
+function noTarget(): fc.Arbitrary<BadRequest> {
   const empty = fc.record({ netns: fc.constantFrom(0, null), name: fc.constantFrom('', null), type: text });
   return fc.oneof(
     fc.constantFrom(bad('nothing', {}), bad('nothing', { nif: 'lo', filter: 'tcp', chaste: '' })),
@@ -149,7 +149,7 @@ function nothingAsked(): fc.Arbitrary<BadRequest> {
       empty.map((each) => JSON.stringify(each)),
     ),
     fc.nat().map((each) => bad('both', { netns: String(each), container: `{"netns":${each}}` })),
-    // A query that cannot even be decoded.
+    // Queries with invalid encoding.
     fc
       .array(fc.constantFrom('%', '%zz', '%00', '%ff', '&', '=', '&&', '?', 'netns', '%u0031', ';', '[]'))
       .map((pieces) => ({
@@ -162,22 +162,23 @@ function nothingAsked(): fc.Arbitrary<BadRequest> {
 }
 
 function badInterfaces(netns: number): fc.Arbitrary<BadRequest> {
-  const bad = fc.oneof(
+  const badName = fc.oneof(
     fc.constantFrom(...FORBIDDEN_NAMES),
     fc.string({ unit: 'grapheme', minLength: 16, maxLength: 80 }).map((each) => each.replaceAll('/', '_')),
   );
-  const names = fc.tuple(fc.array(fc.constantFrom('lo', 'first0', 'all', ''), { maxLength: 3 }), bad);
+  const names = fc.tuple(fc.array(fc.constantFrom('lo', 'first0', 'all', ''), { maxLength: 3 }), badName);
   const list = names.map(([good, forbidden]) => [...good, forbidden]);
   return fc.oneof(
     list.map((each) => badIn('query', 'nif', { netns: String(netns), nif: each.join('/') })),
     list
       .filter((each) => isHeaderValue(each.join('/')))
       .map((each) => badIn('header', 'nif', { netns: String(netns), nif: each.join('/') })),
-    list.map((each) => bad0(JSON.stringify({ netns, 'network-interfaces': each }))),
+    list.map((each) =>
+      badIn('query', 'network-interfaces', {
+        container: JSON.stringify({ netns, 'network-interfaces': each }),
+      }),
+    ),
   );
-  function bad0(container: string): BadRequest {
-    return badIn('query', 'network-interfaces', { container });
-  }
 }
 
 function badFilter(netns: number): fc.Arbitrary<BadRequest> {
@@ -189,7 +190,7 @@ function badFilter(netns: number): fc.Arbitrary<BadRequest> {
       weight: 9,
     },
     {
-      // Compiled by a process of its own, so only a few.
+      // Only a few, because each is compiled by a separate process.
       arbitrary: fc
         .constantFrom('tcp port', '((', 'nonsense', 'port 99999', 'ip[', '\n', 'tcp &&', '; rm -rf', '%s%n')
         .map((filter) => bad('filter', { netns: String(netns), filter: `${filter} and` })),
@@ -207,7 +208,7 @@ function staleProcess(netns: number): fc.Arbitrary<BadRequest> {
   return inEither('container', container, 'process', CLOSE_STALE_OR_AMBIGUOUS);
 }
 
-/** Not found where GhostWire answers, as it does or does not at the time. */
+/** Refused as not found, or, when GhostWire does not answer, because of that. */
 function unknownTarget(): fc.Arbitrary<BadRequest> {
   const target = fc.record(
     { name: fc.string({ unit: 'binary', minLength: 1, maxLength: 300 }), prefix: text, type: text },
@@ -222,7 +223,7 @@ function unknownTarget(): fc.Arbitrary<BadRequest> {
   );
 }
 
-/** As much as fits a header block. */
+/** Almost as much as the header limit allows. */
 function hugeContainer(netns: number): fc.Arbitrary<BadRequest> {
   const bytes = fc.integer({ min: 100_000, max: 200_000 });
   const container = fc.oneof(
@@ -246,8 +247,8 @@ function hugeHeaders(netns: number): fc.Arbitrary<BadRequest> {
     }));
 }
 
-/** Right in every respect, but there is nothing like it. */
-function missingThings(netns: number): fc.Arbitrary<BadRequest> {
+/** Valid requests for namespaces or interfaces that do not exist. */
+function missingTarget(netns: number): fc.Arbitrary<BadRequest> {
   const name = fc.nat().map((each) => `no${each}`);
   return fc.oneof(
     fc
@@ -261,15 +262,15 @@ function missingThings(netns: number): fc.Arbitrary<BadRequest> {
 
 type Parameters = Readonly<Record<string, string>>;
 
-/** In the query or in a header, wherever the value can be sent. */
+/** A bad request with the value in a header, if it is a valid header value, or in the query. */
 function inEither(
   name: string,
   value: fc.Arbitrary<string>,
   fault = name,
   ...codes: number[]
 ): fc.Arbitrary<BadRequest> {
-  return fc.tuple(value, fc.boolean()).map(([each, wanted]) => {
-    const where = wanted && isHeaderValue(each) ? 'header' : 'query';
+  return fc.tuple(value, fc.boolean()).map(([each, preferHeader]) => {
+    const where = preferHeader && isHeaderValue(each) ? 'header' : 'query';
     return badIn(where, fault, { [name]: each }, ...codes);
   });
 }
@@ -299,10 +300,10 @@ function badIn(
   };
 }
 
-/** What Node sends as a header, and does not trim on the way. */
+/** Whether Node can send the value as a header without trimming it. */
 function isHeaderValue(value: string): boolean {
   const bytes = Buffer.from(value).toString('latin1');
-  // RFC 9110, 5.5
+  // See RFC 9110, section 5.5.
   return !/[^\t\x20-\x7e\x80-\xff]/.test(bytes) && bytes.trim() === bytes && value !== '';
 }
 

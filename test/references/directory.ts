@@ -1,31 +1,31 @@
 import { GhostwireServer, mobyshark } from '../fixtures/ghostwire-server.js';
 import { Service } from '../kit/service.js';
 
-/** A GhostWire stand-in that lists what the test likes, and a service that asks it. */
-export interface Asked {
+/** A fake GhostWire whose answers a test defines, and a service that uses it. */
+export interface ServiceWithDiscovery {
   readonly ghostwire: GhostwireServer;
   readonly service: Service;
 }
 
-/** Both for all tests of a file. */
-export function askedForAllTests(): { readonly current: Asked } {
-  let asked: Asked | undefined;
+/** One fake GhostWire and one service for all tests of a file. */
+export function discoveryForAllTests(): { readonly current: ServiceWithDiscovery } {
+  let discovery: ServiceWithDiscovery | undefined;
   beforeAll(async () => {
     const ghostwire = await new GhostwireServer(mobyshark([])).listen();
-    asked = { ghostwire, service: await serviceAsking(ghostwire.port) };
+    discovery = { ghostwire, service: await serviceWithGhostwire(ghostwire.port) };
   });
   afterAll(async () => {
-    await asked?.service[Symbol.asyncDispose]();
-    await asked?.ghostwire.close();
+    await discovery?.service[Symbol.asyncDispose]();
+    await discovery?.ghostwire.close();
   });
   return {
     get current() {
-      if (!asked) throw new Error('the service has not been started');
-      return asked;
+      if (!discovery) throw new Error('the service has not been started');
+      return discovery;
     },
   };
 }
 
-export function serviceAsking(gwPort: number): Promise<Service> {
+export function serviceWithGhostwire(gwPort: number): Promise<Service> {
   return Service.start(['--discovery-service', '127.0.0.1', '--gw-port', String(gwPort)]);
 }

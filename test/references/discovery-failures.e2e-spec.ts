@@ -5,16 +5,16 @@ import { CLOSE_DISCOVERY_FAILED, CLOSE_NOT_FOUND, CLOSE_STALE_OR_AMBIGUOUS } fro
 import { eventually } from '../kit/eventually.js';
 import { describeAsRoot } from '../kit/root.js';
 import { freePort } from '../kit/service.js';
-import { askedForAllTests, serviceAsking } from './directory.js';
+import { discoveryForAllTests, serviceWithGhostwire } from './directory.js';
 import { factsOf, Targets } from './targets.js';
 
 const BODY_LIMIT_BYTES = 32 * 1024 * 1024;
-/** No target has this name, whatever runs on this machine: the discoverer looks it up, too. */
-const NOBODY = 'known to nobody';
+/** A name of no target on this machine, because the discoverer looks it up, too. */
+const UNKNOWN_NAME = 'unknown target';
 const PIECE = Buffer.alloc(1024 * 1024, ' ');
 
 describeAsRoot('When GhostWire', () => {
-  const asked = askedForAllTests();
+  const discovery = discoveryForAllTests();
   let targets: Targets;
 
   beforeAll(async () => (targets = await Targets.create()));
@@ -22,37 +22,43 @@ describeAsRoot('When GhostWire', () => {
 
   it.each<[string, RequestListener, RegExp]>([
     ['answers with a web page', answering('<!DOCTYPE html><h1>hi</h1>', 'text/html'), /not JSON/],
-    ['answers with a web page that says it is JSON', answering('<html>'), /not JSON/],
-    ['answers with nothing', answering(''), /not JSON/],
-    ['answers with half of the JSON', answering('{"containers":[{"name":"we'), /not JSON/],
+    ['answers with a web page of type JSON', answering('<html>'), /not JSON/],
+    ['answers with an empty body', answering(''), /not JSON/],
+    ['answers with truncated JSON', answering('{"containers":[{"name":"we'), /not JSON/],
     ['answers with a number', answering('42'), /not of the expected shape/],
     ['answers with null', answering('null'), /not of the expected shape/],
     ['answers with a list', answering('[]'), /not of the expected shape/],
     ['answers without containers', answering('{"metadata":{}}'), /not of the expected shape/],
     ['answers with containers of another type', answering('{"containers":{"web":1}}'), /expected shape/],
-    ['answers with nothing but useless entries', answering('{"containers":[null,5,{}]}'), /expected shape/],
-    ['fails', (_, response) => response.writeHead(500).end('{"containers":[]}'), /status 500/],
-    ['says that it is not there', (_, response) => response.writeHead(404).end(), /status 404/],
-    ['breaks off before its answer', (request) => request.socket.destroy(), /GhostWire/],
-    ['breaks off its answer', breakingOff, /broke off/],
+    ['answers with invalid entries only', answering('{"containers":[null,5,{}]}'), /expected shape/],
+    [
+      'answers with status 500',
+      (_, response) => response.writeHead(500).end('{"containers":[]}'),
+      /status 500/,
+    ],
+    ['answers with status 404', (_, response) => response.writeHead(404).end(), /status 404/],
+    ['closes the connection before its answer', (request) => request.socket.destroy(), /GhostWire/],
+    ['closes the connection within its answer', closingConnection, /broke off/],
     ['answers in another protocol', (request) => request.socket.end('SSH-2.0-OpenSSH_9\r\n'), /GhostWire/],
     ['answers without end', endless, new RegExp(`too large: over ${BODY_LIMIT_BYTES} bytes`)],
-  ])('%s, captures by name are refused with the reason', async (_, answer, reason) => {
-    asked.current.ghostwire.answer = answer;
-    const { code, reason: given } = await refusalOf({ name: 'web' });
-    expect(given).toMatch(reason);
-    expect(code).toBe(CLOSE_DISCOVERY_FAILED);
-    // Whoever does not need it is not disturbed.
-    await expectCapture('first0', targets.firstProcess);
-    await expectCapture('bound0', { netns: targets.bound.inode });
-  });
+  ])(
+    '%s, captures by name are refused with a reason, and others are not affected',
+    async (_, answer, reason) => {
+      discovery.current.ghostwire.answer = answer;
+      const { code, reason: given } = await refusalOf({ name: 'web' });
+      expect(given).toMatch(reason);
+      expect(code).toBe(CLOSE_DISCOVERY_FAILED);
+      await expectCapture('first0', targets.firstProcess);
+      await expectCapture('bound0', { netns: targets.bound.inode });
+    },
+  );
 
-  it('redirects, nobody else is asked', async () => {
+  it('redirects, the service does not follow', async () => {
     const elsewhere = await new GhostwireServer(
       mobyshark([{ name: 'web', ...targets.firstProcess }]),
     ).listen();
     try {
-      asked.current.ghostwire.answer = (_, response) =>
+      discovery.current.ghostwire.answer = (_, response) =>
         response.writeHead(302, { location: `http://127.0.0.1:${elsewhere.port}/mobyshark` }).end();
       expect(await refusalOf({ name: 'web' })).toEqual({
         code: CLOSE_DISCOVERY_FAILED,
@@ -64,10 +70,10 @@ describeAsRoot('When GhostWire', () => {
     }
   });
 
-  it('cannot be reached, captures by name are refused with the reason', async () => {
+  it('cannot be reached, captures by name are refused with a reason', async () => {
     const port = await freePort();
-    await using service = await serviceAsking(port);
-    for (const container of [{ name: NOBODY }, { name: NOBODY, netns: targets.first.inode }]) {
+    await using service = await serviceWithGhostwire(port);
+    for (const container of [{ name: UNKNOWN_NAME }, { name: UNKNOWN_NAME, netns: targets.first.inode }]) {
       await using client = await CaptureClient.open(service, { container });
       expect(await client.ended()).toEqual({
         code: CLOSE_DISCOVERY_FAILED,
@@ -78,15 +84,15 @@ describeAsRoot('When GhostWire', () => {
     await client.described('first0');
   });
 
-  it('lists nothing, nothing is found', async () => {
+  it('lists no targets, no target is found', async () => {
     for (const containers of [[], null]) {
-      asked.current.ghostwire.answer = mobyshark(containers);
+      discovery.current.ghostwire.answer = mobyshark(containers);
       expect(await refusalOf({ name: 'web' })).toMatchObject({ code: CLOSE_NOT_FOUND });
     }
   });
 
-  it('lists useless entries among others, the others count', async () => {
-    asked.current.ghostwire.answer = answering(
+  it('lists invalid entries among others, they are ignored', async () => {
+    discovery.current.ghostwire.answer = answering(
       JSON.stringify({
         metadata: null,
         containers: [
@@ -106,35 +112,39 @@ describeAsRoot('When GhostWire', () => {
     await expectCapture('first0', { name: 'web' });
   });
 
-  it('lies once, it is asked once more', async () => {
-    const { ghostwire } = asked.current;
+  it('lists a stale target, the request is repeated once', async () => {
+    const { ghostwire } = discovery.current;
     const gone = await targets.ended(targets.second);
-    for (const lie of [gone, { ...targets.firstProcess, starttime: 1 }, { netns: 1, pid: 0, starttime: 0 }]) {
+    for (const wrong of [
+      gone,
+      { ...targets.firstProcess, starttime: 1 },
+      { netns: 1, pid: 0, starttime: 0 },
+    ]) {
       const before = ghostwire.requests.length;
       ghostwire.answer = (request, response) => {
         ghostwire.answer = mobyshark([{ name: 'web', ...targets.firstProcess }]);
-        mobyshark([{ name: 'web', ...lie }])(request, response);
+        mobyshark([{ name: 'web', ...wrong }])(request, response);
       };
       await expectCapture('first0', { name: 'web' });
       expect(ghostwire.requests.length - before).toBe(2);
     }
   });
 
-  it('goes on lying, it is not believed', async () => {
-    const { ghostwire } = asked.current;
+  it('lists the stale target again, the capture is refused', async () => {
+    const { ghostwire } = discovery.current;
     await using replacement = await targets.replaced(targets.second, targets.first);
     const { facts, successor } = replacement;
     const before = ghostwire.requests.length;
     ghostwire.answer = mobyshark([{ name: 'web', ...facts }]);
     expect(await refusalOf({ name: 'web' })).toMatchObject({ code: CLOSE_STALE_OR_AMBIGUOUS });
     expect(ghostwire.requests.length - before).toBe(2);
-    // And neither is it when it tells the right process of another namespace.
+    // The process exists, but in another namespace than the listed one.
     ghostwire.answer = mobyshark([{ name: 'web', ...factsOf(successor.pid, targets.second) }]);
     expect(await refusalOf({ name: 'web' })).toMatchObject({ code: CLOSE_STALE_OR_AMBIGUOUS });
   });
 
-  it('takes its time, those who ask meanwhile share its answer', async () => {
-    const { ghostwire, service } = asked.current;
+  it('is slow, concurrent captures share one request', async () => {
+    const { ghostwire, service } = discovery.current;
     const before = ghostwire.requests.length;
     const held: (() => void)[] = [];
     ghostwire.answer = (request, response) =>
@@ -144,9 +154,9 @@ describeAsRoot('When GhostWire', () => {
     for (let count = 0; count < 5; count += 1) {
       clients.push(made.use(await CaptureClient.open(service, { container: { name: 'web' } })));
     }
-    await eventually('the question', () => held.length > 0);
+    await eventually('the request to GhostWire', () => held.length > 0);
     expect(clients.map(({ closing }) => closing)).toEqual(clients.map(() => undefined));
-    // Answered one after the other: behind this, the last of them has asked, too.
+    // The server handles requests in order: after this one, the last capture has requested the list, too.
     expect((await fetch(service.url('/version'))).ok).toBe(true);
     held.forEach((answer) => answer());
     for (const client of clients) await client.described('first0');
@@ -154,12 +164,12 @@ describeAsRoot('When GhostWire', () => {
   });
 
   async function refusalOf(container: object): Promise<Closing> {
-    await using client = await CaptureClient.open(asked.current.service, { container });
+    await using client = await CaptureClient.open(discovery.current.service, { container });
     return await client.ended();
   }
 
   async function expectCapture(interfaceName: string, container: object): Promise<void> {
-    await using client = await CaptureClient.open(asked.current.service, { container });
+    await using client = await CaptureClient.open(discovery.current.service, { container });
     await client.described(interfaceName);
     expect(client.interfaceNames).toEqual([interfaceName]);
   }
@@ -169,7 +179,7 @@ function answering(body: string, type = 'application/json'): RequestListener {
   return (_, response) => response.setHeader('content-type', type).end(body);
 }
 
-function breakingOff(_: IncomingMessage, response: ServerResponse): void {
+function closingConnection(_: IncomingMessage, response: ServerResponse): void {
   response.writeHead(200, { 'content-length': '1000' });
   response.write('{"containers":[', () => response.destroy());
 }

@@ -15,7 +15,7 @@ const PROGRAM = new URL('./programs/time-finding.ts', import.meta.url).pathname;
 interface Finding {
   readonly holder: string;
   readonly medianMs: number;
-  /** How many folders of /proc were listed each time. */
+  /** Number of directories of /proc that were listed for one lookup. */
   readonly listings: number;
 }
 
@@ -23,7 +23,7 @@ describeAsRoot(`With ${PROCESSES} processes, a namespace is found`, () => {
   let crowd: Child;
 
   beforeAll(async () => {
-    // In a namespace of process ids of their own: they all end with its first process.
+    // In a separate PID namespace, so that all end with its first process.
     const script = `i=0; while [ $i -lt ${PROCESSES} ]; do sleep infinity & i=$((i+1)); done; echo crowded; wait`;
     crowd = await Child.start('unshare', ['--pid', '--fork', '--kill-child', 'sh', '-c', script]);
     await crowd.saying(/crowded/, 60_000);
@@ -50,7 +50,7 @@ describeAsRoot(`With ${PROCESSES} processes, a namespace is found`, () => {
     expect(finding.medianMs).toBeLessThan(LIMIT_MS);
   });
 
-  it('without looking at any other process when the process is named', async () => {
+  it('without reading any other process when the reference contains the process', async () => {
     await using namespace = await namespaceOfProcess();
     const { inode, pid } = namespace;
     for (const reference of [
@@ -58,13 +58,13 @@ describeAsRoot(`With ${PROCESSES} processes, a namespace is found`, () => {
       { netns: inode, pid },
     ]) {
       const finding = await findingOf(reference);
-      console.info(`held by a process that is named: ${finding.medianMs.toFixed(2)} ms`);
+      console.info(`held by the process of the reference: ${finding.medianMs.toFixed(2)} ms`);
       expect(finding).toMatchObject({ holder: 'process', listings: 0 });
       expect(finding.medianMs).toBeLessThan(LIMIT_MS / 10);
     }
   });
 
-  /** Measured on the built service, in a process without anything else to do. */
+  /** Measures the built service in a separate process. */
   async function findingOf(reference: object): Promise<Finding> {
     return JSON.parse(await run(process.execPath, PROGRAM, JSON.stringify(reference))) as Finding;
   }

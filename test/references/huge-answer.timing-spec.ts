@@ -4,21 +4,21 @@ import { CaptureClient } from '../kit/capture-client.js';
 import { CLOSE_DISCOVERY_FAILED } from '../kit/close-codes.js';
 import { eventually } from '../kit/eventually.js';
 import { describeAsRoot } from '../kit/root.js';
-import { askedForAllTests } from './directory.js';
+import { discoveryForAllTests } from './directory.js';
 
 const ANSWER_BYTES = 400 * 1024 * 1024;
 const PIECE = Buffer.alloc(1024 * 1024, ' ');
 const CLIENTS = 10;
-/** What is read before it is too much is 32 MiB, and the server has more to do than to keep them. */
+/** Several times the limit of 32 MiB, because processing them takes more memory. */
 const MAX_GROWTH_KIB = 160 * 1024;
 /** See proc_pid_clear_refs(5). */
 const RESET_PEAK = '5';
 
-describeAsRoot('When GhostWire answers with 400 MB', () => {
-  const asked = askedForAllTests();
+describeAsRoot('When GhostWire answers with 400 MiB,', () => {
+  const discovery = discoveryForAllTests();
 
-  it('captures by name are refused, and the server takes little of it', async () => {
-    const { ghostwire, service } = asked.current;
+  it('captures by name are refused, and the server reads only a part of it', async () => {
+    const { ghostwire, service } = discovery.current;
     const server = service.processes().find(({ command }) => command.includes('main.js server'))?.pid ?? NaN;
     let sentBytes = 0;
     ghostwire.answer = (_, response) => {
@@ -41,13 +41,16 @@ describeAsRoot('When GhostWire answers with 400 MB', () => {
     }
 
     expect(peakKiBOf(server) - before).toBeLessThan(MAX_GROWTH_KIB);
-    await eventually('the end of the questions', async () => (await ghostwire.connections()) === 0);
+    await eventually(
+      'the end of the requests to GhostWire',
+      async () => (await ghostwire.connections()) === 0,
+    );
     expect(sentBytes).toBeGreaterThan(0);
     expect(sentBytes).toBeLessThan(ANSWER_BYTES);
   });
 });
 
-/** As fast as it is taken. */
+/** Sends the body as fast as the service reads it. */
 function send(response: ServerResponse, sent: (bytes: number) => void): void {
   response.on('error', () => undefined);
   const write = (): void => {
@@ -62,7 +65,7 @@ function send(response: ServerResponse, sent: (bytes: number) => void): void {
   write();
 }
 
-/** The most memory that the process had at once since the peak was reset. */
+/** The peak resident memory of the process since the last reset. */
 function peakKiBOf(pid: number): number {
   return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]);
 }

@@ -8,22 +8,22 @@ import { CLOSE_ENDED, CLOSE_NOT_FOUND, CLOSE_STALE_OR_AMBIGUOUS } from '../kit/c
 import { NetworkNamespace } from '../kit/namespace.js';
 import { inNamespace, startTimeOf, startWithId } from '../kit/processes.js';
 import { describeAsRoot } from '../kit/root.js';
-import { askedForAllTests } from './directory.js';
-import { addTellingInterface, type ProcessFacts } from './targets.js';
+import { discoveryForAllTests } from './directory.js';
+import { addNamedInterface, type ProcessFacts } from './targets.js';
 
 const STARTS = 1_000;
-const AT_ONCE = 8;
-const ENOUGH = 20;
-/** How long a process lives, at most, and how long its successor in another namespace. */
-const LIFE_MS = 80;
-const SUCCESSOR_LIFE_MS = 20;
+const WORKERS = 8;
+/** Minimum number of each outcome. */
+const MIN_OUTCOMES = 20;
+const MAX_LIFETIME_MS = 80;
+const MAX_SUCCESSOR_LIFETIME_MS = 20;
 
-/** A process in a network namespace of its own, whose only interface is called like nothing else. */
+/** A process in a separate network namespace, whose only interface has a unique name. */
 interface Victim extends ProcessFacts {
   readonly interfaceName: string;
 }
 
-/** What the service says about itself in the second comment of the section. */
+/** The second comment of the section. */
 interface ServiceComment {
   readonly 'network-namespace': {
     readonly inode: number;
@@ -32,28 +32,28 @@ interface ServiceComment {
   };
 }
 
-describeAsRoot('While a process is replaced over and over by others with its number', () => {
-  const asked = askedForAllTests();
+describeAsRoot('While a process is replaced repeatedly by others with its process ID,', () => {
+  const discovery = discoveryForAllTests();
 
-  it(`none of ${STARTS} captures that start comes from a wrong namespace`, async () => {
-    const { service, ghostwire } = asked.current;
+  it(`none of ${STARTS} captures comes from a wrong namespace`, async () => {
+    const { service, ghostwire } = discovery.current;
     await using wrong = await NetworkNamespace.create();
-    await addTellingInterface(wrong, 'wrong0');
+    await addNamedInterface(wrong, 'wrong0');
     const victims: Victim[] = [];
     const replacing = new AbortController();
     const seen = { successors: 0 };
     const replaced = keepReplacing(wrong, victims, seen, replacing.signal);
-    // A rejection is looked at in the end.
+    // A rejection is handled below.
     replaced.catch(() => undefined);
     ghostwire.answer = (request, response) => {
-      // As good as it gets, and sometimes out of date already.
+      // The latest process, and sometimes the one before.
       const listed = victims.at(Math.random() < 0.2 ? -2 : -1);
       mobyshark(listed ? [{ name: 'victim', type: 'proc', ...listed }] : [])(request, response);
     };
 
     let started = 0;
-    /** Enough of everything, or this would have tested nothing. */
-    const enough = () => Math.min(outcomes.captured, outcomes.stale, seen.successors) >= ENOUGH;
+    /** Whether each outcome has happened often enough for a meaningful test. */
+    const enough = () => Math.min(outcomes.captured, outcomes.stale, seen.successors) >= MIN_OUTCOMES;
     const outcomes = { captured: 0, stale: 0 };
     const worker = async (): Promise<void> => {
       while (started < STARTS || !enough()) {
@@ -76,7 +76,7 @@ describeAsRoot('While a process is replaced over and over by others with its num
       }
     };
     try {
-      await Promise.all(Array.from({ length: AT_ONCE }, worker));
+      await Promise.all(Array.from({ length: WORKERS }, worker));
     } finally {
       replacing.abort();
     }
@@ -86,15 +86,15 @@ describeAsRoot('While a process is replaced over and over by others with its num
     const reusedInodes = victims.length - new Set(victims.map(({ netns }) => netns)).size;
     console.info(
       `${outcomes.captured} captured, ${outcomes.stale} refused; ${victims.length} processes, ` +
-        `${reusedPids} of them with a used number, ${seen.successors} successors in another namespace, ` +
-        `${reusedInodes} namespaces with a used inode number`,
+        `${reusedPids} of them with a reused process ID, ${seen.successors} successors in another namespace, ` +
+        `${reusedInodes} namespaces with a reused inode number`,
     );
     expect(started).toBeGreaterThanOrEqual(STARTS);
-    expect(reusedPids).toBeGreaterThan(ENOUGH);
+    expect(reusedPids).toBeGreaterThan(MIN_OUTCOMES);
   });
 });
 
-/** Starts and kills until told to stop. */
+/** Starts and kills processes until the signal is aborted. */
 async function keepReplacing(
   wrong: NetworkNamespace,
   victims: Victim[],
@@ -104,7 +104,7 @@ async function keepReplacing(
   let pid: number | undefined;
   for (let round = 0; !stop.aborted; round += 1) {
     pid = await victimLifetime(victims, pid);
-    // Every third victim is followed by another one right away.
+    // Every third victim is directly followed by another one.
     if (pid === undefined || round % 3 === 2) continue;
     await using successor = await startWithId(pid, 'nsenter', `--net=${wrong.path}`, 'sleep', 'infinity');
     if (!successor) {
@@ -113,11 +113,16 @@ async function keepReplacing(
     }
     await inNamespace(successor.pid, wrong.inode);
     seen.successors += 1;
-    await sleep(Math.random() * SUCCESSOR_LIFE_MS);
+    await sleep(Math.random() * MAX_SUCCESSOR_LIFETIME_MS);
   }
 }
 
-/** @param wanted number of the process; undefined, or if somebody else has got it: any */
+/**
+ * Starts a victim and kills it after a random time.
+ *
+ * @param wanted process ID, or undefined for any
+ * @returns the process ID, or undefined if another process has got `wanted`
+ */
 async function victimLifetime(victims: Victim[], wanted: number | undefined): Promise<number | undefined> {
   const interfaceName = `right${victims.length}`;
   const script = 'ip link add "$0" type veth && ip link set "$0" up && echo up && exec sleep infinity';
@@ -129,7 +134,7 @@ async function victimLifetime(victims: Victim[], wanted: number | undefined): Pr
   const { pid } = child;
   const netns = statSync(`/proc/${pid}/ns/net`).ino;
   victims.push({ netns, pid, starttime: startTimeOf(pid), interfaceName });
-  await sleep(Math.random() * LIFE_MS);
+  await sleep(Math.random() * MAX_LIFETIME_MS);
   return pid;
 }
 
@@ -141,7 +146,7 @@ async function latest(victims: readonly Victim[]): Promise<Victim> {
   }
 }
 
-/** Of the very process that the service says it verified. */
+/** The interface of the process that the service reports in the stream. */
 function expectedInterface(client: CaptureClient, victims: readonly Victim[]): string | undefined {
   const {
     inode,

@@ -8,16 +8,16 @@ import { sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
 import { run } from '../kit/run.js';
 import { readWithWireshark, TemporaryFile, tsharkFields } from '../kit/second-opinion.js';
-import { askedForAllTests, serviceAsking } from './directory.js';
+import { discoveryForAllTests, serviceWithGhostwire } from './directory.js';
 import { Targets } from './targets.js';
 
 describeAsRoot('Wireshark shows', () => {
-  const asked = askedForAllTests();
+  const discovery = discoveryForAllTests();
   let targets: Targets;
 
   beforeAll(async () => {
     targets = await Targets.create();
-    asked.current.ghostwire.answer = mobyshark([
+    discovery.current.ghostwire.answer = mobyshark([
       { name: 'web', type: 'docker', ...targets.firstProcess },
       { name: 'twin', type: 'docker', ...targets.firstProcess },
       { name: 'twin', type: 'podman', ...targets.secondProcess },
@@ -25,7 +25,7 @@ describeAsRoot('Wireshark shows', () => {
   });
   afterAll(() => targets[Symbol.asyncDispose]());
 
-  it('what was captured: the target as it was found, with what only the client knows', async () => {
+  it('the target of a capture as it was found, with the attributes that only the client knows', async () => {
     const container = {
       netns: 1,
       pid: 1,
@@ -34,8 +34,8 @@ describeAsRoot('Wireshark shows', () => {
       'node-name': 'knöten: 1',
       cluster: { context: 'kind', uid: '123' },
     };
-    const wish = { container, filter: 'tcp port 80', chaste: true };
-    await using client = await CaptureClient.open(asked.current.service, wish);
+    const request = { container, filter: 'tcp port 80', chaste: true };
+    await using client = await CaptureClient.open(discovery.current.service, request);
     await client.described('first0');
 
     const { netns, pid, starttime } = targets.firstProcess;
@@ -57,8 +57,8 @@ no-promiscuous-mode: true
     expect(await sectionComments(client.stream)).toContain('container-name: web');
   });
 
-  it('what was captured, where nothing but the namespace is known', async () => {
-    await using client = await CaptureClient.open(asked.current.service, { netns: targets.first.inode });
+  it('the target of a capture of which only the namespace is known', async () => {
+    await using client = await CaptureClient.open(discovery.current.service, { netns: targets.first.inode });
     await client.described('first0');
     expect(client.comments[0]).toBe(
       '---\n# capture target information\ncontainer-name: ""\ncontainer-type: ""\nnode-name: ""\n',
@@ -67,37 +67,37 @@ no-promiscuous-mode: true
 
   it.each<[string, string, number, RegExp, CaptureParameters?]>([
     ['is not valid', '{"netns":-1}', CLOSE_INVALID_REQUEST, /netns/],
-    ['is no JSON', 'nonsense', CLOSE_INVALID_REQUEST, /container/],
-    ['names no interface that there may be', '{"netns":1}', CLOSE_INVALID_REQUEST, /TCP@/, { nif: 'TCP@a' }],
-    ['names a namespace that does not exist', '{"netns":1}', CLOSE_NOT_FOUND, /namespace 1/],
+    ['is not JSON', 'nonsense', CLOSE_INVALID_REQUEST, /container/],
+    ['contains a forbidden interface name', '{"netns":1}', CLOSE_INVALID_REQUEST, /TCP@/, { nif: 'TCP@a' }],
+    ['refers to a namespace that does not exist', '{"netns":1}', CLOSE_NOT_FOUND, /namespace 1/],
     [
-      'names a process that does not exist',
+      'refers to a process that does not exist',
       '{"netns":1,"pid":2147483648}',
       CLOSE_STALE_OR_AMBIGUOUS,
       /process/,
     ],
-    ['names a target that does not exist', '{"name":"größe-🐳"}', CLOSE_NOT_FOUND, /größe-🐳/],
+    ['refers to a target that does not exist', '{"name":"größe-🐳"}', CLOSE_NOT_FOUND, /größe-🐳/],
     ['is ambiguous', '{"name":"twin"}', CLOSE_STALE_OR_AMBIGUOUS, /ambiguous/],
-  ])('why a request by header is refused: it %s', async (_, container, code, reason, parameters = {}) => {
+  ])('why a request in headers was refused: it %s', async (_, container, code, reason, parameters = {}) => {
     const headers = { 'Clustershark-Container': Buffer.from(container).toString('latin1') };
-    await using client = await CaptureClient.open(asked.current.service, parameters, { headers });
+    await using client = await CaptureClient.open(discovery.current.service, parameters, { headers });
     expect(await client.ended()).toEqual({ code, reason: expect.stringMatching(reason) as string });
     await expectReason(client, reason);
   });
 
-  it('why a request by header is refused: GhostWire is not there', async () => {
-    await using service = await serviceAsking(1);
+  it('why a request in headers was refused: GhostWire cannot be reached', async () => {
+    await using service = await serviceWithGhostwire(1);
     const headers = { 'Clustershark-Container': '{"name":"known to nobody"}' };
     await using client = await CaptureClient.open(service, {}, { headers });
     expect(await client.ended()).toMatchObject({ code: CLOSE_DISCOVERY_FAILED });
     await expectReason(client, /GhostWire cannot be reached/);
   });
 
-  it('why a stream has ended: its target has', async () => {
+  it('why a stream has ended: its target has ended', async () => {
     await using namespace = await namespaceOfProcess();
     await namespace.addWire('eth0', 'eth1');
     const headers = { 'Clustershark-Container': JSON.stringify({ netns: namespace.inode }) };
-    await using client = await CaptureClient.open(asked.current.service, { nif: 'eth1' }, { headers });
+    await using client = await CaptureClient.open(discovery.current.service, { nif: 'eth1' }, { headers });
     await client.described('eth1');
     await sendPackets(namespace, { interface: 'eth0', count: 3 });
     await client.received(3);
@@ -111,8 +111,8 @@ no-promiscuous-mode: true
     await readWithWireshark(client.stream);
   });
 
-  it('why a stream has ended: the service has, even where nothing was captured', async () => {
-    await using service = await serviceAsking(1);
+  it('why a stream has ended, even without packets: the service has ended', async () => {
+    await using service = await serviceWithGhostwire(1);
     const headers = { 'Clustershark-Container': JSON.stringify({ netns: targets.second.inode }) };
     await using client = await CaptureClient.open(service, {}, { headers });
     await client.described('second0');
@@ -122,14 +122,14 @@ no-promiscuous-mode: true
     expect(await packetComments(client.stream)).toEqual([reason]);
   });
 
-  it('nothing of the kind to clients that can read a close reason', async () => {
-    await using client = await CaptureClient.open(asked.current.service, { container: '{"netns":1}' });
+  it('no reason in the stream when the client can read the close reason', async () => {
+    await using client = await CaptureClient.open(discovery.current.service, { container: '{"netns":1}' });
     expect(await client.ended()).toMatchObject({ code: CLOSE_NOT_FOUND });
     expect(client.stream).toHaveLength(0);
   });
 });
 
-/** In both places where users find comments, and in a file that is whole. */
+/** Expects the reason in the comments of packet and section, and a valid file. */
 async function expectReason(client: CaptureClient, reason: RegExp): Promise<void> {
   expect(await packetComments(client.stream)).toEqual([expect.stringMatching(reason)]);
   expect(await sectionComments(client.stream)).toMatch(reason);
@@ -141,7 +141,7 @@ async function packetComments(stream: Buffer): Promise<(string | undefined)[]> {
   return (await tsharkFields(stream, 'frame.number', 'frame.comment')).map(([, comment]) => comment);
 }
 
-/** What "Capture File Properties" shows. */
+/** The comments that "Capture File Properties" of Wireshark shows. */
 async function sectionComments(stream: Buffer): Promise<string> {
   using file = new TemporaryFile('stream.pcapng');
   writeFileSync(file.path, stream);

@@ -10,25 +10,25 @@ import { namespaceOfProcess } from '../kit/namespace-holders.js';
 import { inNamespace } from '../kit/processes.js';
 import { describeAsRoot } from '../kit/root.js';
 import { run } from '../kit/run.js';
-import { askedForAllTests } from './directory.js';
-import { addTellingInterface, factsOf, Targets } from './targets.js';
+import { discoveryForAllTests } from './directory.js';
+import { addNamedInterface, factsOf, Targets } from './targets.js';
 
-/** Inode numbers of namespaces begin far above. */
+/** No namespace has this inode number: they start at a much higher one. */
 const NO_NAMESPACE = 1;
 
-/** How often GhostWire was asked, and where the capture came from or why there was none. */
+/** The number of requests to GhostWire, and the interfaces of the capture or the reason for its refusal. */
 type Outcome =
-  | { readonly asked: number; readonly interfaces: (string | undefined)[] }
-  | { readonly asked: number; readonly code: number; readonly reason: string };
+  | { readonly requests: number; readonly interfaces: (string | undefined)[] }
+  | { readonly requests: number; readonly code: number; readonly reason: string };
 
-/** From a container object to a namespace: the table of contract.md, with real processes in real namespaces. */
+/** The lookup of namespaces by container objects, with real processes in real namespaces. */
 describeAsRoot('A container object', () => {
-  const asked = askedForAllTests();
+  const discovery = discoveryForAllTests();
   let targets: Targets;
 
   beforeAll(async () => {
     targets = await Targets.create();
-    asked.current.ghostwire.answer = mobyshark([
+    discovery.current.ghostwire.answer = mobyshark([
       { name: 'web', type: 'docker', prefix: '', ...targets.secondProcess },
       { name: 'web', type: 'docker', prefix: 'dind', ...targets.firstProcess },
       { name: 'twin', type: 'docker', prefix: '', ...targets.firstProcess },
@@ -47,36 +47,36 @@ describeAsRoot('A container object', () => {
   });
   afterAll(() => targets[Symbol.asyncDispose]());
 
-  describe('that names a namespace', () => {
-    it('alone is taken at its word', async () => {
+  describe('with a namespace', () => {
+    it('only refers to that namespace', async () => {
       expect(await outcomeOf({ netns: targets.first.inode })).toEqual(from('first0', 0));
       expect(await outcomeOf({ netns: targets.bound.inode })).toEqual(from('bound0', 0));
     });
 
-    it('and an empty name is taken at its word, too', async () => {
+    it('and an empty name refers to that namespace, too', async () => {
       expect(await outcomeOf({ netns: targets.first.inode, name: '', pid: 0, starttime: 0 })).toEqual(
         from('first0', 0),
       );
     });
 
-    it('which does not exist is refused', async () => {
+    it('that does not exist is refused', async () => {
       expect(await outcomeOf({ netns: NO_NAMESPACE })).toEqual(refused(CLOSE_NOT_FOUND, / 1$/, 0));
     });
 
-    it('and neither process nor name is needed, but one of namespace and name is', async () => {
+    it('or a name is valid, without both it is refused', async () => {
       expect(await outcomeOf({ pid: targets.first.pid })).toEqual(
         refused(CLOSE_INVALID_REQUEST, /netns or name/, 0),
       );
     });
   });
 
-  describe('that names a process and its start time', () => {
-    it('is good as long as that is the process, and GhostWire is not asked', async () => {
+  describe('with a process and its start time', () => {
+    it('is valid if they match, without a request to GhostWire', async () => {
       expect(await outcomeOf(targets.firstProcess)).toEqual(from('first0', 0));
       expect(await outcomeOf({ ...targets.secondProcess, name: 'twin' })).toEqual(from('second0', 0));
     });
 
-    it('is good whatever the command name of the process looks like', async () => {
+    it('is valid whatever characters the command name of the process contains', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'packetflix-test-'));
       const program = join(folder, 'a) S 1 (b) 2');
       try {
@@ -100,8 +100,8 @@ describeAsRoot('A container object', () => {
       expect(await outcomeOf({ ...facts, name: 'web' })).toEqual(from('second0', 1));
     });
 
-    it('is stale when the process has ended and nobody has waited for it yet', async () => {
-      // The shell becomes a process that knows of no child.
+    it('is stale when the process is a zombie', async () => {
+      // The shell is replaced with a program that does not wait for its child.
       const script = 'nsenter --net="$0" true & echo "child $!"; exec sleep infinity';
       await using parent = await Child.start('sh', ['-c', script, targets.first.path]);
       const zombie = Number((await parent.saying(/child (\d+)/))[1]);
@@ -110,26 +110,26 @@ describeAsRoot('A container object', () => {
       expect(await outcomeOf(facts)).toEqual(refused(CLOSE_STALE_OR_AMBIGUOUS, pid(zombie), 0));
     });
 
-    it('is stale when its number went to a process in another namespace', async () => {
+    it('is stale when a process in another namespace has got its process ID', async () => {
       await using replacement = await targets.replaced(targets.first, targets.bound);
       const { facts } = replacement;
       expect(await outcomeOf(facts)).toEqual(refused(CLOSE_STALE_OR_AMBIGUOUS, pid(facts.pid), 0));
       expect(await outcomeOf({ ...facts, name: 'web' })).toEqual(from('second0', 1));
     });
 
-    it('is stale when its number went to a process in the same namespace', async () => {
+    it('is stale when another process in the same namespace has got its process ID', async () => {
       await using replacement = await targets.replaced(targets.first, targets.first);
       const { facts, successor } = replacement;
       const now = factsOf(successor.pid, targets.first);
       expect(now.pid).toBe(facts.pid);
-      // Clock ticks are 10 ms: the one may have ended and the other begun in the same.
+      // A clock tick is 10 ms, so both processes may have the same start time.
       const stale = { ...facts, starttime: facts.starttime - Number(now.starttime === facts.starttime) };
       expect(await outcomeOf(stale)).toEqual(refused(CLOSE_STALE_OR_AMBIGUOUS, /start time/, 0));
       expect(await outcomeOf({ ...stale, name: 'web' })).toEqual(from('second0', 1));
       expect(await outcomeOf(now)).toEqual(from('first0', 0));
     });
 
-    it('is stale when the process is in another namespace than that which is named', async () => {
+    it('is stale when the process is in another namespace than the given one', async () => {
       const mixed = { ...targets.secondProcess, netns: targets.first.inode };
       expect(await outcomeOf(mixed)).toEqual(refused(CLOSE_STALE_OR_AMBIGUOUS, pid(targets.second.pid), 0));
       expect(await outcomeOf({ ...mixed, name: 'web' })).toEqual(from('second0', 1));
@@ -143,27 +143,27 @@ describeAsRoot('A container object', () => {
       expect(await outcomeOf(facts)).toEqual(refused(CLOSE_STALE_OR_AMBIGUOUS, pid(child.pid), 0));
     });
 
-    it('is stale when nothing of it exists', async () => {
+    it('is stale when neither process nor namespace exists', async () => {
       const facts = { netns: NO_NAMESPACE, pid: 2 ** 31, starttime: 1 };
       expect(await outcomeOf(facts)).toEqual(refused(CLOSE_STALE_OR_AMBIGUOUS, pid(facts.pid), 0));
       expect(await outcomeOf({ ...facts, name: 'web' })).toEqual(from('second0', 1));
     });
 
-    it('that is stale and whose name nobody knows is not found', async () => {
+    it('is not found when it is stale and its name is unknown', async () => {
       const facts = await targets.ended(targets.first);
       expect(await outcomeOf({ ...facts, name: 'nobody' })).toEqual(refused(CLOSE_NOT_FOUND, /"nobody"/, 1));
     });
   });
 
-  describe('that names a process without its start time', () => {
-    it('is good when the process is in that namespace', async () => {
+  describe('with a process without its start time', () => {
+    it('is valid if the process is in the namespace', async () => {
       const { netns, pid } = targets.firstProcess;
       expect(await outcomeOf({ netns, pid })).toEqual(from('first0', 0));
       expect(await outcomeOf({ netns, pid, starttime: 0 })).toEqual(from('first0', 0));
       expect(await outcomeOf({ netns, pid, name: 'web' })).toEqual(from('first0', 0));
     });
 
-    it('is stale when the process is in another one', async () => {
+    it('is stale when the process is in another namespace', async () => {
       const mixed = { netns: targets.first.inode, pid: targets.second.pid };
       expect(await outcomeOf(mixed)).toEqual(refused(CLOSE_STALE_OR_AMBIGUOUS, pid(mixed.pid), 0));
       expect(await outcomeOf({ ...mixed, name: 'web' })).toEqual(from('second0', 1));
@@ -177,8 +177,8 @@ describeAsRoot('A container object', () => {
     });
   });
 
-  describe('that has a name, and no process', () => {
-    it('is looked up, even where the namespace that it names exists', async () => {
+  describe('with a name and without a process', () => {
+    it('is looked up, even if its namespace exists', async () => {
       expect(await outcomeOf({ name: 'web' })).toEqual(from('second0', 1));
       expect(await outcomeOf({ name: 'web', netns: 0, pid: 0, starttime: 0 })).toEqual(from('second0', 1));
       expect(await outcomeOf({ name: 'web', netns: targets.first.inode })).toEqual(from('second0', 1));
@@ -200,31 +200,31 @@ describeAsRoot('A container object', () => {
       );
     });
 
-    it('may be a bind mount, which has no process', async () => {
+    it('can refer to a bind mount, which has no process', async () => {
       expect(await outcomeOf({ name: '/run/netns/bound' })).toEqual(from('bound0', 1));
     });
 
-    it('is not found', async () => {
+    it('is not found when no target has the name', async () => {
       const { inode } = targets.first;
       for (const container of [{ name: 'nobody' }, { name: 'nobody', netns: inode }, { name: 'WEB' }]) {
         expect(await outcomeOf(container)).toEqual(refused(CLOSE_NOT_FOUND, new RegExp(container.name), 1));
       }
     });
 
-    it('that several have means the one in the namespace', async () => {
+    it('that several targets have refers to the one in the namespace', async () => {
       expect(await outcomeOf({ name: 'twin', netns: targets.first.inode, type: 'podman' })).toEqual(
         from('first0', 1),
       );
     });
 
-    it('that several have, none of them in the namespace, means the one of the type', async () => {
+    it('that several targets have, none of them in the namespace, refers to the one of the type', async () => {
       expect(await outcomeOf({ name: 'twin', netns: targets.bound.inode, type: 'podman' })).toEqual(
         from('second0', 1),
       );
       expect(await outcomeOf({ name: 'twin', type: 'docker' })).toEqual(from('first0', 1));
     });
 
-    it('that several have is ambiguous otherwise, and the candidates are listed', async () => {
+    it('that several targets have is ambiguous otherwise, and the reason lists the candidates', async () => {
       const outcome = await outcomeOf({ name: 'twin' });
       expect(outcome).toEqual(refused(CLOSE_STALE_OR_AMBIGUOUS, /"twin" is ambiguous/, 1));
       for (const listed of [`docker in ${targets.first.inode}`, `podman in ${targets.second.inode}`]) {
@@ -236,14 +236,14 @@ describeAsRoot('A container object', () => {
     });
   });
 
-  it('that is stale finds its successor of the same name', async () => {
-    const { ghostwire } = asked.current;
+  it('that is stale finds a restarted target of the same name', async () => {
+    const { ghostwire } = discovery.current;
     const { answer } = ghostwire;
     await using first = await namespaceOfProcess();
     const stale = factsOf(first.pid, first);
     await first.end();
     await using restarted = await namespaceOfProcess();
-    await addTellingInterface(restarted, 'again0');
+    await addNamedInterface(restarted, 'again0');
     try {
       ghostwire.answer = mobyshark([{ name: 'restarted', ...factsOf(restarted.pid, restarted) }]);
       expect(await outcomeOf({ ...stale, name: 'restarted' })).toEqual(from('again0', 1));
@@ -253,7 +253,7 @@ describeAsRoot('A container object', () => {
   });
 
   async function outcomeOf(container: object): Promise<Outcome> {
-    const { service, ghostwire } = asked.current;
+    const { service, ghostwire } = discovery.current;
     const before = ghostwire.requests.length;
     await using client = await CaptureClient.open(service, { container });
     await client.until(
@@ -265,17 +265,17 @@ describeAsRoot('A container object', () => {
       requests.map(() => 'GET /mobyshark'),
     );
     return client.closing
-      ? { asked: requests.length, ...client.closing }
-      : { asked: requests.length, interfaces: client.interfaceNames };
+      ? { requests: requests.length, ...client.closing }
+      : { requests: requests.length, interfaces: client.interfaceNames };
   }
 });
 
-function from(interfaceName: string, asked: number) {
-  return { asked, interfaces: [interfaceName] };
+function from(interfaceName: string, requests: number) {
+  return { requests, interfaces: [interfaceName] };
 }
 
-function refused(code: number, reason: RegExp, asked: number) {
-  return { asked, code, reason: expect.stringMatching(reason) as string };
+function refused(code: number, reason: RegExp, requests: number) {
+  return { requests, code, reason: expect.stringMatching(reason) as string };
 }
 
 function pid(number: number): RegExp {

@@ -3,22 +3,22 @@ import { NetworkNamespace } from '../kit/namespace.js';
 import type { Child } from '../kit/child.js';
 import { inNamespace, startTimeOf, startWithId } from '../kit/processes.js';
 
-/** A process as a reference names it. */
+/** Namespace and process, as in a container object. */
 export interface ProcessFacts {
   readonly netns: number;
   readonly pid: number;
   readonly starttime: number;
 }
 
-/** A process that has ended, and the one that has its number now. */
+/** A process that has ended, and another process that has got its process ID. */
 export interface Replacement extends AsyncDisposable {
   readonly facts: ProcessFacts;
   readonly successor: Child;
 }
 
 /**
- * Namespaces whose only interface that is up tells where a capture really is: `first0`, `second0`, `bound0`. The
- * first two live by a process, the last one by a bind mount.
+ * Three namespaces, in which a capture is recognized by the only interface that is up: `first0`, `second0` or `bound0`.
+ * Processes keep the first two alive, a bind mount the last one.
  */
 export class Targets implements AsyncDisposable {
   private constructor(
@@ -33,9 +33,9 @@ export class Targets implements AsyncDisposable {
     const first = made.use(await namespaceOfProcess());
     const second = made.use(await namespaceOfProcess());
     const bound = made.use(await NetworkNamespace.create());
-    await addTellingInterface(first, 'first0');
-    await addTellingInterface(second, 'second0');
-    await addTellingInterface(bound, 'bound0');
+    await addNamedInterface(first, 'first0');
+    await addNamedInterface(second, 'second0');
+    await addNamedInterface(bound, 'bound0');
     return new Targets(first, second, bound, made.move());
   }
 
@@ -47,13 +47,13 @@ export class Targets implements AsyncDisposable {
     return factsOf(this.second.pid, this.second);
   }
 
-  /** A process of a namespace that lives on without it. */
+  /** A process that has ended, in a namespace that still exists. */
   async ended(namespace: NetworkNamespace): Promise<ProcessFacts> {
     await using child = await startIn(namespace);
     return factsOf(child.pid, namespace);
   }
 
-  /** A process of one namespace that has ended, and another process with its number in a namespace. */
+  /** Starts and ends a process in a namespace, then starts another with the same process ID in the namespace `by`. */
   async replaced(namespace: NetworkNamespace, by: NetworkNamespace): Promise<Replacement> {
     for (;;) {
       const facts = await this.ended(namespace);
@@ -73,8 +73,8 @@ export function factsOf(pid: number, { inode }: NetworkNamespace): ProcessFacts 
   return { netns: inode, pid, starttime: startTimeOf(pid) };
 }
 
-/** The other end of the wire stays down, and so does not show. */
-export async function addTellingInterface(namespace: NetworkNamespace, name: string): Promise<void> {
+/** Adds an interface and sets it up; its peer stays down, so that it is not captured. */
+export async function addNamedInterface(namespace: NetworkNamespace, name: string): Promise<void> {
   await namespace.link(`add ${name} type veth`);
   await namespace.setUp(name);
 }

@@ -8,16 +8,16 @@ const PROJECT = new URL('../../', import.meta.url).pathname;
 const SETUP = `${PROJECT}scripts/setup.mjs`;
 
 describe('scripts/setup.mjs', () => {
-  it.each(['start', 'test', 'capture'])('has nothing to do or say the second time: %s', async (purpose) => {
+  it.each(['start', 'test', 'capture'])('does and prints nothing the second time: %s', async (purpose) => {
     const begin = performance.now();
     const child = await Child.start(process.execPath, [SETUP, purpose]);
     expect(await child.ended).toBe(0);
     expect(child.stdout + child.stderr).toBe('');
-    // Alone on the machine it takes 0.1 s.
+    // Without other load, it takes 0.1 s.
     expect(performance.now() - begin).toBeLessThan(1_500);
   });
 
-  it('refuses a purpose that it does not know', async () => {
+  it('refuses an unknown purpose', async () => {
     const child = await Child.start(process.execPath, [SETUP, 'party']);
     expect(await child.ended).toBe(2);
     expect(child.stderr).toContain('start|test|capture');
@@ -25,8 +25,8 @@ describe('scripts/setup.mjs', () => {
 });
 
 describeAsRoot('scripts/setup.mjs without root', () => {
-  it('prints the command for the packages that are missing, and stops', async () => {
-    // A search path with apt-get, but without what the tests need; reachable for everybody.
+  it('prints the command that installs the missing packages and exits', async () => {
+    // A search path with apt-get but without the programs that tests need; accessible to all users.
     const folder = mkdtempSync('/tmp/packetflix-test-path-');
     try {
       chmodSync(folder, 0o755);
@@ -59,7 +59,7 @@ describe('scripts/test-summary.mjs', () => {
     }
   }
 
-  it('adds up the phases; files that did not load and checks that failed are failures', async () => {
+  it('adds up the phases and counts files that did not load and failed checks as failures', async () => {
     const unit = { numPassedTests: 5, numFailedTests: 1, numPendingTests: 2, numTodoTests: 1 };
     const e2e = { numPassedTests: 3, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 };
     const reports = {

@@ -10,11 +10,11 @@ import { Service, runtimeDirectories } from '../kit/service.js';
 
 const MESSAGES = 10_000;
 const SEED = 20_261_123;
-const AT_ONCE = 50;
+const CONCURRENT_MESSAGES = 50;
 const PACKETS = 20_000;
 const PACKETS_PER_SECOND = 2_000;
-/** The engine waits 5 s for the rest of a greeting. */
-const FORGOTTEN_WITHIN_MS = 20_000;
+/** Well above the 5 s that the engine waits for the rest of a greeting. */
+const CLOSE_TIMEOUT_MS = 20_000;
 
 /** A connection to the engine, which may close it at any time. */
 async function connection(path: string): Promise<Socket> {
@@ -31,8 +31,8 @@ async function send(path: string, message: string): Promise<void> {
   if (!socket.closed) await once(socket, 'close');
 }
 
-/** Sends messages on control connections; opens a new one when the engine has closed the last one. */
-async function talk(path: string, messages: readonly string[]): Promise<void> {
+/** Sends messages on control connections; opens a new connection when the engine has closed the last one. */
+async function sendOnControlConnections(path: string, messages: readonly string[]): Promise<void> {
   let socket: Socket | undefined;
   for (const message of messages) {
     if (!socket || socket.destroyed || !socket.writable) {
@@ -56,11 +56,11 @@ async function controlConnection(path: string): Promise<{ socket: Socket; name: 
   return { socket, name };
 }
 
-/** Runs an action for each item, AT_ONCE of them at the same time. */
+/** Runs an action for each item, CONCURRENT_MESSAGES of them at the same time. */
 async function each<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
   const rest = items.values();
   await Promise.all(
-    Array.from({ length: AT_ONCE }, async () => {
+    Array.from({ length: CONCURRENT_MESSAGES }, async () => {
       for (const item of rest) await action(item);
     }),
   );
@@ -90,10 +90,10 @@ describeAsRoot('The socket of an engine', () => {
     await each(capture, (message) => send(path, message.replace(CONNECTION_NAME, server.name)));
     expect(server.socket.destroyed).toBe(false);
     server.socket.destroy();
-    const parts = Array.from({ length: AT_ONCE }, (_, part) =>
-      control.filter((_, index) => index % AT_ONCE === part),
+    const parts = Array.from({ length: CONCURRENT_MESSAGES }, (_, part) =>
+      control.filter((_, index) => index % CONCURRENT_MESSAGES === part),
     );
-    await each(parts, (part) => talk(path, part));
+    await each(parts, (part) => sendOnControlConnections(path, part));
 
     await sender.finished();
     await client.received(PACKETS);
@@ -102,7 +102,7 @@ describeAsRoot('The socket of an engine', () => {
     await eventually(
       `descriptors as before: ${descriptorsBefore.join(', ')}`,
       () => descriptors().every((count, index) => count <= (descriptorsBefore[index] ?? 0)),
-      FORGOTTEN_WITHIN_MS,
+      CLOSE_TIMEOUT_MS,
     );
     await using next = await CaptureClient.open(service, { netns: namespace.inode, nif: 'eth0' });
     await next.described('eth0');
@@ -115,13 +115,13 @@ describeAsRoot('The socket of an engine', () => {
     socket.write(CONTROL_GREETING);
     await once(socket, 'data');
     socket.pause();
-    const questions = `${JSON.stringify({ type: 'report', id: 'x' })}\n`.repeat(1_000);
-    // Without a limit the answers would fill the engine's memory.
+    const requests = `${JSON.stringify({ type: 'report', id: 'x' })}\n`.repeat(1_000);
+    // Without a limit, the answers would fill the memory of the engine.
     await eventually(
       'the engine to close the connection',
       async () => {
         const written = Promise.withResolvers<void>();
-        socket.write(questions, () => written.resolve());
+        socket.write(requests, () => written.resolve());
         await written.promise;
         return socket.destroyed;
       },
@@ -131,7 +131,7 @@ describeAsRoot('The socket of an engine', () => {
     expect(await service.answers()).toBe(true);
   });
 
-  it('runs captures only for control connections that are open', async () => {
+  it('runs captures only for open control connections', async () => {
     await using namespace = await NetworkNamespace.create();
     await using service = await Service.start();
     const path = `${runtimeDirectories(service.pid)[0]}/engine-0.sock`;
@@ -151,7 +151,7 @@ describeAsRoot('The socket of an engine', () => {
     await eventually('the start of the capture', () => events.join('').includes('"started"'));
     await eventually('the beginning of the stream', () => running.pieces.length > 0);
     const second = await capture(name);
-    await eventually('the end of a second capture of the same id', () => second.socket.destroyed);
+    await eventually('the end of a second capture with the same ID', () => second.socket.destroyed);
     expect(running.socket.destroyed).toBe(false);
 
     control.destroy();

@@ -11,7 +11,7 @@ const MANY = 200;
 /** Captures that are opened concurrently. */
 const AT_ONCE = 20;
 const PROMISED_END_MS = 5_000;
-/** docs/reliability.md: the kernel frees the 200 rings of dead engines one after the other, which nothing can speed up. */
+/** As documented in docs/reliability.md: the kernel frees the rings of killed engines one after the other. */
 const PROMISED_DEATH_MS = 10_000;
 
 interface Scene extends AsyncDisposable {
@@ -83,7 +83,7 @@ describeAsRoot(`With ${MANY} captures, the service`, () => {
     const pids = service.processes().map(({ pid }) => pid);
     service.child.signal('SIGKILL');
     const begin = performance.now();
-    await eventually('the end of all', () => !pids.some(isAlive), PROMISED_DEATH_MS);
+    await eventually('the end of all processes', () => !pids.some(isAlive), PROMISED_DEATH_MS);
     console.info(`${pids.length} processes were gone after ${Math.round(performance.now() - begin)} ms`);
   });
 });
@@ -92,7 +92,7 @@ describeAsRoot('An engine that', () => {
   it.each([
     ['crashes', (pid: number) => Promise.resolve(process.kill(pid, 'SIGSEGV'))],
     ['runs out of memory', (pid: number) => setLimit(pid, '--as=1:')],
-  ])('%s ends its captures with a reason, and is replaced', async (_, harm) => {
+  ])('%s ends its captures with a reason and is replaced', async (_, harm) => {
     await using it = await scene();
     const { service } = it;
     const engines = service.allInRole('engine');
@@ -120,7 +120,7 @@ describeAsRoot('An engine that', () => {
     });
   });
 
-  it('has no file descriptors left refuses captures with a reason, and accepts them when there are some again', async () => {
+  it('has no free descriptors refuses captures with a reason until descriptors are free again', async () => {
     await using it = await scene();
     const { service } = it;
     const engines = service.allInRole('engine');

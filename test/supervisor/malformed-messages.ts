@@ -23,8 +23,8 @@ const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array
 const tooLong = fc.constant('x'.repeat(MAX_LINE_BYTES + 1));
 const id = fc.oneof(fc.constant('brave-amber-otter'), fc.string({ maxLength: 200 }), anyJson);
 
-/** Not a greeting, with or without the end of its line. */
-const noGreeting = fc.oneof(
+/** Invalid greetings, with or without a line feed. */
+const invalidGreeting = fc.oneof(
   { weight: 60, arbitrary: bytes },
   { weight: 60, arbitrary: anyJson.map(text) },
   { weight: 30, arbitrary: anyJson.map((version) => text({ type: 'control', version: [version] })) },
@@ -32,12 +32,12 @@ const noGreeting = fc.oneof(
   { weight: 20, arbitrary: anyJson.map((type) => text({ type })) },
   { weight: 20, arbitrary: fc.constant('{"type":"control","version":') },
   { weight: 10, arbitrary: fc.constant(CONTROL_GREETING + CONTROL_GREETING) },
-  // Only few, because they are long.
+  // Rare because of their length.
   { weight: 1, arbitrary: tooLong },
 );
 
-/** A spec in which one attribute is replaced. */
-const spoiltSpec = fc
+/** A spec with one replaced attribute. */
+const invalidSpec = fc
   .tuple(
     fc.constantFrom(...Object.keys(SPEC), 'reference.netns', 'reference.pid', 'reference.startTime'),
     fc.oneof(anyJson, fc.double(), fc.integer(), fc.constant('\0'), fc.constant('x'.repeat(5_000))),
@@ -48,8 +48,8 @@ const spoiltSpec = fc
     return { ...SPEC, [field]: part };
   });
 
-/** Not a request, or one that cannot be granted. */
-const noRequest = fc.oneof(
+/** Requests that are invalid or refer to unknown captures. */
+const invalidRequest = fc.oneof(
   { weight: 60, arbitrary: bytes },
   { weight: 60, arbitrary: anyJson.map(text) },
   { weight: 60, arbitrary: id.map((captureId) => text({ type: 'stop', captureId })) },
@@ -59,15 +59,15 @@ const noRequest = fc.oneof(
   { weight: 1, arbitrary: tooLong },
 );
 
-/** The greeting of a capture on a control connection that exists (its name is inserted later), and what follows it. */
-const noCapture = fc.oneof(
-  { weight: 200, arbitrary: spoiltSpec.map((spec) => captureGreeting(spec)) },
+/** Invalid capture greetings for an existing control connection, whose name is inserted later. */
+const invalidCapture = fc.oneof(
+  { weight: 200, arbitrary: invalidSpec.map((spec) => captureGreeting(spec)) },
   { weight: 40, arbitrary: anyJson.map((spec) => captureGreeting(spec)) },
-  // Data in the wrong direction.
+  // Unexpected data after the greeting.
   { weight: 60, arbitrary: bytes.map((payload) => `${captureGreeting(SPEC)}${payload}`) },
 );
 
-/** Stands for the name of the control connection in the greetings of captures. */
+/** Placeholder for the name of the control connection in capture greetings. */
 export const CONNECTION_NAME = '<connection>';
 
 function captureGreeting(spec: unknown): string {
@@ -78,15 +78,15 @@ function samples(messages: fc.Arbitrary<string>, count: number, seed: number): s
   return fc.sample(messages, { numRuns: count, seed });
 }
 
-/** `count` messages in all, for each stage of a connection; the same for the same seed. */
+/** Generates `count` messages in total for the stages of a connection; the same seed gives the same messages. */
 export function malformedMessages(
   count: number,
   seed: number,
 ): Record<'greeting' | 'control' | 'capture', string[]> {
   const third = Math.floor(count / 3);
   return {
-    greeting: samples(noGreeting, third, seed),
-    control: samples(noRequest, count - 2 * third, seed),
-    capture: samples(noCapture, third, seed),
+    greeting: samples(invalidGreeting, third, seed),
+    control: samples(invalidRequest, count - 2 * third, seed),
+    capture: samples(invalidCapture, third, seed),
   };
 }

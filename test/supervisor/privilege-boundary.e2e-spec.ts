@@ -1,23 +1,23 @@
-import { chmodSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CaptureClient } from '../kit/capture-client.js';
 import { describeAsRoot } from '../kit/root.js';
 import { run } from '../kit/run.js';
-import { privilegesIn, privilegesOf } from '../kit/processes.js';
+import { privilegesIn, privilegesOf, procLink } from '../kit/processes.js';
 import { MAIN, netnsOfThisProcess, Service } from '../kit/service.js';
 
 const PROGRAM = new URL('programs/as-the-server.mjs', import.meta.url).pathname;
-/** The program needs these to become the user; it has lost them before the attempts. */
-const UNTIL_LOADED = '-all,+setuid,+setgid,+dac_read_search';
+/** Capabilities that the program needs to change its user, which it loses thereby. */
+const STARTUP_CAPABILITIES = '-all,+setuid,+setgid,+dac_read_search';
 
 describeAsRoot('An attacker in control of the server', () => {
   let folder: string;
   beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'boundary-'))));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('can do nothing that the server cannot do', async () => {
+  it('cannot enter namespaces, capture packets, access other processes or gain privileges', async () => {
     const secretFile = join(folder, 'secret');
     writeFileSync(secretFile, 'secret', { mode: 0o600 });
     chmodSync(folder, 0o755);
@@ -30,13 +30,13 @@ describeAsRoot('An attacker in control of the server', () => {
     const stripped = ['--clear-groups', '--inh-caps=-all', '--ambient-caps=-all', '--no-new-privs'];
     const output = await run(
       'setpriv',
-      ...[...stripped, `--bounding-set=${UNTIL_LOADED}`, '--', process.execPath, PROGRAM],
+      ...[...stripped, `--bounding-set=${STARTUP_CAPABILITIES}`, '--', process.execPath, PROGRAM],
       ...[server.uids[0], server.gids[0], engine.pid].map(String),
       ...[secretFile, MAIN],
     );
     const { outcomes, status } = JSON.parse(output) as { outcomes: Record<string, string>; status: string };
 
-    // Without the same identity and privileges as the server, the outcomes would mean nothing.
+    // The outcomes are meaningful only with the same user and privileges as the server.
     expect({ ...privilegesIn(status), bounding: '' }).toEqual({ ...server, bounding: '' });
     expect(outcomes).toEqual({
       'enter a network namespace': 'EPERM',
@@ -71,7 +71,7 @@ describeAsRoot('An attacker in control of the server', () => {
       ].map(([, inode]) => `socket:[${inode}]`),
     );
     for (const { pid, descriptors } of service.processes()) {
-      const sockets = descriptors.map((descriptor) => linkOf(`/proc/${pid}/fd/${descriptor}`));
+      const sockets = descriptors.map((descriptor) => procLink(`/proc/${pid}/fd/${descriptor}`));
       expect(sockets.filter((socket) => listening.has(socket))).toEqual([]);
     }
   });
@@ -87,11 +87,3 @@ describeAsRoot('An attacker in control of the server', () => {
     }
   });
 });
-
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return ''; // ENOENT: closed in the meantime
-  }
-}

@@ -10,7 +10,7 @@ import { copyProduction } from './production-copy.js';
 import { mask, NO_CAPABILITIES, only, privilegesOf, type Privileges } from '../kit/processes.js';
 import { MAIN, netnsOfThisProcess, Service, type RoleName } from '../kit/service.js';
 
-/** Bit numbers of the capabilities; not imported from the code under test on purpose. */
+/** Bit numbers of the capabilities, deliberately not imported from the code under test. */
 const [DAC_OVERRIDE, DAC_READ_SEARCH, SETGID, SETUID, SETPCAP, NET_RAW, SYS_PTRACE, SYS_ADMIN] = [
   1, 2, 6, 7, 8, 13, 19, 21,
 ] as const;
@@ -32,8 +32,8 @@ function exactly(capabilities: string, ids: { uid: number; gid: number }): Privi
   };
 }
 
-/** A filter, so that every role is needed; settles when the stream has begun. */
-async function capturesWithFilter(service: Service): Promise<void> {
+/** Opens and closes a capture with a filter, so that processes of all roles are started. */
+async function captureWithFilter(service: Service): Promise<void> {
   const request = { netns: netnsOfThisProcess(), nif: 'lo', filter: 'tcp port 1' };
   const client = await CaptureClient.open(service, request);
   await client.close();
@@ -53,9 +53,9 @@ async function privilegesOfRoles(service: Service): Promise<Record<RoleName, Pri
 const SERVICE = { uid: 65533, gid: 65533 };
 
 describeAsRoot('A service that root starts', () => {
-  it('becomes another user; server and filter compilers have no privileges, the others few', async () => {
+  it('changes its user; server and filter compilers have no privileges, the others only the required ones', async () => {
     await using service = await Service.start();
-    await capturesWithFilter(service);
+    await captureWithFilter(service);
     expect(privilegesOf(service.pid)).toEqual(
       exactly(mask(DAC_OVERRIDE, DAC_READ_SEARCH, SETPCAP, NET_RAW, SYS_PTRACE, SYS_ADMIN), SERVICE),
     );
@@ -63,7 +63,7 @@ describeAsRoot('A service that root starts', () => {
       server: exactly(NO_CAPABILITIES, SERVICE),
       engine: exactly(ENGINE, SERVICE),
       discoverer: exactly(DISCOVERY, SERVICE),
-      // no_new_privs is set, so it cannot gain what the bounding set has.
+      // With no_new_privs set, it cannot gain the capabilities of the bounding set.
       'filter compiler': { ...exactly(NO_CAPABILITIES, SERVICE), bounding: ENGINE },
     });
   });
@@ -72,17 +72,17 @@ describeAsRoot('A service that root starts', () => {
     ['--user', '12345', { uid: 12345, gid: 12345 }],
     ['--user', '12345:54321', { uid: 12345, gid: 54321 }],
     ['--user', 'nobody', { uid: 65534, gid: 65534 }],
-  ])('becomes the user of %s %s', async (flag, user, ids) => {
+  ])('changes to the user of %s %s', async (flag, user, ids) => {
     await using service = await Service.start([flag, user]);
     expect(privilegesOf(service.inRole('server').pid)).toEqual(exactly(NO_CAPABILITIES, ids));
     expect(privilegesOf(service.inRole('engine').pid)).toEqual(exactly(ENGINE, ids));
   });
 
-  it('needs only three capabilities to give up root', async () => {
+  it('needs only three capabilities to drop root', async () => {
     const caps = '-all,+setuid,+setgid,+setpcap,+sys_ptrace,+sys_admin,+net_raw,+dac_read_search';
     const few = ['setpriv', '--inh-caps=-all', `--bounding-set=${caps}`, '--'];
     await using service = await Service.start([], { command: [...few, process.execPath, MAIN] });
-    await capturesWithFilter(service);
+    await captureWithFilter(service);
     const { server, engine, discoverer } = await privilegesOfRoles(service);
     expect(server).toEqual(exactly(NO_CAPABILITIES, SERVICE));
     expect(engine).toEqual(exactly(ENGINE, SERVICE));
@@ -90,7 +90,7 @@ describeAsRoot('A service that root starts', () => {
   });
 
   it.each(['setuid', 'setgid', 'setpcap'])(
-    'does not start without %s, and reports how to fix it',
+    'does not start without %s and reports how to fix that',
     async (missing) => {
       const less = ['--inh-caps=-all', `--bounding-set=-${missing}`, '--'];
       const child = await Child.start('setpriv', [...less, process.execPath, MAIN, '--port', '0']);
@@ -105,7 +105,7 @@ describeAsRoot('A service that root starts', () => {
     ['root', 'the service must not run as root'],
     ['0', 'the service must not run as root'],
     ['no-such-user', 'there is no user'],
-  ])('does not become %s', async (user, message) => {
+  ])('refuses to change to the user %s', async (user, message) => {
     const child = await Child.start(process.execPath, [MAIN, '--port', '0', '--user', user]);
     expect(await child.ended).toBe(1);
     expect(child.stderr).toContain(message);
@@ -125,7 +125,7 @@ describeAsRoot('A service in a directory that only root may enter', () => {
 
   it('runs the server as another user, and engines and filter compilers as user 0 without its capabilities', async () => {
     await using service = await start();
-    await capturesWithFilter(service);
+    await captureWithFilter(service);
     const closed = { uid: 0, gid: SERVICE.gid };
     expect(await privilegesOfRoles(service)).toEqual({
       server: { ...exactly(NO_CAPABILITIES, SERVICE), bounding: mask(DAC_READ_SEARCH, SETGID, SETUID) },
@@ -136,7 +136,7 @@ describeAsRoot('A service in a directory that only root may enter', () => {
     expect(service.log).toMatch(/may not read the code/);
   });
 
-  it('has loaded everything that it needs to serve requests', async () => {
+  it('loads everything that it needs to serve requests at startup', async () => {
     await using service = await start('--local-discovery', '--log-requests', '--debug');
     const answers = await Promise.all(
       ['/version', '/discover/mobyshark', '/healthz', '/readyz', '/nothing', '/capture'].map(
@@ -146,7 +146,7 @@ describeAsRoot('A service in a directory that only root may enter', () => {
     expect(answers).toEqual([200, 200, 200, 200, 404, 426]);
   });
 
-  it('has loaded everything that the reverse proxy needs', async () => {
+  it('loads everything that the reverse proxy needs at startup', async () => {
     const ghostwire = createServer((_, response) => response.end('page')).listen(0, '127.0.0.1');
     await once(ghostwire, 'listening');
     const { port } = ghostwire.address() as AddressInfo;
@@ -177,12 +177,12 @@ describeAsRoot('A service that another user starts', () => {
   const asUser = ['setpriv', '--reuid=4711', '--regid=4712', '--clear-groups'];
   const program = [process.execPath, MAIN];
 
-  it('distributes the capabilities that it is given; the server gets none', async () => {
+  it('passes its capabilities to the processes that need them; the server gets none', async () => {
     await using service = await Service.start([], {
       command: [...asUser, `--inh-caps=-all,${caps}`, `--ambient-caps=-all,${caps}`, '--', ...program],
     });
-    await capturesWithFilter(service);
-    // Reducing the bounding set takes CAP_SETPCAP. With no_new_privs set, nothing in it can be gained.
+    await captureWithFilter(service);
+    // Reducing the bounding set requires CAP_SETPCAP. With no_new_privs set, none of it can be gained.
     const { bounding } = privilegesOf(service.pid);
     expect(await privilegesOfRoles(service)).toEqual({
       server: { ...exactly(NO_CAPABILITIES, ids), bounding },
@@ -192,7 +192,7 @@ describeAsRoot('A service that another user starts', () => {
     });
   });
 
-  it('grants no capability that is not needed', async () => {
+  it('grants no capabilities that are not needed', async () => {
     const more = `${caps},+net_admin,+sys_boot`;
     await using service = await Service.start([], {
       command: [...asUser, `--inh-caps=-all,${more}`, `--ambient-caps=-all,${more}`, '--', ...program],
@@ -205,7 +205,7 @@ describeAsRoot('A service that another user starts', () => {
     expect(privilegesOf(service.inRole('engine').pid)).toEqual({ ...exactly(ENGINE, ids), bounding });
   });
 
-  it('reports at the start what is missing and how to fix it, and serves what works without', async () => {
+  it('reports missing capabilities and how to fix that, and still answers requests', async () => {
     await using service = await Service.start([], {
       command: [...asUser, '--inh-caps=-all', '--', ...program],
     });
@@ -223,7 +223,7 @@ describeAsRoot('A process that still has privileges', () => {
     ['engine', ['--socket', '/nonexistent/engine.sock']],
     ['discoverer', ['--socket', '/nonexistent/discoverer.sock']],
     ['compile-filter', []],
-  ])('refuses to serve: %s', async (role, args) => {
+  ])('refuses to run: %s', async (role, args) => {
     const child = await Child.start(process.execPath, [MAIN, role, ...args], supervised);
     expect(await child.ended).toBe(1);
     expect(child.stderr).toMatch(
@@ -231,7 +231,7 @@ describeAsRoot('A process that still has privileges', () => {
     );
   });
 
-  it('refuses to serve as user 0 without any capability', async () => {
+  it('refuses to run as user 0 without any capability', async () => {
     const stripped = ['--bounding-set=-all', '--inh-caps=-all', '--no-new-privs', '--'];
     const server = [process.execPath, MAIN, 'server', '--port', '0'];
     const child = await Child.start('setpriv', [...stripped, ...server], supervised);

@@ -2,7 +2,7 @@ import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROJECT } from '../kit/service.js';
 
-/** Copies the built service and what it needs at run time into a folder. */
+/** Copies the built service and its runtime dependencies into a folder. */
 export function copyProduction(folder: string): void {
   const { packages } = JSON.parse(readFileSync(join(PROJECT, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: boolean }>;
@@ -11,7 +11,7 @@ export function copyProduction(folder: string): void {
     .filter(([path, { dev }]) => path.startsWith('node_modules/') && dev !== true)
     .map(([path]) => path);
   for (const path of ['dist', 'package.json', ...needed]) {
-    // Packages for other platforms are locked, but not there.
+    // Packages for other platforms are in the lock file, but not installed.
     if (existsSync(join(PROJECT, path))) cpSync(join(PROJECT, path), join(folder, path), { recursive: true });
   }
 }

@@ -2,7 +2,7 @@ import { eventually } from '../kit/eventually.js';
 import { describeAsRoot } from '../kit/root.js';
 import { Service } from '../kit/service.js';
 
-describeAsRoot('A process of the service that dies', () => {
+describeAsRoot('A killed process of the service', () => {
   it.each(['engine', 'server'] as const)('is restarted: %s', async (role) => {
     await using service = await Service.start();
     const { pid } = service.inRole(role);

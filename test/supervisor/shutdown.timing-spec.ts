@@ -2,7 +2,7 @@ import { WebSocket } from 'ws';
 import { describeAsRoot } from '../kit/root.js';
 import { MAIN, netnsOfThisProcess, PROJECT, Service, runtimeDirectories } from '../kit/service.js';
 
-/** Opens a capture of `lo` in the namespace of the tests; settles with the code of its close. */
+/** Opens a capture of `lo` in the namespace of the tests; `closed` resolves with the close code. */
 async function capture(service: Service): Promise<{ closed: Promise<number> }> {
   const url = `ws://127.0.0.1:${service.port}/capture?netns=${netnsOfThisProcess()}&nif=lo`;
   const socket = new WebSocket(url);
@@ -17,7 +17,7 @@ async function capture(service: Service): Promise<{ closed: Promise<number> }> {
 
 describeAsRoot('The service', () => {
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    'closes captures with 1001 on %s, exits with 0 within 5 s, and leaves nothing behind',
+    'closes captures with 1001 on %s, exits with 0 within 5 s, and leaves no processes or files',
     async (signal) => {
       await using service = await Service.start();
       const { closed } = await capture(service);
@@ -33,9 +33,9 @@ describeAsRoot('The service', () => {
     },
   );
 
-  it('ends in order even if its whole process group receives the signal, twice within a millisecond', async () => {
+  it('shuts down cleanly even if its whole process group receives the signal twice', async () => {
     await using service = await Service.start([], {
-      // The leader of a process group, as a shell makes it of each command.
+      // As a process group leader, like a command in a shell.
       command: ['setsid', process.execPath, MAIN],
     });
     const { closed } = await capture(service);
@@ -47,7 +47,7 @@ describeAsRoot('The service', () => {
     await service.nothingIsLeft(100);
   });
 
-  it('ends in order right after the start', async () => {
+  it('shuts down cleanly directly after the start', async () => {
     await using service = await Service.start();
     service.processes();
     service.child.signal('SIGTERM');
@@ -68,7 +68,7 @@ describeAsRoot('The service', () => {
     expect(runtimeDirectories(service.pid)).toEqual([]);
   });
 
-  it('ends in order when npm receives the signal', async () => {
+  it('shuts down cleanly when npm receives the signal', async () => {
     await using service = await Service.start([], { command: ['npm', '--prefix', PROJECT, 'start', '--'] });
     const { closed } = await capture(service);
     // npm, the supervisor (which replaces the shell), server and engines.

@@ -8,8 +8,8 @@ async function serviceWith(...options: string[]): Promise<Child & { status: numb
   return Object.assign(child, { status: await child.ended });
 }
 
-describe('A service that cannot start', () => {
-  it('reports a port in use, and exits with 1', async () => {
+describe('The service, instead of starting,', () => {
+  it('reports a port in use and exits with 1', async () => {
     const server = createServer().listen(0);
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -21,7 +21,7 @@ describe('A service that cannot start', () => {
   });
 
   it.each([[['--no-such-option']], [['--port', 'many']], [['--port', '70000']]])(
-    'reports what is wrong with %j, and exits with 2',
+    'reports the invalid option of %j and exits with 2',
     async (options) => {
       const { status, stderr } = await serviceWith(...options);
       expect(stderr).toContain(options[0]);
@@ -32,13 +32,13 @@ describe('A service that cannot start', () => {
   it.each([
     ['--help', /--port/],
     ['--version', /^\d+\.\d+\.\d+/],
-  ])('prints the text of %s only, and exits with 0', async (option, expected) => {
+  ])('prints only the text of %s and exits with 0', async (option, expected) => {
     const { status, stdout } = await serviceWith(option);
     expect(stdout).toMatch(expected);
     expect(status).toBe(0);
   });
 
-  it('reports how to fix a missing setpriv, and exits with 1', async () => {
+  it('reports how to install a missing setpriv and exits with 1', async () => {
     const child = await Child.start(process.execPath, [MAIN], { ...process.env, PATH: '/nonexistent' });
     expect(await child.ended).toBe(1);
     expect(child.stderr).toMatch(/setpriv is missing[^]*util-linux/);

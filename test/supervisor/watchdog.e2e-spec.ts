@@ -4,9 +4,9 @@ import { eventually } from '../kit/eventually.js';
 import { describeAsRoot } from '../kit/root.js';
 import { netnsOfThisProcess, Service, type RoleName } from '../kit/service.js';
 
-/** 5 s are promised; on a machine that is busy with other tests it may take longer. */
-const NOTICED_WITHIN_MS = 15_000;
-/** Longer than the watchdog tolerates silence. */
+/** Three times the documented 5 s, because the machine may be busy with other tests. */
+const DETECTION_TIMEOUT_MS = 15_000;
+/** Longer than the timeout of the watchdog. */
 const LONG_STOP_MS = 6_000;
 
 const request = { netns: netnsOfThisProcess(), nif: 'lo' };
@@ -18,18 +18,18 @@ async function runningCapture(service: Service): Promise<CaptureClient> {
 }
 
 describeAsRoot('A process of the service that hangs', () => {
-  it('ends only the captures of its engine, with a reason, if it is an engine', async () => {
+  it('loses only its own captures, with a reason, if it is an engine', async () => {
     await using service = await Service.start();
     const engines = service.allInRole('engine');
-    // The engine with the fewest captures gets the next one, so each has one now.
+    // The engine with the fewest captures gets the next one, so that each engine has one.
     const clients = await Promise.all(engines.map(() => runningCapture(service)));
     const begin = performance.now();
     process.kill(engines[0]?.pid ?? 0, 'SIGSTOP');
     // A capture that is requested before the hang is detected is answered, too.
     const late = await CaptureClient.open(service, request);
 
-    await service.child.saying(/engine 0 hangs: no sign of life for \d/, NOTICED_WITHIN_MS);
-    console.info(`noticed within ${Math.round(performance.now() - begin)} ms`);
+    await service.child.saying(/engine 0 hangs: no sign of life for \d/, DETECTION_TIMEOUT_MS);
+    console.info(`detected within ${Math.round(performance.now() - begin)} ms`);
     await eventually('the end of its captures', () => clients.some(({ closing }) => closing), 5_000);
     const ended = clients.filter(({ closing }) => closing);
     expect(ended.map(({ closing }) => closing)).toEqual([
@@ -46,12 +46,12 @@ describeAsRoot('A process of the service that hangs', () => {
     await using service = await Service.start();
     const { pid } = service.inRole(role);
     process.kill(pid, 'SIGSTOP');
-    await service.child.saying(/ hangs: no sign of life for \d/, NOTICED_WITHIN_MS);
+    await service.child.saying(/ hangs: no sign of life for \d/, DETECTION_TIMEOUT_MS);
     await eventually(`another ${role}`, () => service.inRole(role).pid !== pid);
-    await eventually('the service to answer again', () => service.answers(), NOTICED_WITHIN_MS);
+    await eventually('the service to answer again', () => service.answers(), DETECTION_TIMEOUT_MS);
   });
 
-  it('does not affect the others if it is the supervisor', async () => {
+  it('does not affect the other processes if it is the supervisor', async () => {
     await using service = await Service.start();
     await using client = await runningCapture(service);
     const before = service.processes().map(({ pid }) => pid);
@@ -64,13 +64,13 @@ describeAsRoot('A process of the service that hangs', () => {
     expect(service.log).not.toMatch(/hangs/);
   });
 
-  it('is not detected wrongly when all were stopped, as by suspending the machine', async () => {
+  it('is not reported when all processes were stopped, as by suspending the machine', async () => {
     await using service = await Service.start();
     await using client = await runningCapture(service);
     const pids = service.processes().map(({ pid }) => pid);
     for (const pid of pids) process.kill(pid, 'SIGSTOP');
     await sleep(LONG_STOP_MS);
-    // The supervisor first: it polls before the others can report.
+    // The supervisor continues first and polls before the others can report.
     for (const pid of pids) process.kill(pid, 'SIGCONT');
     await sleep(LONG_STOP_MS / 4);
     expect(service.processes().map(({ pid }) => pid)).toEqual(pids);

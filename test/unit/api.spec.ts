@@ -94,7 +94,7 @@ describe('docs/api/asyncapi.json', () => {
     expect(asyncApi.info).toMatchObject({ title: SERVICE_NAME, version: SERVICE_VERSION });
   });
 
-  it('has the paths and the message limit of the gateway', () => {
+  it('contains the paths and the message limit of the gateway', () => {
     const { path, aliases, maxPayload } = Reflect.getMetadata(
       'websockets:gateway_options',
       CaptureGateway,
@@ -104,7 +104,7 @@ describe('docs/api/asyncapi.json', () => {
     expect(asyncApi['x-max-client-message-bytes']).toBe(maxPayload);
   });
 
-  it('has exactly the parameters and headers of a capture request', () => {
+  it('contains exactly the parameters and headers of a capture request', () => {
     const parameters = Object.entries<ParameterDescription>(REQUEST_PARAMETERS);
     const query = binding.query.properties ?? {};
     const headers = binding.headers.properties ?? {};
@@ -117,20 +117,20 @@ describe('docs/api/asyncapi.json', () => {
     );
   });
 
-  it('has the limits of the parameters', () => {
+  it('contains the limits of the parameters', () => {
     for (const [name, maximum] of Object.entries(LIMIT_PARAMETERS)) {
       expect(parameterSchema(name)).toMatchObject({ type: 'integer', minimum: 1, maximum });
     }
     expect(parameterSchema('filter')).toMatchObject({ maxLength: MAX_FILTER_BYTES });
   });
 
-  it('has exactly the close codes of the service, each with its causes', () => {
+  it('contains exactly the close codes of the service with their causes', () => {
     const causes: Record<string, string[]> = {};
     for (const [cause, code] of CLOSINGS) (causes[code] ??= []).push(cause);
     expect(sortedCauses(asyncApi['x-close-codes'])).toEqual(sortedCauses(causes));
   });
 
-  it('has exactly the attributes of the container object', () => {
+  it('contains exactly the attributes of the container object', () => {
     const { properties = {} } = asyncApi.components.schemas['container']!;
     expect(Object.keys(properties)).toEqual(Object.keys(new ContainerDto()));
   });
@@ -166,7 +166,7 @@ describe('The schema of the container object', () => {
             ]
           : [[false, { netns: 5, [name]: true }]],
     ),
-  ])('accepts what the service accepts: %s for %.80j', (valid, container) => {
+  ])('accepts exactly what the service accepts: %s for %.80j', (valid, container) => {
     const parse = (): unknown => parseContainer(JSON.stringify(container));
     if (valid) expect(parse).not.toThrow();
     else expect(parse).toThrow();

@@ -20,8 +20,8 @@ import { OperationsModule } from '../../src/server/operations/operations.module.
 import { readBlocks, sectionCommentsOf } from '../contracts/pcapng-blocks.js';
 import { ReplayCaptureProvider } from '../fixtures/replay-capture-provider.js';
 
-describe('What docs/architecture.md tells teams to do', () => {
-  it('swaps the provider: the application captures by replaying a file', async () => {
+describe('An application made as documented in docs/architecture.md', () => {
+  it('can replace the provider and capture by replaying a file', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'packetflix-'));
     const path = join(folder, 'replay.pcapng');
     const recorded = refusalPcapng('recorded earlier');
@@ -38,7 +38,7 @@ describe('What docs/architecture.md tells teams to do', () => {
       expect(code).toBe(1000);
       const [section, ...rest] = readBlocks(stream);
       expect(sectionCommentsOf(section!)[0]).toMatch(/^---\n# capture target information\n/);
-      // What the file holds, behind a section header that has the comments of this capture.
+      // The content of the file after a section header with the comments of this capture.
       expect(rest).toEqual(readBlocks(recorded).slice(1));
     } finally {
       await app.close();
@@ -46,7 +46,7 @@ describe('What docs/architecture.md tells teams to do', () => {
     }
   });
 
-  it('adds a module that uses a port', async () => {
+  it('can add a module that uses a port', async () => {
     const options = testOptions();
     const app = await boot(
       {

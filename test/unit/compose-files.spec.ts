@@ -16,7 +16,7 @@ const SERVICES: readonly (readonly [file: string, name: string])[] = [
   ['compose.ghostwire.yaml', 'edgeshark'],
   ['compose.tls.yaml', 'packetflix'],
 ];
-/** And what is beside it. */
+/** The other services. */
 const NEIGHBOURS: readonly (readonly [file: string, name: string])[] = [
   ['compose.ghostwire.yaml', 'gostwire'],
   ['compose.tls.yaml', 'caddy'],
@@ -26,7 +26,7 @@ const read = (file: string, name: string, variables = {}): ComposeService =>
   composeService(join(FOLDER, file), name, { ...VARIABLES, ...variables });
 
 describe('The service in a compose file', () => {
-  it.each(SERVICES)('is confined the same way in all of them: %s', (file, name) => {
+  it.each(SERVICES)('is confined in the same way in all files: %s', (file, name) => {
     const service = read(file, name);
     const base = read('compose.base.yaml', 'packetflix');
     expect(service).toMatchObject(base);
@@ -34,7 +34,7 @@ describe('The service in a compose file', () => {
     expect(['command', 'environment', 'networks', 'ports']).toEqual(expect.arrayContaining(own));
   });
 
-  it.each(SERVICES)('starts with options that there are: %s', (file, name) => {
+  it.each(SERVICES)('has valid options: %s', (file, name) => {
     const { command = [], environment = {} } = read(file, name);
     const texts = Object.entries(environment).map(([key, value]) => [key, String(value)]);
     const parsed = parseCommandLine(command, Object.fromEntries(texts) as Record<string, string>);
@@ -46,32 +46,35 @@ describe('The service in a compose file', () => {
     expect(service.excludedEndpoints).toContain('5001');
   });
 
-  it.each([...SERVICES, ...NEIGHBOURS])('publishes nothing but to this machine: %s, %s', (file, name) => {
-    for (const port of read(file, name).ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
-    for (const port of read(file, name, { PACKETFLIX_BIND: '192.0.2.1' }).ports ?? []) {
-      expect(port).toMatch(/^192\.0\.2\.1:\d+:\d+$/);
-    }
-  });
+  it.each([...SERVICES, ...NEIGHBOURS])(
+    'publishes ports on the loopback address only: %s, %s',
+    (file, name) => {
+      for (const port of read(file, name).ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+      for (const port of read(file, name, { PACKETFLIX_BIND: '192.0.2.1' }).ports ?? []) {
+        expect(port).toMatch(/^192\.0\.2\.1:\d+:\d+$/);
+      }
+    },
+  );
 
   it.each([
     ['compose.yaml', 'packetflix', 'packetflix', { PACKETFLIX_PORT: '8001' }],
     ['compose.ghostwire.yaml', 'edgeshark', 'edgeshark', { PACKETFLIX_PORT: '8001' }],
     ['compose.tls.yaml', 'packetflix', 'caddy', { PACKETFLIX_TLS_PORT: '8001' }],
-  ])('leaves out of captures what is published: %s', (file, name, published, variables) => {
+  ])('excludes published ports from captures: %s', (file, name, published, variables) => {
     const { environment } = read(file, name, variables);
     const ports = (read(file, published, variables).ports ?? []).flatMap((port) => port.split(':').slice(1));
     expect(ports).toContain('8001');
     expect(String(environment?.PACKETFLIX_EXCLUDE).split(',')).toEqual(expect.arrayContaining(ports));
   });
 
-  it('has no way to it but Caddy, where there is one', () => {
+  it('can only be reached through Caddy in compose.tls.yaml', () => {
     expect(read('compose.tls.yaml', 'packetflix').ports).toBeUndefined();
     expect(() => composeService(join(FOLDER, 'compose.tls.yaml'), 'caddy', {})).toThrow(
       'PACKETFLIX_PASSWORD',
     );
   });
 
-  it.each(NEIGHBOURS)('has a neighbour that is confined, too: %s, %s', (file, name) => {
+  it.each(NEIGHBOURS)('is accompanied by services that are confined, too: %s, %s', (file, name) => {
     expect(read(file, name)).toMatchObject({
       cap_drop: ['ALL'],
       read_only: true,
@@ -81,7 +84,7 @@ describe('The service in a compose file', () => {
     });
   });
 
-  it('mounts only what there is', () => {
+  it('mounts only files that exist', () => {
     const mounts = [...SERVICES, ...NEIGHBOURS].flatMap(([file, name]) => read(file, name).volumes ?? []);
     const own = mounts.map((mount) => mount.split(':')[0] ?? '').filter((path) => path.startsWith('.'));
     expect(own.length).toBeGreaterThan(0);
@@ -90,7 +93,7 @@ describe('The service in a compose file', () => {
 });
 
 describe('docs/deployment.md', () => {
-  it('has a table of all variables of the compose files', () => {
+  it('lists all variables of the compose files', () => {
     const document = readFileSync(join(FOLDER, '../docs/deployment.md'), 'utf8');
     const rows = [...document.matchAll(/^\| ((?:`[A-Z_]+`(?:, )?)+) \|/gm)].map(([, names]) => names!);
     const named = rows.flatMap((names) => names.replaceAll('`', '').split(', '));
@@ -103,7 +106,7 @@ describe('docs/deployment.md', () => {
 });
 
 describe('compose.ghostwire.yaml', () => {
-  it('can take the place of the project edgeshark: names, network, port and options are the same', () => {
+  it('can replace the project edgeshark, with the same names, network, port and options', () => {
     const text = readFileSync(join(FOLDER, 'compose.ghostwire.yaml'), 'utf8');
     const { name, services, networks } = parse(text) as Record<string, Record<string, unknown>>;
     expect(name).toBe('edgeshark');
@@ -130,7 +133,7 @@ describe('The DaemonSet for Kubernetes', () => {
     .find(({ kind }) => kind === 'DaemonSet');
   const container = daemonSet!.spec!.template.spec!.containers[0]!;
 
-  it('starts with options that there are, at the ports that it has', () => {
+  it('has valid options and declares the ports that they configure', () => {
     const environment = Object.fromEntries(container.env!.map(({ name, value }) => [name, value]));
     const parsed = parseCommandLine([], environment);
     if (parsed.kind !== 'options') throw new Error(JSON.stringify(parsed));
@@ -142,7 +145,7 @@ describe('The DaemonSet for Kubernetes', () => {
     expect(Object.keys(environment).filter((name) => !VARIABLES_OF_OPTIONS.has(name))).toEqual([]);
   });
 
-  it('has the privileges that the compose files give, and no others', () => {
+  it('has exactly the privileges of the compose files', () => {
     const base = read('compose.base.yaml', 'packetflix');
     expect(container.securityContext?.capabilities).toEqual({ drop: base.cap_drop, add: base.cap_add });
     expect(container.securityContext?.readOnlyRootFilesystem).toBe(base.read_only);

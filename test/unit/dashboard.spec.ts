@@ -8,7 +8,7 @@ import { ServiceMetrics } from '../../src/server/operations/service-metrics.js';
 
 const DASHBOARD = resolve(import.meta.dirname, '../../docs/grafana/packetflix-dashboard.json');
 
-/** What Prometheus adds to every metric, and Grafana's variable for it. */
+/** Labels that Prometheus adds to each metric, and Grafana's variable for them. */
 const OF_PROMETHEUS = ['instance', 'job', 'le'];
 
 /** The labels of every metric, by the names that queries use: a histogram has three. */
@@ -54,7 +54,7 @@ describe('The dashboard for Grafana', () => {
     },
   );
 
-  it('shows all metrics but a few that are for a closer look', () => {
+  it('shows all metrics except those for detailed analysis', () => {
     const asked = queries.map(({ expr }) => expr).join(' ');
     const families = [...known.keys()].filter((name) => !/_(bucket|sum|count)$/.test(name));
     const missing = families.filter((name) => !asked.includes(name));
@@ -79,10 +79,10 @@ describe('The dashboard for Grafana', () => {
     }
   });
 
-  it('is the one in the picture', () => {
+  it('matches its picture', () => {
     const picture = readFileSync(DASHBOARD.replace(/json$/, 'svg'), 'utf8');
     const titles = [...picture.matchAll(/font-weight="bold"[^>]*>([^<]*)</g)].map(([, title]) => title);
-    // When this fails: npm run dashboard.
+    // If this fails, run "npm run dashboard".
     expect(titles).toEqual(dashboard.panels.map(({ title }) => title));
   });
 });

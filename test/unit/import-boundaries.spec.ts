@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 const PROJECT = resolve(import.meta.dirname, '../..');
 const RULE = 'packetflix/import-boundaries';
 
-/** Lints each text as if it were the content of that file, by the configuration of `npm run lint`. */
+/** Lints each text as the content of that file, with the configuration of `npm run lint`. */
 const PROGRAM = `
   import { ESLint } from 'eslint';
   const eslint = new ESLint();
@@ -16,7 +16,7 @@ const PROGRAM = `
   console.log(JSON.stringify(results));
 `;
 
-/** Files that exist, since ESLint's parser knows the files of tsconfig.test.json only. */
+/** The files exist, because the parser of ESLint accepts only files of tsconfig.test.json. */
 const SERVER = 'src/server/main.ts';
 const ENGINE = 'src/engine/main.ts';
 const SHARED = 'src/shared/single-flight.ts';
@@ -53,7 +53,7 @@ describe('ESLint', () => {
     const { stdout, stderr } = spawnSync(
       process.execPath,
       ['--input-type=module', '--eval', PROGRAM, JSON.stringify(cases)],
-      // With CI set, typescript-eslint would read each file from the disk once instead of taking the text.
+      // If CI is set, typescript-eslint reads the files from the disk instead of using the text.
       { cwd: PROJECT, encoding: 'utf8', env: { ...process.env, TSESTREE_SINGLE_RUN: 'false' } },
     );
     if (stdout === '') throw new Error(stderr);

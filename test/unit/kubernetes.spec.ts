@@ -10,7 +10,7 @@ import { parseAllDocuments } from 'yaml';
 const PROJECT = resolve(import.meta.dirname, '../..');
 const TEXT = readFileSync(join(PROJECT, 'docker/kubernetes/packetflix.yaml'), 'utf8');
 
-/** Where the schema of each kind is; the types are made of the OpenAPI description of Kubernetes. */
+/** The module of each kind's type; the types are generated from the OpenAPI description of Kubernetes. */
 const SCHEMAS: Readonly<Record<string, string>> = {
   'v1 Namespace': 'core/v1',
   'v1 Service': 'core/v1',
@@ -27,7 +27,7 @@ interface Resource {
 describe('The manifest for Kubernetes', () => {
   const resources = readResources(TEXT);
 
-  it('is of the kinds that a DaemonSet behind the API server takes', () => {
+  it('consists of the kinds that a DaemonSet behind the API server needs', () => {
     expect(resources.map(({ kind }) => kind)).toEqual([
       'Namespace',
       'DaemonSet',
@@ -37,18 +37,18 @@ describe('The manifest for Kubernetes', () => {
     ]);
   });
 
-  it('fits the schema of Kubernetes, without any field that is not in it', () => {
+  it('conforms to the schema of Kubernetes and has no unknown fields', () => {
     expect(violationsIn(resources)).toEqual([]);
   });
 
   it.each([
-    ['a field that there is not', 'hostPID: true', 'hostPid: true'],
+    ['an unknown field', 'hostPID: true', 'hostPid: true'],
     ['a field in the wrong place', 'type: RuntimeDefault', 'type: RuntimeDefault\n            hostPID: true'],
-    ['a text where a number belongs', 'containerPort: 5001', "containerPort: '5001'"],
-    ['a switch where a list belongs', 'drop: [ALL]', 'drop: true'],
-    ['a field that is missing', '      port: 5001\n', ''],
-    ['a selector that is missing', /^ {2}selector:\n {4}matchLabels:\n.*\n/m, ''],
-  ])('would not with %s', (_, right, wrong) => {
+    ['a string instead of a number', 'containerPort: 5001', "containerPort: '5001'"],
+    ['a boolean instead of a list', 'drop: [ALL]', 'drop: true'],
+    ['a missing field', '      port: 5001\n', ''],
+    ['a missing selector', /^ {2}selector:\n {4}matchLabels:\n.*\n/m, ''],
+  ])('would not conform with %s', (_, right, wrong) => {
     const changed = TEXT.replace(right, wrong);
     expect(changed).not.toBe(TEXT);
     expect(violationsIn(readResources(changed))).not.toEqual([]);
@@ -58,13 +58,13 @@ describe('The manifest for Kubernetes', () => {
   const pod = daemonSet.spec!.template;
   const container = pod.spec!.containers[0]!;
 
-  it('selects its own pods, by the labels that they have', () => {
+  it('selects its own pods by their labels', () => {
     const service = resources.find(({ kind }) => kind === 'Service') as Service;
     expect(pod.metadata?.labels).toMatchObject(daemonSet.spec!.selector.matchLabels!);
     expect(pod.metadata?.labels).toMatchObject(service.spec!.selector!);
   });
 
-  it('names only ports that the container has', () => {
+  it('refers only to ports of the container', () => {
     const service = resources.find(({ kind }) => kind === 'Service') as Service;
     const policy = resources.find(({ kind }) => kind === 'NetworkPolicy') as NetworkPolicy;
     const named = [
@@ -77,19 +77,19 @@ describe('The manifest for Kubernetes', () => {
     expect(new Set(named)).toEqual(new Set(container.ports!.map(({ name }) => name)));
   });
 
-  it('mounts only volumes that there are', () => {
+  it('mounts only existing volumes', () => {
     expect(container.volumeMounts!.map(({ name }) => name)).toEqual(
       pod.spec!.volumes!.map(({ name }) => name),
     );
   });
 
-  it('is what the API server takes: no privilege escalation only with SYS_ADMIN spelled that way', () => {
+  it('spells SYS_ADMIN so that the API server accepts it without privilege escalation', () => {
     const { allowPrivilegeEscalation, capabilities } = container.securityContext!;
     expect(allowPrivilegeEscalation).toBe(false);
     expect(capabilities!.add!.filter((name) => name.startsWith('CAP_'))).toEqual([]);
   });
 
-  it('is let in by a role that cannot do more than capture', () => {
+  it('has a role for clients that permits only captures', () => {
     const role = resources.find(({ kind }) => kind === 'Role') as Role;
     expect(
       role.rules?.flatMap(({ resources = [], verbs }) => resources.map((each) => [each, ...verbs])),
@@ -107,7 +107,7 @@ function readResources(text: string): Resource[] {
   });
 }
 
-/** What the compiler says of the resources as literals of their types, where it lets no unknown field pass. */
+/** Compiler errors for the resources as literals of their types, for which the compiler rejects unknown fields. */
 function violationsIn(resources: readonly Resource[]): string[] {
   const source = resources
     .map((resource, index) => {

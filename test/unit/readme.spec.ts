@@ -6,7 +6,7 @@ import { parseCommandLine } from '../../src/shared/config/parse-command-line.js'
 const PROJECT = resolve(import.meta.dirname, '../..');
 const OPTIONS = read('docs/options.md');
 describe('docs/options.md', () => {
-  it('says of each option what --help says', () => {
+  it('describes each option as --help does', () => {
     const help = parseCommandLine(['--help'], {});
     if (help.kind !== 'help') throw new Error(`not the help: ${help.kind}`);
     const text = help.text.replace(/\s+/g, ' ');

@@ -17,7 +17,7 @@ const REQUEST: CaptureSpec = {
   excludedEndpoints: [],
 };
 
-/** A section, an interface, and as many packets as it takes to need several reads. */
+/** A section, an interface, and more packets than fit into one read. */
 function recording(): Buffer {
   const packet = Buffer.alloc(12 + 20 + 1500);
   packet.writeUInt32LE(6, 0);

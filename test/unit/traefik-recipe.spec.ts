@@ -21,9 +21,9 @@ interface Dynamic {
   readonly tls: { certificates: { certFile: string; keyFile: string }[] };
 }
 
-// Debian has no Traefik: it cannot be run here, and the documents say so.
+// Debian has no package of Traefik, so that tests cannot run it; the documentation says so.
 describe.each([
-  ['as it is shipped', (text: string) => text],
+  ['as shipped', (text: string) => text],
   [
     'with the router for tokens',
     (text: string) => text.replace(/^ {4}# (?=(?:packetflix-token| {2}\w+):)/gm, '    '),
@@ -32,7 +32,7 @@ describe.each([
   const fixed = read<Static>('traefik.yaml', (text) => text);
   const { http, tls } = read<Dynamic>('dynamic.yaml', edited);
 
-  it('names only what there is', () => {
+  it('refers only to existing routers, services and middlewares', () => {
     for (const { entryPoints, middlewares, service } of Object.values(http.routers)) {
       for (const name of entryPoints) expect(fixed.entryPoints).toHaveProperty(name);
       for (const name of middlewares) expect(http.middlewares).toHaveProperty(name);
@@ -42,19 +42,19 @@ describe.each([
     expect(Object.keys(http.routers)).toHaveLength(title.includes('tokens') ? 2 : 1);
   });
 
-  it('lets nobody in without TLS, or without a password or a token', () => {
+  it('requires TLS and a password or a token', () => {
     for (const { rule, middlewares, tls: routerTls } of Object.values(http.routers)) {
       const kinds = middlewares.flatMap((name) => Object.keys(http.middlewares[name] ?? {}));
       expect(kinds.includes('basicAuth') || rule.includes('Header(`Authorization`, `Bearer ')).toBe(true);
       expect(kinds).toContain('stripPrefix');
       expect(routerTls).toBeDefined();
-      // A rule with && must not be cut in two by a ||.
+      // A || must not split a rule with &&.
       expect(rule.includes('&&') && rule.includes('||')).toBe(false);
     }
     expect(tls.certificates).toHaveLength(1);
   });
 
-  it('holds nothing back', () => {
+  it('does not buffer', () => {
     const kinds = Object.values(http.middlewares).flatMap((middleware) => Object.keys(middleware));
     expect(kinds).not.toContain('buffering');
     expect(kinds).not.toContain('compress');

@@ -2,8 +2,8 @@
  * Executes a command under a seccomp filter that answers like an older kernel.
  * Usage: node as-older-kernel.mjs linux-5.4|linux-5.10|old-seccomp-profile COMMAND...
  *
- * All system calls since 424 have the same number on every architecture, in the order in which they were added, so one
- * comparison covers everything that is younger.
+ * System calls from 424 on have the same number on every architecture, in the order in which they were added, so that one
+ * comparison covers all newer calls.
  */
 import { Buffer } from 'node:buffer';
 import { setSystemCallFilter } from '../../../dist/shared/linux/libc.js';
@@ -15,7 +15,7 @@ const ALLOW = 0x7fff_0000;
 const fail = (errno) => 0x0005_0000 | errno;
 const [EPERM, EINVAL, ENOSYS] = [1, 22, 38];
 
-const CLOSE_RANGE = 436; // Linux 5.9; the first call that is younger than 5.4: 435 is clone3 of 5.3
+const CLOSE_RANGE = 436; // Linux 5.9; the first call that is newer than Linux 5.4: 435 is clone3 of Linux 5.3
 const CLOSE_RANGE_CLOEXEC = 4; // Linux 5.11
 const EPOLL_PWAIT2 = 441; // Linux 5.11
 /** Numbers from here on are those of the x32 ABI. */
@@ -40,7 +40,7 @@ const FILTERS = {
     [RETURN, ALLOW],
     [RETURN, fail(ENOSYS)],
   ],
-  // Profiles of Docker before 20.10 answer EPERM to calls that they do not know.
+  // Profiles of Docker before 20.10 answer EPERM to unknown calls.
   'old-seccomp-profile': [
     [LOAD_WORD, CALL_NUMBER],
     [JUMP_IF_AT_LEAST, X32, 2, 0],

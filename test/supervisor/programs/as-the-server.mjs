@@ -1,5 +1,5 @@
-// What an attacker in control of the server could try. Becomes the user of the server, makes each attempt and prints the
-// outcomes as JSON: the name of the error, or "succeeded".
+// Makes attempts of an attacker in control of the server. Becomes the user of the server and prints the outcome of each
+// attempt as JSON: the name of the error, or "succeeded".
 //
 //     as-the-server.mjs UID GID ENGINE_PID SECRET_FILE CODE_FILE
 import { Buffer } from 'node:buffer';
@@ -26,7 +26,7 @@ const IPPROTO_ICMP = 1;
 const PTRACE_ATTACH = 16;
 const MS_BIND = 4096;
 
-// The code may be in a directory that the user of the server may not enter: so it is loaded before the change of user.
+// The code is loaded before the change of user, because that user may be unable to enter its directory.
 process.setgroups([]);
 process.setgid(Number(gid));
 process.setuid(Number(uid));

@@ -14,13 +14,13 @@ import { eventually } from '../kit/eventually.js';
 import { namespaceOfProcess } from '../kit/namespace-holders.js';
 import { startTimeOf } from '../kit/processes.js';
 import { describeAsRoot } from '../kit/root.js';
-import { addTellingInterface } from './targets.js';
+import { MAIN } from '../kit/service.js';
+import { addNamedInterface } from './targets.js';
 
-const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
-/** More than the engine has threads that visit namespaces. */
+/** More than the number of threads of the engine that enter namespaces. */
 const WARM_UP_CAPTURES = 8;
 
-/** The provider of this service with a real engine process, tested by the same contract as any other provider. */
+/** Runs the contract of all capture providers for that of the service. */
 describeAsRoot('With a real engine and a real namespace,', () => {
   const folder = mkdtempSync(join(tmpdir(), 'packetflix-test-'));
   afterAll(() => rmSync(folder, { recursive: true }));
@@ -28,7 +28,7 @@ describeAsRoot('With a real engine and a real namespace,', () => {
   describeCaptureProvider('EngineCaptureProvider', async (): Promise<CaptureProviderSubject> => {
     await using made = new AsyncDisposableStack();
     const namespace = made.use(await namespaceOfProcess());
-    await addTellingInterface(namespace, 'first0');
+    await addNamedInterface(namespace, 'first0');
     const engine = made.use(await startEngine(join(folder, 'engine.sock')));
     const provider = new EngineCaptureProvider({ engineSockets: [engine.socket] });
     provider.onModuleInit();
@@ -56,7 +56,7 @@ describeAsRoot('With a real engine and a real namespace,', () => {
         'a process that does not exist': { ...request, reference: { netns, pid: 2 ** 31 } },
         'a process with another start time': { ...request, reference: { netns, pid, startTime: 1 } },
         'an interface that does not exist': { ...request, interfaces: ['first1'] },
-        'a name that is not an interface to libpcap': { ...request, interfaces: ['nflog'] },
+        'an interface name with a special meaning to libpcap': { ...request, interfaces: ['nflog'] },
         'a filter that does not compile': { ...request, filter: 'nonsense' },
       },
       heldResources,
@@ -66,7 +66,7 @@ describeAsRoot('With a real engine and a real namespace,', () => {
 });
 
 async function startEngine(socket: string) {
-  // It runs as long as its standard input is open.
+  // The engine runs as long as its standard input is open.
   const engine = spawn(process.execPath, [MAIN, 'engine', '--socket', socket], {
     stdio: ['pipe', 'ignore', 'inherit'],
   });
@@ -83,7 +83,7 @@ async function startEngine(socket: string) {
   };
 }
 
-/** Some descriptors are opened once, by the first capture of a thread. */
+/** Makes each thread open a capture: with its first capture, a thread opens descriptors that it keeps. */
 async function warmUp(
   provider: EngineCaptureProvider,
   request: CaptureSpec,
