@@ -21,6 +21,7 @@ export default {
   // One run for both; the reporter names what was skipped.
   globalSetup: '<rootDir>/scripts/jest/before-run.mjs',
   globalTeardown: '<rootDir>/scripts/jest/after-run.mjs',
+  testSequencer: '<rootDir>/scripts/jest/sequencer.mjs',
   reporters: ['default', '<rootDir>/scripts/jest/skipped-reporter.mjs'],
   projects: [
     {
