@@ -22,6 +22,8 @@ export interface PacketSpec {
   readonly flow?: number;
   /** Default: as fast as possible. */
   readonly ratePerSecond?: number;
+  /** Number of packets after which the sender pauses, until `sendBatch` is called. */
+  readonly batch?: number;
   /** The interface is a tun: IP packets are written to its device, so that the interface receives them. */
   readonly tun?: boolean;
 }
@@ -46,6 +48,11 @@ export class PacketSender implements AsyncDisposable {
   async finished(): Promise<number> {
     const [, sent] = /sent (\d+)/.exec(await this.child.succeeded()) ?? [];
     return Number(sent);
+  }
+
+  /** Sends the next batch. The previous one must have been captured: signals do not queue. */
+  sendBatch(): void {
+    this.child.signal('SIGUSR2');
   }
 
   /** Stops sending; returns the number of packets sent. */

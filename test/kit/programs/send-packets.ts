@@ -143,17 +143,19 @@ function makeTemplate(spec: PacketSpec, bytes: number, vlan: number) {
 
 async function main(): Promise<void> {
   const spec = JSON.parse(process.argv[2] ?? '{}') as PacketSpec;
-  const { count = Infinity, sizes = [100], vlans = [0], ratePerSecond = Infinity } = spec;
+  const { count = Infinity, sizes = [100], vlans = [0], ratePerSecond = Infinity, batch = Infinity } = spec;
   const transmit = spec.tun ? openTun(spec.interface) : openPacketSocket(spec.interface);
   const templates = vlans.flatMap((vlan) => sizes.map((size) => makeTemplate(spec, size, vlan)));
   let stopped = false;
   process.on('SIGTERM', () => (stopped = true));
+  let allowed = batch;
+  process.on('SIGUSR2', () => (allowed += batch));
   console.log('sending');
 
   const start = performance.now();
   let sent = 0;
   while (sent < count && !stopped) {
-    const due = Math.min(count, ((performance.now() - start) / 1000) * ratePerSecond);
+    const due = Math.min(count, allowed, ((performance.now() - start) / 1000) * ratePerSecond);
     for (let burst = 0; burst < BURST && sent < due; burst += 1, sent += 1) {
       const template = templates[sent % templates.length];
       template?.packet.writeUInt32BE(sent, template.sequenceOffset);
