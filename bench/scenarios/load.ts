@@ -14,7 +14,7 @@ const EXTENTS = {
 /** More than a generator can send with one core. */
 const MAX_BYTES_PER_SECOND = 2e9;
 
-/** One capture at several packet sizes and rates: what is delivered and what it costs, compared with programs that discard packets. */
+/** One capture at several packet sizes and rates: delivered packets and cost, compared with programs that discard packets. */
 export async function measureLoad(bench: Bench): Promise<Findings> {
   const bed = await bench.testBed();
   const subjects = bench.subjects();

@@ -38,7 +38,7 @@ export async function measureStorm(bench: Bench): Promise<Findings> {
   await sleep(SETTLE_MS);
   const after = bench.service.resources();
   await bed.namespace.end();
-  const columns = ['captures', 'per s', 'CPU ms each', 'first byte ms', '/version p99 ms', 'left behind'];
+  const columns = ['captures', 'per s', 'CPU ms each', 'first byte ms', '/version p99 ms', 'leaked'];
   const row = [
     count(firstBytes.length),
     figure(firstBytes.length / seconds),

@@ -71,7 +71,7 @@ describe('CaptureClient', () => {
     expect(said).toMatch(/ECONNREFUSED.*Is the service running/);
   });
 
-  it('closes with 1000 when stopped, and writes what still arrives', async () => {
+  it('closes with 1000 when stopped and writes the data that still arrives', async () => {
     const closed = Promise.withResolvers<number>();
     serve((socket) => {
       socket.send(Buffer.from('first'));
@@ -148,7 +148,7 @@ describe('takeCredentials', () => {
     expect(headers).toEqual({ Authorization: `Basic ${Buffer.from(expected).toString('base64')}` });
   });
 
-  it('makes no header when there are none', () => {
+  it('makes no header without credentials', () => {
     const { url, headers } = takeCredentials(new URL('ws://host:5001/capture?netns=1'));
     expect(url.href).toBe('ws://host:5001/capture?netns=1');
     expect(headers).toEqual({});

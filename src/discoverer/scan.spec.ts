@@ -103,7 +103,7 @@ describe('A scan', () => {
     });
   });
 
-  it('lists the process of a container that no runtime knows', async () => {
+  it('lists the process of a container that no runtime reports', async () => {
     expect(await named('nginx(111)')).toEqual([
       target({ name: 'nginx(111)', type: 'proc', netns: 4026532001, pid: 111, starttime: 1000 }),
     ]);

@@ -20,7 +20,7 @@ describe('platformProblem', () => {
     [{ system: 'darwin' }, /^this is darwin, but the service needs Linux 5\.4/],
     [{ architecture: 'ppc64', byteOrder: 'BE' }, /^this machine is big-endian/],
     [{ architecture: 'riscv64' }, /architecture riscv64, but the service supports x64 and arm64 only/],
-  ])('says why it does not accept %j', (platform, problem) => {
+  ])('reports why it does not accept %j', (platform, problem) => {
     expect(platformProblem({ ...SUPPORTED, ...platform })).toMatch(problem);
   });
 });

@@ -81,7 +81,7 @@ describe('The watchdog', () => {
     expect(scene.hangs).toHaveLength(1);
   });
 
-  it('starts again after it was suspended itself, as reports may not have been read yet', () => {
+  it('restarts its timeout after it was suspended, because reports may still be unread', () => {
     using scene = new Scene();
     scene.report().pass(1_000);
     scene.nowMs += 3_600_000;

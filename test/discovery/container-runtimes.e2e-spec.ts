@@ -64,7 +64,7 @@ describeWithRuntimes('With Docker and Podman, which both have a container named 
     expect(reason).toMatch(/docker.*podman|podman.*docker/);
   });
 
-  it('each can be captured as it is listed', async () => {
+  it('each can be captured by its listed attributes', async () => {
     await expectPackets(docker, (await targetOf(docker)) ?? {}, 3);
     await expectPackets(podman, (await targetOf(podman)) ?? {}, 4);
   });

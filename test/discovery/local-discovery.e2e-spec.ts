@@ -13,7 +13,7 @@ describeAsRoot('With --local-discovery', () => {
   const targetsOf = async (netns: number) =>
     (await listTargets(service.current)).filter((target) => target.netns === netns);
 
-  it('a process with a network namespace of its own is listed, with the interfaces that are up', async () => {
+  it('a process with a separate network namespace is listed with the interfaces that are up', async () => {
     await using namespace = await namespaceOfProcess();
     await namespace.addWire('eth0', 'eth1');
     await namespace.addWire('down0', 'down1', { up: false });

@@ -9,7 +9,7 @@ const THREAD_PROGRAM = new URL('./programs/thread-in-namespace.ts', import.meta.
 export async function namespaceOfProcess(): Promise<NetworkNamespace & { readonly pid: number }> {
   const child = await Child.start('unshare', ['--net', 'sleep', 'infinity']);
   const path = `/proc/${child.pid}/ns/net`;
-  await eventually('a process in a namespace of its own', () => differsFromOurs(path));
+  await eventually('a process in a separate namespace', () => differsFromOurs(path));
   const namespace = await NetworkNamespace.heldBy({ path, release: () => child[Symbol.asyncDispose]() });
   return Object.assign(namespace, { pid: child.pid });
 }

@@ -41,7 +41,7 @@ describe('The dashboard for Grafana', () => {
   });
 
   it.each(queries.map(({ expr, legendFormat }) => [expr, legendFormat]))(
-    'asks only for metrics and labels that there are: %s',
+    'queries only existing metrics and labels: %s',
     (expr, legendFormat) => {
       const [name = 'none'] = /packetflix_\w+/.exec(expr) ?? [];
       expect([...known.keys()]).toContain(name);
@@ -55,9 +55,9 @@ describe('The dashboard for Grafana', () => {
   );
 
   it('shows all metrics except those for detailed analysis', () => {
-    const asked = queries.map(({ expr }) => expr).join(' ');
+    const expressions = queries.map(({ expr }) => expr).join(' ');
     const families = [...known.keys()].filter((name) => !/_(bucket|sum|count)$/.test(name));
-    const missing = families.filter((name) => !asked.includes(name));
+    const missing = families.filter((name) => !expressions.includes(name));
     expect(missing).toEqual([
       'packetflix_info',
       'packetflix_client_stalls_total',

@@ -32,7 +32,7 @@ describe.each([
   const fixed = read<Static>('traefik.yaml', (text) => text);
   const { http, tls } = read<Dynamic>('dynamic.yaml', edited);
 
-  it('refers only to existing routers, services and middlewares', () => {
+  it('refers only to existing entry points, services and middlewares', () => {
     for (const { entryPoints, middlewares, service } of Object.values(http.routers)) {
       for (const name of entryPoints) expect(fixed.entryPoints).toHaveProperty(name);
       for (const name of middlewares) expect(http.middlewares).toHaveProperty(name);
@@ -54,7 +54,7 @@ describe.each([
     expect(tls.certificates).toHaveLength(1);
   });
 
-  it('does not buffer', () => {
+  it('neither buffers nor compresses', () => {
     const kinds = Object.values(http.middlewares).flatMap((middleware) => Object.keys(middleware));
     expect(kinds).not.toContain('buffering');
     expect(kinds).not.toContain('compress');

@@ -39,7 +39,7 @@ describe('A bundle', () => {
       },
     ],
     ['nothing', () => undefined],
-  ])('is not read where there is %s in the place of a file', (_, make) => {
+  ])('is not read when it is %s instead of a file', (_, make) => {
     make(config);
     expect(readUntrustedFile(config)).toBeUndefined();
   });

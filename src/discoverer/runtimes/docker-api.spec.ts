@@ -103,7 +103,7 @@ describe('The API of a runtime', () => {
     await expect(listContainers('/nonexistent/docker.sock', NEVER)).rejects.toThrow('does not run');
   });
 
-  it('inspects the processes of containers, as far as the runtime knows them', async () => {
+  it('inspects the processes of containers that the runtime reports', async () => {
     await using runtime = await FakeRuntime.start(docker([], { one: 11, none: 0 }));
     const pids = await inspectProcesses(runtime.socketPath, ['one', 'none', 'gone'], NEVER);
     expect([...pids]).toEqual([['one', 11]]);

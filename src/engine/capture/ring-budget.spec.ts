@@ -80,13 +80,13 @@ describe('RingBudget', () => {
     expect(allotment?.takeRing(100)?.bytes).toBe(1 * MIB);
   });
 
-  it('gives minimal rings to all of a thousand interfaces rather than none to the last ones', () => {
+  it('assigns rings of minimum size to all of a thousand interfaces', () => {
     const allotment = new RingBudget(shareOf(4)).admit();
     const rings = Array.from({ length: 1_000 }, () => allotment?.takeRing(1_000)?.bytes);
     expect(new Set(rings)).toEqual(new Set([0.5 * MIB]));
   });
 
-  it('gives smaller rings to later interfaces, and none beyond its limit', () => {
+  it('assigns smaller rings to later interfaces and none beyond its limit', () => {
     const budget = new RingBudget();
     const allotment = budget.admit();
     const rings: RingParameters[] = [];

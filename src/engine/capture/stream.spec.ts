@@ -99,7 +99,7 @@ describe('CaptureStream', () => {
     expect(append).toHaveBeenCalledTimes(1);
   });
 
-  it('gives other captures their turn while a filter rejects everything', async () => {
+  it('lets other captures proceed while a filter rejects everything', async () => {
     const stream = streamInto({ blocked: false, flush: () => undefined });
     const rejected = new FakeSource(20_000_000, 0);
     const [source] = add(stream, rejected);

@@ -24,14 +24,14 @@ describe('andPrograms', () => {
     expect(passing(joined)).toEqual(['TCP to port 80 of another host']);
   });
 
-  it('returns the other program where one is missing', () => {
+  it('returns the other program if one is missing', () => {
     const program = compile('port 443');
     expect(andPrograms(undefined, program)).toBe(program);
     expect(andPrograms(program, undefined)).toBe(program);
     expect(andPrograms(undefined, undefined)).toBeUndefined();
   });
 
-  it('rejects everything where either program does', () => {
+  it('rejects everything if either program does', () => {
     expect(passing(andPrograms(compile('tcp'), REJECT_ALL))).toEqual([]);
     expect(passing(andPrograms(REJECT_ALL, compile('tcp')))).toEqual([]);
   });
@@ -58,7 +58,7 @@ describe('withSnaplen', () => {
     ['udp[6] = 0', 14 + 60 + 6 + 4],
     ['ether[2000:4] != 0', 2_004],
     ['ether[2000:4] != 0 or tcp', 2_004],
-  ])('keeps what the program itself reads: %s', (text, atLeast) => {
+  ])('keeps the bytes that the program reads: %s', (text, atLeast) => {
     expect(kept(withSnaplen(compile(text), 1))).toEqual(new Set([0, atLeast]));
   });
 
@@ -70,12 +70,12 @@ describe('withSnaplen', () => {
     },
   );
 
-  it('makes a program where there is no filter', () => {
+  it('makes a program without a filter', () => {
     expect(passing(withSnaplen(undefined, 1))).toEqual(Object.keys(packets));
     expect(kept(withSnaplen(undefined, 1))).toEqual(new Set([1]));
   });
 
-  it('changes nothing where nothing is to be truncated', () => {
+  it('changes nothing when nothing is to be truncated', () => {
     const program = compile('port 443');
     expect(withSnaplen(program, 262_144)).toBe(program);
     expect(withSnaplen(undefined, 262_144)).toBeUndefined();

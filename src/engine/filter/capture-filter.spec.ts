@@ -25,7 +25,7 @@ function leftOut(excludedConnections: TcpConnection[], excludedEndpoints: TcpEnd
 }
 
 describe('exclusionFilter', () => {
-  it('rejects one connection in both directions, and nothing else', () => {
+  it('rejects only one connection, in both directions', () => {
     const connection = { address: '10.0.0.2', port: 80, peerAddress: '10.0.0.1', peerPort: 1234 };
     expect(leftOut([connection], [])).toEqual(['to port 80', 'from port 80']);
   });

@@ -86,7 +86,7 @@ describe('RecordReader', () => {
     expect(packets.map(({ data }) => data.length)).toEqual(given.map(({ data }) => data.length));
   });
 
-  it('leaves out what the filter rejects', () => {
+  it('omits packets that the filter rejects', () => {
     const given = [10, 20, 30].map((length) => ({ second: 1, nanosecond: 0, data: bytes(length) }));
     const seen: number[] = [];
     const reader = new RecordReader((_offset, original, captured) => {

@@ -123,7 +123,7 @@ describe('FrameReader', () => {
     expect(packets.map(({ data }) => data.length)).toEqual(given.map(({ data }) => data.length));
   });
 
-  it('leaves out what the filter rejects, which sees tags', () => {
+  it('omits packets that the filter, which sees tags, rejects', () => {
     const seen: string[] = [];
     const filter = (packet: Uint8Array, originalLength: number) => {
       seen.push(`${packet.length} of ${originalLength}`);

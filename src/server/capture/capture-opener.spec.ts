@@ -58,7 +58,7 @@ function open(resolver: NetnsResolver, provider: CaptureProvider) {
 }
 
 describe('CaptureOpener', () => {
-  it('takes the first candidate that can be opened, and requests no more', async () => {
+  it('uses the first candidate that can be opened and requests no more', async () => {
     const resolver = new ListResolver([1, 2]);
     const provider = new PickyProvider({});
     expect(await open(resolver, provider)).toEqual({ capture: CAPTURE, reference: { netns: 1 } });

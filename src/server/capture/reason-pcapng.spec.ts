@@ -118,7 +118,7 @@ describe('StreamEnding', () => {
     expect(typesOf(endingAfter(...sent))).toEqual([INTERFACE_DESCRIPTION_BLOCK, ENHANCED_PACKET_BLOCK]);
   });
 
-  it('appends what Wireshark shows to a stream without an interface', () => {
+  it('appends an interface and a packet to a stream without an interface', () => {
     const begun = sectionHeader();
     expect(tshark(Buffer.concat([begun, endingAfter(begun)!]), '-V')).toContain(REASON);
   });

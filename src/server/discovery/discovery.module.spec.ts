@@ -39,7 +39,7 @@ async function directoryOf(discovery: DynamicModule, env: NodeJS.ProcessEnv = {}
 }
 
 describe('DiscoveryModule', () => {
-  it('asks GhostWire where there is no discoverer', async () => {
+  it('queries GhostWire without a discoverer', async () => {
     expect(await directoryOf(DiscoveryModule.forRoot())).toBeInstanceOf(GhostwireTargetDirectory);
   });
 

@@ -114,7 +114,7 @@ describe('FallbackTargetDirectory', () => {
     }
   });
 
-  it('does not ask the second directory when the caller has aborted', async () => {
+  it('does not query the second directory when the caller has aborted', async () => {
     const second = new MemoryDirectory([]);
     const directory = new FallbackTargetDirectory(new MemoryDirectory([]), second, false);
     const reason = new Error('gone');

@@ -91,7 +91,7 @@ describe('EngineCapture', () => {
     expect((await capture.end).code).toBe('stopped');
   });
 
-  it('gives a reader of chunks every byte, then ends', async () => {
+  it('delivers every byte to the reader of chunks, then ends', async () => {
     engine.write(PLENTY, endOfEngine);
     const chunks: Buffer[] = [];
     for await (const chunk of capture.chunks) chunks.push(Buffer.from(chunk));

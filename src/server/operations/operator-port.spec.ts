@@ -16,7 +16,7 @@ describe('The address of the paths for operators', () => {
     expect(operationsOptions(Object.assign(new ServiceConfig(), config)).operatorAddress).toEqual(address);
   });
 
-  it('is a free port of its own if both ports are 0', () => {
+  it('is a separate free port if both ports are 0', () => {
     const config = Object.assign(new ServiceConfig(), { port: 0, operatorPort: '0' });
     expect(operationsOptions(config).operatorAddress).toMatchObject({ kind: 'own', port: 0 });
   });

@@ -15,7 +15,7 @@ describe('The limit on repeated log lines', () => {
   const passing = (count: number, line: (index: number) => string) =>
     Array.from({ length: count }, (_, index) => gate.admits(line(index), 20)).filter(Boolean).length;
 
-  it('admits a few lines of a kind and reports the number of the others', () => {
+  it('admits a few similar lines and reports the number of suppressed ones', () => {
     expect(
       passing(1000, (index) => `capture ${index} for ::${index.toString(16)} ended: 4400 "no \\" ${index}"`),
     ).toBe(20);

@@ -32,7 +32,7 @@ describe('An endpoint to exclude', () => {
     ]);
   });
 
-  it('is told as it was understood', () => {
+  it('is reported as it was parsed', () => {
     const address = fc.option(fc.oneof(fc.ipV4(), fc.constantFrom('::1', '2001:db8::1')), { nil: undefined });
     const port = fc.option(fc.integer({ min: 1, max: 65_535 }), { nil: undefined });
     fc.assert(

@@ -116,7 +116,7 @@ describe('A capture request', () => {
     expect(parse(query, headers)).toMatchObject(expected);
   });
 
-  it('takes the container from the header, in UTF-8, rather than from the query', () => {
+  it('prefers the container in the header, in UTF-8, to that in the query', () => {
     const headers = { 'clustershark-container': [onTheWire('{"netns":7,"name":"schön"}')] };
     expect(parse(`?container=${encodeURIComponent(CONTAINER)}`, headers).target).toMatchObject({
       netns: 7,

@@ -101,7 +101,7 @@ describe('parseContainer', () => {
       `{"netns":${NETNS},"x":${'['.repeat(50_000)}${']'.repeat(50_000)}}`,
     ],
     ['an unknown attribute of 200 kB', `{"netns":${NETNS},"x":"${'x'.repeat(200_000)}"}`],
-  ])('takes %s for what it means', (_title, json) => {
+  ])('interprets %s correctly', (_title, json) => {
     expect(parseContainer(json)).toEqual({
       netns: NETNS,
       prefix: '',
@@ -144,7 +144,7 @@ describe('parseContainer', () => {
     );
   });
 
-  it('never takes a number for anything but what it is', () => {
+  it('never changes the value of a number', () => {
     fc.assert(
       fc.property(fc.double({ noNaN: true }), (number) => {
         const json = `{"name":"x","pid":${number}}`;

@@ -125,7 +125,7 @@ describe('DirectoryNetnsResolver', () => {
     expect(error).toMatchObject({ code: 'no-such-target' });
   });
 
-  it('takes the namespace from the directory and everything else from the client', async () => {
+  it('uses the namespace of the directory and all other attributes of the client', async () => {
     const cluster = { context: 'kind', uid: 'abc' };
     const { targets } = await walk(new MemoryDirectory([found]), { name: 'web', type: 'container', cluster });
     expect(targets[0]).toEqual({ ...CLIENT, ...looked, name: 'web', type: 'docker', cluster });
@@ -176,7 +176,7 @@ describe('DirectoryNetnsResolver', () => {
     [{ name: 'web', prefix: 'dind' }, 'no target named "web" with prefix "dind"'],
     [{ name: 'a\nb' }, 'no target named "a\ufffdb"'],
     [{ name: '😀'.repeat(4096) }, `no target named "${'😀'.repeat(39)}…"`],
-  ])('names what was not found: %j', async (given, message) => {
+  ])('names the target that was not found: %j', async (given, message) => {
     const { error } = await walk(new MemoryDirectory([found]), given);
     expect(error).toMatchObject({ code: 'no-such-target', message });
   });
