@@ -15,8 +15,8 @@ describe('The user that the service becomes', () => {
     ['a known id with its group', '1000', { uid: 1000, gid: 100 }],
     ['an unknown id with a group of that number', '4711', { uid: 4711, gid: 4711 }],
     ['an id with another group', '1000:27', { uid: 1000, gid: 27 }],
-  ])('is %s', (_, wish, expected) => {
-    expect(resolveServiceUser(wish, lookUp)).toEqual(expected);
+  ])('is %s', (_, requested, expected) => {
+    expect(resolveServiceUser(requested, lookUp)).toEqual(expected);
   });
 
   it('is packetflix by default, if there is such a user', () => {
@@ -30,8 +30,8 @@ describe('The user that the service becomes', () => {
     ['0', /must not run as root/],
     ['0:27', /must not run as root/],
     ['4294967295', /not a valid user id/],
-  ])('is never %s', (wish, message) => {
-    expect(() => resolveServiceUser(wish, lookUp)).toThrow(message);
+  ])('is never %s', (requested, message) => {
+    expect(() => resolveServiceUser(requested, lookUp)).toThrow(message);
   });
 
   it('is looked up in the user database of the machine', () => {

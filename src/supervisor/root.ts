@@ -36,12 +36,12 @@ const MAX_ID = 0xffff_fffe;
  * **Does not return** when it drops root: the process then executes this program again as the service's user (execve(2)),
  * and in that program the call returns. If the service's user may not read the code, it returns without dropping root.
  *
- * @param wish value of `--user`
+ * @param requested value of `--user`
  * @param setpriv path of setpriv(1)
  * @throws Error whose message has one line for the operator per line
  */
 export function dropRoot(
-  wish: string | undefined,
+  requested: string | undefined,
   setpriv: string,
   argv: readonly string[],
   log: Log,
@@ -52,7 +52,7 @@ export function dropRoot(
   const capabilities = CapabilitySet.ofThisProcess('CapPrm');
   const missing = missingForDroppingRoot(capabilities);
   if (missing.length > 0) throw new Error(cannotDropRoot(missing));
-  const user = resolveServiceUser(wish);
+  const user = resolveServiceUser(requested);
   log(`dropping root: the service runs as user ${user.uid}, group ${user.gid}`);
   if (mayReadCode(user, capabilities)) executeAsUser(user, capabilities, setpriv, argv);
   log(
@@ -67,17 +67,17 @@ export function dropRoot(
 /**
  * Determines the user to become.
  *
- * @param wish value of `--user`: a name, a user id or UID:GID; absent: the default
+ * @param requested value of `--user`: a name, a user id or UID:GID; absent: the default
  * @throws Error when there is no such user, or it is root
  */
-export function resolveServiceUser(wish: string | undefined, lookUp = lookUpUser): ServiceUser {
-  if (wish === undefined) return lookUp(DEFAULT_NAME) ?? UNASSIGNED;
-  const [, uid, gid] = /^(\d+)(?::(\d+))?$/.exec(wish) ?? [];
+export function resolveServiceUser(requested: string | undefined, lookUp = lookUpUser): ServiceUser {
+  if (requested === undefined) return lookUp(DEFAULT_NAME) ?? UNASSIGNED;
+  const [, uid, gid] = /^(\d+)(?::(\d+))?$/.exec(requested) ?? [];
   const user =
-    uid === undefined ? lookUp(wish) : { uid: Number(uid), gid: Number(gid ?? lookUp(uid)?.gid ?? uid) };
-  if (!user) throw new Error(`--user: there is no user ${JSON.stringify(wish)}`);
+    uid === undefined ? lookUp(requested) : { uid: Number(uid), gid: Number(gid ?? lookUp(uid)?.gid ?? uid) };
+  if (!user) throw new Error(`--user: there is no user ${JSON.stringify(requested)}`);
   if (user.uid === 0) throw new Error('--user: the service must not run as root');
-  if (user.uid > MAX_ID || user.gid > MAX_ID) throw new Error(`--user: ${wish} is not a valid user id`);
+  if (user.uid > MAX_ID || user.gid > MAX_ID) throw new Error(`--user: ${requested} is not a valid user id`);
   return user;
 }
 
