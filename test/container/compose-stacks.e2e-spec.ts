@@ -13,6 +13,8 @@ import { ComposeProject } from './compose-project.js';
 import { describeWithImage, dockerWithImage } from './describe-with-image.js';
 import { CADDY_IMAGE, GHOSTWIRE_IMAGE, makeCaddyImage, makeGhostwireImage } from './neighbour-images.js';
 
+/** Other test files start containers at the same time: names must differ. */
+const NAME = 'stacked';
 const START_TIMEOUT_MS = 120_000;
 const AUTHORITY = '/data/caddy/pki/authorities/local/root.crt';
 const PASSWORD = 'secret: "and" $pecial';
@@ -22,17 +24,17 @@ describeWithImage('The service in a Compose project with other services', () => 
   const container = dockerWithImage();
   let web: NetworkNamespace;
   beforeAll(async () => {
-    await container.runtime.start('web');
-    web = await container.runtime.wiredNamespaceOf('web');
+    await container.runtime.start(NAME);
+    web = await container.runtime.wiredNamespaceOf(NAME);
   }, START_TIMEOUT_MS);
 
-  /** Captures all packets sent in the container "web"; returns the second comment of the stream. */
+  /** Captures all packets sent in the container; returns the second comment of the stream. */
   async function captureWeb(port: number, options: ClientOptions): Promise<unknown> {
     const service = {
       log: '',
       url: (path: string, scheme: string) => `${scheme}://127.0.0.1:${port}${path}`,
     };
-    const target = { container: { name: 'web', type: 'docker' }, nif: 'eth1' };
+    const target = { container: { name: NAME, type: 'docker' }, nif: 'eth1' };
     await using client = await CaptureClient.open(service, target, options);
     await client.described('eth1');
     await sendPackets(web, { interface: 'eth0', count: 100 });
@@ -83,7 +85,7 @@ describeWithImage('The service in a Compose project with other services', () => 
     async () => {
       const port = await freePort();
       await makeGhostwireImage(container.runtime, [
-        { name: 'web', type: 'docker', netns: web.inode, 'network-interfaces': ['eth0', 'eth1'], prefix: '' },
+        { name: NAME, type: 'docker', netns: web.inode, 'network-interfaces': ['eth0', 'eth1'], prefix: '' },
       ]);
       await using project = await ComposeProject.up(container.runtime, 'compose.ghostwire.yaml', {
         GHOSTWIRE_IMAGE,
