@@ -10,8 +10,11 @@ import {
 /** The stream may end shortly before the control connection says why. */
 const REASON_TIMEOUT_MS = 1_000;
 
-/** An engine without free file descriptors cannot accept the connection, which then waits in the kernel's backlog. */
-const ACCEPT_TIMEOUT_MS = 5_000;
+/**
+ * An engine without free file descriptors cannot accept the connection, which then waits in the kernel's backlog. On a machine
+ * that is overloaded, 256 connections at once may wait for 5 s.
+ */
+const ACCEPT_TIMEOUT_MS = 20_000;
 
 const ENGINE_FAILED = 'the capture engine has failed';
 
