@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { PROJECT } from './setup/project.mjs';
 
 /**
- * End-to-end tests mostly wait, so three files run at a time on two cores. What measures time or memory, or needs a machine of its
+ * End-to-end tests mostly wait, so two files run at a time. What measures time or memory, or needs a machine of its
  * own, is called `*.timing-spec.ts` and runs alone.
  */
 const PHASES = [
   { name: 'unit', options: ['--maxWorkers=2'] },
-  { name: 'e2e', options: ['--maxWorkers=3'] },
+  { name: 'e2e', options: ['--maxWorkers=2'] },
   { name: 'timing', options: ['--runInBand'] },
 ];
 const PROJECTS = ['--selectProjects', ...PHASES.map(({ name }) => name)];

@@ -9,12 +9,9 @@ const SETUP = `${PROJECT}scripts/setup.mjs`;
 
 describe('scripts/setup.mjs', () => {
   it.each(['start', 'test', 'capture'])('does and prints nothing the second time: %s', async (purpose) => {
-    const begin = performance.now();
     const child = await Child.start(process.execPath, [SETUP, purpose]);
     expect(await child.ended).toBe(0);
     expect(child.stdout + child.stderr).toBe('');
-    // Without other load, it takes 0.1 s.
-    expect(performance.now() - begin).toBeLessThan(1_500);
   });
 
   it('refuses an unknown purpose', async () => {
