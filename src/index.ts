@@ -28,8 +28,9 @@ export { VersionModule } from './server/version/version.module.js';
 export { SERVICE_NAME, SERVICE_VERSION } from './shared/service-version.js';
 
 // Port: runs captures.
-export { CaptureProvider, HEADER_ROOM_BYTES } from './server/capture/capture-provider.js';
-export type { Capture, CaptureEnd, TakePiece } from './server/capture/capture-provider.js';
+export { CaptureProvider } from './server/capture/capture-provider.js';
+export type { Capture, CaptureEnd, DirectStream } from './server/capture/capture-provider.js';
+export type { ClientConnection, RemoteWriter } from './server/http/client-connection.js';
 export type { CaptureTotals } from './shared/protocol/protocol.js';
 export type {
   CaptureLimit,

@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { CaptureError } from '../shared/protocol/capture-error.js';
 import type { Capture } from './capture/capture.js';
+import type { OutputSocket } from './capture/output-socket.js';
 import { EngineTotals } from './capture/totals.js';
 import { RingBudget } from './capture/ring-budget.js';
 import { ControlConnection } from './control-connection.js';
@@ -33,8 +34,9 @@ async function openingCapture() {
     budget: new RingBudget(),
     totals: new EngineTotals(),
     problems: [],
+    peer: { outputFor: () => ({ close: () => undefined }) as OutputSocket, close: () => undefined },
   });
-  control.start(output as unknown as Socket, SPEC);
+  control.start(output as unknown as Socket, SPEC, undefined);
   await turn();
   return {
     abort,
@@ -97,7 +99,7 @@ describe('ControlConnection', () => {
 
   it('refuses an invalid spec by the id of its capture', async () => {
     const { control, events } = await openingCapture();
-    control.start(connection() as unknown as Socket, { captureId: 'calm-blue-owl' });
+    control.start(connection() as unknown as Socket, { captureId: 'calm-blue-owl' }, undefined);
     await turn();
     expect(events.at(-1)).toMatchObject({
       type: 'refused',
@@ -113,11 +115,24 @@ describe('ControlConnection', () => {
     ['no spec', undefined],
   ])('does not start a capture with %s', async (_, spec) => {
     const { control, abort, events, open } = await openingCapture();
-    expect(() => control.start(connection() as unknown as Socket, spec)).toThrow(TypeError);
+    expect(() => control.start(connection() as unknown as Socket, spec, undefined)).toThrow(TypeError);
     open();
     await turn();
     expect(abort).not.toHaveBeenCalled();
     expect(events.at(-1)).toMatchObject({ type: 'started', captureId: SPEC.captureId });
+  });
+
+  it.each([
+    ['no descriptor', { framing: 'plain', inode: 1, maxMessageBytes: 1 }],
+    ['a negative descriptor', { descriptor: -1, framing: 'plain', inode: 1, maxMessageBytes: 1 }],
+    ['an unknown framing', { descriptor: 1, framing: 'http', inode: 1, maxMessageBytes: 1 }],
+    ['no limit', { descriptor: 1, framing: 'plain', inode: 1 }],
+    ['no inode', { descriptor: 1, framing: 'plain', maxMessageBytes: 1 }],
+    ['null', null],
+  ])('does not start a capture whose client is described by %s', async (_, client) => {
+    const { control } = await openingCapture();
+    const spec = { ...SPEC, captureId: 'calm-blue-owl' };
+    expect(() => control.start(connection() as unknown as Socket, spec, client)).toThrow(TypeError);
   });
 
   it('reports the totals of running captures and of those that have ended', async () => {

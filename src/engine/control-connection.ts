@@ -3,28 +3,35 @@ import { CaptureError } from '../shared/protocol/capture-error.js';
 import { isCaptureId, validateCaptureSpec, type CaptureSpec } from '../shared/protocol/capture-spec.js';
 import { LineReader } from '../shared/protocol/lines.js';
 import {
+  FRAMINGS,
   PROTOCOL_VERSION,
+  type ClientSocket,
+  type DirectProgress,
   type EngineEvent,
   type EngineProblem,
   type EngineReport,
 } from '../shared/protocol/protocol.js';
+import type { PeerProcess } from './peer-process.js';
 import { asCaptureError, RING_MEMORY_USED_UP } from './capture/as-capture-error.js';
 import type { EngineTotals } from './capture/totals.js';
-import type { Capture, CaptureEnding } from './capture/capture.js';
+import type { Capture, CaptureObserver } from './capture/capture.js';
+import type { OutputSocket } from './capture/output-socket.js';
 import type { RingAllotment, RingBudget } from './capture/ring-budget.js';
 
-/** Opens what the spec describes and begins to write the capture to the socket. */
+/** Opens what the spec describes and begins to write the capture to the socket, which it closes in the end. */
 export type OpenCapture = (
   spec: CaptureSpec,
-  output: Socket,
+  socket: OutputSocket,
   rings: RingAllotment,
-  onEnd: (ending: CaptureEnding) => void,
+  observer: CaptureObserver,
 ) => Promise<Capture>;
 
 /** What a control connection needs from the engine. */
 export interface ControlContext {
   /** Name of the connection, for the greetings of its captures. */
   readonly name: string;
+  /** The server process. */
+  readonly peer: Pick<PeerProcess, 'outputFor' | 'close'>;
   readonly openCapture: OpenCapture;
   readonly budget: RingBudget;
   readonly totals: EngineTotals;
@@ -42,15 +49,27 @@ interface UncheckedRequest {
   readonly type?: unknown;
   readonly id?: unknown;
   readonly captureId?: unknown;
+  readonly bytes?: unknown;
+  readonly last?: unknown;
 }
 
 /** A capture of this connection. */
 interface Entry {
-  readonly output: Socket;
+  /** The capture connection. */
+  readonly connection: Socket;
+  /** What the stream is written to. */
+  readonly socket: OutputSocket;
   /** Absent while it is being opened. */
   capture?: Capture;
   ended?: boolean;
+  /** What the server knows of the progress. */
+  reported: { sentBytes: number; blocked: boolean };
 }
+
+/** Interval of reports about captures that have made progress. The server judges from it whether a client is there. */
+const PROGRESS_INTERVAL_MS = 1_000;
+/** A capture counts as blocked until its socket has had room for this time: a busy one would report changes all the time. */
+const UNBLOCKED_AFTER_MS = 100;
 
 /**
  * The control connection of one server. Its captures end with it, for instance when the server has crashed.
@@ -58,42 +77,55 @@ interface Entry {
 export class ControlConnection {
   private readonly entries = new Map<string, Entry>();
   private readonly lines = new LineReader();
+  private progressTimer?: NodeJS.Timeout;
+  private unblockedTimer?: NodeJS.Timeout;
 
   constructor(
     private readonly socket: Socket,
     private readonly context: ControlContext,
   ) {
     socket.on('data', (chunk: Buffer) => this.read(chunk));
-    socket.on('close', () => this.abortAll());
+    socket.on('close', () => {
+      this.abortAll();
+      context.peer.close();
+    });
     const { name, problems } = context;
     this.send({ type: 'hello', version: PROTOCOL_VERSION, connection: name, problems });
   }
 
   /**
-   * Starts a capture. Its outcome is sent to the server as an event, and the capture ends when `output` closes.
+   * Starts a capture. Its outcome is sent to the server as an event, and the capture ends when `connection` closes.
    *
    * @param spec as it arrived, not validated yet
+   * @param client the socket for the stream, as it arrived; absent: the stream is written to `connection`
    * @throws TypeError when the spec has no usable id, so that no event could refer to it
    */
-  start(output: Socket, spec: unknown): void {
+  start(connection: Socket, spec: unknown, client: unknown): void {
     const captureId = (spec as { captureId?: unknown } | null | undefined)?.captureId;
     if (!isCaptureId(captureId)) throw new TypeError('a capture without an id');
     if (this.entries.has(captureId)) throw new TypeError('a second capture with the same id');
-    const entry: Entry = { output };
+    const offered = client === undefined ? undefined : validateClientSocket(client);
+    const socket = this.context.peer.outputFor(connection, offered);
+    const entry: Entry = { connection, socket, reported: { sentBytes: 0, blocked: false } };
     this.entries.set(captureId, entry);
-    output.once('close', () => this.abort(captureId, entry));
+    connection.once('close', () => this.abort(captureId, entry));
     this.send({ type: 'accepted', captureId });
     void this.open(captureId, entry, spec);
   }
 
   private async open(captureId: string, entry: Entry, spec: unknown): Promise<void> {
     const { budget, totals, openCapture } = this.context;
+    const { connection, socket } = entry;
     const rings = budget.admit();
     try {
       if (!rings) throw new CaptureError('too-many-captures', RING_MEMORY_USED_UP);
-      const capture = await openCapture(validateCaptureSpec(spec), entry.output, rings, (ending) => {
-        entry.ended = true;
-        if (this.remove(captureId, entry)) this.send({ type: 'ended', captureId, ...ending });
+      const capture = await openCapture(validateCaptureSpec(spec), socket, rings, {
+        onEnd: (ending) => {
+          entry.ended = true;
+          if (this.remove(captureId, entry)) this.send({ type: 'ended', captureId, ...ending });
+          connection.end();
+        },
+        onBlocked: () => this.reportBlocked(captureId, entry),
       });
       if (entry.ended) return; // the target ended while it was being opened
       if (this.entries.get(captureId) !== entry) {
@@ -102,14 +134,18 @@ export class ControlConnection {
       }
       entry.capture = capture;
       totals.begin(capture);
-      this.send({ type: 'started', captureId, interfaces: capture.interfaceNames });
+      this.send({ type: 'started', captureId, interfaces: capture.interfaceNames, direct: socket.direct });
+      if (socket.direct)
+        this.progressTimer ??= setInterval(() => this.reportProgress(), PROGRESS_INTERVAL_MS);
+      if (capture.blocked) this.reportBlocked(captureId, entry);
     } catch (error) {
       rings?.release();
+      socket.close();
       if (this.remove(captureId, entry)) {
         const { code, message } = asCaptureError(error);
         this.send({ type: 'refused', captureId, code, message });
       }
-      entry.output.destroy();
+      connection.destroy();
     }
   }
 
@@ -128,6 +164,18 @@ export class ControlConnection {
         if (!isCaptureId(request.captureId)) throw new TypeError('a stop request without a capture id');
         this.entries.get(request.captureId)?.capture?.end('stopped', 'stopped');
         return;
+      case 'write': {
+        const { captureId, bytes, last } = request;
+        if (!isCaptureId(captureId) || typeof bytes !== 'string' || typeof last !== 'boolean') {
+          throw new TypeError('a write request without a capture id, bytes or last');
+        }
+        this.entries
+          .get(captureId)
+          ?.capture?.write(Buffer.from(bytes, 'base64'), last, () =>
+            this.send({ type: 'written', captureId }),
+          );
+        return;
+      }
       case 'report': {
         const { id } = request;
         if (typeof id !== 'string' || id.length > MAX_REPORT_ID_LENGTH) {
@@ -144,12 +192,16 @@ export class ControlConnection {
   private abortAll(): void {
     for (const [captureId, entry] of this.entries) {
       this.abort(captureId, entry);
-      entry.output.destroy();
+      entry.connection.destroy();
     }
+    clearInterval(this.progressTimer);
+    clearTimeout(this.unblockedTimer);
   }
 
   private abort(captureId: string, entry: Entry): void {
-    if (this.remove(captureId, entry)) entry.capture?.abort();
+    if (!this.remove(captureId, entry)) return;
+    if (entry.capture) entry.capture.abort();
+    else entry.socket.abandoned = true;
   }
 
   /** @returns whether the entry was still there */
@@ -157,6 +209,43 @@ export class ControlConnection {
     if (this.entries.get(captureId) !== entry) return false;
     if (entry.capture) this.context.totals.end(entry.capture);
     return this.entries.delete(captureId);
+  }
+
+  /** The server must know at once: if this process dies now, the client has got an incomplete message. */
+  private reportBlocked(captureId: string, entry: Entry): void {
+    if (!entry.socket.direct || !entry.capture || entry.reported.blocked) return;
+    this.send({ type: 'progress', captures: [progressOf(captureId, entry, entry.capture, true)] });
+    this.unblockedTimer ??= setTimeout(() => this.reportUnblocked(), UNBLOCKED_AFTER_MS);
+  }
+
+  private reportUnblocked(): void {
+    this.unblockedTimer = undefined;
+    const captures: DirectProgress[] = [];
+    let blocked = false;
+    for (const [captureId, entry] of this.entries) {
+      if (!entry.reported.blocked || !entry.capture) continue;
+      if (entry.capture.unblockedMs < UNBLOCKED_AFTER_MS) blocked = true;
+      else captures.push(progressOf(captureId, entry, entry.capture, false));
+    }
+    if (captures.length > 0) this.send({ type: 'progress', captures });
+    if (blocked) this.unblockedTimer = setTimeout(() => this.reportUnblocked(), UNBLOCKED_AFTER_MS);
+  }
+
+  private reportProgress(): void {
+    const captures: DirectProgress[] = [];
+    let direct = 0;
+    for (const [captureId, entry] of this.entries) {
+      if (!entry.socket.direct) continue;
+      direct++;
+      const { capture, reported } = entry;
+      if (capture && capture.sentBytes !== reported.sentBytes) {
+        captures.push(progressOf(captureId, entry, capture, reported.blocked));
+      }
+    }
+    if (captures.length > 0) this.send({ type: 'progress', captures });
+    if (direct > 0) return;
+    clearInterval(this.progressTimer);
+    this.progressTimer = undefined;
   }
 
   private get report(): EngineReport {
@@ -170,4 +259,32 @@ export class ControlConnection {
     this.socket.write(`${JSON.stringify(event)}\n`);
     if (this.socket.writableLength > MAX_UNREAD_BYTES) this.socket.destroy();
   }
+}
+
+/** @throws TypeError when it is none */
+function validateClientSocket(client: unknown): ClientSocket {
+  const { descriptor, inode, framing, maxMessageBytes } = (client ?? {}) as Record<
+    keyof ClientSocket,
+    unknown
+  >;
+  const known = FRAMINGS.find((each) => each === framing);
+  if (!isNatural(descriptor) || !isNatural(inode) || !isNatural(maxMessageBytes) || !known) {
+    throw new TypeError('a client without a descriptor, an inode, a framing or a limit of the message size');
+  }
+  return { descriptor, inode, framing: known, maxMessageBytes };
+}
+
+/** Notes what is reported. */
+function progressOf(
+  captureId: string,
+  { reported }: Entry,
+  { sentBytes, streamBytes }: Capture,
+  blocked: boolean,
+): DirectProgress {
+  Object.assign(reported, { sentBytes, blocked });
+  return { captureId, sentBytes, streamBytes, blocked };
+}
+
+function isNatural(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
 }

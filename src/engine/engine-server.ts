@@ -6,6 +6,7 @@ import { PROTOCOL_VERSION, type EngineProblem, type Greeting } from '../shared/p
 import { EngineTotals } from './capture/totals.js';
 import type { RingBudget } from './capture/ring-budget.js';
 import { ControlConnection, type OpenCapture } from './control-connection.js';
+import { PeerProcess } from './peer-process.js';
 
 const GREETING_TIMEOUT_MS = 5_000;
 
@@ -64,18 +65,19 @@ export class EngineServer {
     // Unguessable, so that a server starts captures for its own connections only.
     const name = randomUUID();
     const { openCapture, budget, totals, problems } = this;
-    const control = new ControlConnection(socket, { name, openCapture, budget, totals, problems });
+    const peer = new PeerProcess(socket);
+    const control = new ControlConnection(socket, { name, peer, openCapture, budget, totals, problems });
     this.controls.set(name, control);
     socket.once('close', () => this.controls.delete(name));
   }
 
   private startCapture(
     socket: Socket,
-    { connection, spec }: { readonly connection?: unknown; readonly spec?: unknown },
+    { connection, spec, client }: Partial<Record<'connection' | 'spec' | 'client', unknown>>,
   ): void {
     const control = typeof connection === 'string' ? this.controls.get(connection) : undefined;
     if (!control) throw new TypeError('no such control connection');
     socket.on('data', () => socket.destroy()); // the stream has one direction
-    control.start(socket, spec);
+    control.start(socket, spec, client);
   }
 }

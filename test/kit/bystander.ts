@@ -16,14 +16,15 @@ export class Bystander implements AsyncDisposable {
     private readonly made: AsyncDisposableStack,
   ) {}
 
-  static async join(service: Service): Promise<Bystander> {
+  /** @param ratePerSecond of the packets that it captures */
+  static async join(service: Service, ratePerSecond = RATE_PER_SECOND): Promise<Bystander> {
     await using made = new AsyncDisposableStack();
     const namespace = made.use(await NetworkNamespace.create());
     await namespace.addWire('eth0', 'eth1');
     const request = { netns: namespace.inode, nif: 'eth1' };
     const client = made.use(await CaptureClient.open(service, request, { countOnly: true }));
     await client.described('eth1');
-    const spec = { interface: 'eth0', ratePerSecond: RATE_PER_SECOND };
+    const spec = { interface: 'eth0', ratePerSecond };
     const sender = made.use(await PacketSender.start(namespace, spec));
     return new Bystander(namespace.inode, client, sender, made.move());
   }

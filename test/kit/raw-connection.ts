@@ -16,9 +16,13 @@ export class RawConnection implements Disposable {
   private readonly waiters = new Set<() => void>();
   private hasEnded = false;
 
+  private onBytes = (data: Buffer): void => {
+    this.received = Buffer.concat([this.received, data]);
+  };
+
   constructor(readonly socket: Socket) {
     socket.on('data', (data: Buffer) => {
-      this.received = Buffer.concat([this.received, data]);
+      this.onBytes(data);
       for (const check of [...this.waiters]) check();
     });
     socket.on('error', () => undefined);
@@ -50,6 +54,13 @@ export class RawConnection implements Disposable {
   send(...pieces: readonly (string | Uint8Array)[]): void {
     const bytes = pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece));
     this.socket.write(Buffer.concat(bytes));
+  }
+
+  /** Passes what was received, and what will be, to the callback instead of collecting it. */
+  stream(onBytes: (data: Buffer) => void): void {
+    this.onBytes = onBytes;
+    onBytes(this.received);
+    this.received = Buffer.alloc(0);
   }
 
   /** Waits until the condition holds for what was received, or the connection has ended. */

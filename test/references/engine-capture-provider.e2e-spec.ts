@@ -1,8 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import type { CaptureSpec } from '../../src/shared/protocol/capture-spec.js';
 import { EngineCaptureProvider } from '../../src/server/engine-client/engine-capture-provider.js';
 import {
@@ -10,11 +6,11 @@ import {
   describeCaptureProvider,
   newCaptureId,
 } from '../contracts/capture-provider.contract.js';
+import { Engine } from '../kit/engine.js';
 import { eventually } from '../kit/eventually.js';
 import { namespaceOfProcess } from '../kit/namespace-holders.js';
 import { startTimeOf } from '../kit/processes.js';
 import { describeAsRoot } from '../kit/root.js';
-import { MAIN } from '../kit/service.js';
 import { addNamedInterface } from './targets.js';
 
 /** More than the number of threads of the engine that enter namespaces. */
@@ -22,14 +18,11 @@ const WARM_UP_CAPTURES = 8;
 
 /** Runs the contract of all capture providers for that of the service. */
 describeAsRoot('With a real engine and a real namespace,', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'packetflix-test-'));
-  afterAll(() => rmSync(folder, { recursive: true }));
-
   describeCaptureProvider('EngineCaptureProvider', async (): Promise<CaptureProviderSubject> => {
     await using made = new AsyncDisposableStack();
     const namespace = made.use(await namespaceOfProcess());
     await addNamedInterface(namespace, 'first0');
-    const engine = made.use(await startEngine(join(folder, 'engine.sock')));
+    const engine = made.use(await Engine.start());
     const provider = new EngineCaptureProvider({ engineSockets: [engine.socket] });
     provider.onModuleInit();
     made.defer(() => provider.onApplicationShutdown());
@@ -64,24 +57,6 @@ describeAsRoot('With a real engine and a real namespace,', () => {
     };
   });
 });
-
-async function startEngine(socket: string) {
-  // The engine runs as long as its standard input is open.
-  const engine = spawn(process.execPath, [MAIN, 'engine', '--socket', socket], {
-    stdio: ['pipe', 'ignore', 'inherit'],
-  });
-  const ended = once(engine, 'exit');
-  await eventually('the engine', () => existsSync(socket));
-  return {
-    pid: engine.pid ?? 0,
-    socket,
-    async [Symbol.asyncDispose]() {
-      engine.stdin.end();
-      await ended;
-      rmSync(socket, { force: true });
-    },
-  };
-}
 
 /** Makes each thread open a capture: with its first capture, a thread opens descriptors that it keeps. */
 async function warmUp(

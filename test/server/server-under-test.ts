@@ -36,10 +36,15 @@ export class ServerUnderTest {
     readonly port: number,
   ) {}
 
-  static async start(open: Open, argv: readonly string[] = []): Promise<ServerUnderTest> {
+  /** @param capturing a provider, or what the one of the test does */
+  static async start(
+    capturing: CaptureProvider | Open,
+    argv: readonly string[] = [],
+  ): Promise<ServerUnderTest> {
+    const provider = capturing instanceof CaptureProvider ? capturing : new ScriptedProvider(capturing);
     const options = optionsFrom(['--port', '0', '--host', '127.0.0.1', ...argv]);
     const module = AppModule.forRoot(options, {
-      captureProvider: { useValue: new ScriptedProvider(open) },
+      captureProvider: { useValue: provider },
       targetDirectory: EmptyDirectory,
     });
     const app = await createApplication(module, options);

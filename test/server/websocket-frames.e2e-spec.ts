@@ -1,7 +1,14 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CaptureProvider, type Capture } from '../../src/server/capture/capture-provider.js';
+import { EngineCaptureProvider } from '../../src/server/engine-client/engine-capture-provider.js';
+import { Engine } from '../kit/engine.js';
+import { FrameReader } from '../kit/frame-reader.js';
+import { NetworkNamespace } from '../kit/namespace.js';
+import { handshake, RawConnection } from '../kit/raw-connection.js';
+import { describeAsRoot } from '../kit/root.js';
 import { ServerUnderTest, scriptedCapture } from './server-under-test.js';
-import { RawConnection } from '../kit/raw-connection.js';
 
 /** Opcodes of RFC 6455, section 5.2. */
 const CONTINUATION = 0x0;
@@ -49,37 +56,92 @@ function close(code?: number, reason: string | readonly number[] = ''): Buffer {
 const A_KIB = 'x'.repeat(1024);
 const NOT_UTF8 = [0xc3, 0x28];
 
-/** The frames from the service, as `pong:data` or `close:code`. */
+/** The control frames from the service, as `pong:data` or `close:code`. */
 function answers(received: Buffer): string[] {
   const frames: string[] = [];
-  for (let at = 0; at + 2 <= received.length;) {
-    const opcode = (received[at] ?? 0) & 0x0f;
-    const length = received[at + 1] ?? 0;
-    const payload = received.subarray(at + 2, at + 2 + length);
-    if (opcode === PONG) frames.push(`pong:${payload.toString()}`);
-    else if (opcode === CLOSE) frames.push(length >= 2 ? `close:${payload.readUInt16BE(0)}` : 'close');
-    else frames.push(`opcode ${opcode}`);
-    at += 2 + length;
-  }
+  const reader = new FrameReader(({ type, payload }) => {
+    if (type === 'pong') frames.push(`pong:${payload.toString()}`);
+    if (type === 'close') frames.push(payload.length >= 2 ? `close:${payload.readUInt16BE(0)}` : 'close');
+  });
+  reader.push(received);
   return frames;
 }
 
-describe('The server, receiving websocket frames,', () => {
+/** A server for the tests, and what a client requests of it. */
+interface Setting extends AsyncDisposable {
+  readonly server: ServerUnderTest;
+  readonly target: string;
+}
+
+/** Counts how often captures are stopped. */
+class StopCounter extends CaptureProvider {
+  stops = 0;
+
+  constructor(private readonly provider: Pick<CaptureProvider, 'open'>) {
+    super();
+  }
+
+  override async open(...args: Parameters<CaptureProvider['open']>): Promise<Capture> {
+    const capture = await this.provider.open(...args);
+    const stop = capture.stop.bind(capture);
+    return Object.assign(capture, { stop: () => (this.stops++, stop()) });
+  }
+}
+
+const stopCounter = { current: new StopCounter({ open: () => Promise.reject(new Error('not set')) }) };
+
+async function startServer(provider: Pick<CaptureProvider, 'open'>): Promise<ServerUnderTest> {
+  stopCounter.current = new StopCounter(provider);
+  return await ServerUnderTest.start(stopCounter.current);
+}
+
+/** The server sends what a provider in its own process delivers. */
+async function withProvider(): Promise<Setting> {
+  const server = await startServer({ open: () => Promise.resolve(scriptedCapture([])) });
+  return { server, target: '/capture?netns=5', [Symbol.asyncDispose]: () => server.close() };
+}
+
+/** An engine writes to the sockets of clients. */
+async function withEngine(): Promise<Setting> {
+  await using made = new AsyncDisposableStack();
+  const namespace = made.use(await NetworkNamespace.create());
+  await namespace.addWire('eth0', 'eth1');
+  const engine = made.use(await Engine.start());
+  const provider = new EngineCaptureProvider({ engineSockets: [engine.socket] });
+  provider.onModuleInit();
+  made.defer(() => provider.onApplicationShutdown());
+  const server = await startServer(provider);
+  made.defer(() => server.close());
+  const all = made.move();
+  return {
+    server,
+    target: `/capture?netns=${namespace.inode}`,
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
+
+describe('The server, receiving websocket frames during a capture of a provider,', () =>
+  testFrames(withProvider));
+describeAsRoot('The server, receiving websocket frames while an engine writes to the client,', () =>
+  testFrames(withEngine),
+);
+
+function testFrames(create: () => Promise<Setting>): void {
+  let setting: Setting;
   let server: ServerUnderTest;
-  let stops = 0;
   beforeAll(async () => {
-    server = await ServerUnderTest.start(() => {
-      const capture = scriptedCapture([]);
-      const stop = capture.stop.bind(capture);
-      return Promise.resolve(Object.assign(capture, { stop: () => (stops++, stop()) }));
-    });
+    setting = await create();
+    ({ server } = setting);
   });
-  afterAll(() => server.close());
-  beforeEach(() => (stops = 0));
+  afterAll(() => setting[Symbol.asyncDispose]());
+  beforeEach(() => void (stopCounter.current.stops = 0));
+
+  const upgraded = (): Promise<RawConnection> =>
+    RawConnection.upgraded(server.port, handshake(setting.target));
 
   /** Sends frames, followed by a ping that the service answers if it has not closed the websocket. */
   async function answersTo(...frames: readonly Buffer[]): Promise<string[]> {
-    using connection = await RawConnection.upgraded(server.port);
+    using connection = await upgraded();
     connection.send(...frames, frame(PING, 'still there?'));
     await connection.until((received) => answers(received).some((each) => /^close|still there/.test(each)));
     return answers(connection.received);
@@ -205,42 +267,46 @@ describe('The server, receiving websocket frames,', () => {
     expect(await answersTo(...frames)).toEqual(expected);
     if (expected.at(-1) !== staysOpen) {
       await new Promise((resolve) => setTimeout(resolve, 20));
-      expect(stops).toBeGreaterThan(0);
+      expect(stopCounter.current.stops).toBeGreaterThan(0);
     }
     // The server still serves other clients.
     expect(await answersTo()).toEqual([staysOpen]);
   });
 
   it('accepts frames that arrive byte by byte', async () => {
-    using connection = await RawConnection.upgraded(server.port);
+    using connection = await upgraded();
     for (const byte of Buffer.concat([frame(TEXT, 'hello'), frame(PING, 'slowly')])) {
       connection.send(Buffer.of(byte));
       await new Promise((resolve) => setImmediate(resolve));
     }
-    await connection.until((received) => received.length > 0);
+    await connection.until((received) => answers(received).length > 0);
     expect(answers(connection.received)).toEqual(['pong:slowly']);
   });
 
   it('ends a capture whose connection ends within a frame', async () => {
-    const connection = await RawConnection.upgraded(server.port);
+    const connection = await upgraded();
     connection.send(frame(TEXT, 'hello').subarray(0, 4));
     connection.socket.end();
     await connection.ended;
-    expect(stops).toBeGreaterThan(0);
+    expect(stopCounter.current.stops).toBeGreaterThan(0);
   });
 
-  it('limits the buffered pongs for a client that sends pings and never reads', async () => {
+  it('closes with 1008 when a client sends more than it may, and reads nothing more of it', async () => {
     const accepted = once(server.app.getHttpServer(), 'connection') as Promise<[Socket]>;
-    using connection = await RawConnection.upgraded(server.port);
+    using connection = await upgraded();
     const [served] = await accepted;
     connection.socket.pause();
     const pings = Buffer.concat(Array.from({ length: 1000 }, () => frame(PING, 'p'.repeat(125))));
-    let maxBytes = 0;
-    for (let sent = 0; sent < 100 << 20; sent += pings.length) {
-      await new Promise((resolve) => connection.socket.write(pings, resolve));
-      maxBytes = Math.max(maxBytes, served.writableLength);
+    let blocked = false;
+    for (let sent = 0; sent < 100 << 20 && !blocked; sent += pings.length) {
+      if (connection.socket.write(pings)) continue;
+      const drained = once(connection.socket, 'drain').then(() => true);
+      blocked = !(await Promise.race([drained, sleep(1_000, false)]));
+      expect(served.writableLength).toBeLessThan(1 << 20);
     }
-    expect(maxBytes).toBeGreaterThan(100 << 10);
-    expect(maxBytes).toBeLessThan(1 << 20);
+    expect(blocked).toBe(true);
+    connection.socket.resume();
+    await connection.ended;
+    expect(answers(connection.received).at(-1)).toBe('close:1008');
   }, 60_000);
-});
+}

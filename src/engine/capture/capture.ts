@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { Interface } from '../../shared/linux/rtnetlink.js';
 import { sectionHeaderBlock } from '../../shared/pcapng/blocks.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
@@ -19,6 +18,7 @@ import { InterfaceSource } from './interface-source.js';
 import { InterfaceWatch } from './interface-watch.js';
 import { CaptureLimiter } from './limits.js';
 import { CaptureOutput } from './output.js';
+import type { OutputSocket } from './output-socket.js';
 import type { RingParameters, RingAllotment } from './ring-budget.js';
 import { CaptureStream } from './stream.js';
 
@@ -43,7 +43,7 @@ export function startCaptures(packetMethod: PacketMethod): OpenCapture {
   const filterCompiler = new FilterCompiler();
   filterCompiler.warmUp();
   const services = { opener, filterCompiler, holderWatch: new HolderWatch(opener), packetMethod };
-  return (spec, data, rings, onEnd) => Capture.open(spec, data, rings, services, onEnd);
+  return (spec, socket, rings, observer) => Capture.open(spec, socket, rings, services, observer);
 }
 
 /** How a capture ended. */
@@ -51,6 +51,18 @@ export interface CaptureEnding {
   readonly code: EndCode;
   readonly message: string;
   readonly totals: CaptureTotals;
+  /** Bytes of the stream. */
+  readonly streamBytes: number;
+  /** Number of interfaces that the stream describes. */
+  readonly interfaces: number;
+}
+
+/** Who starts captures is told what becomes of them. */
+export interface CaptureObserver {
+  /** The stream is complete, and the socket is closed in this process. */
+  onEnd(ending: CaptureEnding): void;
+  /** The client does not read for the moment. */
+  onBlocked(): void;
 }
 
 /** An interface that is captured, or will be once it is open. */
@@ -87,15 +99,15 @@ export class Capture {
   /** Opens the namespace and all requested interfaces that are up. @throws any error, see `asCaptureError` */
   static async open(
     spec: CaptureSpec,
-    data: Socket,
+    socket: OutputSocket,
     rings: RingAllotment,
     services: CaptureServices,
-    onEnd: (ending: CaptureEnding) => void,
+    observer: CaptureObserver,
   ): Promise<Capture> {
     const filter = new CaptureFilter(spec, services.filterCompiler);
     const early = filter.forDlt(DLT_EN10MB);
     const namespace = await services.opener.run('openNamespace', spec.reference);
-    const capture = new Capture(spec, data, rings, services, filter, namespace, onEnd);
+    const capture = new Capture(spec, socket, rings, services, filter, namespace, observer);
     try {
       await early;
       await capture.begin();
@@ -108,16 +120,23 @@ export class Capture {
 
   private constructor(
     private readonly spec: CaptureSpec,
-    data: Socket,
+    socket: OutputSocket,
     private readonly rings: RingAllotment,
     services: CaptureServices,
     private readonly filter: CaptureFilter,
     private readonly namespace: OpenedNamespace,
-    private readonly onEnd: (ending: CaptureEnding) => void,
+    private readonly observer: CaptureObserver,
   ) {
     this.limiter = new CaptureLimiter(spec, (message) => this.end('limit-reached', message));
-    this.output = new CaptureOutput(data, this.limiter, () => this.stream.pump());
-    this.stream = new CaptureStream(this.output, (source) => this.closeSource(source), spec.snapshotLength);
+    this.output = new CaptureOutput(socket, this.limiter, {
+      onBlocked: () => observer.onBlocked(),
+      onDrained: () => this.stream.pump(),
+      onBroken: () => this.endAtOnce('the client has left'),
+    });
+    this.stream = new CaptureStream(this.output, (source) => this.closeSource(source), {
+      filter: filter.text,
+      snapshotLength: spec.snapshotLength,
+    });
     const { opener, holderWatch, packetMethod } = services;
     this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, spec, filter, packetMethod);
     this.watch = new InterfaceWatch(
@@ -140,21 +159,64 @@ export class Capture {
     return { packets, bytes: packetBytes, dropped: this.stream.dropped };
   }
 
+  /** Bytes of the stream so far, including those that wait for room in the socket. */
+  get streamBytes(): number {
+    return this.output.delivered.streamBytes;
+  }
+
+  /** Bytes that the socket has accepted. */
+  get sentBytes(): number {
+    return this.output.sentBytes;
+  }
+
+  /** Whether bytes wait for room in the socket. */
+  get blocked(): boolean {
+    return this.output.blocked;
+  }
+
+  /** How long no bytes have waited for room in the socket, in ms; 0: they do. */
+  get unblockedMs(): number {
+    return this.output.unblockedMs;
+  }
+
   /** Delivers what is still in the rings and the statistics, and ends the stream. */
   end(code: EndCode, message: string): void {
     if (this.over) return;
     this.close();
-    this.stream.end(() => {
-      this.rings.release();
-      this.onEnd({ code, message, totals: this.totals });
-    });
+    this.stream.end(() => this.finish(code, message));
+  }
+
+  /**
+   * Writes bytes to the socket between two messages of the stream.
+   *
+   * @param last after these nothing follows, and the capture ends
+   */
+  write(bytes: Uint8Array, last: boolean, onSent: () => void): void {
+    this.output.insert(bytes, last, onSent);
+    if (last) this.endAtOnce('the connection was closed');
   }
 
   /** Ends at once and frees everything, because the client has gone. */
   abort(): void {
     this.close();
     this.stream.abort();
+    this.output.close();
     this.rings.release();
+  }
+
+  /** Frees everything; what has been written is still sent. */
+  private endAtOnce(message: string): void {
+    this.close();
+    this.stream.abort();
+    this.finish('stopped', message);
+  }
+
+  private finish(code: EndCode, message: string): void {
+    this.output.end(() => {
+      this.rings.release();
+      const { totals, streamBytes } = this;
+      this.observer.onEnd({ code, message, totals, streamBytes, interfaces: this.stream.interfaces });
+    });
   }
 
   private async begin(): Promise<void> {
@@ -263,10 +325,8 @@ export class Capture {
       this.closeRing(reader.release(), ring); // it has gone while it was being opened
       return;
     }
-    const { onReady } = this.stream;
-    const description = this.stream.describe(device, reader.linkType, this.filter.text);
     member.dlt = dlt;
-    member.source = new InterfaceSource(device, reader, ring, description, onReady);
+    member.source = new InterfaceSource(device, reader, ring, this.stream.onReady);
     this.stream.add(member.source);
   }
 

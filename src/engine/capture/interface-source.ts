@@ -28,6 +28,9 @@ export interface PacketReader {
   /** Writes blocks until the batch is exhausted or the next block does not fit. */
   writeTo(out: BlockBuffer, interfaceId: number): void;
 
+  /** Counts the packets in the ring that have not been read; 0 where they cannot be counted. */
+  countUnread(): number;
+
   /**
    * Stops reading.
    *
@@ -51,6 +54,8 @@ export class InterfaceSource {
   private readonly readiness: ReadinessWatch;
   /** Bytes that may still be taken out of the ring. */
   private quotaBytes = Infinity;
+  /** Its entry in the stream; absent until the interface has been described there. */
+  description?: DescribedInterface;
 
   /**
    * @param reader from now on owned by this
@@ -60,7 +65,6 @@ export class InterfaceSource {
     readonly device: Interface,
     private readonly reader: PacketReader,
     readonly ring: RingParameters,
-    readonly description: DescribedInterface,
     onReady: (source: InterfaceSource) => void,
   ) {
     this.readiness = new ReadinessWatch(reader.fd, () => onReady(this));
@@ -84,8 +88,13 @@ export class InterfaceSource {
     return bytes > 0;
   }
 
+  get linkType(): number {
+    return this.reader.linkType;
+  }
+
+  /** Only after the interface has been described. */
   writeTo(buffer: BlockBuffer): void {
-    this.reader.writeTo(buffer, this.description.id);
+    if (this.description) this.reader.writeTo(buffer, this.description.id);
   }
 
   pause(): void {
@@ -101,12 +110,26 @@ export class InterfaceSource {
     this.quotaBytes = this.ring.bytes;
   }
 
-  /** Updates the counters from the kernel. */
-  countersNow(): DescribedInterface {
+  /** Updates the counters of the description from the kernel, which counts from the last call. */
+  updateCounters(): void {
+    if (!this.description) return;
     const { packets, drops } = takePacketStatistics(this.reader.fd);
     this.description.received += packets;
     this.description.dropped += drops;
-    return this.description;
+  }
+
+  /** See PacketReader.countUnread. */
+  countUnread(): number {
+    return this.reader.countUnread();
+  }
+
+  /** Updates the counters, with the packets that are left in the ring as dropped: nobody will read them. */
+  countUnreadAsDropped(): void {
+    if (!this.description) return;
+    this.updateCounters();
+    const unread = Math.min(this.reader.countUnread(), this.description.received);
+    this.description.received -= unread;
+    this.description.dropped += unread;
   }
 
   /** @returns what must be closed, in an opener thread */

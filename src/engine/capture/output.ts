@@ -1,7 +1,9 @@
-import type { Socket } from 'node:net';
-import { sendAtOnce } from '../../shared/linux/libc.js';
 import { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
+import type { Framing } from '../../shared/protocol/protocol.js';
+import { noHeader, websocketHeader } from './framing.js';
 import type { CaptureLimiter, Delivered } from './limits.js';
+import type { OutputSocket } from './output-socket.js';
+import { SocketWriter, type SocketWriterEvents } from './socket-writer.js';
 
 /** Room for the largest block: a packet of MAX_SNAPSHOT_LENGTH, or a section header block with its comments. */
 const BUFFER_BYTES = 320 * 1024;
@@ -10,36 +12,71 @@ const USUAL_BYTES = 192 * 1024;
 /** Buffers that are kept for reuse. A capture holds a buffer only while it has blocks to write. */
 const MAX_SPARES = 4;
 
+const HEADERS: Readonly<Record<Framing, (payloadBytes: number) => Buffer>> = {
+  websocket: websocketHeader,
+  plain: noHeader,
+};
+
 const spares: BlockBuffer[] = [];
 
 /**
- * The output of one capture: collects blocks in a buffer, writes them to a socket and counts what was delivered. While
- * the peer does not read, at most one buffer waits here, and packets must be left in their rings.
+ * The output of one capture and the only writer of its socket: collects blocks in a buffer, writes them to the socket,
+ * each buffer as one message, and counts what was delivered. While the socket is blocked, one buffer waits here: nothing
+ * may be appended, and packets must be left in their rings.
  */
 export class CaptureOutput {
   private readonly totals: Delivered = { packets: 0, packetBytes: 0, streamBytes: 0 };
+  private readonly writer: SocketWriter;
+  private readonly header: (payloadBytes: number) => Buffer;
+  private readonly usualBytes: number;
   private current?: BlockBuffer;
-  private readonly waiting: BlockBuffer[] = [];
+  private closing = false;
+  private onFinished?: () => void;
 
-  /** @param onRoom called when the socket has accepted everything after `blocked` was true */
+  /** @param events `onDrained` reports that there is room again; it is not called any more after `end` */
   constructor(
-    private readonly socket: Socket,
+    socket: OutputSocket,
     private readonly limiter: CaptureLimiter,
-    private readonly onRoom: () => void,
-  ) {}
+    events: SocketWriterEvents,
+  ) {
+    this.usualBytes = Math.min(USUAL_BYTES, socket.maxMessageBytes);
+    this.header = HEADERS[socket.framing];
+    this.writer = new SocketWriter(socket, {
+      ...events,
+      onDrained: () => (this.onFinished ? this.finish() : events.onDrained()),
+    });
+  }
 
   get delivered(): Readonly<Delivered> {
     return this.totals;
   }
 
+  /** Bytes that the socket has accepted, with all headers and control frames. */
+  get sentBytes(): number {
+    return this.writer.sentBytes;
+  }
+
   /** The buffer to write blocks to. */
   get buffer(): BlockBuffer {
-    return (this.current ??= spares.pop() ?? new BlockBuffer(BUFFER_BYTES, USUAL_BYTES));
+    if (this.current) return this.current;
+    this.current = spares.pop() ?? new BlockBuffer(BUFFER_BYTES);
+    this.current.usualBytes = this.usualBytes;
+    return this.current;
   }
 
   /** Whether the socket has not accepted yet what was written to it. */
   get blocked(): boolean {
-    return this.waiting.length > 0;
+    return this.writer.blocked;
+  }
+
+  /** How long it has been blocked, in ms; 0: it is not. */
+  get blockedMs(): number {
+    return this.writer.blockedMs;
+  }
+
+  /** How long it has not been blocked, in ms; 0: it is. */
+  get unblockedMs(): number {
+    return this.writer.unblockedMs;
   }
 
   append(block: Buffer): void {
@@ -53,57 +90,44 @@ export class CaptureOutput {
     if (!buffer) return;
     this.current = undefined;
     this.limiter.apply(buffer, this.totals);
-    if (buffer.length === 0) {
-      reuse(buffer);
-      return;
-    }
+    if (buffer.length === 0 || this.closing) return reuse(buffer);
     this.totals.packets += buffer.packets;
     this.totals.packetBytes += buffer.packetBytes;
     this.totals.streamBytes += buffer.length;
-    const sent = this.sendAtOnce(buffer);
-    if (sent === buffer.length) {
-      reuse(buffer);
-      return;
-    }
-    // The socket uses the memory until `onWritten`.
-    this.waiting.push(buffer);
-    this.socket.write(buffer.filled().subarray(sent), this.onWritten);
-  }
-
-  /** Writes the rest and ends the stream. */
-  end(onFinished: () => void): void {
-    this.flush();
-    this.socket.end(onFinished);
+    this.writer.write(buffer.filledAfter(this.header(buffer.length)), () => reuse(buffer));
   }
 
   /**
-   * Bypasses Node's streams, which would cost more than everything else at each wake-up (engine at 20,000 packets/s:
-   * 0.33 instead of 0.47 ms of CPU per wake-up). They get what the kernel has no room for, and wait for room.
+   * Writes foreign bytes, for example control frames, between two messages of the stream.
+   *
+   * @param last nothing may follow: a close frame, after which RFC 6455, 5.5.1, forbids data
    */
-  private sendAtOnce(buffer: BlockBuffer): number {
-    const fd = descriptorOf(this.socket);
-    return fd === undefined || this.socket.writableLength > 0
-      ? 0
-      : sendAtOnce(fd, buffer.bytes, buffer.length);
+  insert(bytes: Uint8Array, last: boolean, onSent: () => void): void {
+    if (last) this.closing = true;
+    this.writer.write(bytes, onSent);
   }
 
-  private readonly onWritten = (): void => {
-    if (this.waiting.length === 0 || this.socket.writableLength > 0) return;
-    for (const buffer of this.waiting.splice(0)) reuse(buffer);
-    this.onRoom();
-  };
+  /** Writes the rest, and closes the descriptor when the socket has accepted it. The first call counts. */
+  end(onFinished: () => void): void {
+    this.flush();
+    this.onFinished ??= onFinished;
+    if (!this.writer.blocked || this.writer.broken) this.finish();
+  }
+
+  /** Discards what waits, and closes the descriptor. */
+  close(): void {
+    this.onFinished = undefined;
+    this.writer.close();
+  }
+
+  private finish(): void {
+    const { onFinished } = this;
+    this.close();
+    onFinished?.();
+  }
 }
 
 function reuse(buffer: BlockBuffer): void {
   buffer.clear();
   if (spares.length < MAX_SPARES) spares.push(buffer);
-}
-
-/**
- * The descriptor of an open socket. Node does not document the handle; without it, everything is written through the stream.
- * It must be read each time, because the number may refer to something else once the socket is closed.
- */
-function descriptorOf(socket: Socket): number | undefined {
-  const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } | null };
-  return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
 }

@@ -1,16 +1,22 @@
 import { jest } from '@jest/globals';
 import { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
-import type { InterfaceSource } from './interface-source.js';
+import type { DescribedInterface, InterfaceSource } from './interface-source.js';
 import type { CaptureOutput } from './output.js';
 import { CaptureStream } from './stream.js';
 
 const BATCH_PACKETS = 10;
 
+let sources = 0;
+
 /** An interface with batches to read; a batch fills one or several buffers, or nothing when a filter rejects it. */
 class FakeSource {
   filled = 0;
   readonly ring = { bytes: 16 * 1024 * 1024, blockTimeoutMs: 3 };
+  readonly device = { index: ++sources, name: 'eth' };
+  readonly linkType = 1;
+  description?: DescribedInterface;
   paused = false;
+  lastRound = false;
   private writing = 0;
 
   constructor(
@@ -36,8 +42,20 @@ class FakeSource {
     buffer.packets += BATCH_PACKETS;
   }
 
-  countersNow(): { id: number; received: number; dropped: number; reported: number } {
-    return { id: 0, received: BATCH_PACKETS, dropped: 0, reported: 0 };
+  updateCounters(): void {
+    if (this.description) this.description.received = BATCH_PACKETS;
+  }
+
+  countUnread(): number {
+    return this.batches * BATCH_PACKETS;
+  }
+
+  countUnreadAsDropped(): void {
+    if (this.description) this.description.dropped += this.countUnread();
+  }
+
+  beginLastRound(): void {
+    this.lastRound = true;
   }
 
   pause(): void {
@@ -49,9 +67,18 @@ class FakeSource {
   }
 }
 
-function streamInto(output: { blocked: boolean; flush(): void; append?(): void }): CaptureStream {
-  const whole = Object.assign(output, { buffer: new BlockBuffer(1_024) });
-  const stream = new CaptureStream(whole as unknown as CaptureOutput, () => undefined);
+interface FakeOutput {
+  blocked: boolean;
+  blockedMs?: number;
+  flush: () => void;
+  append?: (block: Buffer) => void;
+}
+
+function streamInto(output: FakeOutput, onDrained: (source: InterfaceSource) => void = () => undefined) {
+  const whole = Object.assign({ append: () => undefined }, output, { buffer: new BlockBuffer(1_024) });
+  Object.defineProperty(whole, 'blocked', { get: () => output.blocked });
+  Object.defineProperty(whole, 'flush', { get: () => output.flush });
+  const stream = new CaptureStream(whole as unknown as CaptureOutput, onDrained, { filter: '' });
   stream.begin();
   return stream;
 }
@@ -96,7 +123,36 @@ describe('CaptureStream', () => {
     await new Promise((resolve) => setTimeout(resolve, 1_200));
     stream.abort();
 
-    expect(append).toHaveBeenCalledTimes(1);
+    expect(append).toHaveBeenCalledTimes(2); // with the interface description block
+  });
+
+  it('describes interfaces that join while the client does not read when there is room again', () => {
+    const append = jest.fn();
+    const output = { blocked: true, flush: () => undefined, append };
+    const stream = streamInto(output);
+    for (let i = 0; i < 1_000; i++) {
+      const [source] = add(stream, new FakeSource(0, 0));
+      if (i > 0 && source) stream.remove(source);
+    }
+    expect(append).not.toHaveBeenCalled();
+    output.blocked = false;
+    stream.pump();
+    stream.abort();
+    expect(append.mock.calls.length).toBeGreaterThan(0);
+  });
+
+  it('gives back the ring of an interface that leaves while the client does not read, and counts its packets', async () => {
+    const gone = jest.fn();
+    const output = { blocked: false, blockedMs: 10_000, flush: () => undefined };
+    const stream = streamInto(output, gone);
+    const [leaving] = add(stream, new FakeSource(3, 0));
+    output.blocked = true;
+    if (leaving) stream.remove(leaving);
+    expect(gone).not.toHaveBeenCalled();
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(gone).toHaveBeenCalledTimes(1);
+    expect(stream.dropped).toBe(3 * BATCH_PACKETS);
+    stream.abort();
   });
 
   it('lets other captures proceed while a filter rejects everything', async () => {

@@ -1,4 +1,3 @@
-import type { Interface } from '../../shared/linux/rtnetlink.js';
 import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../../shared/pcapng/blocks.js';
 import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
 import type { DescribedInterface, InterfaceSource } from './interface-source.js';
@@ -14,6 +13,11 @@ const STATISTICS_INTERVAL_MS = 1_000;
  */
 const BUFFERS_PER_TURN = 20;
 const TURN_MS = 10;
+/**
+ * While the client does not read, the rings of interfaces that leave are kept for this time. A client that is only slow gets
+ * their last packets; one that reads nothing must not make the engine keep the rings of thousands of interfaces.
+ */
+const LEAVE_GRACE_MS = 250;
 
 /**
  * The stream of a running capture: moves packets from the rings of its interfaces to its output as fast as the client
@@ -25,6 +29,8 @@ export class CaptureStream {
   private readonly ready = new Set<InterfaceSource>();
   /** Sources of which the remaining packets are still to be read. */
   private readonly leaving = new Set<InterfaceSource>();
+  /** Sources whose interfaces are to be described as soon as the output has room. */
+  private readonly undescribed = new Set<InterfaceSource>();
   private readonly described = new Map<string, DescribedInterface>();
   private readonly pacing = new Pacing();
   /** No packet is written before the interfaces that exist at the beginning have been described. */
@@ -33,6 +39,9 @@ export class CaptureStream {
   private nextTurn?: NodeJS.Immediate;
   private statisticsTimer?: NodeJS.Timeout;
   private statisticsDue = false;
+  private graceTimer?: NodeJS.Timeout;
+  /** Packets dropped at interfaces that left before they could be described. */
+  private droppedUndescribed = 0;
   private onFinished?: () => void;
   /** What this turn has moved to the output, for the pacing. */
   private movedPackets = 0;
@@ -40,39 +49,36 @@ export class CaptureStream {
 
   /**
    * @param onDrained called when a source is drained or gone; the callee closes its ring
-   * @param snapshotLength for the interface description blocks, in bytes; CaptureLimiter enforces it
+   * @param description what the interface description blocks say: the filter, and the snapshot length in bytes, which
+   *   CaptureLimiter enforces
    */
   constructor(
     private readonly output: CaptureOutput,
     private readonly onDrained: (source: InterfaceSource) => void,
-    private readonly snapshotLength = MAX_SNAPSHOT_LENGTH,
+    private readonly description: { readonly filter: string; readonly snapshotLength?: number | undefined },
   ) {}
 
-  /** Packets that the kernel dropped because a ring was full, over all interfaces. */
-  get dropped(): number {
-    // The statistics of a client that does not read may be minutes old.
-    for (const source of this.sources) source.countersNow();
-    let dropped = 0;
-    for (const each of this.described.values()) dropped += each.dropped;
-    return dropped;
+  /** Number of interfaces that have been described. */
+  get interfaces(): number {
+    return this.described.size;
   }
 
-  /** Writes an interface description block, unless the stream has it already. */
-  describe({ index, name }: Interface, linkType: number, filter: string): DescribedInterface {
-    const key = `${index} ${linkType} ${name}`;
-    let known = this.described.get(key);
-    if (!known) {
-      known = { id: this.described.size, received: 0, dropped: 0, reported: 0 };
-      this.described.set(key, known);
-      this.output.append(interfaceDescriptionBlock(name, linkType, this.snapshotLength, filter));
-    }
-    return known;
+  /** Packets that were dropped because a ring was full, or was given back before it was read, over all interfaces. */
+  get dropped(): number {
+    // The statistics of a client that does not read may be minutes old.
+    for (const source of this.sources) source.updateCounters();
+    let dropped = this.droppedUndescribed;
+    for (const each of this.described.values()) dropped += each.dropped;
+    return dropped;
   }
 
   /** Reads packets from a source from now on. */
   add(source: InterfaceSource): void {
     this.sources.add(source);
-    if (!this.held) this.output.flush();
+    this.undescribed.add(source);
+    if (this.held || this.output.blocked) return;
+    this.describeNew();
+    this.output.flush();
   }
 
   /** Begins to deliver. */
@@ -81,12 +87,13 @@ export class CaptureStream {
     this.pump();
   }
 
-  /** Delivers what is left in the ring of a source, and then its statistics. */
+  /** Delivers what is left in the ring of a source, if the client reads, and then its statistics. */
   remove(source: InterfaceSource): void {
     if (!this.sources.delete(source)) return;
     source.beginLastRound();
     this.leaving.add(source);
     this.ready.add(source);
+    if (this.output.blocked) this.graceTimer ??= setTimeout(this.onGraceOver, LEAVE_GRACE_MS);
     this.pump();
   }
 
@@ -104,21 +111,27 @@ export class CaptureStream {
     clearImmediate(this.nextTurn);
     this.pause = this.nextTurn = undefined;
     this.movedPackets = this.movedBytes = 0;
+    this.describeNew();
     const delivering: InterfaceSource[] = [];
     const turnEnds = performance.now() + TURN_MS;
     let buffers = 0;
 
+    // Next time the others come first. Those that had their turn may be paused, so they would not call again.
+    const endTurn = (source: InterfaceSource): void => {
+      this.ready.delete(source);
+      for (const each of [source, ...delivering]) this.ready.add(each);
+      if (!this.output.blocked) this.nextTurn = setImmediate(this.pump);
+      this.observePace();
+    };
+
     for (const source of this.ready) {
+      if (this.output.blocked) return endTurn(source); // by statistics of the one before
       const before = this.movedPackets;
       while (this.readInto(source, turnEnds)) {
         this.output.flush();
-        if (!this.output.blocked && ++buffers < BUFFERS_PER_TURN && performance.now() < turnEnds) continue;
-        // Next time the others come first. Those that had their turn may be paused, so they would not call again.
-        this.ready.delete(source);
-        for (const each of [source, ...delivering]) this.ready.add(each);
-        if (!this.output.blocked) this.nextTurn = setImmediate(this.pump);
-        this.observePace();
-        return;
+        if (this.output.blocked || ++buffers >= BUFFERS_PER_TURN || performance.now() >= turnEnds) {
+          return endTurn(source);
+        }
       }
       this.ready.delete(source);
       if (this.leaving.has(source)) this.finish(source);
@@ -146,6 +159,7 @@ export class CaptureStream {
     for (const source of [...this.sources, ...this.leaving]) this.onDrained(source);
     this.sources.clear();
     this.leaving.clear();
+    this.undescribed.clear();
   }
 
   /** @returns whether there is more to read: the buffer is full, or the turn is over */
@@ -174,8 +188,51 @@ export class CaptureStream {
   /** Called when all packets of a leaving source are in the output: writes its statistics and releases it. */
   private finish(source: InterfaceSource): void {
     this.leaving.delete(source);
-    this.report(source);
+    source.updateCounters();
+    if (source.description) this.report(source.description);
     this.onDrained(source);
+  }
+
+  /** Gives back the rings of interfaces that have left, once the client has not read for a while. */
+  private readonly onGraceOver = (): void => {
+    this.graceTimer = undefined;
+    // At the end of a capture the client gets everything, however long it takes.
+    if (this.leaving.size === 0 || this.onFinished || !this.output.blocked) return;
+    if (this.output.blockedMs < LEAVE_GRACE_MS) {
+      this.graceTimer = setTimeout(this.onGraceOver, LEAVE_GRACE_MS);
+      return;
+    }
+    for (const source of this.leaving) this.discard(source);
+    this.statisticsDue = true;
+  };
+
+  private discard(source: InterfaceSource): void {
+    this.leaving.delete(source);
+    this.ready.delete(source);
+    if (this.undescribed.delete(source)) this.droppedUndescribed += source.countUnread();
+    else source.countUnreadAsDropped();
+    this.onDrained(source);
+  }
+
+  /** Writes the interface description blocks that are due, unless the stream has them from before. */
+  private describeNew(): void {
+    for (const source of this.undescribed) {
+      if (this.output.blocked) return;
+      this.undescribed.delete(source);
+      source.description = this.describe(source);
+    }
+  }
+
+  private describe({ device: { index, name }, linkType }: InterfaceSource): DescribedInterface {
+    const key = `${index} ${linkType} ${name}`;
+    let known = this.described.get(key);
+    if (!known) {
+      const { filter, snapshotLength = MAX_SNAPSHOT_LENGTH } = this.description;
+      known = { id: this.described.size, received: 0, dropped: 0, reported: 0 };
+      this.described.set(key, known);
+      this.output.append(interfaceDescriptionBlock(name, linkType, snapshotLength, filter));
+    }
+    return known;
   }
 
   private observePace(): void {
@@ -199,39 +256,39 @@ export class CaptureStream {
 
   private readonly onStatisticsTimer = (): void => {
     this.statisticsTimer = undefined;
-    if (this.output.blocked) {
-      this.statisticsDue = true;
-      return;
-    }
+    this.statisticsDue = true;
+    if (this.output.blocked) return;
     this.writeStatistics();
     this.output.flush();
   };
 
   private writeStatistics(): void {
-    this.statisticsDue = false;
-    for (const source of this.sources) {
-      const { received, dropped, reported } = source.countersNow();
-      if (received + dropped !== reported) this.report(source);
+    for (const source of this.sources) source.updateCounters();
+    for (const each of this.described.values()) {
+      if (this.output.blocked) return;
+      if (each.received + each.dropped !== each.reported) this.report(each);
     }
+    this.statisticsDue = false;
   }
 
-  private report(source: InterfaceSource): void {
-    const counters = source.countersNow();
+  private report(counters: DescribedInterface): void {
     counters.reported = counters.received + counters.dropped;
     this.output.append(interfaceStatisticsBlock(counters.id, Date.now(), counters));
   }
 
   private endIfFinished(): void {
-    if (!this.onFinished || this.sources.size > 0 || this.leaving.size > 0) return;
+    if (!this.onFinished || this.sources.size > 0 || this.leaving.size > 0 || this.statisticsDue) return;
     this.stopTimers();
-    this.output.end(this.onFinished);
+    const { onFinished } = this;
     this.onFinished = undefined;
+    onFinished();
   }
 
   private stopTimers(): void {
     clearTimeout(this.pause);
     clearImmediate(this.nextTurn);
     clearTimeout(this.statisticsTimer);
-    this.pause = this.nextTurn = this.statisticsTimer = undefined;
+    clearTimeout(this.graceTimer);
+    this.pause = this.nextTurn = this.statisticsTimer = this.graceTimer = undefined;
   }
 }

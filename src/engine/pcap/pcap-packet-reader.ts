@@ -53,6 +53,11 @@ export class PcapPacketReader implements PacketReader {
     this.records.writeTo(out, interfaceId);
   }
 
+  /** The layout of libpcap's ring is not part of its API. */
+  countUnread(): number {
+    return 0;
+  }
+
   release(): OpenSource {
     return { kind: 'libpcap', handle: this.pcap.release() };
   }

@@ -66,6 +66,11 @@ export class FrameReader {
     return this.left === 0;
   }
 
+  /** Number of frames that have not been written yet. */
+  get remaining(): number {
+    return this.left;
+  }
+
   /** Writes blocks until the frames are exhausted or the next block does not fit. */
   writeTo(out: BlockBuffer, interfaceId: number): void {
     const { view, timestamp } = this;

@@ -73,6 +73,19 @@ export class RingPacketReader implements PacketReader {
     this.block = (this.block + 1) % this.blocks;
   }
 
+  countUnread(): number {
+    const { view } = this;
+    const { blockBytes } = this.ring;
+    let packets = this.frames.remaining;
+    // The block of these frames still belongs to this process.
+    for (let i = packets > 0 ? 1 : 0; i < this.blocks; i++) {
+      const start = ((this.block + i) % this.blocks) * blockBytes;
+      if ((Atomics.load(this.words, (start + STATUS) >>> 2) & TP_STATUS_USER) === 0) break;
+      packets += view.getUint32(start + FRAMES, true);
+    }
+    return packets;
+  }
+
   release(): OpenSource {
     // The memory will be unmapped: reading it must throw a RangeError then, and not crash the process.
     const nothing = new ArrayBuffer(0);

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import type { Socket } from 'node:net';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { ClientConnection } from '../http/client-connection.js';
 import { ServiceMetrics } from '../operations/service-metrics.js';
 import { ClientStalls } from './client-stalls.js';
 import { ENDS, REFUSALS, type Closing } from './close-codes.js';
 
 /** What is measured of a session. */
 export interface ObservedSession {
-  readonly socket: Socket;
+  readonly connection: ClientConnection;
   /** Bytes of the stream that were sent so far. */
   readonly bytesSent: number;
   /** Whether its capture runs; before that it is being opened. */
@@ -105,7 +105,7 @@ export class CaptureMetrics {
     add(
       Gauge,
       'clients_stalled',
-      'Clients that have not accepted a chunk of their stream (at most 256 KiB) for a second or more',
+      'Clients that have accepted nothing of their stream for a second or more',
       () => stalls.now,
     );
     add(Counter, 'client_stalls_total', 'Times that a client began to stall', () => stalls.count);
@@ -120,7 +120,7 @@ export class CaptureMetrics {
   /** Includes a session in the metrics until it is closed. */
   watch(session: ObservedSession): void {
     this.sessions.add(session);
-    const unwatchStalls = this.stalls.watch(session.socket);
+    const unwatchStalls = this.stalls.watch(session.connection);
     void session.closed.then(() => {
       this.sessions.delete(session);
       this.bytesOfClosed += session.bytesSent;

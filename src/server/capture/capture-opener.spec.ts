@@ -2,6 +2,7 @@ import { ServiceConfig } from '../config/service.config.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import type { CaptureErrorCode } from '../../shared/protocol/capture-error.js';
 import { CaptureOpener } from './capture-opener.js';
+import type { ClientConnection } from '../http/client-connection.js';
 import type { Capture } from './capture-provider.js';
 import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { CaptureProvider } from './capture-provider.js';
@@ -18,6 +19,7 @@ const REQUEST: CaptureRequest = {
   snapshotLength: 96,
 };
 const CAPTURE = {} as Capture;
+const CLIENT = {} as ClientConnection;
 
 /** Yields the given namespaces, then fails or ends; counts the requested candidates. */
 class ListResolver extends NetnsResolver {
@@ -54,7 +56,7 @@ function open(resolver: NetnsResolver, provider: CaptureProvider) {
   const excluded = [{ address: '::1', port: 5001, peerAddress: '::1', peerPort: 4 }];
   const config = Object.assign(new ServiceConfig(), { excludedEndpoints: ['443', '192.0.2.1:8443'] });
   const opener = new CaptureOpener(resolver, provider, config);
-  return opener.open('brave-amber-otter', REQUEST, excluded, new AbortController().signal);
+  return opener.open('brave-amber-otter', REQUEST, excluded, new AbortController().signal, CLIENT);
 }
 
 describe('CaptureOpener', () => {

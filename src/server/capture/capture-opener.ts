@@ -7,6 +7,7 @@ import type {
   TcpEndpoint,
 } from '../../shared/protocol/capture-spec.js';
 import { endpointsFrom } from '../../shared/protocol/tcp-endpoint.js';
+import type { ClientConnection } from '../http/client-connection.js';
 import { SERVICE_VERSION } from '../../shared/service-version.js';
 import { ServiceConfig } from '../config/service.config.js';
 import { CaptureProvider, type Capture } from './capture-provider.js';
@@ -53,6 +54,7 @@ export class CaptureOpener {
     request: CaptureRequest,
     excludedConnections: readonly TcpConnection[],
     signal: AbortSignal,
+    client: ClientConnection,
   ): Promise<OpenedCapture> {
     const { target: requested, ...known } = request;
     const excluded = { excludedConnections, excludedEndpoints: this.excludedEndpoints };
@@ -69,7 +71,7 @@ export class CaptureOpener {
       ];
       const spec: CaptureSpec = { captureId, reference, ...known, sectionComments, ...excluded };
       try {
-        return { capture: await this.provider.open(spec, signal), reference };
+        return { capture: await this.provider.open(spec, signal, client), reference };
       } catch (error) {
         if (!(error instanceof CaptureError) || !OUTDATED.has(error.code)) throw error;
         failure = error;

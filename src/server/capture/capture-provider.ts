@@ -1,3 +1,4 @@
+import type { ClientConnection } from '../http/client-connection.js';
 import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import type { CaptureTotals, EndCode } from '../../shared/protocol/protocol.js';
 
@@ -13,20 +14,16 @@ export interface CaptureEnd {
 }
 
 /**
- * Number of bytes before a chunk that a {@link TakePiece} may overwrite: the length of the longest message header.
+ * A stream that the provider writes into the connection of the client by itself.
  *
  * @publicApi
  */
-export const HEADER_ROOM_BYTES = 10;
-
-/**
- * Takes a chunk of a stream: the bytes of `memory` from `start` to `end`. It may overwrite the
- * {@link HEADER_ROOM_BYTES} before `start` with a header, so that header and chunk are sent by one write. Never throws.
- *
- * @returns whether it wants more chunks; a promise, which never rejects, if it still uses the memory until then
- * @publicApi
- */
-export type TakePiece = (memory: Buffer, start: number, end: number) => boolean | Promise<boolean>;
+export interface DirectStream {
+  /** Bytes of pcapng so far. */
+  readonly streamBytes: number;
+  /** Number of interfaces that the stream describes; final once the capture has ended. */
+  readonly interfaces: number;
+}
 
 /**
  * A running capture.
@@ -40,12 +37,8 @@ export interface Capture {
    * bounded buffers of the provider. Leaving the loop early ends the capture. May be iterated once.
    */
   readonly chunks: AsyncIterable<Uint8Array>;
-  /**
-   * Optional, for providers of many chunks: passes the chunks of `chunks` to `take` as they arrive, without a promise
-   * per chunk, and waits while a chunk is in use. Only one of `chunks` and `deliver` is used, and once. Settles after
-   * the last chunk, or when `take` wants no more, which ends the capture.
-   */
-  deliver?(take: TakePiece): Promise<void>;
+  /** Present when the provider uses the connection that it was offered: then `chunks` must not be read. */
+  readonly direct?: DirectStream | undefined;
   /** Why it ended; settles after the last chunk, never rejects. */
   readonly end: Promise<CaptureEnd>;
   /** Asks for the end: what was captured so far and the statistics are still delivered, then the stream ends. */
@@ -63,8 +56,9 @@ export abstract class CaptureProvider {
    * Opens the namespace, verifies the reference on the opened namespace, and begins to capture.
    *
    * @param signal aborted when the capture is no longer wanted, for example because the client has disconnected
+   * @param client connection of the client, for providers that can write to it without this process; others ignore it
    * @throws CaptureError `stale-reference` when the namespace is not what the reference says, and the other codes of
    *   shared/protocol/capture-error.ts; nothing else
    */
-  abstract open(spec: CaptureSpec, signal: AbortSignal): Promise<Capture>;
+  abstract open(spec: CaptureSpec, signal: AbortSignal, client?: ClientConnection): Promise<Capture>;
 }

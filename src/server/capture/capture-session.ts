@@ -7,14 +7,21 @@ import type { LogFields } from '../../shared/logging/log-line.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import type { CaptureMetrics, ObservedSession } from './capture-metrics.js';
 import type { CaptureOpener } from './capture-opener.js';
-import type { Capture, TakePiece } from './capture-provider.js';
+import type { Capture } from './capture-provider.js';
 import type { CaptureMaxima } from './request/capture-limits.js';
 import { hasContainerHeader, parseCaptureRequest, type CaptureRequest } from './request/capture-request.js';
 import type { CaptureSlot, CaptureSlots } from './capture-slots.js';
-import { SHUTTING_DOWN, closeReason, closingForEnd, closingForError } from './close-codes.js';
+import {
+  SHUTTING_DOWN,
+  closeReason,
+  closingForEnd,
+  closingForError,
+  closingForFlood,
+} from './close-codes.js';
 import type { Closing } from './close-codes.js';
 import { releaseCaptureId, takeCaptureId } from './capture-id.js';
-import { InPlaceMessages } from './in-place-messages.js';
+import { InboundLimit } from './inbound-limit.js';
+import type { ClientConnection } from '../http/client-connection.js';
 import { clientOf, ownConnection } from '../http/client-address.js';
 import { StreamEnding } from './reason-pcapng.js';
 
@@ -40,12 +47,13 @@ export class CaptureSession implements ObservedSession {
 
   private readonly abort = new AbortController();
   private readonly id = takeCaptureId();
-  private readonly messages: InPlaceMessages;
   /** Only for clients that get the reason for the end within the stream. */
   private readonly ending?: StreamEnding;
   private capture?: Capture;
   private slot?: CaptureSlot;
-  bytesSent = 0;
+  private chunkBytes = 0;
+  /** Why this service closes, decided while the capture still runs. */
+  private violation?: Closing;
   private readonly begunAtMs = performance.now();
   private shuttingDown = false;
   /** Protocol error of the client, as the websocket library reports it. */
@@ -54,16 +62,21 @@ export class CaptureSession implements ObservedSession {
   constructor(
     private readonly client: WebSocket,
     private readonly request: IncomingMessage,
+    readonly connection: ClientConnection,
     private readonly services: SessionServices,
   ) {
-    this.messages = new InPlaceMessages(request.socket);
     if (hasContainerHeader(request)) this.ending = new StreamEnding();
     this.closed = new Promise((resolve) => client.once('close', () => resolve()));
     client.once('close', () => this.onClientLeft());
     void this.closed.then(() => releaseCaptureId(this.id));
     // For instance a frame that violates the protocol; the websocket closes after it.
     client.once('error', ({ message }) => (this.clientError = message));
+    new InboundLimit(client, connection, (message) => this.onTooMuch(message));
     services.metrics.watch(this);
+  }
+
+  get bytesSent(): number {
+    return this.capture?.direct?.streamBytes ?? this.chunkBytes;
   }
 
   get socket(): Socket {
@@ -99,8 +112,7 @@ export class CaptureSession implements ObservedSession {
   /** Asks for the end because the service is shutting down. What was captured so far is still sent. */
   shutDown(): void {
     this.shuttingDown = true;
-    if (this.capture) this.stop(this.capture);
-    else this.abort.abort();
+    this.stopCapturing();
   }
 
   /** Closes the websocket without waiting for the rest of the stream. */
@@ -116,11 +128,14 @@ export class CaptureSession implements ObservedSession {
   private async serve(): Promise<Closing> {
     try {
       const capture = await this.open(parseCaptureRequest(this.request, this.services.maxima));
-      await this.send(capture);
-      if (!this.isOpen) return CLIENT_LEFT;
+      if (!capture.direct) await this.send(capture);
       const end = await capture.end;
+      if (end.code === 'internal') return closingForEnd(end); // also when the connection had to be cut
+      if (this.violation) return this.violation;
+      if (!this.isOpen) return CLIENT_LEFT;
       return this.shuttingDown ? SHUTTING_DOWN : closingForEnd(end);
     } catch (error) {
+      if (this.violation) return this.violation;
       if (!this.isOpen) return CLIENT_LEFT;
       if (this.shuttingDown) return SHUTTING_DOWN;
       // A CaptureError is an answer to the client. Anything else is a defect, so it is logged with its stack.
@@ -131,13 +146,14 @@ export class CaptureSession implements ObservedSession {
 
   private async open(request: CaptureRequest): Promise<Capture> {
     if (this.shuttingDown) throw new CaptureError('shutting-down', SHUTTING_DOWN.message);
-    const connection = ownConnection(this.request.socket);
+    const connection = ownConnection(this.socket);
     this.slot = this.services.slots.take(this.request.socket.remoteAddress ?? '');
     const { capture, reference } = await this.services.opener.open(
       this.id,
       request,
       connection ? [connection] : [],
       this.abort.signal,
+      this.connection,
     );
     this.capture = capture;
     this.services.metrics.captureStarted(this.ageMs);
@@ -150,30 +166,29 @@ export class CaptureSession implements ObservedSession {
     return capture;
   }
 
-  /**
-   * Sends the stream, and requests the next chunk when the kernel has accepted the last one: then the provider may
-   * reuse the memory, and for a client that does not read one chunk is buffered, not a queue.
-   */
+  /** Sends the stream, and requests the next chunk when the kernel has accepted the last one. */
   private async send(capture: Capture): Promise<void> {
-    if (capture.deliver) return capture.deliver(this.take);
     for await (const chunk of capture.chunks) {
       if (!this.isOpen) return;
-      this.count(chunk);
+      // Before the chunk is accepted: a close may come in between, and is sent after the chunk.
+      this.ending?.push(chunk);
+      this.chunkBytes += chunk.byteLength;
       const sent = new Promise((resolve) => this.client.send(chunk, { binary: true }, resolve));
       if (await sent) return;
     }
   }
 
-  private readonly take: TakePiece = (memory, start, end) => {
-    if (!this.isOpen) return false;
-    this.count(memory.subarray(start, end));
-    return this.messages.send(memory, start, end);
-  };
+  /** Closes at once, and reads nothing more of what the client sends. */
+  private onTooMuch(message: string): void {
+    this.violation = closingForFlood(message);
+    this.close(this.violation);
+    this.connection.stopReading();
+    this.stopCapturing();
+  }
 
-  /** Called before a chunk is accepted: a close may come in between, and is sent after the chunk. */
-  private count(chunk: Uint8Array): void {
-    this.ending?.push(chunk);
-    this.bytesSent += chunk.byteLength;
+  private stopCapturing(): void {
+    if (this.capture) this.stop(this.capture);
+    else this.abort.abort();
   }
 
   /** Cancels an opening in progress; a capture that waits for packets must wake up. */
@@ -194,6 +209,8 @@ export class CaptureSession implements ObservedSession {
   /** The first close counts. */
   private close({ code, message }: Closing): void {
     if (!this.isOpen) return;
+    const { direct } = this.capture ?? {};
+    if (direct) this.ending?.assume(direct.interfaces);
     const blocks = this.ending?.blocks(message);
     if (blocks) this.client.send(blocks);
     this.client.close(code, closeReason(message));

@@ -14,6 +14,7 @@ import { CaptureSession, type SessionServices } from './capture-session.js';
 import { CaptureSlots } from './capture-slots.js';
 import { ClientLiveness } from './liveness/client-liveness.js';
 import { originPolicy } from '../http/browser-policy.js';
+import type { ClientConnection } from '../http/client-connection.js';
 import { clientOf } from '../http/client-address.js';
 
 /** Messages from clients are ignored; ws closes with 1009 when one is longer. */
@@ -75,10 +76,10 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
   }
 
   /** Nest does not catch what this throws: it would end the process. */
-  handleConnection(client: WebSocket, request: IncomingMessage): void {
+  handleConnection(client: WebSocket, request: IncomingMessage, connection: ClientConnection): void {
     try {
-      const session = new CaptureSession(client, request, this.services);
-      this.liveness.watch(client, request.socket, () => session.clientDisappeared());
+      const session = new CaptureSession(client, request, connection, this.services);
+      this.liveness.watch(client, connection, () => session.clientDisappeared());
       this.sessions.add(session);
       void session.closed.then(() => this.sessions.delete(session));
       if (this.shuttingDown) session.shutDown();

@@ -7,18 +7,18 @@ describe('ClientStalls', () => {
 
   it('counts a client that does not read, once, and for how long', () => {
     const stalls = new ClientStalls();
-    const client = { bytesWritten: 1000, writableLength: 400 };
+    const client = { acceptedBytes: 600, waitingBytes: 400 };
     const unwatch = stalls.watch(client);
     jest.advanceTimersByTime(3_000);
     expect(stalls).toMatchObject({ count: 1, now: 1 });
     expect(stalls.seconds).toBeCloseTo(3);
 
-    client.writableLength = 0;
+    client.waitingBytes = 0;
     jest.advanceTimersByTime(1_000);
     expect(stalls).toMatchObject({ count: 1, now: 0 });
     expect(stalls.seconds).toBeCloseTo(3);
 
-    Object.assign(client, { bytesWritten: 2000, writableLength: 300 });
+    Object.assign(client, { acceptedBytes: 1700, waitingBytes: 300 });
     jest.advanceTimersByTime(2_000);
     expect(stalls.count).toBe(2);
     unwatch();
@@ -28,10 +28,10 @@ describe('ClientStalls', () => {
 
   it('does not count a client that reads slowly', () => {
     const stalls = new ClientStalls();
-    const client = { bytesWritten: 1000, writableLength: 400 };
+    const client = { acceptedBytes: 600, waitingBytes: 400 };
     stalls.watch(client);
     for (let second = 0; second < 5; second++) {
-      client.bytesWritten += 100;
+      client.acceptedBytes += 100;
       jest.advanceTimersByTime(1_000);
     }
     expect(stalls).toMatchObject({ count: 0, now: 0, seconds: 0 });
@@ -39,7 +39,7 @@ describe('ClientStalls', () => {
 
   it('does not count a client for which nothing waits', () => {
     const stalls = new ClientStalls();
-    stalls.watch({ bytesWritten: 1000, writableLength: 0 });
+    stalls.watch({ acceptedBytes: 1000, waitingBytes: 0 });
     jest.advanceTimersByTime(5_000);
     expect(stalls.count).toBe(0);
   });

@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net';
+import type { ClientConnection } from '../http/client-connection.js';
 
-/** The relevant part of a client's socket. */
-type Connection = Pick<Socket, 'bytesWritten' | 'writableLength'>;
+/** The relevant part of a client's connection. */
+type Connection = Pick<ClientConnection, 'acceptedBytes' | 'waitingBytes'>;
 
 interface Watched {
   acceptedBytes: number;
@@ -12,8 +12,8 @@ interface Watched {
 const POLL_INTERVAL_MS = 1_000;
 
 /**
- * Counts clients that do not read: bytes wait in this process, and since the last poll the kernel has not accepted a
- * whole chunk of at most 256 KiB. All clients are polled, so that nothing is added to the path of their streams.
+ * Counts clients that do not read: bytes wait for them, and since the last poll the kernel has accepted none. All
+ * clients are polled, so that nothing is added to the path of their streams.
  */
 export class ClientStalls {
   private readonly watched = new Map<Connection, Watched>();
@@ -31,7 +31,7 @@ export class ClientStalls {
 
   /** @returns stops watching */
   watch(connection: Connection): () => void {
-    this.watched.set(connection, { acceptedBytes: accepted(connection), stalled: false });
+    this.watched.set(connection, { acceptedBytes: connection.acceptedBytes, stalled: false });
     if (!this.timer) {
       this.lastPollMs = performance.now();
       this.timer = setInterval(() => this.poll(), POLL_INTERVAL_MS);
@@ -48,16 +48,11 @@ export class ClientStalls {
     const elapsedSeconds = (performance.now() - this.lastPollMs) / 1000;
     this.lastPollMs += elapsedSeconds * 1000;
     for (const [connection, watched] of this.watched) {
-      const acceptedBytes = accepted(connection);
-      const stalls = connection.writableLength > 0 && acceptedBytes === watched.acceptedBytes;
+      const { acceptedBytes } = connection;
+      const stalls = connection.waitingBytes > 0 && acceptedBytes === watched.acceptedBytes;
       if (stalls && !watched.stalled) this.count++;
       if (stalls) this.seconds += elapsedSeconds;
       Object.assign(watched, { acceptedBytes, stalled: stalls });
     }
   }
-}
-
-/** Bytes that the kernel has accepted since the connection was opened. */
-function accepted({ bytesWritten, writableLength }: Connection): number {
-  return bytesWritten - writableLength;
 }

@@ -10,7 +10,7 @@ export interface Closing {
 }
 
 /** Why a websocket is closed; more precise than the code. */
-export type ClosingCause = CaptureErrorCode | CaptureEnd['code'] | 'client-left';
+export type ClosingCause = CaptureErrorCode | CaptureEnd['code'] | 'client-left' | 'client-floods';
 
 /** RFC 6455, 5.5: a control frame has at most 125 bytes, two of which are the code. */
 const MAX_REASON_BYTES = 123;
@@ -44,6 +44,7 @@ export const ENDS: readonly (readonly [cause: ClosingCause, code: number])[] = [
   ['target-ended', 1000],
   ['limit-reached', 1000],
   ['shutting-down', CLOSE_CODES['shutting-down']],
+  ['client-floods', 1008],
   ['internal', CLOSE_CODES.internal],
 ];
 
@@ -67,6 +68,11 @@ export const SHUTTING_DOWN: Closing = {
   cause: 'shutting-down',
   message: 'the service is shutting down',
 };
+
+/** RFC 6455, 7.4.1, policy violation: the client sends more than it may. */
+export function closingForFlood(message: string): Closing {
+  return { code: 1008, cause: 'client-floods', message };
+}
 
 /** For any error; only the messages of CaptureError may be sent to clients. */
 export function closingForError(error: unknown): Closing {

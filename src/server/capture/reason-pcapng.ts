@@ -40,6 +40,12 @@ export class StreamEnding {
     this.reader.push(chunk);
   }
 
+  /** Notes that the stream, which another process writes, describes this number of interfaces so far. */
+  assume(interfaces: number): void {
+    this.hasSection = true;
+    this.interfaces = interfaces;
+  }
+
   /**
    * @returns an empty packet with the reason as comment, preceded by the blocks that it needs; undefined if the stream
    *   stopped within a block, so that nothing can be appended

@@ -6,6 +6,7 @@ import type { ServerEnvironment } from '../../shared/supervisor-link/supervisor-
 import { CaptureProvider, type Capture } from '../capture/capture-provider.js';
 import type { PartReadiness, Readiness } from '../operations/readiness.js';
 import type { ServiceMetrics } from '../operations/service-metrics.js';
+import type { ClientConnection } from '../http/client-connection.js';
 import { EngineConnection } from './engine-connection.js';
 import { addEngineMetrics } from './engine-metrics.js';
 
@@ -46,10 +47,10 @@ export class EngineCaptureProvider extends CaptureProvider implements OnModuleIn
     for (const engine of this.engines) engine.close();
   }
 
-  override async open(spec: CaptureSpec, signal: AbortSignal): Promise<Capture> {
+  override async open(spec: CaptureSpec, signal: AbortSignal, client?: ClientConnection): Promise<Capture> {
     const connected = this.engines.filter((engine) => engine.connected);
     const engine = connected.length > 0 ? leastBusy(connected) : await this.firstConnected(signal);
-    return engine.start(spec, signal);
+    return engine.start(spec, signal, client);
   }
 
   /** @throws CaptureError when no engine is connected in time */

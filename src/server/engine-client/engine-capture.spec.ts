@@ -1,11 +1,12 @@
 import { jest } from '@jest/globals';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import type { TakePiece } from '../capture/capture-provider.js';
+import type { EngineEvent } from '../../shared/protocol/protocol.js';
+import { ClientConnection } from '../http/client-connection.js';
 import { EngineCapture } from './engine-capture.js';
 
 const GREETING = 'the capture spec\n';
@@ -13,7 +14,19 @@ const GREETING = 'the capture spec\n';
 const PLENTY = Buffer.alloc(4 * 1024 * 1024, 'packets ');
 /** Less than a unix socket holds. */
 const MAX_CHUNK_BYTES = 32 * 1024;
-const THE_END = { code: 'stopped', message: 'stopped' } as const;
+const ID = { captureId: 'brave-amber-otter' };
+const STARTED = { type: 'started', ...ID, interfaces: ['eth0'], direct: true } as const;
+const THE_END: Extract<EngineEvent, { type: 'ended' }> = {
+  type: 'ended',
+  ...ID,
+  code: 'stopped',
+  message: 'stopped',
+  totals: { packets: 1, bytes: 2, dropped: 0 },
+  streamBytes: 3,
+  interfaces: 2,
+};
+
+const CONTROLS = { stop: () => undefined, write: () => undefined, onOver: () => undefined };
 
 describe('EngineCapture', () => {
   const folder = mkdtempSync(join(tmpdir(), 'engine-capture-'));
@@ -25,10 +38,7 @@ describe('EngineCapture', () => {
   beforeEach(async () => {
     server = createServer().listen(path);
     const connection = once(server, 'connection');
-    capture = new EngineCapture(
-      { path, greeting: GREETING, maxChunkBytes: MAX_CHUNK_BYTES },
-      { stop: () => undefined, onOver: () => undefined },
-    );
+    capture = new EngineCapture({ path, greeting: GREETING, maxChunkBytes: MAX_CHUNK_BYTES }, CONTROLS);
     [engine] = (await connection) as [Socket];
     engine.on('error', () => undefined).resume();
     capture.onAccepted();
@@ -45,48 +55,21 @@ describe('EngineCapture', () => {
     capture.onEnded(THE_END);
   };
 
-  it('delivers every byte, including those that arrived before the delivery began, with room before each chunk', async () => {
+  it('reads little ahead of a reader of chunks', async () => {
     engine.write(PLENTY, endOfEngine);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const chunks: Buffer[] = [];
-    await capture.deliver((memory, start, end) => {
-      memory.fill(0xff, start - 10, start);
-      chunks.push(Buffer.from(memory.subarray(start, end)));
-      return chunks.length % 2 === 0 || Promise.resolve(true);
-    });
-    expect(Buffer.concat(chunks).equals(PLENTY)).toBe(true);
-    expect(Math.max(...chunks.map(({ length }) => length))).toBe(MAX_CHUNK_BYTES);
-    expect(await capture.end).toMatchObject(THE_END);
-  });
-
-  it('waits while a chunk is in use: its memory is not reused and nothing is read ahead', async () => {
-    engine.write(PLENTY, endOfEngine);
-    const kept = Promise.withResolvers<boolean>();
-    const first = Promise.withResolvers<Buffer>();
-    let taken = 0;
-    const delivered = capture.deliver((memory, start, end) => {
-      first.resolve(memory.subarray(start, end));
-      taken += end - start;
-      return kept.promise;
-    });
-    const chunk = await first.promise;
-    const before = Buffer.from(chunk);
+    const chunks = capture.chunks[Symbol.asyncIterator]();
+    await chunks.next();
     await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(taken).toBe(chunk.length);
-    expect(chunk.equals(before)).toBe(true);
     expect(engine.writableLength).toBeGreaterThan(0);
-    kept.resolve(true);
-    await delivered;
-    expect(taken).toBe(PLENTY.length);
+    let received = 0;
+    for await (const chunk of { [Symbol.asyncIterator]: () => chunks }) received += chunk.length;
+    expect(received).toBeGreaterThan(PLENTY.length - 128 * 1024);
+    expect(await capture.end).toMatchObject({ code: 'stopped' });
   });
 
-  it.each<[string, ReturnType<TakePiece>]>([
-    ['synchronously', false],
-    ['later', Promise.resolve(false)],
-  ])('ends the capture when no more chunks are wanted, decided %s', async (_, answer) => {
-    engine.write(PLENTY);
+  it('ends when a reader of chunks leaves before the first one', async () => {
     const hungUp = new Promise((resolve) => engine.once('close', resolve));
-    await capture.deliver(() => answer);
+    await capture.chunks[Symbol.asyncIterator]().return?.();
     await hungUp;
     expect((await capture.end).code).toBe('stopped');
   });
@@ -122,18 +105,129 @@ describe('EngineCapture', () => {
   it('does not fail when the acceptance is read right after the timeout, as after SIGSTOP', async () => {
     server.once('connection', (socket: Socket) => socket.on('error', () => undefined).resume());
     jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance', 'Date'] });
-    const late = new EngineCapture(
-      { path, greeting: GREETING, maxChunkBytes: MAX_CHUNK_BYTES },
-      { stop: () => undefined, onOver: () => undefined },
-    );
+    const late = new EngineCapture({ path, greeting: GREETING, maxChunkBytes: MAX_CHUNK_BYTES }, CONTROLS);
     jest.advanceTimersByTime(60_000);
     jest.useRealTimers();
     late.onAccepted();
     await new Promise((resolve) => setTimeout(resolve, 50));
-    late.onStarted();
+    late.onStarted({ ...STARTED, direct: false });
     const abort = new AbortController();
     await late.whenStarted(abort.signal);
     abort.abort();
     await late.end;
   });
+
+  describe('whose engine writes to the client', () => {
+    let client: ClientConnection;
+    let peer: Socket;
+    const written: [text: string, last: boolean][] = [];
+
+    beforeEach(async () => {
+      [client, peer] = await clientAndPeer();
+      expect(client.lend()).toEqual({
+        descriptor: expect.any(Number) as number,
+        inode: expect.any(Number) as number,
+      });
+      written.length = 0;
+      const write = (bytes: Buffer, last: boolean): void => void written.push([bytes.toString(), last]);
+      server.once('connection', (socket: Socket) => socket.on('error', () => undefined).resume());
+      capture = new EngineCapture(
+        { path, greeting: GREETING, maxChunkBytes: MAX_CHUNK_BYTES, client },
+        { ...CONTROLS, write },
+      );
+    });
+    afterEach(() => {
+      capture.onLost();
+      client.destroy();
+      peer.destroy();
+    });
+
+    it('passes bytes of this process on to the engine, one write at a time', async () => {
+      client.write('ping 1');
+      expect(written).toEqual([]);
+      capture.onStarted(STARTED);
+      expect(written).toEqual([['ping 1', false]]);
+      client.write('ping 2');
+      client.write('ping 3');
+      capture.onWritten();
+      await new Promise(setImmediate);
+      expect(written).toEqual([
+        ['ping 1', false],
+        ['ping 2ping 3', false],
+      ]);
+      expect(client.socket.bytesWritten).toBe(0);
+    });
+
+    it('reports what the engine has sent', () => {
+      capture.onStarted(STARTED);
+      expect(capture.direct).toEqual({ streamBytes: 0, interfaces: 1 });
+      capture.onProgress({ ...ID, streamBytes: 100, sentBytes: 104, blocked: true });
+      expect(capture.direct).toEqual({ streamBytes: 100, interfaces: 1 });
+      expect(client.acceptedBytes).toBe(104);
+      expect(client.waitingBytes).toBe(1);
+      capture.onEnded(THE_END);
+      expect(capture.direct).toEqual({ streamBytes: 3, interfaces: 2 });
+      expect(client.waitingBytes).toBe(0);
+    });
+
+    it('writes what the engine did not write itself once it has ended', async () => {
+      capture.onStarted(STARTED);
+      client.write('the reason');
+      capture.onEnded(THE_END);
+      client.end(', closed');
+      expect(await textOf(peer)).toBe('the reason, closed');
+    });
+
+    it.each([
+      ['refused', () => capture.onRefused(new CaptureError('stale-reference', 'gone'))],
+      ['not written directly', () => capture.onStarted({ ...STARTED, direct: false })],
+      ['lost between two messages', () => capture.onLost()],
+    ])('writes itself when the capture is %s', async (_, happens) => {
+      capture.whenStarted(new AbortController().signal).catch(() => undefined);
+      happens();
+      client.end('closed');
+      expect(await textOf(peer)).toBe('closed');
+      expect(capture.direct).toBeUndefined();
+    });
+
+    it('lets the engine write a close frame when the capture is abandoned while it is being opened', async () => {
+      const abort = new AbortController();
+      const started = capture.whenStarted(abort.signal);
+      abort.abort();
+      await expect(started).rejects.toThrow(CaptureError);
+      client.write('closed');
+      capture.onStarted(STARTED);
+      expect(written).toEqual([['closed', false]]);
+      capture.onWritten();
+      capture.onEnded(THE_END);
+      client.end();
+      expect(await textOf(peer)).toBe('');
+    });
+
+    it('cuts the connection when the engine is lost within a message', async () => {
+      capture.onStarted(STARTED);
+      capture.onProgress({ ...ID, streamBytes: 100, sentBytes: 50, blocked: true });
+      client.write('closed');
+      capture.onLost();
+      expect(await textOf(peer)).toBe('');
+      expect(client.destroyed).toBe(true);
+    });
+  });
 });
+
+async function clientAndPeer(): Promise<[ClientConnection, Socket]> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = once(server, 'connection');
+  const peer = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  peer.on('error', () => undefined);
+  const [socket] = (await accepted) as [Socket];
+  server.close();
+  return [new ClientConnection(socket), peer];
+}
+
+async function textOf(socket: Socket): Promise<string> {
+  let text = '';
+  for await (const chunk of socket) text += String(chunk);
+  return text;
+}

@@ -1,11 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import {
-  HEADER_ROOM_BYTES,
-  type Capture,
-  type CaptureEnd,
-  type TakePiece,
-} from '../capture/capture-provider.js';
+import type { DirectProgress, EngineEvent } from '../../shared/protocol/protocol.js';
+import type { Capture, CaptureEnd, DirectStream } from '../capture/capture-provider.js';
+import type { ClientConnection } from '../http/client-connection.js';
 
 /** The stream may end shortly before the control connection says why. */
 const REASON_TIMEOUT_MS = 1_000;
@@ -24,50 +21,55 @@ export interface CaptureSource {
   readonly path: string;
   /** First line of the connection: the capture spec. */
   readonly greeting: string;
-  /** Maximum number of bytes per read. */
+  /** Bytes that are read ahead of whoever reads `chunks`. */
   readonly maxChunkBytes: number;
+  /** The connection that the greeting offers to the engine. */
+  readonly client?: ClientConnection | undefined;
 }
 
 interface Controls {
   /** Asks the engine to end the capture. */
   stop(): void;
+  /** Asks the engine to write to the client. */
+  write(bytes: Buffer, last: boolean): void;
   /** Called once when everything is over. */
   onOver(): void;
 }
 
 /**
- * One capture of an engine, from the server's point of view.
- *
- * Nothing is read ahead: the next chunk is read when the previous one is done with, always into the same memory. While
- * chunks are not taken, the engine waits.
+ * One capture of an engine, from the server's point of view. The engine writes the stream to the connection of the client;
+ * where it cannot, the stream arrives here.
  */
 export class EngineCapture implements Capture {
   readonly end: Promise<CaptureEnd>;
+  direct?: DirectStream;
   private readonly socket: Socket;
-  private readonly memory: Buffer;
   private readonly start = Promise.withResolvers<void>();
   private readonly ending = Promise.withResolvers<CaptureEnd>();
-  private readonly delivered = Promise.withResolvers<void>();
   private readonly acceptTimer: NodeJS.Timeout;
   private awaitsAcceptance = true;
-  private take?: TakePiece;
-  /** Bytes in `memory` that arrived before `deliver` or `chunks` was used. */
-  private untakenBytes = 0;
+  private readonly client: ClientConnection | undefined;
+  /** Whether the engine may have stopped in the middle of a message. */
+  private blocked = false;
+  /** The engine has reported whether the capture runs. */
+  private answered = false;
+  /** Nobody wants the capture any more, but the engine may have begun to write to the client. */
+  private abandoned = false;
+  /** Callbacks of the bytes that the engine was asked to write, oldest first. */
+  private readonly unwritten: (() => void)[] = [];
 
   constructor(
-    { path, greeting, maxChunkBytes }: CaptureSource,
+    { path, greeting, maxChunkBytes, client }: CaptureSource,
     private readonly controls: Controls,
   ) {
+    this.client = client;
     this.end = this.ending.promise;
     this.start.promise.catch(() => undefined); // `whenStarted` rejects with it
     // When this process continues after SIGSTOP, the timer may fire before the event loop has read what arrived meanwhile.
     // setImmediate() runs after the event loop has read.
     this.acceptTimer = setTimeout(() => setImmediate(() => this.onAcceptTimeout()), ACCEPT_TIMEOUT_MS);
-    this.memory = Buffer.allocUnsafeSlow(HEADER_ROOM_BYTES + maxChunkBytes);
-    this.socket = connect({
-      path,
-      onread: { buffer: this.memory.subarray(HEADER_ROOM_BYTES), callback: (bytes) => this.onRead(bytes) },
-    });
+    const options = { path, highWaterMark: maxChunkBytes }; // of the stream, missing in the types of connect
+    this.socket = connect(options);
     this.socket.write(greeting);
     this.socket.on('error', () => undefined); // 'close' follows
     this.socket.on('close', () => this.onClosed());
@@ -86,18 +88,10 @@ export class EngineCapture implements Capture {
     return this;
   }
 
-  deliver(take: TakePiece): Promise<void> {
-    this.take = take;
-    const bytes = this.untakenBytes;
-    this.untakenBytes = 0;
-    if (bytes === 0 || this.onRead(bytes)) this.socket.resume();
-    return this.delivered.promise;
-  }
-
   get chunks(): AsyncIterable<Uint8Array> {
-    const chunks = this.iterate();
+    const chunks = this.readChunks();
     const leave = (): Promise<IteratorResult<Uint8Array, void>> => {
-      this.stopReading(); // a generator that has not begun, or awaits a chunk, would not notice
+      this.stopReading(); // a generator that has not begun would not notice
       return chunks.return();
     };
     return { [Symbol.asyncIterator]: () => ({ next: () => chunks.next(), return: leave }) };
@@ -114,24 +108,55 @@ export class EngineCapture implements Capture {
   }
 
   /** The engine reports that the capture runs. */
-  onStarted(): void {
+  onStarted({ direct, interfaces }: Extract<EngineEvent, { type: 'started' }>): void {
+    this.answered = true;
+    if (direct && this.client) {
+      this.direct = { streamBytes: 0, interfaces: interfaces.length };
+      this.client.writeThrough((bytes, last, onSent) => {
+        this.unwritten.push(onSent);
+        this.controls.write(bytes, last);
+      });
+      this.socket.resume(); // nothing arrives here but the end
+    } else {
+      this.client?.takeBack();
+    }
+    if (this.abandoned) this.stop();
     this.start.resolve();
+  }
+
+  /** The engine reports what it has written to the client. */
+  onProgress({ streamBytes, sentBytes, blocked }: DirectProgress): void {
+    if (this.direct) this.direct = { ...this.direct, streamBytes };
+    this.blocked = blocked;
+    this.client?.noteProgress(sentBytes, blocked);
+  }
+
+  /** The engine has written the oldest bytes that it was asked to write. */
+  onWritten(): void {
+    this.unwritten.shift()?.();
   }
 
   /** The engine reports that the capture cannot begin. */
   onRefused(error: CaptureError): void {
+    this.client?.takeBack();
     this.start.reject(error);
     this.close({ code: 'internal', message: error.message });
   }
 
   /** The engine reports why the capture has ended, perhaps before it ran. The last packets may still be on their way. */
-  onEnded({ code, message, totals }: CaptureEnd): void {
+  onEnded({ code, message, totals, streamBytes, interfaces }: Extract<EngineEvent, { type: 'ended' }>): void {
+    if (this.direct) this.direct = { streamBytes, interfaces };
+    this.blocked = false;
+    this.client?.takeBack();
     this.start.resolve();
-    this.ending.resolve({ code, message, ...(totals && { totals }) });
+    this.ending.resolve({ code, message, totals });
   }
 
   /** The engine has failed. */
   onLost(): void {
+    // After an incomplete message the client would take everything else for the rest of it.
+    if (this.blocked) this.client?.destroy();
+    else this.client?.takeBack();
     this.start.reject(new CaptureError('internal', ENGINE_FAILED));
     this.close({ code: 'internal', message: ENGINE_FAILED });
   }
@@ -139,20 +164,31 @@ export class EngineCapture implements Capture {
   private onAcceptTimeout(): void {
     if (!this.awaitsAcceptance) return;
     const message = 'the capture engine does not accept connections';
+    this.client?.takeBack();
     this.start.reject(new CaptureError('internal', message));
     this.close({ code: 'internal', message });
   }
 
   private onAborted(): void {
     this.start.reject(new CaptureError('internal', 'the client has disconnected'));
-    this.stopReading();
+    // A client that is still there gets a close frame, which must not be written into a message of the engine.
+    this.abandoned = this.client !== undefined && !this.client.destroyed && !this.answered;
+    if (!this.abandoned) this.stopReading();
   }
 
-  /** The engine notices when the connection closes. */
   private stopReading(): void {
     this.close({ code: 'stopped', message: 'the stream is no longer read' });
   }
 
+  private async *readChunks(): AsyncGenerator<Uint8Array, void> {
+    try {
+      yield* this.socket as AsyncIterable<Uint8Array>;
+    } catch {
+      // ECONNRESET or ERR_STREAM_PREMATURE_CLOSE: the engine has failed, or the capture was aborted; `end` says why.
+    }
+  }
+
+  /** The engine notices when the connection closes. */
   private close(end: CaptureEnd): void {
     this.ending.resolve(end);
     this.socket.destroy();
@@ -165,49 +201,6 @@ export class EngineCapture implements Capture {
     void this.end.then(() => {
       clearTimeout(timer);
       this.controls.onOver();
-      this.delivered.resolve();
     });
-  }
-
-  /**
-   * Pausing and resuming a socket costs system calls, so it keeps reading as long as chunks are taken synchronously.
-   *
-   * @returns whether to keep reading
-   */
-  private onRead(bytes: number): boolean {
-    if (!this.take) {
-      this.untakenBytes = bytes;
-      return false;
-    }
-    const wantsMore = this.take(this.memory, HEADER_ROOM_BYTES, HEADER_ROOM_BYTES + bytes);
-    if (wantsMore === true) return true;
-    if (wantsMore === false) this.stopReading();
-    else void wantsMore.then((more) => (more ? this.socket.resume() : this.stopReading()));
-    return false;
-  }
-
-  /** The chunks of `deliver`, for readers that ask for one chunk after the other. */
-  private async *iterate(): AsyncGenerator<Uint8Array, void> {
-    let arrived = Promise.withResolvers<Uint8Array | undefined>();
-    let takeNext: ((more: boolean) => void) | undefined;
-    const delivery = this.deliver((memory, start, end) => {
-      arrived.resolve(memory.subarray(start, end));
-      return new Promise((resolve) => (takeNext = resolve));
-    });
-    let isOver = false;
-    void delivery.then(() => {
-      isOver = true;
-      arrived.resolve(undefined);
-    });
-    try {
-      for (let chunk = await arrived.promise; chunk; chunk = await arrived.promise) {
-        yield chunk;
-        if (isOver) return; // the connection was closed while the reader had the chunk
-        arrived = Promise.withResolvers();
-        takeNext?.(true);
-      }
-    } finally {
-      this.stopReading(); // the reader has left the loop, or everything is over already
-    }
   }
 }

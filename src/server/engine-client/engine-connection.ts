@@ -14,6 +14,7 @@ import {
   type Greeting,
 } from '../../shared/protocol/protocol.js';
 import type { Capture } from '../capture/capture-provider.js';
+import type { ClientConnection } from '../http/client-connection.js';
 import { EngineCapture } from './engine-capture.js';
 
 const RECONNECT_MS = 100;
@@ -109,7 +110,7 @@ export class EngineConnection {
   }
 
   /** @throws CaptureError `invalid-request` for specs to which the engine could not respond */
-  async start(spec: CaptureSpec, signal: AbortSignal): Promise<Capture> {
+  async start(spec: CaptureSpec, signal: AbortSignal, client?: ClientConnection): Promise<Capture> {
     if (this.name === undefined) throw new CaptureError('internal', 'the capture engine is not available');
     const { captureId } = spec;
     // The engine would close the connection without a reason: for the first two because its events name the capture.
@@ -117,18 +118,27 @@ export class EngineConnection {
     if (this.idsInUse.has(captureId)) {
       throw new CaptureError('invalid-request', `captureId: ${captureId} is already in use`);
     }
-    const greeting = line({ type: 'capture', connection: this.name, spec });
+    const lent = client?.lend();
+    const { path, maxChunkBytes } = this;
+    const greeting = line({
+      type: 'capture',
+      connection: this.name,
+      spec,
+      ...(lent && { client: { ...lent, framing: 'websocket', maxMessageBytes: maxChunkBytes } }),
+    });
     if (Buffer.byteLength(greeting) > MAX_LINE_BYTES) {
+      client?.takeBack();
       const message = `nif: the names of ${spec.interfaces.length} interfaces are too long`;
       throw new CaptureError('invalid-request', message);
     }
-    const { path, maxChunkBytes } = this;
     const capture = new EngineCapture(
-      { path, greeting, maxChunkBytes },
+      { path, greeting, maxChunkBytes, client },
       {
         stop: () => {
           if (this.running.get(captureId) === capture) this.request({ type: 'stop', captureId });
         },
+        write: (bytes, last) =>
+          this.request({ type: 'write', captureId, bytes: bytes.toString('base64'), last }),
         onOver: () => {
           // After a refusal the next attempt has the same id and may have begun already.
           if (this.running.get(captureId) !== capture) return;
@@ -184,7 +194,7 @@ export class EngineConnection {
         this.running.get(event.captureId)?.onAccepted();
         return;
       case 'started':
-        this.running.get(event.captureId)?.onStarted();
+        this.running.get(event.captureId)?.onStarted(event);
         return;
       case 'refused':
         this.idsInUse.delete(event.captureId);
@@ -193,6 +203,12 @@ export class EngineConnection {
       case 'ended':
         this.idsInUse.delete(event.captureId);
         this.running.get(event.captureId)?.onEnded(event);
+        return;
+      case 'written':
+        this.running.get(event.captureId)?.onWritten();
+        return;
+      case 'progress':
+        for (const each of event.captures) this.running.get(each.captureId)?.onProgress(each);
         return;
       case 'report':
         this.pendingReports.get(event.id)?.(event.report);

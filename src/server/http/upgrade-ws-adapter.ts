@@ -3,10 +3,12 @@ import type { INestApplication } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import type { MessageMappingProperties } from '@nestjs/websockets';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Observable } from 'rxjs';
 import { WebSocketServer } from 'ws';
 import type { ServerOptions, WebSocket } from 'ws';
+import { ClientConnection } from './client-connection.js';
 import { HttpAdapter } from './http-adapter.js';
 import { UpgradeRoutes } from './upgrade-routes.js';
 
@@ -26,7 +28,7 @@ const DEFAULT_MAX_PAYLOAD_BYTES = 64 * 1024;
  * If more bytes than this are buffered for a client, its pings are not answered: a client that sends pings and never
  * reads would let the buffer grow without limit. RFC 6455, section 5.5.3, requires an answer to the last ping only.
  */
-const MAX_BUFFERED_BYTES = 512 * 1024;
+const MAX_BUFFERED_BYTES = 64 * 1024;
 
 /**
  * Runs Nest's websocket gateways on the one `upgrade` listener of this service. Nest's own WsAdapter destroys the
@@ -71,9 +73,13 @@ export class UpgradeWsAdapter extends WsAdapter {
       });
     });
     for (const route of [path, ...aliases]) {
-      this.routes.exact(route, (request, socket, head) =>
-        server.handleUpgrade(request, socket, head, (client) => server.emit('connection', client, request)),
-      );
+      this.routes.exact(route, (request, socket, head) => {
+        const connection = new ClientConnection(socket as Socket);
+        server.handleUpgrade(request, connection, head, (client) => {
+          connection.client = client;
+          server.emit('connection', client, request, connection);
+        });
+      });
     }
     return server;
   }

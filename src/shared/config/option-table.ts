@@ -146,7 +146,7 @@ const ENTRIES = [
     type: wholeNumber(IN_FLIGHT_KIBIBYTES),
     value: 'KiB',
     defaultValue: 256,
-    description: 'maximum amount that the server buffers per capture for a slow client',
+    description: 'maximum length of a message, which is what waits per capture for a slow client',
   },
   {
     section: 'capture',

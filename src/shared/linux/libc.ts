@@ -33,6 +33,7 @@ const c = {
     'int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)',
   ),
   setsockopt: libc.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)'),
+  getpeername: libc.func('int getpeername(int fd, _Out_ void *address, _Inout_ uint32_t *length)'),
   getsockname: libc.func('int getsockname(int fd, _Out_ void *address, _Inout_ uint32_t *length)'),
   mmap: libc.func(
     'void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)',
@@ -110,12 +111,17 @@ const MSG_TRUNC = 0x20;
 const MSG_NOSIGNAL = 0x4000;
 
 /**
- * send(2) of as much as the socket accepts without blocking.
+ * send(2) of as much as a stream socket accepts without blocking.
  *
- * @returns how many bytes it took; 0 when it has no room or is broken: waiting for room reports the error
+ * @returns how many bytes it accepted, perhaps 0
+ * @throws SystemError when the connection is broken, for example ECONNRESET or EPIPE
  */
-export function sendAtOnce(fd: number, bytes: Uint8Array, length: number): number {
-  return Math.max(0, Number(c.send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL)));
+export function sendAvailable(fd: number, bytes: Uint8Array): number {
+  const sent = Number(c.send(fd, bytes, bytes.byteLength, MSG_DONTWAIT | MSG_NOSIGNAL));
+  if (sent >= 0) return sent;
+  const failure = lastErrno();
+  if (failure === constants.errno.EAGAIN || failure === constants.errno.EINTR) return 0;
+  throw new SystemError('send', failure);
 }
 
 /**
@@ -162,6 +168,35 @@ function closeRangeOnExec(): boolean {
   return Number(c.syscall(SYS_CLOSE_RANGE, ...range, 'int', CLOSE_RANGE_CLOEXEC)) === 0;
 }
 
+const F_DUPFD_CLOEXEC = 1030;
+
+/** F_DUPFD_CLOEXEC of fcntl(2): a second descriptor of the same file, closed on exec. */
+export function duplicate(fd: number): number {
+  return checked('fcntl', c.fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0) as number);
+}
+
+/** The numbers are the same on every architecture; glibc has functions since 2.36 only. */
+const SYS_PIDFD_OPEN = 434;
+const SYS_PIDFD_GETFD = 438;
+
+/** pidfd_open(2), since Linux 5.3: a descriptor of a process, closed on exec. */
+export function openPidfd(pid: number): number {
+  return checked('pidfd_open', Number(c.syscall(SYS_PIDFD_OPEN, 'int', pid, 'uint', 0)));
+}
+
+/**
+ * pidfd_getfd(2), since Linux 5.6: a second descriptor, closed on exec, of a file that another process has open. Needs
+ * PTRACE_MODE_ATTACH_REALCREDS of ptrace(2).
+ *
+ * @throws SystemError EBADF: the process has no such descriptor; ENOSYS, EPERM: not available here; ESRCH: it has ended
+ */
+export function takeDescriptor(pidfd: number, descriptor: number): number {
+  return checked(
+    'pidfd_getfd',
+    Number(c.syscall(SYS_PIDFD_GETFD, 'int', pidfd, 'int', descriptor, 'uint', 0)),
+  );
+}
+
 const PR_SET_SECCOMP = 22;
 const SECCOMP_MODE_FILTER = 2;
 
@@ -201,7 +236,42 @@ export function socketOption(fd: number, level: number, name: number, value: Uin
 }
 
 const SOL_SOCKET = 1;
+const SO_TYPE = 3;
 const SO_ERROR = 4;
+const SO_PEERCRED = 17;
+const SO_ACCEPTCONN = 30;
+const SO_DOMAIN = 39;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+/** Of a `struct sockaddr_storage`. */
+const ADDRESS_BYTES = 128;
+
+/** SO_PEERCRED of unix(7): the process that connected a unix socket, as the kernel recorded it then. */
+export function peerProcess(fd: number): number {
+  const credentials = new Uint32Array(3); // struct ucred: pid, uid, gid
+  socketOption(fd, SOL_SOCKET, SO_PEERCRED, credentials);
+  return credentials[0] ?? 0;
+}
+
+/** Whether a descriptor is a TCP socket with a peer: connected, and not listening. */
+export function isTcpConnection(fd: number): boolean {
+  try {
+    const option = (name: number): number | undefined => {
+      const value = new Uint32Array(1);
+      socketOption(fd, SOL_SOCKET, name, value);
+      return value[0];
+    };
+    const domain = option(SO_DOMAIN);
+    if (domain !== AF_INET && domain !== AF_INET6) return false;
+    if (option(SO_TYPE) !== SOCK_STREAM || option(SO_ACCEPTCONN) !== 0) return false;
+    checked('getpeername', c.getpeername(fd, new Uint8Array(ADDRESS_BYTES), [ADDRESS_BYTES]) as number);
+    return true;
+  } catch {
+    return false; // ENOTSOCK: it is a file, a pipe or the like; ENOTCONN: it has no peer
+  }
+}
+
 const SO_ATTACH_FILTER = 26;
 const pendingError = new Uint32Array(1);
 

@@ -41,19 +41,22 @@ export function viewMemory(address: Pointer, bytes: number): ArrayBuffer {
 }
 
 /**
- * Calls back whenever a descriptor is readable (level-triggered, see poll(2)) until it is closed. An error, such as
- * that of a packet socket whose interface goes down, calls back as well and pauses the watch, because libuv stops polling
- * then: reading takes the error off the socket, then call `resume`. The caller keeps ownership of the descriptor.
+ * Calls back whenever a descriptor is readable, or writable (level-triggered, see poll(2)), until it is closed. An error, such
+ * as that of a packet socket whose interface goes down, calls back as well and pauses the watch, because libuv stops
+ * polling then: reading takes the error off the socket, then call `resume`. The caller keeps ownership of the descriptor.
  */
 export class ReadinessWatch {
   private readonly handle: InstanceType<typeof koffi.node.PollHandle>;
+  private readonly events: { readonly readable: boolean } | { readonly writable: boolean };
   private active: boolean;
 
   constructor(
     fd: number,
     private readonly onReady: () => void,
+    direction: 'readable' | 'writable' = 'readable',
   ) {
-    this.handle = koffi.node.poll(fd, { readable: true }, this.onEvent);
+    this.events = direction === 'readable' ? { readable: true } : { writable: true };
+    this.handle = koffi.node.poll(fd, this.events, this.onEvent);
     this.active = true;
   }
 
@@ -73,7 +76,7 @@ export class ReadinessWatch {
   resume(): void {
     if (this.active) return;
     this.active = true;
-    this.handle.start({ readable: true }, this.onEvent);
+    this.handle.start(this.events, this.onEvent);
   }
 
   /** Call this before the descriptor is closed. */

@@ -16,13 +16,18 @@ const TIMESTAMP = PACKET_TIMESTAMP_OFFSET >>> 2;
 const CAPTURED_LENGTH = PACKET_CAPTURED_LENGTH_OFFSET >>> 2;
 const ORIGINAL_LENGTH = PACKET_ORIGINAL_LENGTH_OFFSET >>> 2;
 
+/** Room before the blocks, for the header of a message that contains them; keeps the blocks aligned. */
+const HEADER_ROOM_BYTES = 16;
+
 /**
  * An output buffer that is filled with blocks, and views of its memory as bytes and as words. Packets are written to it
  * without an object or a copy of their own; it is the only place that counts them.
  */
 export class BlockBuffer {
+  /** Where blocks are written. */
   readonly bytes: Buffer;
   readonly words: Uint32Array;
+  private readonly memory: Buffer;
   /** Bytes that are filled; always a multiple of four. */
   length = 0;
   /** Packets in the buffer. */
@@ -30,16 +35,15 @@ export class BlockBuffer {
   /** Their captured bytes. */
   packetBytes = 0;
 
-  /**
-   * @param capacity room for the largest block, in bytes
-   * @param usualBytes at this length the buffer counts as full, unless it is empty
-   */
-  constructor(
-    readonly capacity: number,
-    private readonly usualBytes = capacity,
-  ) {
-    this.bytes = Buffer.from(new ArrayBuffer(capacity));
-    this.words = new Uint32Array(this.bytes.buffer);
+  /** At this length the buffer counts as full, unless it is empty. */
+  usualBytes: number;
+
+  /** @param capacity room for the largest block, in bytes */
+  constructor(readonly capacity: number) {
+    this.usualBytes = capacity;
+    this.memory = Buffer.from(new ArrayBuffer(HEADER_ROOM_BYTES + capacity));
+    this.bytes = this.memory.subarray(HEADER_ROOM_BYTES);
+    this.words = new Uint32Array(this.memory.buffer, HEADER_ROOM_BYTES, capacity >>> 2);
   }
 
   hasRoomFor(bytes: number): boolean {
@@ -121,6 +125,13 @@ export class BlockBuffer {
   /** The filled part; shares the memory. */
   filled(): Buffer {
     return this.bytes.subarray(0, this.length);
+  }
+
+  /** The filled part with a header of at most 16 bytes directly before it; shares the memory. */
+  filledAfter(header: Uint8Array): Buffer {
+    const start = HEADER_ROOM_BYTES - header.byteLength;
+    this.memory.set(header, start);
+    return this.memory.subarray(start, HEADER_ROOM_BYTES + this.length);
   }
 
   clear(): void {

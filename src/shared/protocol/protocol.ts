@@ -5,13 +5,17 @@ import type { CaptureSpec } from './capture-spec.js';
  * The messages between the server and an engine, on the engine's unix socket: JSON, one message per line. The first
  * line of each connection is a {@link Greeting}.
  *
- * A *control* connection carries requests and events. A *capture* connection carries one capture: its greeting contains
- * the capture spec, and everything after it is pcapng from the engine to the server. Closing it ends the capture.
- * What the engine has to say about a capture (started, refused, ended) goes to the control connection.
+ * A *control* connection carries requests and events. A *capture* connection stands for one capture: its greeting
+ * contains the capture spec, and closing it ends the capture. What the engine has to say about a capture (started,
+ * refused, ended) goes to the control connection.
+ *
+ * The pcapng stream goes directly into the socket of the client, if the greeting names its descriptor in the server and the
+ * engine can take a second one of it, see pidfd_getfd(2). Otherwise it is what follows the greeting on the capture
+ * connection.
  */
 
 /** Incremented when a message changes its meaning. The server and its engines come from the same build. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 /** Maximum length of a line in bytes. The names of 1,000 interfaces are 61 kB. */
 export const MAX_LINE_BYTES = 512 * 1024;
@@ -23,16 +27,42 @@ export const MIN_CAPTURE_MEBIBYTES = 2;
 export const PACKET_METHODS = ['ring', 'libpcap'] as const;
 export type PacketMethod = (typeof PACKET_METHODS)[number];
 
+/** How a stream is divided in a client's socket: into websocket messages, or not at all. */
+export const FRAMINGS = ['websocket', 'plain'] as const;
+export type Framing = (typeof FRAMINGS)[number];
+
+/** The socket of a client. */
+export interface ClientSocket {
+  /** Number of the descriptor in the server process. */
+  readonly descriptor: number;
+  /** Inode of the socket: when the client has gone, the descriptor may be that of another client before the engine takes it. */
+  readonly inode: number;
+  readonly framing: Framing;
+  /** A message is longer only if it consists of a single longer block. */
+  readonly maxMessageBytes: number;
+}
+
 /** First line of a connection, from the server. */
 export type Greeting =
   | { readonly type: 'control'; readonly version: number }
   /** `connection` is the name of the control connection, from its `hello`. */
-  | { readonly type: 'capture'; readonly connection: string; readonly spec: CaptureSpec };
+  | {
+      readonly type: 'capture';
+      readonly connection: string;
+      readonly spec: CaptureSpec;
+      /** From the greeting until `ended` or `refused`, the server must not write to this socket. */
+      readonly client?: ClientSocket;
+    };
 
 /** Server → engine, on the control connection. */
 export type EngineRequest =
   /** Deliver what the rings contain, write the statistics, and end the stream. Unknown ids are ignored. */
   | { readonly type: 'stop'; readonly captureId: string }
+  /**
+   * Write these bytes, in base64, to the socket of the client between two messages of the stream. After the `last` ones
+   * nothing follows, and the capture ends. Ignored after `ended`.
+   */
+  | { readonly type: 'write'; readonly captureId: string; readonly bytes: string; readonly last: boolean }
   /** Report the totals; the answer has the same `id`. */
   | { readonly type: 'report'; readonly id: string };
 
@@ -65,6 +95,17 @@ export interface EngineProblem {
   readonly message: string;
 }
 
+/** What an engine has written to the socket of a client. */
+export interface DirectProgress {
+  readonly captureId: string;
+  /** Bytes of pcapng, including those that wait for room in the socket. */
+  readonly streamBytes: number;
+  /** Bytes that the socket has accepted, with headers and control frames. */
+  readonly sentBytes: number;
+  /** Whether bytes wait for room in the socket, or waited a moment ago: it may end in the middle of a message. */
+  readonly blocked: boolean;
+}
+
 /** Engine → server, on the control connection. */
 export type EngineEvent =
   /** Sent once, first. `connection` names this control connection, for the greetings of its captures. */
@@ -76,7 +117,13 @@ export type EngineEvent =
     }
   /** The engine has read the spec, and is opening the capture. */
   | { readonly type: 'accepted'; readonly captureId: string }
-  | { readonly type: 'started'; readonly captureId: string; readonly interfaces: readonly string[] }
+  | {
+      readonly type: 'started';
+      readonly captureId: string;
+      readonly interfaces: readonly string[];
+      /** Whether the engine writes to the socket of the client. */
+      readonly direct: boolean;
+    }
   | {
       readonly type: 'refused';
       readonly captureId: string;
@@ -89,5 +136,13 @@ export type EngineEvent =
       readonly code: EndCode;
       readonly message: string;
       readonly totals: CaptureTotals;
+      /** Bytes of pcapng in the stream. */
+      readonly streamBytes: number;
+      /** Number of interface description blocks in the stream. */
+      readonly interfaces: number;
     }
+  /** The oldest `write` that has not been answered is done. */
+  | { readonly type: 'written'; readonly captureId: string }
+  /** Sent when a capture becomes `blocked`, and at intervals for captures that have made progress. */
+  | { readonly type: 'progress'; readonly captures: readonly DirectProgress[] }
   | { readonly type: 'report'; readonly id: string; readonly report: EngineReport };

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import type { ClientConnection } from '../../http/client-connection.js';
 import { LivenessProbe, type Connection } from './liveness-probe.js';
 import { TcpTable } from './tcp-table.js';
 
@@ -24,9 +24,7 @@ export class LivenessTiming {
 }
 
 interface WatchedClient {
-  readonly client: WebSocket;
-  readonly socket: Socket;
-  readonly connection: Connection;
+  readonly connection: ClientConnection;
   readonly probe: LivenessProbe;
   readonly onGone: () => void;
 }
@@ -44,13 +42,12 @@ export class ClientLiveness {
   constructor(private readonly timing: LivenessTiming) {}
 
   /**
-   * @param socket of the websocket
+   * @param connection of the websocket
    * @param onGone must cut the connection
    */
-  watch(client: WebSocket, socket: Socket, onGone: () => void): void {
-    const connection = connectionOf(client, socket);
-    const probe = new LivenessProbe(connection, this.timing, this.runningMs);
-    const watched: WatchedClient = { client, socket, connection, probe, onGone };
+  watch(client: WebSocket, connection: ClientConnection, onGone: () => void): void {
+    const probe = new LivenessProbe(observed(client, connection), this.timing, this.runningMs);
+    const watched: WatchedClient = { connection, probe, onGone };
     this.clients.add(watched);
     client.once('close', () => this.unwatch(watched));
     if (this.timer) return;
@@ -79,25 +76,25 @@ export class ClientLiveness {
     }));
     const table = await TcpTable.read();
     this.isReadingTable = false;
-    for (const { socket, probe, onGone, acceptedBytes } of before) {
-      if (probe.isGone(table.find(socket), acceptedBytes, nowMs)) onGone();
+    for (const { connection, probe, onGone, acceptedBytes } of before) {
+      if (probe.isGone(table.find(connection.socket), acceptedBytes, nowMs)) onGone();
     }
   }
 }
 
-function connectionOf(client: WebSocket, socket: Socket): Connection {
+function observed(client: WebSocket, connection: ClientConnection): Connection {
   return {
     get isOpen() {
       return client.readyState === client.OPEN;
     },
     get receivedBytes() {
-      return socket.bytesRead;
+      return connection.receivedBytes;
     },
     get acceptedBytes() {
-      return socket.bytesWritten - socket.writableLength;
+      return connection.acceptedBytes;
     },
     get waitingBytes() {
-      return socket.writableLength;
+      return connection.waitingBytes;
     },
     ping: () => client.ping(),
   };

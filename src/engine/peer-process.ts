@@ -1,0 +1,76 @@
+import { closeSync, fstatSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import {
+  duplicate,
+  isTcpConnection,
+  openPidfd,
+  peerProcess,
+  SystemError,
+  takeDescriptor,
+} from '../shared/linux/libc.js';
+import type { ClientSocket } from '../shared/protocol/protocol.js';
+import { OutputSocket } from './capture/output-socket.js';
+
+/**
+ * The process at the other end of a control connection, the server, to take the sockets of clients from it. The kernel
+ * reports which process that is, so a server that lies can only name another one of its own descriptors.
+ */
+export class PeerProcess {
+  private readonly pidfd: number | undefined;
+
+  constructor(connection: Socket) {
+    this.pidfd = orUndefined(() => openPidfd(peerProcess(descriptorOf(connection))));
+  }
+
+  /**
+   * The socket for a capture: that of the client, or the capture connection where the kernel or a sandbox does not allow
+   * that, or when the server named something else than a TCP connection.
+   *
+   * @param client as the server described it; absent: it has none to offer
+   */
+  outputFor(connection: Socket, client: ClientSocket | undefined): OutputSocket {
+    const fd = client && this.take(client);
+    if (client && fd !== undefined) {
+      return new OutputSocket(fd, client.framing, true, client.maxMessageBytes);
+    }
+    return new OutputSocket(duplicate(descriptorOf(connection)), 'plain', false);
+  }
+
+  close(): void {
+    if (this.pidfd !== undefined) closeSync(this.pidfd);
+  }
+
+  private take({ descriptor, inode }: ClientSocket): number | undefined {
+    const { pidfd } = this;
+    if (pidfd === undefined) return undefined;
+    const fd = orUndefined(() => takeDescriptor(pidfd, descriptor));
+    if (fd === undefined || (fstatSync(fd).ino === inode && isTcpConnection(fd))) return fd;
+    closeSync(fd);
+    return undefined;
+  }
+}
+
+/**
+ * The result of a system call that may not be available: ENOSYS of older kernels, EPERM of seccomp profiles and of Yama. It may
+ * also come too late: EBADF when the client has gone, ESRCH when the server has ended.
+ */
+function orUndefined(call: () => number): number | undefined {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The descriptor of an open socket; Node.js does not document the handle. It must be read each time, because the
+ * number may refer to something else once the socket is closed.
+ *
+ * @throws TypeError when the socket is closed
+ */
+function descriptorOf(socket: Socket): number {
+  const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } | null };
+  if (handle?.fd === undefined || handle.fd < 0) throw new TypeError('the socket is closed');
+  return handle.fd;
+}

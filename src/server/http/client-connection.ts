@@ -1,0 +1,164 @@
+import { fstatSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+
+/**
+ * Writes bytes into the socket in the name of this process.
+ *
+ * @param last nothing may follow
+ * @param onSent must be called when it is done
+ */
+export type RemoteWriter = (bytes: Buffer, last: boolean, onSent: () => void) => void;
+
+/** Bytes on their way to the client. */
+interface Outgoing {
+  readonly bytes: Buffer;
+  readonly callback: (error?: Error | null) => void;
+}
+
+/**
+ * The connection of a websocket client. It can be lent to another process, which then is the only writer of the socket:
+ * what this process writes meanwhile (control frames) goes there, and is written between two of its messages. Reading
+ * stays here.
+ */
+export class ClientConnection extends Duplex {
+  private lent = false;
+  private writer?: RemoteWriter;
+  /** Written while the connection is lent, and not in the socket yet. */
+  private outgoing?: Outgoing;
+  private inProgressBytes = 0;
+  private reading = true;
+  /** The websocket of this connection. */
+  client?: Pick<WebSocket, 'readyState' | 'OPEN'>;
+  private sentByOthers = { bytes: 0, waiting: false };
+
+  /** @param socket is destroyed with this, and this with it */
+  constructor(readonly socket: Socket) {
+    super();
+    socket.on('data', (chunk: Buffer) => {
+      if (!this.push(chunk)) socket.pause();
+    });
+    socket.on('end', () => this.push(null));
+    socket.on('error', (error) => this.destroy(error));
+    socket.on('close', () => this.destroy());
+  }
+
+  /** Bytes received since the connection was opened. */
+  get receivedBytes(): number {
+    return this.socket.bytesRead;
+  }
+
+  /** Bytes that the kernel has accepted for sending since then; they may still be in its buffer. */
+  get acceptedBytes(): number {
+    return this.socket.bytesWritten - this.socket.writableLength + this.sentByOthers.bytes;
+  }
+
+  /** Bytes that wait until the kernel accepts them; at least 1 if another process has any. */
+  get waitingBytes(): number {
+    // A write that is in progress counts in both streams.
+    const behind = this.writableLength - (this.lent ? 0 : this.inProgressBytes);
+    return this.socket.writableLength + behind + Number(this.sentByOthers.waiting);
+  }
+
+  /**
+   * Lends the connection: from now on this process writes nothing to the socket until `takeBack`.
+   *
+   * @returns the number of the descriptor and the inode of the socket; undefined when it cannot be lent, because bytes
+   *   wait or it is closed
+   */
+  lend(): { readonly descriptor: number; readonly inode: number } | undefined {
+    const { _handle: handle } = this.socket as unknown as { _handle?: { fd?: number } | null };
+    const waits = this.writableLength > 0 || this.socket.writableLength > 0;
+    if (handle?.fd === undefined || handle.fd < 0 || waits || this.destroyed) return undefined;
+    this.lent = true;
+    return { descriptor: handle.fd, inode: fstatSync(handle.fd).ino };
+  }
+
+  /** The borrower has begun to write, and accepts bytes of this process. */
+  writeThrough(writer: RemoteWriter): void {
+    this.writer = writer;
+    this.writeOutgoing();
+  }
+
+  /** What the borrower has written so far, and whether bytes wait there. */
+  noteProgress(sentBytes: number, waiting: boolean): void {
+    this.sentByOthers = { bytes: sentBytes, waiting };
+  }
+
+  /** The borrower has stopped writing between two messages: this process writes again. */
+  takeBack(): void {
+    if (!this.lent) return;
+    this.lent = false;
+    this.writer = undefined;
+    this.sentByOthers.waiting = false;
+    const { outgoing } = this;
+    this.outgoing = undefined;
+    if (outgoing) this.writeToSocket(outgoing);
+  }
+
+  /** Reads nothing more: what the client sends stays in the kernel, which makes the client wait. */
+  stopReading(): void {
+    this.reading = false;
+    this.socket.pause();
+  }
+
+  /** See net.Socket; ws calls both. */
+  setTimeout(milliseconds: number): void {
+    this.socket.setTimeout(milliseconds);
+  }
+
+  setNoDelay(): void {
+    this.socket.setNoDelay();
+  }
+
+  override _read(): void {
+    if (this.reading) this.socket.resume();
+  }
+
+  override _write(bytes: Buffer, _encoding: BufferEncoding, callback: Outgoing['callback']): void {
+    if (!this.lent) {
+      this.writeToSocket({ bytes, callback });
+      return;
+    }
+    this.outgoing = { bytes, callback };
+    this.writeOutgoing();
+  }
+
+  /** ws writes header and payload of a frame separately: they must stay together. */
+  override _writev(chunks: { readonly chunk: Buffer }[], callback: Outgoing['callback']): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'binary', callback);
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    this.socket.end(callback);
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.outgoing = undefined;
+    // A borrower has a descriptor of its own, which would keep the connection open: this one ends it for both.
+    if (this.lent && !this.socket.destroyed) this.socket.destroySoon();
+    else this.socket.destroy();
+    callback(error);
+  }
+
+  private writeToSocket({ bytes, callback }: Outgoing): void {
+    this.inProgressBytes = bytes.byteLength;
+    this.socket.write(bytes, (error) => {
+      this.inProgressBytes = 0;
+      callback(error);
+    });
+  }
+
+  /** ws writes nothing after its close frame, and is CLOSING when it writes that. */
+  private writeOutgoing(): void {
+    const last = this.client !== undefined && this.client.readyState !== this.client.OPEN;
+    if (this.outgoing) this.writer?.(this.outgoing.bytes, last, this.onSent);
+  }
+
+  private readonly onSent = (): void => {
+    const { outgoing } = this;
+    this.outgoing = undefined;
+    outgoing?.callback();
+  };
+}
