@@ -22,7 +22,7 @@ export class Bench implements AsyncDisposable {
 
   static async create(options: BenchOptions): Promise<Bench> {
     await using created = new AsyncDisposableStack();
-    const peer = options.peer === undefined ? undefined : await peerAt(options.peer);
+    const peer = options.peer === undefined ? undefined : await peerAt(options.peer, options.peerPid);
     const generator = created.use(await LoadGenerator.create(options.generator));
     const client = created.use(await ClientProcess.start());
     const service = created.use(await Service.start());

@@ -24,6 +24,7 @@ export interface BenchOptions {
   readonly rates?: readonly number[];
   readonly generator: GeneratorName;
   readonly peer?: string;
+  readonly peerPid?: number;
   readonly tcpdump: boolean;
   readonly markdown: boolean;
   readonly json?: string;
@@ -42,6 +43,8 @@ Scenarios: ${SCENARIO_NAMES.join(', ')}, all. Default: load and first-byte.
   --sizes A,B           frame sizes in bytes, instead of the scenario's
   --rates A,B           packets/s, or "max" for full speed, instead of the scenario's
   --peer URL            measure another service on this machine with the same /capture API, too
+  --peer-pid N          process whose CPU time and memory count for the peer, with its descendants; default: the topmost
+                        process of the program that listens at the port
   --tcpdump             measure tcpdump, too
   --generator NAME      sender (default) or trafgen
   --markdown            print the tables as Markdown, for docs/performance.md
@@ -75,6 +78,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | 'help' {
     tcpdump: values.tcpdump ?? false,
     markdown: values.markdown ?? false,
     ...(values.peer && { peer: values.peer }),
+    ...(values['peer-pid'] && { peerPid: positive('--peer-pid', values['peer-pid']) }),
     ...(values.json && { json: values.json }),
     ...(values.svg && { svg: values.svg }),
   };
@@ -98,6 +102,7 @@ function parseLine(argv: readonly string[]) {
         sizes: { type: 'string' },
         rates: { type: 'string' },
         peer: { type: 'string' },
+        'peer-pid': { type: 'string' },
         generator: { type: 'string' },
         json: { type: 'string' },
         svg: { type: 'string' },

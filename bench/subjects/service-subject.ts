@@ -81,9 +81,17 @@ export class ServiceRun implements Run {
   }
 }
 
-/** Another service on this machine, with the topmost process of its program: the one that listens or one of its ancestors. */
-export async function peerAt(text: string): Promise<ServiceAddress> {
+/**
+ * Another service on this machine.
+ *
+ * @param pid default: the topmost process of its program, which is the one that listens or one of its ancestors
+ */
+export async function peerAt(text: string, pid?: number): Promise<ServiceAddress> {
   const url = new URL(text.includes('://') ? text : `ws://${text}`);
+  return { name: `peer ${url.port}`, url: `ws://${url.host}`, pid: pid ?? (await listenerAt(url)) };
+}
+
+async function listenerAt(url: URL): Promise<number> {
   const listeners = await run('ss', '-Hltnp', `sport = :${url.port}`);
   const pid = Number(/pid=(\d+)/.exec(listeners)?.[1]);
   if (!pid) {
@@ -91,7 +99,7 @@ export async function peerAt(text: string): Promise<ServiceAddress> {
       `nothing on this machine listens on port ${url.port}: the CPU of a peer must be measured here`,
     );
   }
-  return { name: `peer ${url.port}`, url: `ws://${url.host}`, pid: topOfProgram(pid) };
+  return topOfProgram(pid);
 }
 
 /** The oldest ancestor that runs the same program, such as a supervisor. */
