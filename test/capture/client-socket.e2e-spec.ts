@@ -9,9 +9,8 @@ import { PacketSender, tagOf } from '../kit/packets.js';
 import { PcapngReader } from '../kit/pcapng.js';
 import { RawConnection, handshake } from '../kit/raw-connection.js';
 import { describeAsRoot } from '../kit/root.js';
+import { AS_OLDER_KERNEL } from '../kit/service.js';
 import { ServerUnderTest } from '../server/server-under-test.js';
-
-const AS_OLDER_KERNEL = new URL('../engine/programs/as-older-kernel.mjs', import.meta.url).pathname;
 
 /** How the stream reaches the client: written by the engine, or, where pidfd_getfd(2) is missing, by the server. */
 const PATHS = [

@@ -4,9 +4,8 @@ import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
 import { run } from '../kit/run.js';
-import { MAIN, Service } from '../kit/service.js';
+import { AS_OLDER_KERNEL, MAIN, Service } from '../kit/service.js';
 
-const AS_OLDER_KERNEL = new URL('./programs/as-older-kernel.mjs', import.meta.url).pathname;
 const LINUX = new URL('../../dist/shared/linux/', import.meta.url).href;
 
 const COUNT = 50;

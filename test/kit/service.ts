@@ -12,6 +12,14 @@ import { isAlive, processTree, type ProcessFacts } from './processes.js';
 export const PROJECT = new URL('../../', import.meta.url).pathname;
 export const MAIN = `${PROJECT}dist/main.js`;
 export const CAPTURE_COMMAND = `${PROJECT}dist/cli/main.js`;
+/** Runs a program with system calls that fail as on an older kernel. */
+export const AS_OLDER_KERNEL = `${PROJECT}test/engine/programs/as-older-kernel.mjs`;
+/** For example linux-5.4: all services of the tests run as on that kernel. */
+const KERNEL = process.env['PACKETFLIX_TEST_KERNEL'];
+const COMMAND = [
+  ...(KERNEL ? [process.execPath, AS_OLDER_KERNEL, KERNEL] : []),
+  ...[process.execPath, MAIN],
+];
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 15_000;
 /** Maximum time between the end of the supervisor, which waits for its children, and that of the last process. */
@@ -47,7 +55,7 @@ export class Service implements AsyncDisposable {
   /** Resolves when the service answers. */
   static async start(
     options: readonly string[] = [],
-    { port, command = [process.execPath, MAIN] }: StartOptions = {},
+    { port, command = COMMAND }: StartOptions = {},
   ): Promise<Service> {
     if (!existsSync(MAIN)) throw new Error(`there is no ${MAIN}: run "npm run build" first`);
     port ??= await freePort();
