@@ -16,10 +16,7 @@ export const CAPTURE_COMMAND = `${PROJECT}dist/cli/main.js`;
 export const AS_OLDER_KERNEL = `${PROJECT}test/engine/programs/as-older-kernel.mjs`;
 /** For example linux-5.4: all services of the tests run as on that kernel. */
 const KERNEL = process.env['PACKETFLIX_TEST_KERNEL'];
-const COMMAND = [
-  ...(KERNEL ? [process.execPath, AS_OLDER_KERNEL, KERNEL] : []),
-  ...[process.execPath, MAIN],
-];
+const COMMAND = [...(KERNEL ? [process.execPath, AS_OLDER_KERNEL, KERNEL] : []), ...[process.execPath, MAIN]];
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 15_000;
 /** Maximum time between the end of the supervisor, which waits for its children, and that of the last process. */
