@@ -25,7 +25,7 @@ describe('Pacing', () => {
   });
 
   it('pauses longer the more packets there are, up to a maximum', () => {
-    const pauses = [400, 1_000, 5_000, 8_000, 500_000].map((rate) => pauseAt(rate, 64));
+    const pauses = [310, 400, 700, 1_000, 500_000].map((rate) => pauseAt(rate, 64));
     expect(pauses).toEqual([...pauses].sort((a, b) => a - b));
     expect(pauses[0]).toBe(5);
     expect(pauses.at(-1)).toBe(20);

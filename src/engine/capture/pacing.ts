@@ -1,7 +1,7 @@
 /** Below this rate the kernel's block timer sets the pace; above it, a wake-up for each block costs too much. */
 const QUIET_PACKETS_PER_SECOND = 300;
 /** At and above this rate the pause is MAX_PAUSE_MS. */
-const BUSY_PACKETS_PER_SECOND = 8_000;
+const BUSY_PACKETS_PER_SECOND = 1_000;
 const MIN_PAUSE_MS = 5;
 const MAX_PAUSE_MS = 20;
 /** Share of the time that a ring lasts after which it is read again. */
