@@ -99,8 +99,11 @@ export class CaptureMetrics {
       'Requests for a capture that is being opened',
       () => this.sessions.size - capturing(),
     );
-    add(Counter, 'stream_bytes_total', 'Bytes of pcapng sent to clients, including running captures', () =>
-      [...this.sessions].reduce((sum, { bytesSent }) => sum + bytesSent, this.bytesOfClosed),
+    add(
+      Counter,
+      'stream_bytes_total',
+      'Bytes of pcapng sent to clients, including running captures as of at most a second ago',
+      () => [...this.sessions].reduce((sum, { bytesSent }) => sum + bytesSent, this.bytesOfClosed),
     );
     add(
       Gauge,
