@@ -62,12 +62,14 @@ interface Entry {
   /** Absent while it is being opened. */
   capture?: Capture;
   ended?: boolean;
+  /** Bytes of the server wait until the socket accepts them. */
+  writing?: boolean;
   /** What the server knows of the progress. */
   reported: { sentBytes: number; blocked: boolean };
 }
 
 /** Interval of reports about captures that have made progress. The server judges from it whether a client is there. */
-const PROGRESS_INTERVAL_MS = 1_000;
+const PROGRESS_INTERVAL_MS = 500;
 /** A capture counts as blocked until its socket has had room for this time: a busy one would report changes all the time. */
 const UNBLOCKED_AFTER_MS = 100;
 
@@ -122,7 +124,8 @@ export class ControlConnection {
       const capture = await openCapture(validateCaptureSpec(spec), socket, rings, {
         onEnd: (ending) => {
           entry.ended = true;
-          if (this.remove(captureId, entry)) this.send({ type: 'ended', captureId, ...ending });
+          if (this.remove(captureId, entry))
+            this.send({ type: 'ended', captureId, direct: socket.direct, ...ending });
           connection.end();
         },
         onBlocked: () => this.reportBlocked(captureId, entry),
@@ -169,11 +172,15 @@ export class ControlConnection {
         if (!isCaptureId(captureId) || typeof bytes !== 'string' || typeof last !== 'boolean') {
           throw new TypeError('a write request without a capture id, bytes or last');
         }
-        this.entries
-          .get(captureId)
-          ?.capture?.write(Buffer.from(bytes, 'base64'), last, () =>
-            this.send({ type: 'written', captureId }),
-          );
+        const entry = this.entries.get(captureId);
+        if (!entry?.capture) return;
+        // The server waits for each answer, so what waits for a client that does not read stays bounded.
+        if (entry.writing) throw new TypeError('a write request before the answer to the last one');
+        entry.writing = true;
+        entry.capture.write(Buffer.from(bytes, 'base64'), last, () => {
+          entry.writing = false;
+          this.send({ type: 'written', captureId });
+        });
         return;
       }
       case 'report': {

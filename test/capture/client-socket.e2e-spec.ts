@@ -54,6 +54,28 @@ describeAsRoot('A stream that reaches the client', () => {
       expect(client.frames.incompleteBytes).toBe(0);
     });
 
+    it.each([
+      ['the client closes', [clientFrame('close', Buffer.of(3, 232))], 1000],
+      ['the client sends too much', Array.from({ length: 600 }, () => clientFrame('ping')), 1008],
+      ['the client violates the protocol', [Buffer.of(0xff, 0xff)], 1002],
+    ])('has nothing after the close frame when %s under load', async (_, frames, code) => {
+      await using setting = await Setting.create(wrapper);
+      using client = await StrictClient.open(setting);
+      await eventually('the interface', () => client.blocks >= 2);
+      await using load = await PacketSender.start(setting.namespace, {
+        interface: 'eth0',
+        ratePerSecond: RATE,
+      });
+      await eventually('packets', () => client.packets > RATE / 10);
+      client.answersClose = false;
+      client.connection.send(...frames);
+      await eventually('the close frame', () => client.closeCode !== undefined);
+      await sleep(500);
+      await load.stop();
+      expect(client.problem).toBeUndefined();
+      expect(client.closeCode).toBe(code);
+    });
+
     it('ends with 1011 when the engine dies between two frames', async () => {
       await using setting = await Setting.create(wrapper);
       using client = await StrictClient.open(setting);
@@ -134,6 +156,7 @@ class Setting implements AsyncDisposable {
 class StrictClient implements Disposable {
   /** The first violation. */
   problem: unknown;
+  answersClose = true;
   blocks = 0;
   packets = 0;
   dropped = 0;
@@ -162,7 +185,8 @@ class StrictClient implements Disposable {
     connection.stream((bytes) => {
       try {
         if (client.problem === undefined) client.frames.push(bytes);
-        if (client.closeCode !== undefined) connection.send(clientFrame('close', Buffer.of(3, 232)));
+        if (client.answersClose && client.closeCode !== undefined)
+          connection.send(clientFrame('close', Buffer.of(3, 232)));
       } catch (error) {
         client.problem = error;
       }

@@ -118,9 +118,9 @@ export class InterfaceSource {
     this.description.dropped += drops;
   }
 
-  /** See PacketReader.countUnread. */
-  countUnread(): number {
-    return this.reader.countUnread();
+  /** Packets that nobody has read and nobody will read, in the ring and dropped by the kernel. */
+  countLosses(): number {
+    return takePacketStatistics(this.reader.fd).drops + this.reader.countUnread();
   }
 
   /** Updates the counters, with the packets that are left in the ring as dropped: nobody will read them. */
@@ -130,6 +130,7 @@ export class InterfaceSource {
     const unread = Math.min(this.reader.countUnread(), this.description.received);
     this.description.received -= unread;
     this.description.dropped += unread;
+    if (unread > 0) this.description.reported = -1; // the sum is the same, but must be reported again
   }
 
   /** @returns what must be closed, in an opener thread */

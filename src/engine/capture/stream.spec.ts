@@ -46,12 +46,12 @@ class FakeSource {
     if (this.description) this.description.received = BATCH_PACKETS;
   }
 
-  countUnread(): number {
+  countLosses(): number {
     return this.batches * BATCH_PACKETS;
   }
 
   countUnreadAsDropped(): void {
-    if (this.description) this.description.dropped += this.countUnread();
+    if (this.description) this.description.dropped += this.countLosses();
   }
 
   beginLastRound(): void {

@@ -93,8 +93,10 @@ export class CaptureStream {
     source.beginLastRound();
     this.leaving.add(source);
     this.ready.add(source);
-    if (this.output.blocked) this.graceTimer ??= setTimeout(this.onGraceOver, LEAVE_GRACE_MS);
     this.pump();
+    if (this.leaving.size > 0 && this.output.blocked) {
+      this.graceTimer ??= setTimeout(this.onGraceOver, LEAVE_GRACE_MS);
+    }
   }
 
   /** Must be called when a source has packets to read. */
@@ -156,7 +158,10 @@ export class CaptureStream {
   abort(): void {
     this.stopTimers();
     this.ready.clear();
-    for (const source of [...this.sources, ...this.leaving]) this.onDrained(source);
+    for (const source of [...this.sources, ...this.leaving]) {
+      source.updateCounters(); // for the totals: later, the kernel's counters are gone
+      this.onDrained(source);
+    }
     this.sources.clear();
     this.leaving.clear();
     this.undescribed.clear();
@@ -209,7 +214,7 @@ export class CaptureStream {
   private discard(source: InterfaceSource): void {
     this.leaving.delete(source);
     this.ready.delete(source);
-    if (this.undescribed.delete(source)) this.droppedUndescribed += source.countUnread();
+    if (this.undescribed.delete(source)) this.droppedUndescribed += source.countLosses();
     else source.countUnreadAsDropped();
     this.onDrained(source);
   }

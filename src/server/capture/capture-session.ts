@@ -133,7 +133,9 @@ export class CaptureSession implements ObservedSession {
       if (end.code === 'internal') return closingForEnd(end); // also when the connection had to be cut
       if (this.violation) return this.violation;
       if (!this.isOpen) return CLIENT_LEFT;
-      return this.shuttingDown ? SHUTTING_DOWN : closingForEnd(end);
+      if (this.shuttingDown) return SHUTTING_DOWN;
+      // The engine may notice first that a client has left.
+      return capture.direct && end.code === 'stopped' ? CLIENT_LEFT : closingForEnd(end);
     } catch (error) {
       if (this.violation) return this.violation;
       if (!this.isOpen) return CLIENT_LEFT;

@@ -22,6 +22,7 @@ const THE_END: Extract<EngineEvent, { type: 'ended' }> = {
   code: 'stopped',
   message: 'stopped',
   totals: { packets: 1, bytes: 2, dropped: 0 },
+  direct: true,
   streamBytes: 3,
   interfaces: 2,
 };

@@ -119,6 +119,7 @@ export class EngineCapture implements Capture {
       this.socket.resume(); // nothing arrives here but the end
     } else {
       this.client?.takeBack();
+      if (this.abandoned) this.stopReading();
     }
     if (this.abandoned) this.stop();
     this.start.resolve();
@@ -144,12 +145,14 @@ export class EngineCapture implements Capture {
   }
 
   /** The engine reports why the capture has ended, perhaps before it ran. The last packets may still be on their way. */
-  onEnded({ code, message, totals, streamBytes, interfaces }: Extract<EngineEvent, { type: 'ended' }>): void {
-    if (this.direct) this.direct = { streamBytes, interfaces };
+  onEnded(ended: Extract<EngineEvent, { type: 'ended' }>): void {
+    const { code, message, totals, direct, streamBytes, interfaces } = ended;
+    if (direct) this.direct = { streamBytes, interfaces };
     this.blocked = false;
     this.client?.takeBack();
     this.start.resolve();
     this.ending.resolve({ code, message, totals });
+    if (direct || this.abandoned) this.socket.resume(); // nobody reads `chunks`
   }
 
   /** The engine has failed. */
@@ -172,7 +175,7 @@ export class EngineCapture implements Capture {
   private onAborted(): void {
     this.start.reject(new CaptureError('internal', 'the client has disconnected'));
     // A client that is still there gets a close frame, which must not be written into a message of the engine.
-    this.abandoned = this.client !== undefined && !this.client.destroyed && !this.answered;
+    this.abandoned = this.client?.isLent === true && !this.client.destroyed && !this.answered;
     if (!this.abandoned) this.stopReading();
   }
 

@@ -1,7 +1,6 @@
 import { fstatSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { WebSocket } from 'ws';
 
 /**
  * Writes bytes into the socket in the name of this process.
@@ -10,6 +9,11 @@ import type { WebSocket } from 'ws';
  * @param onSent must be called when it is done
  */
 export type RemoteWriter = (bytes: Buffer, last: boolean, onSent: () => void) => void;
+
+/** RFC 6455, 5.2. */
+const OPCODE_CLOSE = 8;
+const LENGTH_16 = 126;
+const LENGTH_64 = 127;
 
 /** Bytes on their way to the client. */
 interface Outgoing {
@@ -29,8 +33,6 @@ export class ClientConnection extends Duplex {
   private outgoing?: Outgoing;
   private inProgressBytes = 0;
   private reading = true;
-  /** The websocket of this connection. */
-  client?: Pick<WebSocket, 'readyState' | 'OPEN'>;
   private sentByOthers = { bytes: 0, waiting: false };
 
   /** @param socket is destroyed with this, and this with it */
@@ -103,6 +105,11 @@ export class ClientConnection extends Duplex {
     this.socket.pause();
   }
 
+  /** Whether it has been lent and not taken back yet. */
+  get isLent(): boolean {
+    return this.lent;
+  }
+
   /** See net.Socket; ws calls both. */
   setTimeout(milliseconds: number): void {
     this.socket.setTimeout(milliseconds);
@@ -150,10 +157,8 @@ export class ClientConnection extends Duplex {
     });
   }
 
-  /** ws writes nothing after its close frame, and is CLOSING when it writes that. */
   private writeOutgoing(): void {
-    const last = this.client !== undefined && this.client.readyState !== this.client.OPEN;
-    if (this.outgoing) this.writer?.(this.outgoing.bytes, last, this.onSent);
+    if (this.outgoing) this.writer?.(this.outgoing.bytes, hasCloseFrame(this.outgoing.bytes), this.onSent);
   }
 
   private readonly onSent = (): void => {
@@ -161,4 +166,16 @@ export class ClientConnection extends Duplex {
     this.outgoing = undefined;
     outgoing?.callback();
   };
+}
+
+/** @param frames whole frames as a server sends them, without masks */
+function hasCloseFrame(frames: Buffer): boolean {
+  for (let at = 0; at + 2 <= frames.length;) {
+    if ((frames.readUInt8(at) & 0x0f) === OPCODE_CLOSE) return true;
+    const length = frames.readUInt8(at + 1);
+    if (length === LENGTH_64) at += 10 + Number(frames.readBigUInt64BE(at + 2));
+    else if (length === LENGTH_16) at += 4 + frames.readUInt16BE(at + 2);
+    else at += 2 + length;
+  }
+  return false;
 }

@@ -75,10 +75,9 @@ export class UpgradeWsAdapter extends WsAdapter {
     for (const route of [path, ...aliases]) {
       this.routes.exact(route, (request, socket, head) => {
         const connection = new ClientConnection(socket as Socket);
-        server.handleUpgrade(request, connection, head, (client) => {
-          connection.client = client;
-          server.emit('connection', client, request, connection);
-        });
+        server.handleUpgrade(request, connection, head, (client) =>
+          server.emit('connection', client, request, connection),
+        );
       });
     }
     return server;

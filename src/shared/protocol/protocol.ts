@@ -136,6 +136,8 @@ export type EngineEvent =
       readonly code: EndCode;
       readonly message: string;
       readonly totals: CaptureTotals;
+      /** Whether the engine wrote to the socket of the client. */
+      readonly direct: boolean;
       /** Bytes of pcapng in the stream. */
       readonly streamBytes: number;
       /** Number of interface description blocks in the stream. */
