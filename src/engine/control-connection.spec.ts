@@ -25,6 +25,7 @@ const TOTALS = { packets: 3, bytes: 300, dropped: 1 };
 async function openingCapture() {
   const output = connection();
   const abort = jest.fn();
+  const deliver = jest.fn(() => events.push('deliver'));
   const opened = Promise.withResolvers<Capture>();
   const events: unknown[] = [];
   const socket = connection((text) => events.push(JSON.parse(text)));
@@ -44,7 +45,7 @@ async function openingCapture() {
     output,
     socket,
     events,
-    open: () => opened.resolve({ abort, interfaceNames: [], totals: TOTALS } as unknown as Capture),
+    open: () => opened.resolve({ abort, deliver, interfaceNames: [], totals: TOTALS } as unknown as Capture),
     fail: (error: Error) => opened.reject(error),
   };
 }
@@ -84,6 +85,13 @@ describe('ControlConnection', () => {
     expect(output.destroyed).toBe(true);
   });
 
+  it('reports the start before anything is delivered, because the client may answer at once', async () => {
+    const { events, open } = await openingCapture();
+    open();
+    await turn();
+    expect(events.slice(-2)).toEqual([expect.objectContaining({ type: 'started' }), 'deliver']);
+  });
+
   it('sends why a capture cannot begin, and closes its connection', async () => {
     const { output, events, fail } = await openingCapture();
     fail(new CaptureError('stale-reference', 'process 1 has ended'));
@@ -119,7 +127,7 @@ describe('ControlConnection', () => {
     open();
     await turn();
     expect(abort).not.toHaveBeenCalled();
-    expect(events.at(-1)).toMatchObject({ type: 'started', captureId: SPEC.captureId });
+    expect(events.at(-2)).toMatchObject({ type: 'started', captureId: SPEC.captureId });
   });
 
   it.each([

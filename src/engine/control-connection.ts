@@ -61,7 +61,6 @@ interface Entry {
   readonly socket: OutputSocket;
   /** Absent while it is being opened. */
   capture?: Capture;
-  ended?: boolean;
   /** Bytes of the server wait until the socket accepts them. */
   writing?: boolean;
   /** What the server knows of the progress. */
@@ -123,16 +122,14 @@ export class ControlConnection {
       if (!rings) throw new CaptureError('too-many-captures', RING_MEMORY_USED_UP);
       const capture = await openCapture(validateCaptureSpec(spec), socket, rings, {
         onEnd: (ending) => {
-          entry.ended = true;
           if (this.remove(captureId, entry))
             this.send({ type: 'ended', captureId, direct: socket.direct, ...ending });
           connection.end();
         },
         onBlocked: () => this.reportBlocked(captureId, entry),
       });
-      if (entry.ended) return; // the target ended while it was being opened
       if (this.entries.get(captureId) !== entry) {
-        capture.abort(); // one of the two connections was closed while it was being opened
+        capture.abort(); // one of the two connections was closed while it was being opened, or the target has ended
         return;
       }
       entry.capture = capture;
@@ -140,7 +137,7 @@ export class ControlConnection {
       this.send({ type: 'started', captureId, interfaces: capture.interfaceNames, direct: socket.direct });
       if (socket.direct)
         this.progressTimer ??= setInterval(() => this.reportProgress(), PROGRESS_INTERVAL_MS);
-      if (capture.blocked) this.reportBlocked(captureId, entry);
+      capture.deliver();
     } catch (error) {
       rings?.release();
       socket.close();
@@ -207,8 +204,7 @@ export class ControlConnection {
 
   private abort(captureId: string, entry: Entry): void {
     if (!this.remove(captureId, entry)) return;
-    if (entry.capture) entry.capture.abort();
-    else entry.socket.abandoned = true;
+    entry.capture?.abort();
   }
 
   /** @returns whether the entry was still there */

@@ -23,7 +23,10 @@ export interface FoundContainers {
   readonly problems: readonly string[];
 }
 
-/** Lists the containers of all runtimes. Keeps in mind which runtimes have timed out. */
+/**
+ * Lists the containers of all runtimes. Keeps in mind which runtimes have timed out. The steps to add a runtime are in
+ * docs/architecture.md, "How to extend it".
+ */
 export class Runtimes {
   private readonly timeoutMs: number;
   private readonly pauseMs: number;

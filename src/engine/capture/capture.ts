@@ -96,7 +96,11 @@ export class Capture {
   private begun = false;
   private over = false;
 
-  /** Opens the namespace and all requested interfaces that are up. @throws any error, see `asCaptureError` */
+  /**
+   * Opens the namespace and all requested interfaces that are up. Nothing is written before `deliver`.
+   *
+   * @throws any error, see `asCaptureError`
+   */
   static async open(
     spec: CaptureSpec,
     socket: OutputSocket,
@@ -235,6 +239,10 @@ export class Capture {
     if (noRoom) throw noRoom;
     if (failures[0] && failures.length === attempts.length) throw failures[0];
     await this.refuseInapplicableFilter();
+  }
+
+  /** Begins to write the stream. Whoever opened the capture must have been told before: the client may answer at once. */
+  deliver(): void {
     this.stream.begin();
     if (!this.over) this.limiter.begin(); // the target may have ended while its interfaces were opened
     this.begun = true;

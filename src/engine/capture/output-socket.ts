@@ -4,8 +4,6 @@ import type { Framing } from '../../shared/protocol/protocol.js';
 /** A connected stream socket that a capture is written to, and how the stream is framed there. */
 export class OutputSocket {
   private closed = false;
-  /** The capture is no longer wanted, although it is still being opened: nothing may be written. */
-  abandoned = false;
 
   /**
    * @param fd from now on owned by this

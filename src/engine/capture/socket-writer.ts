@@ -57,7 +57,7 @@ export class SocketWriter {
 
   /** @param onSent called when the socket has accepted the bytes, perhaps immediately; until then the memory is in use */
   write(bytes: Uint8Array, onSent: () => void): void {
-    if (!this.open || this.socket.abandoned) return;
+    if (!this.open) return;
     const sent = this.waiting.length > 0 ? 0 : this.send(bytes);
     if (sent === bytes.byteLength) return onSent();
     if (!this.open) return;

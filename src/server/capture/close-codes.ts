@@ -2,7 +2,7 @@ import { CaptureError } from '../../shared/protocol/capture-error.js';
 import type { CaptureErrorCode } from '../../shared/protocol/capture-error.js';
 import type { CaptureEnd } from './capture-provider.js';
 
-/** How this service closes a websocket. The message may be long: it is cut only for the close frame. */
+/** How this service closes a websocket. To add a close code, see docs/architecture.md, "How to extend it". The message may be long: it is cut only for the close frame. */
 export interface Closing {
   readonly code: number;
   readonly cause: ClosingCause;
