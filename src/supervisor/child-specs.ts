@@ -16,9 +16,19 @@ const PROGRAM = fileURLToPath(new URL('../main.js', import.meta.url));
 /** SIGUSR1 makes Node.js listen for a debugger, and a process of the same user may send it: the server to an engine. */
 const NO_DEBUGGER = '--disable-sigusr1';
 
+/**
+ * Size in MiB of the space in which V8 creates objects, of which it has up to three. With its default, 16, a server has 60 MiB
+ * more after 2,000 short captures.
+ */
+const SMALL_NEW_SPACE = '--max-semi-space-size=2';
+
 /** The command of this program with these arguments; the first may be a role (see main.ts). */
 export function ownProgram(...args: readonly string[]): Command {
   return { file: process.execPath, args: [NO_DEBUGGER, PROGRAM, ...args] };
+}
+
+function serverProgram(...args: readonly string[]): Command {
+  return { file: process.execPath, args: [SMALL_NEW_SPACE, NO_DEBUGGER, PROGRAM, 'server', ...args] };
 }
 
 /**
@@ -67,7 +77,6 @@ export function createChildSpecs(
   return {
     engines: engineSockets.map((socket) => () => privileged('engine', socket, ...engineArguments)),
     discoverer: () => privileged('discoverer', discovererSocket),
-    server: () =>
-      new ChildProcess(asRole('server', ownProgram('server', ...argv), granted), serverEnvironment),
+    server: () => new ChildProcess(asRole('server', serverProgram(...argv), granted), serverEnvironment),
   };
 }

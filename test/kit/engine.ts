@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { eventually } from './eventually.js';
 import { MAIN } from './service.js';
 
+const END_TIMEOUT_MS = 5_000;
+
 /** An engine without a supervisor. */
 export class Engine implements AsyncDisposable {
   private constructor(
@@ -26,7 +28,11 @@ export class Engine implements AsyncDisposable {
     await eventually('the engine', () => existsSync(socket));
     return new Engine(child.pid ?? 0, socket, async () => {
       child.stdin.end();
+      // Rarely, Node.js does not end: process.exit() waits for a thread of V8 that waits for the main thread. The
+      // supervisor kills such a process, too.
+      const timer = setTimeout(() => child.kill('SIGKILL'), END_TIMEOUT_MS);
       await ended;
+      clearTimeout(timer);
       rmSync(folder, { recursive: true, force: true });
     });
   }
