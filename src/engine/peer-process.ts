@@ -9,6 +9,7 @@ import {
   takeDescriptor,
 } from '../shared/linux/libc.js';
 import type { ClientSocket } from '../shared/protocol/protocol.js';
+import { descriptorOf } from '../shared/socket-descriptor.js';
 import { OutputSocket } from './capture/output-socket.js';
 
 /**
@@ -19,7 +20,7 @@ export class PeerProcess {
   private readonly pidfd: number | undefined;
 
   constructor(connection: Socket) {
-    this.pidfd = orUndefined(() => openPidfd(peerProcess(descriptorOf(connection))));
+    this.pidfd = orUndefined(() => openPidfd(peerProcess(openDescriptorOf(connection))));
   }
 
   /**
@@ -33,7 +34,7 @@ export class PeerProcess {
     if (client && fd !== undefined) {
       return new OutputSocket(fd, client.framing, true, client.maxMessageBytes);
     }
-    return new OutputSocket(duplicate(descriptorOf(connection)), 'plain', false);
+    return new OutputSocket(duplicate(openDescriptorOf(connection)), 'plain', false);
   }
 
   close(): void {
@@ -63,14 +64,9 @@ function orUndefined(call: () => number): number | undefined {
   }
 }
 
-/**
- * The descriptor of an open socket; Node.js does not document the handle. It must be read each time, because the
- * number may refer to something else once the socket is closed.
- *
- * @throws TypeError when the socket is closed
- */
-function descriptorOf(socket: Socket): number {
-  const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } | null };
-  if (handle?.fd === undefined || handle.fd < 0) throw new TypeError('the socket is closed');
-  return handle.fd;
+/** @throws TypeError when the socket is closed */
+function openDescriptorOf(socket: Socket): number {
+  const fd = descriptorOf(socket);
+  if (fd === undefined) throw new TypeError('the socket is closed');
+  return fd;
 }

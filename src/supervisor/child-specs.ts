@@ -27,8 +27,9 @@ export function ownProgram(...args: readonly string[]): Command {
   return { file: process.execPath, args: [NO_DEBUGGER, PROGRAM, ...args] };
 }
 
-function serverProgram(...args: readonly string[]): Command {
-  return { file: process.execPath, args: [SMALL_NEW_SPACE, NO_DEBUGGER, PROGRAM, 'server', ...args] };
+function serverProgram(...argv: readonly string[]): Command {
+  const { file, args } = ownProgram('server', ...argv);
+  return { file, args: [SMALL_NEW_SPACE, ...args] };
 }
 
 /**

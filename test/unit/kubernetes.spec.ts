@@ -27,7 +27,7 @@ interface Resource {
 describe('The manifest for Kubernetes', () => {
   const resources = readResources(TEXT);
 
-  it('consists of the kinds that a DaemonSet behind the API server needs', () => {
+  it('consists of a DaemonSet and the kinds of objects that it needs', () => {
     expect(resources.map(({ kind }) => kind)).toEqual([
       'Namespace',
       'DaemonSet',

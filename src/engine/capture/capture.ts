@@ -57,7 +57,7 @@ export interface CaptureEnding {
   readonly interfaces: number;
 }
 
-/** Who starts captures is told what becomes of them. */
+/** Callbacks for the owner of a capture. */
 export interface CaptureObserver {
   /** The stream is complete, and the socket is closed in this process. */
   onEnd(ending: CaptureEnding): void;
@@ -173,11 +173,6 @@ export class Capture {
     return this.output.sentBytes;
   }
 
-  /** Whether bytes wait for room in the socket. */
-  get blocked(): boolean {
-    return this.output.blocked;
-  }
-
   /** How long no bytes have waited for room in the socket, in ms; 0: they do. */
   get unblockedMs(): number {
     return this.output.unblockedMs;
@@ -241,7 +236,7 @@ export class Capture {
     await this.refuseInapplicableFilter();
   }
 
-  /** Begins to write the stream. Whoever opened the capture must have been told before: the client may answer at once. */
+  /** Begins to write the stream. The start must have been reported to the server before: the client may answer at once. */
   deliver(): void {
     this.stream.begin();
     if (!this.over) this.limiter.begin(); // the target may have ended while its interfaces were opened

@@ -21,7 +21,7 @@ export interface CaptureSource {
   readonly path: string;
   /** First line of the connection: the capture spec. */
   readonly greeting: string;
-  /** Bytes that are read ahead of whoever reads `chunks`. */
+  /** Number of bytes that are read ahead of the reader of `chunks`. */
   readonly maxChunkBytes: number;
   /** The connection that the greeting offers to the engine. */
   readonly client?: ClientConnection | undefined;
@@ -55,8 +55,6 @@ export class EngineCapture implements Capture {
   private answered = false;
   /** Nobody wants the capture any more, but the engine may have begun to write to the client. */
   private abandoned = false;
-  /** Callbacks of the bytes that the engine was asked to write, oldest first. */
-  private readonly unwritten: (() => void)[] = [];
 
   constructor(
     { path, greeting, maxChunkBytes, client }: CaptureSource,
@@ -112,10 +110,7 @@ export class EngineCapture implements Capture {
     this.answered = true;
     if (direct && this.client) {
       this.direct = { streamBytes: 0, interfaces: interfaces.length };
-      this.client.writeThrough((bytes, last, onSent) => {
-        this.unwritten.push(onSent);
-        this.controls.write(bytes, last);
-      });
+      this.client.writeThrough((bytes, last) => this.controls.write(bytes, last));
       this.socket.resume(); // nothing arrives here but the end
     } else {
       this.client?.takeBack();
@@ -132,16 +127,14 @@ export class EngineCapture implements Capture {
     this.client?.noteProgress(sentBytes, blocked);
   }
 
-  /** The engine has written the oldest bytes that it was asked to write. */
+  /** The engine has written the bytes that it was asked to write. */
   onWritten(): void {
-    this.unwritten.shift()?.();
+    this.client?.noteWritten();
   }
 
   /** The engine reports that the capture cannot begin. */
   onRefused(error: CaptureError): void {
-    this.client?.takeBack();
-    this.start.reject(error);
-    this.close({ code: 'internal', message: error.message });
+    this.fail(error);
   }
 
   /** The engine reports why the capture has ended, perhaps before it ran. The last packets may still be on their way. */
@@ -159,17 +152,19 @@ export class EngineCapture implements Capture {
   onLost(): void {
     // After an incomplete message the client would take everything else for the rest of it.
     if (this.blocked) this.client?.destroy();
-    else this.client?.takeBack();
-    this.start.reject(new CaptureError('internal', ENGINE_FAILED));
-    this.close({ code: 'internal', message: ENGINE_FAILED });
+    this.fail(new CaptureError('internal', ENGINE_FAILED));
   }
 
   private onAcceptTimeout(): void {
     if (!this.awaitsAcceptance) return;
-    const message = 'the capture engine does not accept connections';
+    this.fail(new CaptureError('internal', 'the capture engine does not accept connections'));
+  }
+
+  /** From now on this process writes to the client again, unless the connection was cut. */
+  private fail(error: CaptureError): void {
     this.client?.takeBack();
-    this.start.reject(new CaptureError('internal', message));
-    this.close({ code: 'internal', message });
+    this.start.reject(error);
+    this.close({ code: 'internal', message: error.message });
   }
 
   private onAborted(): void {

@@ -1,14 +1,14 @@
 import { fstatSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { descriptorOf } from '../../shared/socket-descriptor.js';
 
 /**
- * Writes bytes into the socket in the name of this process.
+ * Writes bytes into the socket in the name of this process. It is called again only after `noteWritten`.
  *
  * @param last nothing may follow
- * @param onSent must be called when it is done
  */
-export type RemoteWriter = (bytes: Buffer, last: boolean, onSent: () => void) => void;
+export type RemoteWriter = (bytes: Buffer, last: boolean) => void;
 
 /** RFC 6455, 5.2. */
 const OPCODE_CLOSE = 8;
@@ -70,11 +70,11 @@ export class ClientConnection extends Duplex {
    *   wait or it is closed
    */
   lend(): { readonly descriptor: number; readonly inode: number } | undefined {
-    const { _handle: handle } = this.socket as unknown as { _handle?: { fd?: number } | null };
+    const descriptor = descriptorOf(this.socket);
     const waits = this.writableLength > 0 || this.socket.writableLength > 0;
-    if (handle?.fd === undefined || handle.fd < 0 || waits || this.destroyed) return undefined;
+    if (descriptor === undefined || waits || this.destroyed) return undefined;
     this.lent = true;
-    return { descriptor: handle.fd, inode: fstatSync(handle.fd).ino };
+    return { descriptor, inode: fstatSync(descriptor).ino };
   }
 
   /** The borrower has begun to write, and accepts bytes of this process. */
@@ -86,6 +86,13 @@ export class ClientConnection extends Duplex {
   /** What the borrower has written so far, and whether bytes wait there. */
   noteProgress(sentBytes: number, waiting: boolean): void {
     this.sentByOthers = { bytes: sentBytes, waiting };
+  }
+
+  /** The borrower has written the bytes of this process that it got last. */
+  noteWritten(): void {
+    const { outgoing } = this;
+    this.outgoing = undefined;
+    outgoing?.callback();
   }
 
   /** The borrower has stopped writing between two messages: this process writes again. */
@@ -158,14 +165,8 @@ export class ClientConnection extends Duplex {
   }
 
   private writeOutgoing(): void {
-    if (this.outgoing) this.writer?.(this.outgoing.bytes, hasCloseFrame(this.outgoing.bytes), this.onSent);
+    if (this.outgoing) this.writer?.(this.outgoing.bytes, hasCloseFrame(this.outgoing.bytes));
   }
-
-  private readonly onSent = (): void => {
-    const { outgoing } = this;
-    this.outgoing = undefined;
-    outgoing?.callback();
-  };
 }
 
 /** @param frames whole frames as a server sends them, without masks */

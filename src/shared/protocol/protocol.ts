@@ -143,7 +143,7 @@ export type EngineEvent =
       /** Number of interface description blocks in the stream. */
       readonly interfaces: number;
     }
-  /** The oldest `write` that has not been answered is done. */
+  /** The last `write` is done; the server waits for this before the next one. */
   | { readonly type: 'written'; readonly captureId: string }
   /** Sent when a capture becomes `blocked`, and at intervals for captures that have made progress. */
   | { readonly type: 'progress'; readonly captures: readonly DirectProgress[] }
