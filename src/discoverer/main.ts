@@ -11,12 +11,17 @@ import { Scanner } from './scanner.js';
  * unix socket only, and ends with its standard input, which the supervisor keeps open as long as it lives. It ignores
  * signals: the supervisor handles them.
  *
- * @param args `--socket PATH` and, optionally, `--log-format FORMAT`
+ * @param args `--socket PATH` and, optionally, `--log-format FORMAT` and `--end-when-idle SECONDS`: ends when there has been no
+ *   request for that long, see `DiscovererServer.whenIdle`
  */
 export async function runDiscoverer(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
-    options: { socket: { type: 'string' }, 'log-format': { type: 'string' } },
+    options: {
+      socket: { type: 'string' },
+      'log-format': { type: 'string' },
+      'end-when-idle': { type: 'string' },
+    },
   });
   if (!values.socket) throw new Error('the discoverer needs --socket PATH');
   process.title = 'packetflix: discoverer';
@@ -29,5 +34,8 @@ export async function runDiscoverer(args: string[]): Promise<void> {
   const log = new ProcessLog('discoverer', logFormat(values['log-format'], process.stderr.isTTY === true));
   installCrashHandler((level, message, fields) => log.write(level, message, fields));
   const scanner = new Scanner((message) => log.write('warn', message));
-  await new DiscovererServer(() => scanner.scan()).listen(values.socket);
+  const server = new DiscovererServer(() => scanner.scan());
+  await server.listen(values.socket);
+  const idleSeconds = values['end-when-idle'];
+  if (idleSeconds !== undefined) server.whenIdle(Number(idleSeconds) * 1000, () => exit(0));
 }

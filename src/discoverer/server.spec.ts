@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -79,6 +79,23 @@ describe('DiscovererServer', () => {
     const next = ask('/mobyshark');
     (await scanNumber(2)).resolve(document('better'));
     expect(await next).toEqual({ status: 200, body: 'better' });
+  });
+
+  it('removes its socket when it has had nothing to scan for a while, and then reports that', async () => {
+    const idle = Promise.withResolvers<void>();
+    let ended = false;
+    server.whenIdle(200, () => {
+      ended = true;
+      idle.resolve();
+    });
+    const answer = ask('/mobyshark');
+    const scan = await scanNumber(1);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect([ended, existsSync(socketPath)]).toEqual([false, true]); // it is scanning
+    scan.resolve(document('done'));
+    expect((await answer).body).toBe('done');
+    await idle.promise;
+    expect(existsSync(socketPath)).toBe(false);
   });
 
   it.each([

@@ -9,6 +9,8 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const PATH = '/mobyshark';
 /** The scan must begin after the request. */
 const FRESH = '?fresh';
+/** A request that has arrived before the socket was removed has been read when this time has passed. */
+const IDLE_CHECK_INTERVAL_MS = 250;
 
 /**
  * Answers `GET /mobyshark` like GhostWire, on a unix socket. Concurrent requests share one scan.
@@ -16,6 +18,10 @@ const FRESH = '?fresh';
 export class DiscovererServer {
   private readonly server: Server;
   private readonly scans: SingleFlight<Uint8Array>;
+  private path = '';
+  /** Requests for a scan that have not been answered yet. */
+  private pending = 0;
+  private lastScanMs = performance.now();
 
   /** @param scan scans the host once and returns the document to send */
   constructor(scan: () => Promise<Uint8Array>) {
@@ -29,12 +35,31 @@ export class DiscovererServer {
 
   /** @param path of the unix socket; one that an earlier process has left is replaced */
   listen(path: string): Promise<void> {
+    this.path = path;
     rmSync(path, { force: true });
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
       // Access is restricted by the folder of the socket: the server may run as another user.
       this.server.listen({ path, readableAll: true, writableAll: true }, resolve);
     });
+  }
+
+  /**
+   * Calls back when no scan has been requested for `idleMs`. By then the socket has been removed, by which clients tell a
+   * discoverer that rests from one that does not answer.
+   */
+  whenIdle(idleMs: number, onIdle: () => void): void {
+    let removed = false;
+    const timer = setInterval(() => {
+      if (this.pending > 0) return;
+      if (removed) {
+        clearInterval(timer);
+        onIdle();
+      } else if (performance.now() - this.lastScanMs >= idleMs) {
+        rmSync(this.path, { force: true });
+        removed = true;
+      }
+    }, IDLE_CHECK_INTERVAL_MS);
   }
 
   close(): void {
@@ -50,12 +75,16 @@ export class DiscovererServer {
     if (url !== PATH && url !== PATH + FRESH) return void response.writeHead(404).end();
     const gone = new AbortController();
     response.on('close', () => gone.abort());
+    this.pending++;
     try {
       const document = await this.scans.ask(url !== PATH, gone.signal);
       const headers = { 'content-type': 'application/json', 'content-length': document.byteLength };
       response.writeHead(200, headers).end(document);
     } catch {
       if (!gone.signal.aborted) response.writeHead(500).end(); // the scanner has logged the cause
+    } finally {
+      this.pending--;
+      this.lastScanMs = performance.now();
     }
   }
 }

@@ -94,6 +94,15 @@ export class ControlConnection {
     this.send({ type: 'hello', version: PROTOCOL_VERSION, connection: name, problems });
   }
 
+  /** How many captures the connection has, including those that are being opened. */
+  get captures(): number {
+    return this.entries.size;
+  }
+
+  reportIdle(): void {
+    this.send({ type: 'idle' });
+  }
+
   /**
    * Starts a capture. Its outcome is sent to the server as an event, and the capture ends when `connection` closes.
    *

@@ -10,6 +10,9 @@ import { PeerProcess } from './peer-process.js';
 
 const GREETING_TIMEOUT_MS = 5_000;
 
+/** An engine that may end looks this often whether it has anything to do. */
+const IDLE_CHECK_INTERVAL_MS = 1_000;
+
 /** Listens on the engine's unix socket, and passes each connection on according to its greeting. */
 export class EngineServer {
   private readonly server: Server;
@@ -33,6 +36,21 @@ export class EngineServer {
       // The permissions of the folder decide who may connect: the server may run as another user.
       this.server.listen({ path, readableAll: true, writableAll: true }, resolve);
     });
+  }
+
+  /**
+   * Calls back when there have been no captures for `idleMs` and no server is connected. Before that, connected servers are
+   * told, so that they disconnect and none begins a capture while the engine ends.
+   */
+  whenIdle(idleMs: number, onIdle: () => void): void {
+    let lastBusyMs = performance.now();
+    setInterval(() => {
+      const controls = [...this.controls.values()];
+      if (controls.some(({ captures }) => captures > 0)) lastBusyMs = performance.now();
+      if (performance.now() - lastBusyMs < idleMs) return;
+      if (controls.length === 0) onIdle();
+      for (const control of controls) control.reportIdle();
+    }, IDLE_CHECK_INTERVAL_MS);
   }
 
   private readGreeting(socket: Socket): void {

@@ -20,7 +20,8 @@ import type { EngineProblem } from '../shared/protocol/protocol.js';
  * reaches the engine, too, and the supervisor lets captures end in order first.
  *
  * @param args `--socket PATH`; `--engines N`: number of engines that share `--ring-memory MIB`, which is meant for
- *   `--max-captures N`; `--packet-method`: how packets are read from the kernel; and `--log-format`
+ *   `--max-captures N`; `--packet-method`: how packets are read from the kernel; `--end-when-idle SECONDS`: ends when it has
+ *   had no captures for that long, see `EngineServer.whenIdle`; and `--log-format`
  */
 export async function runEngine(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -32,6 +33,7 @@ export async function runEngine(args: string[]): Promise<void> {
       'ring-memory': { type: 'string' },
       'log-format': { type: 'string' },
       'packet-method': { type: 'string', default: 'ring' },
+      'end-when-idle': { type: 'string' },
     },
   });
   if (!values.socket) throw new Error('the engine needs --socket PATH');
@@ -59,6 +61,8 @@ export async function runEngine(args: string[]): Promise<void> {
     problems,
   );
   await server.listen(values.socket);
+  const idleSeconds = values['end-when-idle'];
+  if (idleSeconds !== undefined) server.whenIdle(Number(idleSeconds) * 1000, () => exit(0));
 }
 
 /** Loads libpcap. An engine without it refuses all captures and reports the problem, so that the service stays reachable. */

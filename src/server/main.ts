@@ -4,7 +4,11 @@ import { parseCommandLine, type Options } from '../shared/config/parse-command-l
 import { installCrashHandler, logFormat, ProcessLog } from '../shared/logging/process-log.js';
 import { ExcessPrivilegesError } from '../shared/privileges/privileges.js';
 import { SERVICE_NAME, SERVICE_VERSION } from '../shared/service-version.js';
-import { onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
+import {
+  onEndOfService,
+  ServerEnvironment,
+  SupervisorLink,
+} from '../shared/supervisor-link/supervisor-link.js';
 import { AppModule } from './app.module.js';
 import { ensureUnprivileged } from './ensure-unprivileged.js';
 import { ListenError } from './http/listen-error.js';
@@ -40,14 +44,18 @@ async function serve(options: Options): Promise<void> {
   };
   const { supervised } = options.environment;
   const supervisor = supervised ? new SupervisorLink() : undefined;
+  const environment = new ServerEnvironment({
+    ...options.environment,
+    requestStart: supervisor && ((socketPath) => supervisor.requestStart(socketPath)),
+  });
   const { host, port } = options.service;
   try {
-    await ensureUnprivileged(options.environment);
+    await ensureUnprivileged(environment);
   } catch (error) {
     if (error instanceof ExcessPrivilegesError) return giveUp(error.message);
     throw error;
   }
-  const app = await createApplication(AppModule.forRoot(options), options);
+  const app = await createApplication(AppModule.forRoot({ ...options, environment }), options);
   try {
     await (host === undefined ? app.listen(port) : app.listen(port, host));
   } catch (error) {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess as NodeChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { READY } from '../shared/supervisor-link/supervisor-link.js';
+import { MAX_REPORT_LENGTH, READY, START } from '../shared/supervisor-link/supervisor-link.js';
 
 /** A program and its arguments. */
 export interface Command {
@@ -19,7 +19,7 @@ export interface ProcessEnd {
 /**
  * One run of a child. Its standard input is a *lifeline*: nothing is ever written to it, and its end tells the child to
  * end. `stop` closes it, and so does the kernel when the supervisor dies. On descriptor 3 the child reports that it is
- * ready and, every second, that it is alive; see shared/supervisor-link.
+ * ready and, every second, that it is alive, and asks for other processes; see shared/supervisor-link.
  */
 export class ChildProcess {
   /** Settles when the child has ended; never rejects. */
@@ -28,7 +28,12 @@ export class ChildProcess {
   private readonly ready = Promise.withResolvers<true>();
   private lastReportAtMs: number | undefined;
 
-  constructor(command: Command, environment: NodeJS.ProcessEnv) {
+  /** @param onStartRequest called when the child asks for the process that listens at that path */
+  constructor(
+    command: Command,
+    environment: NodeJS.ProcessEnv,
+    private readonly onStartRequest: (socketPath: string) => void = ignore,
+  ) {
     this.process = spawn(command.file, command.args, {
       env: environment,
       // A session of its own: without a controlling terminal, into which it could inject input for the shell (TIOCSTI,
@@ -78,7 +83,7 @@ export class ChildProcess {
     this.process.kill('SIGKILL');
   }
 
-  /** Whatever the child writes, no more of an incomplete line is kept than could become "ready". */
+  /** Whatever the child writes, no more of an incomplete line is kept than could become a report. */
   private receiveReports(reports: Readable | undefined): void {
     let line = '';
     reports
@@ -87,9 +92,14 @@ export class ChildProcess {
       .on('data', (text: string) => {
         this.lastReportAtMs = performance.now();
         const lines = `${line}${text}`.split('\n');
-        line = (lines.pop() ?? '').slice(0, READY.length);
-        if (lines.includes(READY)) this.ready.resolve(true);
+        line = (lines.pop() ?? '').slice(0, MAX_REPORT_LENGTH);
+        for (const report of lines) this.receive(report);
       });
+  }
+
+  private receive(report: string): void {
+    if (report === READY) this.ready.resolve(true);
+    else if (report.startsWith(START)) this.onStartRequest(report.slice(START.length));
   }
 }
 

@@ -13,6 +13,9 @@ const MAX_ENGINES = 4;
 
 const PROGRAM = fileURLToPath(new URL('../main.js', import.meta.url));
 
+/** Processes that start on demand end when they have had nothing to do for this time. */
+const END_WHEN_IDLE = ['--end-when-idle', '30'];
+
 /** SIGUSR1 makes Node.js listen for a debugger, and a process of the same user may send it: the server to an engine. */
 const NO_DEBUGGER = '--disable-sigusr1';
 
@@ -61,8 +64,8 @@ export function createChildSpecs(
   const engineCount = Math.min(availableParallelism(), MAX_ENGINES);
   const engineSockets = Array.from({ length: engineCount }, (_, index) => directory.engineSocket(index));
   const { discovererSocket } = directory;
-  const privileged = (role: 'engine' | 'discoverer', socket: string, ...args: string[]): ChildProcess => {
-    const command = ownProgram(role, '--socket', socket, '--log-format', format, ...args);
+  const launch = (role: 'engine' | 'discoverer', socketPath: string, ...args: string[]): ChildProcess => {
+    const command = ownProgram(role, '--socket', socketPath, '--log-format', format, ...args);
     return new ChildProcess(asRole(role, command, granted), { ...process.env, ...SUPERVISED });
   };
   const engineArguments = [
@@ -76,8 +79,21 @@ export function createChildSpecs(
     ...serverVariables({ engineSockets, discovererSocket, become: granted.closedTo }),
   };
   return {
-    engines: engineSockets.map((socket) => () => privileged('engine', socket, ...engineArguments)),
-    discoverer: () => privileged('discoverer', discovererSocket),
-    server: () => new ChildProcess(asRole('server', serverProgram(...argv), granted), serverEnvironment),
+    privileged: [
+      ...engineSockets.map((socketPath, index) => ({
+        name: `engine ${index}`,
+        socketPath,
+        onDemand: index > 0,
+        launch: () => launch('engine', socketPath, ...engineArguments, ...(index > 0 ? END_WHEN_IDLE : [])),
+      })),
+      {
+        name: 'discoverer',
+        socketPath: discovererSocket,
+        onDemand: true,
+        launch: () => launch('discoverer', discovererSocket, ...END_WHEN_IDLE),
+      },
+    ],
+    server: (onStartRequest) =>
+      new ChildProcess(asRole('server', serverProgram(...argv), granted), serverEnvironment, onStartRequest),
   };
 }

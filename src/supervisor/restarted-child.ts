@@ -11,7 +11,10 @@ const HEALTHY_AFTER_MS = 10_000;
 /** Writes one line to the log; the default level is `info`. */
 export type Log = (message: string, level?: LogLevel) => void;
 
-/** A child that is restarted when it ends, with a growing pause while it keeps failing. It is killed when it hangs. */
+/**
+ * A child that is restarted when it fails, with a growing pause while it keeps failing. It is killed when it hangs. One that
+ * runs on demand may end by itself, with status 0, when it has nothing to do.
+ */
 export class RestartedChild {
   private current: ChildProcess | undefined;
   private startedAtMs = 0;
@@ -23,11 +26,18 @@ export class RestartedChild {
     private readonly name: string,
     private readonly launch: () => ChildProcess,
     private readonly log: Log,
+    private readonly onDemand = false,
   ) {}
 
   /** Starts the child. `onFirstEnd`, when given, decides whether the child is restarted after its first run. */
   start(onFirstEnd: (end: ProcessEnd) => 'restart' | 'leave' = () => 'restart'): ChildProcess {
     return this.run(onFirstEnd);
+  }
+
+  /** Starts the child unless it runs or is about to be restarted. */
+  startIfResting(): void {
+    if (this.current || this.pause || this.stopping) return;
+    this.run();
   }
 
   /** Ends the child for good; settles when it has ended. */
@@ -44,7 +54,8 @@ export class RestartedChild {
     this.current?.kill();
   }
 
-  private run(onEnd: (end: ProcessEnd) => 'restart' | 'leave'): ChildProcess {
+  private run(onEnd: (end: ProcessEnd) => 'restart' | 'leave' = () => 'restart'): ChildProcess {
+    this.pause = undefined;
     const child = this.launch();
     this.current = child;
     this.startedAtMs = performance.now();
@@ -56,7 +67,7 @@ export class RestartedChild {
     void child.ended.then((end) => {
       watchdog.stop();
       this.current = undefined;
-      if (this.stopping || onEnd(end) === 'leave') return;
+      if (this.stopping || (this.onDemand && end.status === 0) || onEnd(end) === 'leave') return;
       this.restartLater(end);
     });
     return child;
@@ -67,6 +78,6 @@ export class RestartedChild {
     const pauseMs = this.nextPauseMs;
     this.nextPauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
     this.log(`${this.name} ${describeEnd(end)}; restarting it in ${pauseMs} ms`, 'warn');
-    this.pause = setTimeout(() => this.run(() => 'restart'), pauseMs);
+    this.pause = setTimeout(() => this.run(), pauseMs);
   }
 }

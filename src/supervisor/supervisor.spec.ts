@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ChildProcess } from './child-process.js';
-import { Supervisor } from './supervisor.js';
+import { Supervisor, type PrivilegedChildSpec } from './supervisor.js';
 
 const FIXTURE = fileURLToPath(new URL('./fixtures/child.mjs', import.meta.url));
 
@@ -14,8 +14,9 @@ class Launcher {
 
   constructor(private readonly args: readonly string[]) {}
 
-  readonly launch = (): ChildProcess => {
-    const child = new ChildProcess({ file: process.execPath, args: [FIXTURE, ...this.args] }, process.env);
+  readonly launch = (onStartRequest?: (path: string) => void): ChildProcess => {
+    const command = { file: process.execPath, args: [FIXTURE, ...this.args] };
+    const child = new ChildProcess(command, process.env, onStartRequest);
     this.launched.push(child);
     return child;
   };
@@ -54,9 +55,19 @@ describe('Supervisor', () => {
   }
 
   function supervise(server: Launcher, ...engines: Launcher[]) {
-    const specs = { server: server.launch, engines: engines.map(({ launch }) => launch) };
-    const supervisor = new Supervisor(specs, (line) => log.push(line));
+    return superviseSpecs(
+      server,
+      engines.map((engine, index) => privileged(`engine ${index}`, engine)),
+    );
+  }
+
+  function superviseSpecs(server: Launcher, specs: readonly PrivilegedChildSpec[]) {
+    const supervisor = new Supervisor({ server: server.launch, privileged: specs }, (line) => log.push(line));
     return { supervisor, status: supervisor.run() };
+  }
+
+  function privileged(name: string, { launch }: Launcher, onDemand = false): PrivilegedChildSpec {
+    return { name, socketPath: `/run/${name}`, onDemand, launch: () => launch() };
   }
 
   function expectAllGone(): void {
@@ -152,11 +163,42 @@ describe('Supervisor', () => {
     expectAllGone();
   }, 25_000);
 
-  it('restarts a discoverer that dies, and ends it with the others', async () => {
+  it('starts a child on demand when the server asks for it, once, and ends it with the others', async () => {
+    const wanted = launcher('obedient');
+    const other = launcher('obedient');
+    const server = launcher('asks', '/run/engine 1', '/run/engine 1', '/run/nothing', '/run/engine 1');
+    const { supervisor, status } = superviseSpecs(server, [
+      privileged('engine 1', wanted, true),
+      privileged('discoverer', other, true),
+    ]);
+    await eventually(() => wanted.launched.length > 0, 'the engine');
+    expect(await wanted.launched[0]?.becameReady()).toBe(true);
+    expect([wanted.launched.length, other.launched.length]).toEqual([1, 0]);
+    supervisor.shutDown('SIGTERM');
+    expect(await status).toBe(0);
+    expectAllGone();
+  });
+
+  it('lets a child on demand end by itself, and starts it again when it is asked for', async () => {
+    const engine = launcher('rests');
+    const server = launcher('asks', '/run/engine 1');
+    const { supervisor, status } = superviseSpecs(server, [privileged('engine 1', engine, true)]);
+    await eventually(() => engine.launched.length === 1, 'the engine');
+    await engine.launched[0]?.ended;
+    await sleep(300);
+    expect(engine.launched).toHaveLength(1);
+    server.launched[0]?.kill(); // the next one asks again
+    await eventually(() => engine.launched.length === 2, 'the engine again');
+    expect(log).toEqual(['server was ended by SIGKILL; restarting it in 100 ms']);
+    supervisor.shutDown('SIGTERM');
+    expect(await status).toBe(0);
+    expectAllGone();
+  });
+
+  it('restarts a child on demand that dies', async () => {
     const discoverer = launcher('dies-once', join(scratch, 'died'));
-    const specs = { server: launcher('obedient').launch, engines: [], discoverer: discoverer.launch };
-    const supervisor = new Supervisor(specs, (line) => log.push(line));
-    const status = supervisor.run();
+    const specs = [privileged('discoverer', discoverer, true)];
+    const { supervisor, status } = superviseSpecs(launcher('asks', '/run/discoverer'), specs);
     await eventually(() => discoverer.launched.length === 2, 'another discoverer');
     expect(log).toEqual(['discoverer ended with status 1; restarting it in 100 ms']);
     supervisor.shutDown('SIGTERM');
@@ -178,7 +220,7 @@ describe('Supervisor', () => {
 
   it('logs that the server cannot be started, and exits with status 1', async () => {
     const missing = () => new ChildProcess({ file: '/nonexistent', args: [] }, process.env);
-    const supervisor = new Supervisor({ server: missing, engines: [] }, (line) => log.push(line));
+    const supervisor = new Supervisor({ server: missing, privileged: [] }, (line) => log.push(line));
     expect(await supervisor.run()).toBe(1);
     expect(log.join('\n')).toMatch(/could not be started.*ENOENT/);
   });

@@ -3,40 +3,54 @@ import { RestartedChild, type Log } from './restarted-child.js';
 
 /** Time for the server and then the others to end in order; together well below the 5 s that are promised. */
 const SERVER_DEADLINE_MS = 3_000;
-const OTHERS_DEADLINE_MS = 1_000;
+const PRIVILEGED_DEADLINE_MS = 1_000;
 /** One SIGTERM often arrives twice: sent to the process group, and forwarded by npm. A later one is deliberate. */
 const DELIBERATE_AFTER_MS = 1_000;
 
-/** How to start the children of the supervisor: each call of a function starts a new process. */
+/** A privileged child, which listens at a unix socket. */
+export interface PrivilegedChildSpec {
+  readonly name: string;
+  readonly socketPath: string;
+  /** Whether it starts when the server asks for it, not with the service. */
+  readonly onDemand: boolean;
+  /** Starts a new process. */
+  readonly launch: () => ChildProcess;
+}
+
+/** How to start the children of the supervisor. */
 export interface ChildSpecs {
-  readonly engines: readonly (() => ChildProcess)[];
-  readonly discoverer?: () => ChildProcess;
-  readonly server: () => ChildProcess;
+  readonly privileged: readonly PrivilegedChildSpec[];
+  /** Starts a new process. `onStartRequest` is called when it asks for the child that listens at that path. */
+  readonly server: (onStartRequest: (socketPath: string) => void) => ChildProcess;
 }
 
 /** Starts server, engines and discoverer, restarts those that die, and ends them all on request. */
 export class Supervisor {
   private readonly server: RestartedChild;
-  /** The privileged children. */
-  private readonly others: readonly RestartedChild[];
+  /** By the paths of their sockets. */
+  private readonly privileged: ReadonlyMap<string, RestartedChild>;
   private shutdownBeganAtMs: number | undefined;
   private readonly outcome = Promise.withResolvers<number>();
 
   constructor(
-    specs: ChildSpecs,
+    private readonly specs: ChildSpecs,
     private readonly log: Log,
   ) {
-    this.server = new RestartedChild('server', specs.server, log);
-    const { engines, discoverer } = specs;
-    this.others = [
-      ...engines.map((launch, index) => new RestartedChild(`engine ${index}`, launch, log)),
-      ...(discoverer ? [new RestartedChild('discoverer', discoverer, log)] : []),
-    ];
+    this.privileged = new Map(
+      specs.privileged.map(({ name, socketPath, onDemand, launch }) => [
+        socketPath,
+        new RestartedChild(name, launch, log, onDemand),
+      ]),
+    );
+    const onStartRequest = (path: string): void => this.privileged.get(path)?.startIfResting();
+    this.server = new RestartedChild('server', () => specs.server(onStartRequest), log);
   }
 
   /** Runs until `shutDown`, or until the server fails to start; settles with the exit status of the service. */
   async run(): Promise<number> {
-    for (const child of this.others) child.start();
+    for (const { socketPath, onDemand } of this.specs.privileged) {
+      if (!onDemand) this.privileged.get(socketPath)?.start();
+    }
     let ready = false;
     const firstServer = this.server.start((end) => {
       if (ready) return 'restart';
@@ -57,7 +71,7 @@ export class Supervisor {
 
   private hasten(): void {
     if (performance.now() - (this.shutdownBeganAtMs ?? 0) < DELIBERATE_AFTER_MS) return;
-    for (const child of [this.server, ...this.others]) child.kill();
+    for (const child of [this.server, ...this.privileged.values()]) child.kill();
   }
 
   /** The server has logged what is wrong (a port in use, for example); restarting it would not help. */
@@ -70,6 +84,6 @@ export class Supervisor {
 
   private async stopAll(): Promise<void> {
     await this.server.stop(SERVER_DEADLINE_MS);
-    await Promise.all(this.others.map((child) => child.stop(OTHERS_DEADLINE_MS)));
+    await Promise.all([...this.privileged.values()].map((child) => child.stop(PRIVILEGED_DEADLINE_MS)));
   }
 }

@@ -1,3 +1,4 @@
+import { startAllProcesses } from '../kit/all-processes.js';
 import { CaptureClient } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { heldNamespaces, mappedRings } from '../kit/held-namespaces.js';
@@ -33,8 +34,9 @@ export class ChurnedService implements AsyncDisposable {
     return new ChurnedService(service, churn, bystander, witness, made.move());
   }
 
-  /** Makes all threads of the service do some work: each opens a descriptor then, which it keeps. */
+  /** Starts all processes of the service, and makes all threads do some work: each opens a descriptor then, which it keeps. */
   async warmUp(): Promise<void> {
+    await startAllProcesses(this.service);
     await using clients = new AsyncDisposableStack();
     const request = { netns: this.bystander.netns, nif: 'eth1' };
     const open = async () => clients.use(await CaptureClient.open(this.service, request)).described('eth1');

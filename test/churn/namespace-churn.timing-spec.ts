@@ -17,7 +17,8 @@ describeAsRoot('Captures from namespaces that come and go', () => {
     expect(report.foreignPackets).toBe(0);
     expect(report.packets).toBeGreaterThan(NAMESPACES / 2);
     const after = await churned.resources();
-    expect(after).toMatchObject({ processes: before.processes, threads: before.threads });
+    expect(after.processes).toBeLessThanOrEqual(before.processes);
+    expect(after.threads).toBeLessThanOrEqual(before.threads);
     expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
     expect(churned.heldNamespaces).toEqual([]);
     expect(churned.rings).toBe(rings);

@@ -102,10 +102,8 @@ describeAsRoot('With --local-discovery', () => {
 
   it('the list is available again after the discoverer has been killed', async () => {
     await using namespace = await namespaceOfProcess();
-    const discoverer = service.current
-      .processes()
-      .find(({ command }) => /packetflix: discoverer/.test(command));
-    process.kill(discoverer?.pid ?? 0, 'SIGKILL');
+    await targetsOf(namespace.inode); // starts it
+    process.kill(service.current.inRole('discoverer').pid, 'SIGKILL');
 
     await eventually('the list', async () => (await targetsOf(namespace.inode)).length === 1);
   });

@@ -1,3 +1,4 @@
+import { startAllProcesses } from '../kit/all-processes.js';
 import { CaptureClient, type CaptureParameters, type ClientOptions } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
@@ -36,6 +37,7 @@ export class WatchedService implements AsyncDisposable {
     const service = made.use(
       await Service.start([], { command: [...calls.command, process.execPath, MAIN] }),
     );
+    await startAllProcesses(service);
     const bystander = made.use(await Bystander.join(service));
     const soFar = calls.lines.length;
     return new WatchedService(service, namespace, bystander, calls, soFar, service.processes(), made.move());

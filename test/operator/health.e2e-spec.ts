@@ -105,7 +105,7 @@ describeAsRoot('The health of an incomplete service', () => {
     const { body } = await readinessWhen(service.port, ({ status }) => status === 503);
     expect(body.parts?.['engines']).toEqual({
       ready: false,
-      message: expect.stringMatching(/^0 of [1-4] connected$/) as string,
+      message: expect.stringMatching(/^0 of 1 connected/) as string,
     });
     process.kill(supervisor, 'SIGCONT');
     await readinessWhen(service.port, ({ status }) => status === 200);

@@ -1,3 +1,4 @@
+import { startAllProcesses } from '../kit/all-processes.js';
 import { CaptureClient } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
@@ -26,6 +27,7 @@ async function scene(): Promise<Scene> {
   const namespace = stack.use(await NetworkNamespace.create());
   await namespace.addWire('eth0', 'eth1');
   const service = stack.use(await Service.start());
+  await startAllProcesses(service);
   stack.use(await PacketSender.start(namespace, { interface: 'eth0', ratePerSecond: 50, sizes: [1400] }));
   const capture = async (): Promise<CaptureClient> => {
     const client = stack.use(await CaptureClient.open(service, { netns: namespace.inode, nif: 'eth1' }));

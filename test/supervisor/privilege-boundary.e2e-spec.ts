@@ -2,7 +2,9 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startAllProcesses } from '../kit/all-processes.js';
 import { CaptureClient } from '../kit/capture-client.js';
+import { eventually } from '../kit/eventually.js';
 import { describeAsRoot } from '../kit/root.js';
 import { run } from '../kit/run.js';
 import { privilegesIn, privilegesOf, procLink } from '../kit/processes.js';
@@ -60,6 +62,7 @@ describeAsRoot('An attacker in control of the server', () => {
 
   it('cannot start a debugger by sending SIGUSR1 to the other processes', async () => {
     await using service = await Service.start();
+    await startAllProcesses(service);
     const processes = service.processes();
     for (const { pid } of processes) process.kill(pid, 'SIGUSR1');
     await sleep(500);
@@ -78,7 +81,12 @@ describeAsRoot('An attacker in control of the server', () => {
 
   it('has no controlling terminal', async () => {
     await using service = await Service.start();
-    for (const { pid } of [...service.allInRole('server'), ...service.allInRole('filter compiler')]) {
+    await startAllProcesses(service);
+    const compilers = await eventually('filter compilers', () => {
+      const found = service.allInRole('filter compiler');
+      return found.length > 0 && found;
+    });
+    for (const { pid } of [...service.allInRole('server'), ...compilers]) {
       const [, , session] = readFileSync(`/proc/${pid}/stat`, 'latin1')
         .replace(/^.*\) /s, '')
         .split(' ')

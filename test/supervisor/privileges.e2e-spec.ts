@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { startAllProcesses } from '../kit/all-processes.js';
 import { Child } from '../kit/child.js';
-import { CaptureClient } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { describeAsRoot } from '../kit/root.js';
 import { copyProduction } from './production-copy.js';
 import { mask, NO_CAPABILITIES, only, privilegesOf, type Privileges } from '../kit/processes.js';
-import { MAIN, netnsOfThisProcess, Service, type RoleName } from '../kit/service.js';
+import { MAIN, Service, type RoleName } from '../kit/service.js';
 
 /** Bit numbers of the capabilities, deliberately not imported from the code under test. */
 const [DAC_OVERRIDE, DAC_READ_SEARCH, SETGID, SETUID, SETPCAP, NET_RAW, SYS_PTRACE, SYS_ADMIN] = [
@@ -32,13 +32,6 @@ function exactly(capabilities: string, ids: { uid: number; gid: number }): Privi
   };
 }
 
-/** Opens and closes a capture with a filter, so that processes of all roles are started. */
-async function captureWithFilter(service: Service): Promise<void> {
-  const request = { netns: netnsOfThisProcess(), nif: 'lo', filter: 'tcp port 1' };
-  const client = await CaptureClient.open(service, request);
-  await client.close();
-}
-
 async function privilegesOfRoles(service: Service): Promise<Record<RoleName, Privileges>> {
   const ofRole = (role: RoleName): Promise<Privileges> =>
     eventually(role, () => privilegesOf(service.inRole(role).pid));
@@ -55,7 +48,7 @@ const SERVICE = { uid: 65533, gid: 65533 };
 describeAsRoot('A service that root starts', () => {
   it('changes its user; server and filter compilers have no privileges, the others only the required ones', async () => {
     await using service = await Service.start();
-    await captureWithFilter(service);
+    await startAllProcesses(service);
     expect(privilegesOf(service.pid)).toEqual(
       exactly(mask(DAC_OVERRIDE, DAC_READ_SEARCH, SETPCAP, NET_RAW, SYS_PTRACE, SYS_ADMIN), SERVICE),
     );
@@ -82,7 +75,7 @@ describeAsRoot('A service that root starts', () => {
     const caps = '-all,+setuid,+setgid,+setpcap,+sys_ptrace,+sys_admin,+net_raw,+dac_read_search';
     const few = ['setpriv', '--inh-caps=-all', `--bounding-set=${caps}`, '--'];
     await using service = await Service.start([], { command: [...few, process.execPath, MAIN] });
-    await captureWithFilter(service);
+    await startAllProcesses(service);
     const { server, engine, discoverer } = await privilegesOfRoles(service);
     expect(server).toEqual(exactly(NO_CAPABILITIES, SERVICE));
     expect(engine).toEqual(exactly(ENGINE, SERVICE));
@@ -125,7 +118,7 @@ describeAsRoot('A service in a directory that only root may enter', () => {
 
   it('runs the server as another user, and engines and filter compilers as user 0 without its capabilities', async () => {
     await using service = await start();
-    await captureWithFilter(service);
+    await startAllProcesses(service);
     const closed = { uid: 0, gid: SERVICE.gid };
     expect(await privilegesOfRoles(service)).toEqual({
       server: { ...exactly(NO_CAPABILITIES, SERVICE), bounding: mask(DAC_READ_SEARCH, SETGID, SETUID) },
@@ -181,7 +174,7 @@ describeAsRoot('A service that another user starts', () => {
     await using service = await Service.start([], {
       command: [...asUser, `--inh-caps=-all,${caps}`, `--ambient-caps=-all,${caps}`, '--', ...program],
     });
-    await captureWithFilter(service);
+    await startAllProcesses(service);
     // Reducing the bounding set requires CAP_SETPCAP. With no_new_privs set, none of it can be gained.
     const { bounding } = privilegesOf(service.pid);
     expect(await privilegesOfRoles(service)).toEqual({

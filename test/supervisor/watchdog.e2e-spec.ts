@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startAllProcesses } from '../kit/all-processes.js';
 import { CaptureClient } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { describeAsRoot } from '../kit/root.js';
@@ -20,6 +21,7 @@ async function runningCapture(service: Service): Promise<CaptureClient> {
 describeAsRoot('A process of the service that hangs', () => {
   it('loses only its own captures, with a reason, if it is an engine', async () => {
     await using service = await Service.start();
+    await startAllProcesses(service);
     const engines = service.allInRole('engine');
     // The engine with the fewest captures gets the next one, so that each engine has one.
     const clients = await Promise.all(engines.map(() => runningCapture(service)));
@@ -44,7 +46,8 @@ describeAsRoot('A process of the service that hangs', () => {
 
   it.each(['discoverer', 'server'] as const)('is killed and restarted: %s', async (role: RoleName) => {
     await using service = await Service.start();
-    const { pid } = service.inRole(role);
+    await startAllProcesses(service);
+    const { pid } = await eventually(role, () => service.inRole(role));
     process.kill(pid, 'SIGSTOP');
     await service.child.saying(/ hangs: no sign of life for \d/, DETECTION_TIMEOUT_MS);
     await eventually(`another ${role}`, () => service.inRole(role).pid !== pid);
@@ -53,6 +56,7 @@ describeAsRoot('A process of the service that hangs', () => {
 
   it('does not affect the other processes if it is the supervisor', async () => {
     await using service = await Service.start();
+    await startAllProcesses(service);
     await using client = await runningCapture(service);
     const before = service.processes().map(({ pid }) => pid);
     process.kill(service.pid, 'SIGSTOP');
@@ -66,6 +70,7 @@ describeAsRoot('A process of the service that hangs', () => {
 
   it('is not reported when all processes were stopped, as by suspending the machine', async () => {
     await using service = await Service.start();
+    await startAllProcesses(service);
     await using client = await runningCapture(service);
     const pids = service.processes().map(({ pid }) => pid);
     for (const pid of pids) process.kill(pid, 'SIGSTOP');

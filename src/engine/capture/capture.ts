@@ -40,9 +40,12 @@ export function startCaptures(packetMethod: PacketMethod): OpenCapture {
     log(`an opener thread failed: ${error.stack}`);
     exit(1);
   });
-  const filterCompiler = new FilterCompiler();
-  filterCompiler.warmUp();
-  const services = { opener, filterCompiler, holderWatch: new HolderWatch(opener), packetMethod };
+  const services = {
+    opener,
+    filterCompiler: new FilterCompiler(),
+    holderWatch: new HolderWatch(opener),
+    packetMethod,
+  };
   return (spec, socket, rings, observer) => Capture.open(spec, socket, rings, services, observer);
 }
 

@@ -7,6 +7,8 @@ const MAX_CONCURRENT = 2;
 /** A filter that takes longer than this no longer delays others: it continues in the background at low priority. */
 const FOREGROUND_MS = 250;
 const MAX_IN_BACKGROUND = 12;
+/** The spare process takes memory: it is ended when no filter has been compiled for this time. */
+const SPARE_MS = 30_000;
 /** Compiled filters that are cached; people use the same ones again and again. */
 const MAX_CACHED = 256;
 
@@ -25,18 +27,14 @@ export class FilterError extends Error {
 /**
  * Compiles capture filters of untrusted clients, each in a process of its own that has no privileges and no network and
  * is killed at its deadline: libpcap's compiler can take minutes and cannot be interrupted otherwise. Starting such a
- * process takes about 50 ms, so a spare one is kept ready.
+ * process takes about 50 ms, so a spare one is kept ready for a while after each filter.
  */
 export class FilterCompiler {
   private readonly cache = new Map<string, Promise<Uint8Array>>();
   private readonly semaphore = new Semaphore(MAX_CONCURRENT);
   private inBackground = 0;
   private spare?: CompilerProcess;
-
-  /** Starts the spare process for the next filter. */
-  warmUp(): void {
-    if (!this.spare?.alive) this.spare = new CompilerProcess();
-  }
+  private spareTimer?: NodeJS.Timeout;
 
   /**
    * @param dlt a DLT_ value
@@ -73,12 +71,22 @@ export class FilterCompiler {
     } finally {
       clearInterval(foregroundTimer);
       compiler.kill();
-      this.warmUp();
+      this.keepSpare();
       done();
     }
   }
 
+  private keepSpare(): void {
+    if (!this.spare?.alive) this.spare = new CompilerProcess();
+    clearTimeout(this.spareTimer);
+    this.spareTimer = setTimeout(() => {
+      this.spare?.kill();
+      this.spare = undefined;
+    }, SPARE_MS);
+  }
+
   private takeSpare(): CompilerProcess {
+    clearTimeout(this.spareTimer);
     const { spare } = this;
     this.spare = undefined;
     return spare?.alive ? spare : new CompilerProcess();

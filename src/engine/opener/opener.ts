@@ -2,10 +2,12 @@ import type { Worker } from 'node:worker_threads';
 import { LOADED, startThread } from '../../shared/threads.js';
 import type { OpenerCall, OpenerReply, OpenerTaskName, OpenerTasks } from './opener-tasks.js';
 
-/** Opening a ring is mostly waiting in the kernel, so several threads open several rings in the time of one. */
-const THREADS = 4;
-/** Closing blocks as long as opening. A capture that closes hundreds of rings must not delay others that open theirs. */
-const CLOSING_THREADS = 2;
+/**
+ * Opening a ring is mostly waiting in the kernel, so several threads open several rings in the time of one. A thread takes
+ * megabytes and a tenth of a second to start, so those after the first two start when all others have something to do.
+ */
+const MIN_THREADS = 2;
+const MAX_THREADS = 4;
 
 /** A task failed in an opener thread; `code` is that of the error there. */
 export class OpenerError extends Error {
@@ -35,16 +37,8 @@ export class Opener {
   private lastId = 0;
 
   /** @param onFailure called when a thread has crashed: the engine cannot open captures any more */
-  constructor(onFailure: (error: Error) => void) {
-    for (let i = 0; i < THREADS; i++) {
-      const { worker } = startThread(new URL('./opener-thread.js', import.meta.url));
-      const thread: Thread = { worker, waiting: 0 };
-      worker.on('message', (message: typeof LOADED | OpenerReply) => {
-        if (message !== LOADED) this.settle(thread, message);
-      });
-      worker.on('error', onFailure);
-      this.threads.push(thread);
-    }
+  constructor(private readonly onFailure: (error: Error) => void) {
+    for (let i = 0; i < MIN_THREADS; i++) this.addThread();
   }
 
   /** @throws OpenerError with code and message of what the task threw */
@@ -53,13 +47,27 @@ export class Opener {
     argument: OpenerTasks[Name]['argument'],
   ): Promise<OpenerTasks[Name]['result']> {
     const id = ++this.lastId;
-    const eligible = task === 'closeInterfaces' ? this.threads.slice(0, CLOSING_THREADS) : this.threads;
+    if (this.threads.length < MAX_THREADS && this.threads.every(({ waiting }) => waiting > 0))
+      this.addThread();
+    // Closing blocks as long as opening. A capture that closes hundreds of rings must not delay others that open theirs.
+    const eligible =
+      task === 'closeInterfaces' ? this.threads.slice(0, this.threads.length / 2) : this.threads;
     const thread = eligible.reduce((least, each) => (each.waiting < least.waiting ? each : least));
     thread.waiting++;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { resolve: resolve, reject });
       thread.worker.postMessage({ id, task, argument } satisfies OpenerCall);
     });
+  }
+
+  private addThread(): void {
+    const { worker } = startThread(new URL('./opener-thread.js', import.meta.url));
+    const thread: Thread = { worker, waiting: 0 };
+    worker.on('message', (message: typeof LOADED | OpenerReply) => {
+      if (message !== LOADED) this.settle(thread, message);
+    });
+    worker.on('error', this.onFailure);
+    this.threads.push(thread);
   }
 
   private settle(thread: Thread, reply: OpenerReply): void {

@@ -18,7 +18,7 @@ describeTargetDirectory('DiscovererTargetDirectory', async (entries) => {
   const socketPath = join(folder, 'discoverer.sock');
   const server = await new GhostwireServer(mobyshark(entries.map(toTarget))).listen(socketPath);
   return {
-    directory: new DiscovererTargetDirectory(socketPath),
+    directory: new DiscovererTargetDirectory({ socketPath }),
     dispose: async () => {
       await server.close();
       rmSync(folder, { recursive: true });
@@ -41,14 +41,32 @@ describe('DiscovererTargetDirectory', () => {
   });
 
   it('waits for a discoverer that is starting', async () => {
-    const found = new DiscovererTargetDirectory(socketPath).list();
+    const found = new DiscovererTargetDirectory({ socketPath }).list();
     await new Promise((resolve) => setTimeout(resolve, 100));
     server = await new GhostwireServer(mobyshark([])).listen(socketPath);
     expect(await found).toEqual([]);
   });
 
+  it('asks for the start of a discoverer that rests until it listens, and not when it does', async () => {
+    const requests: string[] = [];
+    const directory = new DiscovererTargetDirectory({
+      socketPath,
+      requestStart: (path) => requests.push(path),
+    });
+    const found = directory.list();
+    while (requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    server = await new GhostwireServer(mobyshark([])).listen(socketPath);
+    expect(await found).toEqual([]);
+    expect(new Set(requests)).toEqual(new Set([socketPath]));
+    const count = requests.length;
+    await directory.list();
+    expect(requests).toHaveLength(count);
+  });
+
   it('gives up when the discoverer does not start', async () => {
-    await expect(new DiscovererTargetDirectory(socketPath, START_TIMEOUT_MS).list()).rejects.toMatchObject({
+    await expect(
+      new DiscovererTargetDirectory({ socketPath }, START_TIMEOUT_MS).list(),
+    ).rejects.toMatchObject({
       name: 'TargetDirectoryError',
       reason: 'unreachable',
       message: `the discoverer cannot be reached (ENOENT): ${socketPath}`,
@@ -58,14 +76,14 @@ describe('DiscovererTargetDirectory', () => {
   it('stops waiting when the caller aborts', async () => {
     const reason = new Error('gone');
     const abort = new AbortController();
-    const found = new DiscovererTargetDirectory(socketPath).list(abort.signal);
+    const found = new DiscovererTargetDirectory({ socketPath }).list(abort.signal);
     abort.abort(reason);
     await expect(found).rejects.toBe(reason);
   });
 
   it('reports that the discoverer could not scan the host', async () => {
     server = await new GhostwireServer((_, response) => response.writeHead(500).end()).listen(socketPath);
-    await expect(new DiscovererTargetDirectory(socketPath).list()).rejects.toMatchObject({
+    await expect(new DiscovererTargetDirectory({ socketPath }).list()).rejects.toMatchObject({
       reason: 'failed',
       message: 'the discoverer answered with HTTP status 500',
     });
@@ -85,7 +103,7 @@ describe('DiscovererTargetDirectory', () => {
     );
     server = await new GhostwireServer(mobyshark(targets)).listen(socketPath);
     const begin = performance.now();
-    const found = await new DiscovererTargetDirectory(socketPath).find('контейнер-9999', '');
+    const found = await new DiscovererTargetDirectory({ socketPath }).find('контейнер-9999', '');
     expect(performance.now() - begin).toBeLessThan(1_000);
     expect(found).toMatchObject([{ netns: 10_000 }]);
   });

@@ -1,25 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ListingTargetDirectory } from './listing-target-directory.js';
 import { getMobyshark, parseMobyshark } from './mobyshark-client.js';
+import type { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { TargetDirectoryError } from './target-directory.js';
 
 /** Name of the discoverer in messages. */
 export const DISCOVERER_NAME = 'the discoverer';
 
-/** The discoverer starts at the same time as the server, and is restarted when it dies. */
+/** The discoverer starts on demand within half a second, and is restarted when it dies. */
 const DEFAULT_START_TIMEOUT_MS = 5_000;
 const RETRY_INTERVAL_MS = 50;
+
+/** Where the discoverer is to be found. */
+export interface Discoverer {
+  /** Path of its unix socket, see src/discoverer/ */
+  readonly socketPath: string;
+  /** Asks for its start; absent: it always runs. */
+  readonly requestStart?: ServerEnvironment['requestStart'];
+}
 
 /**
  * Gets the list of targets from the discoverer, as the JSON text of GhostWire's `/mobyshark`.
  *
- * @param socketPath unix socket of the discoverer, see src/discoverer/
+ * @param discoverer where it listens, and how it is started
  * @param fresh whether the scan must begin after this call
  * @param startTimeoutMs how long to wait for the discoverer to listen
  * @throws TargetDirectoryError, or the signal's reason when it is aborted
  */
 export async function getDiscoveredTargets(
-  socketPath: string,
+  { socketPath, requestStart }: Discoverer,
   fresh: boolean,
   signal: AbortSignal,
   startTimeoutMs = DEFAULT_START_TIMEOUT_MS,
@@ -33,6 +42,7 @@ export async function getDiscoveredTargets(
       const isStarting = error instanceof TargetDirectoryError && error.reason === 'unreachable';
       if (!isStarting || performance.now() > deadline) throw error;
     }
+    requestStart?.(socketPath);
     await sleep(RETRY_INTERVAL_MS);
     signal.throwIfAborted();
   }
@@ -43,11 +53,10 @@ export async function getDiscoveredTargets(
  * requests.
  */
 export class DiscovererTargetDirectory extends ListingTargetDirectory {
-  /** @param socketPath unix socket of the discoverer */
-  constructor(socketPath: string, startTimeoutMs?: number) {
+  constructor(discoverer: Discoverer, startTimeoutMs?: number) {
     // Always fresh: a scan that runs already may have been started for the list at /discover/mobyshark.
     super(async (signal) =>
-      parseMobyshark(await getDiscoveredTargets(socketPath, true, signal, startTimeoutMs), DISCOVERER_NAME),
+      parseMobyshark(await getDiscoveredTargets(discoverer, true, signal, startTimeoutMs), DISCOVERER_NAME),
     );
   }
 }

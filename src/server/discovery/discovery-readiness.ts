@@ -12,7 +12,7 @@ const TIMEOUT_MS = 800;
 /**
  * Adds the discovery of targets to the readiness of the service, as far as the user has configured it: GhostWire where
  * its address or the proxy is configured, the discoverer with `--local-discovery`. Both get the cheapest possible
- * request, since probes come every few seconds; any HTTP answer will do.
+ * request, since probes come every few seconds; any HTTP answer will do. A probe does not start a discoverer that rests.
  */
 @Injectable()
 export class DiscoveryReadiness implements OnModuleInit {
@@ -24,22 +24,26 @@ export class DiscoveryReadiness implements OnModuleInit {
 
   onModuleInit(): void {
     const { configured, proxy, local } = this.discovery;
-    const { discovererSocket: socketPath } = this.environment;
+    const { discovererSocket: socketPath, requestStart } = this.environment;
     if (configured || proxy) this.add('ghostwire', GHOSTWIRE_NAME, ghostwireAddress(this.discovery));
-    if (local && socketPath !== undefined) this.add('local-discovery', DISCOVERER_NAME, { socketPath });
+    if (local && socketPath !== undefined) {
+      this.add('local-discovery', DISCOVERER_NAME, { socketPath }, requestStart !== undefined);
+    }
   }
 
-  private add(part: string, name: string, address: HttpAddress): void {
-    this.readiness.add(part, () => probe(name, address));
+  private add(part: string, name: string, address: HttpAddress, onDemand = false): void {
+    this.readiness.add(part, () => probe(name, address, onDemand));
   }
 }
 
-async function probe(name: string, address: HttpAddress): Promise<PartReadiness> {
+async function probe(name: string, address: HttpAddress, onDemand: boolean): Promise<PartReadiness> {
   try {
     await getDocument({ address, path: '/', method: 'HEAD', timeoutMs: TIMEOUT_MS, maxBodyBytes: 0 });
   } catch (error) {
     if (!(error instanceof DocumentError)) throw error;
     const { reason, code = 'unknown error' } = error;
+    // Before it rests, it removes its socket. One that was killed has left it: ECONNREFUSED.
+    if (onDemand && code === 'ENOENT') return { ready: true, message: `${name} starts on demand` };
     if (reason === 'timeout') {
       return { ready: false, message: `${name} does not answer within ${TIMEOUT_MS} ms` };
     }

@@ -56,11 +56,11 @@ export class DiscoveryModule {
 const GHOSTWIRE_OR_DISCOVERER: Implementation<TargetDirectory> = {
   useFactory: (
     { ghostwireHost, ghostwirePort, configured }: DiscoveryConfig,
-    { discovererSocket }: ServerEnvironment,
+    { discovererSocket: socketPath, requestStart }: ServerEnvironment,
   ) => {
     const ghostwire = new GhostwireTargetDirectory({ ghostwireHost, ghostwirePort });
-    if (discovererSocket === undefined) return ghostwire;
-    const discoverer = new DiscovererTargetDirectory(discovererSocket);
+    if (socketPath === undefined) return ghostwire;
+    const discoverer = new DiscovererTargetDirectory({ socketPath, requestStart });
     return new FallbackTargetDirectory(ghostwire, discoverer, configured);
   },
   inject: [DiscoveryConfig, ServerEnvironment],

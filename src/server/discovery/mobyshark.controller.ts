@@ -10,8 +10,10 @@ import { TargetDirectoryError } from './target-directory.js';
 export class MobysharkController {
   private readonly targets: SingleFlight<string>;
 
-  constructor({ discovererSocket = '' }: ServerEnvironment) {
-    this.targets = new SingleFlight((signal) => getDiscoveredTargets(discovererSocket, false, signal));
+  constructor({ discovererSocket: socketPath = '', requestStart }: ServerEnvironment) {
+    this.targets = new SingleFlight((signal) =>
+      getDiscoveredTargets({ socketPath, requestStart }, false, signal),
+    );
   }
 
   /** Passes the discoverer's answer on without parsing it: it is trusted, and may have megabytes. */

@@ -13,7 +13,10 @@ import { addEngineMetrics } from './engine-metrics.js';
 /** Engines start, and restart after a crash, within half a second. */
 const ENGINE_TIMEOUT_MS = 10_000;
 
-/** Captures by engine processes, which have the privileges that the server lacks. The least busy engine is chosen. */
+/**
+ * Captures by engine processes, which have the privileges that the server lacks. The least busy engine is chosen. Where engines
+ * start on demand, one starts as soon as all that run have captures, so that the next capture finds it ready.
+ */
 @Injectable()
 export class EngineCaptureProvider extends CaptureProvider implements OnModuleInit, OnApplicationShutdown {
   private readonly engines: readonly EngineConnection[];
@@ -24,13 +27,15 @@ export class EngineCaptureProvider extends CaptureProvider implements OnModuleIn
    * @param maxInFlightBytes maximum number of bytes of a capture that are read before its reader is done with them
    */
   constructor(
-    { engineSockets }: Pick<ServerEnvironment, 'engineSockets'>,
+    { engineSockets, requestStart }: Pick<ServerEnvironment, 'engineSockets' | 'requestStart'>,
     private readonly readiness?: Readiness,
     private readonly metrics?: ServiceMetrics,
     maxInFlightBytes?: number,
   ) {
     super();
-    this.engines = engineSockets.map((path) => new EngineConnection(path, maxInFlightBytes));
+    this.engines = engineSockets.map(
+      (path, index) => new EngineConnection(path, maxInFlightBytes, index > 0 ? requestStart : undefined),
+    );
   }
 
   onModuleInit(): void {
@@ -40,7 +45,7 @@ export class EngineCaptureProvider extends CaptureProvider implements OnModuleIn
     );
     this.readiness?.add('libpcap', () => this.withoutProblems('libpcap', 'loaded'));
     if (this.metrics) addEngineMetrics(this.engines, this.metrics);
-    for (const engine of this.engines) engine.connect();
+    for (const engine of this.engines) if (!engine.resting) engine.connect();
   }
 
   onApplicationShutdown(): void {
@@ -49,8 +54,17 @@ export class EngineCaptureProvider extends CaptureProvider implements OnModuleIn
 
   override async open(spec: CaptureSpec, signal: AbortSignal, client?: ClientConnection): Promise<Capture> {
     const connected = this.engines.filter((engine) => engine.connected);
+    if (connected.length === 0) this.keepOneFree();
     const engine = connected.length > 0 ? leastBusy(connected) : await this.firstConnected(signal);
-    return engine.start(spec, signal, client);
+    const capture = await engine.start(spec, signal, client);
+    this.keepOneFree();
+    return capture;
+  }
+
+  /** Starts a resting engine, if there is one, when no connected engine is without captures. */
+  private keepOneFree(): void {
+    if (this.engines.some(({ connected, captures }) => connected && captures === 0)) return;
+    this.engines.find(({ resting }) => resting)?.connect();
   }
 
   /** @throws CaptureError when no engine is connected in time */
@@ -66,7 +80,12 @@ export class EngineCaptureProvider extends CaptureProvider implements OnModuleIn
   /** One is enough: it can run many captures, and the supervisor restarts the others. */
   private connectedEngines(): PartReadiness {
     const connected = this.engines.filter((engine) => engine.connected).length;
-    return { ready: connected > 0, message: `${connected} of ${this.engines.length} connected` };
+    const resting = this.engines.filter((engine) => engine.resting).length;
+    const message = `${connected} of ${this.engines.length - resting} connected`;
+    return {
+      ready: connected > 0,
+      message: resting > 0 ? `${message}, ${resting} start on demand` : message,
+    };
   }
 
   /** All engines are the same program with the same privileges, so the first one that reported speaks for all. */

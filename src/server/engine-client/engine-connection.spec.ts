@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from '../../../test/kit/eventually.js';
 import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { EngineConnection } from './engine-connection.js';
 
@@ -30,6 +31,49 @@ describe('EngineConnection', () => {
       await once(server, 'close');
     }
     expect(engine.connected).toBe(false);
+  });
+
+  it('asks for an engine that rests, lets it end when it is idle, and does not count that as a loss', async () => {
+    const path = join(folder, 'resting.sock');
+    const requests: string[] = [];
+    const engine = new EngineConnection(path, undefined, (socketPath) => requests.push(socketPath));
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => void sockets.push(socket.resume()));
+    const report = (event: object): unknown => sockets.at(-1)?.write(`${JSON.stringify(event)}\n`);
+    const connected = async (): Promise<void> => {
+      engine.connect();
+      await once(server, 'connection');
+      report({ type: 'hello', connection: 'c', problems: [] });
+      await engine.whenConnected(AbortSignal.timeout(5_000));
+    };
+    try {
+      expect(engine.resting).toBe(true);
+      engine.connect();
+      await eventually('requests', () => requests.length > 1);
+      expect(requests[0]).toBe(path);
+      server.listen(path);
+      await once(server, 'connection');
+      report({ type: 'hello', connection: 'c', problems: [] });
+      await engine.whenConnected(AbortSignal.timeout(5_000));
+
+      const spec = { captureId: 'calm-blue-owl', interfaces: [] } as unknown as CaptureSpec;
+      const capture = engine.start(spec, new AbortController().signal);
+      report({ type: 'idle' }); // sent before the engine knew of the capture
+      report({ type: 'refused', captureId: 'calm-blue-owl', code: 'stale-reference', message: 'gone' });
+      await expect(capture).rejects.toMatchObject({ code: 'stale-reference' });
+      expect([engine.connected, engine.resting]).toEqual([true, false]);
+
+      report({ type: 'idle' });
+      await eventually('the end of the connection', () => sockets[0]?.closed === true);
+      expect([engine.connected, engine.resting]).toEqual([false, true]);
+      await connected();
+      expect([engine.restarts, sockets.length]).toEqual([0, 3]);
+    } finally {
+      engine.close();
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    }
   });
 
   it('refuses a capture id that is invalid or in use, which the engine could not answer', async () => {

@@ -28,7 +28,10 @@ const REPORT_TIMEOUT_MS = 500;
 /** All engines have the same problems, and have them again after a restart: each is logged once. */
 const loggedProblems = new Set<string>();
 
-/** The control connection to one engine. It reconnects when it is lost. */
+/**
+ * The control connection to one engine. It reconnects when it is lost. An engine that starts on demand *rests*: it does not run,
+ * and the connection is not made before `connect`.
+ */
 export class EngineConnection {
   private readonly logger = new Logger(EngineConnection.name);
   private readonly running = new Map<string, EngineCapture>();
@@ -41,21 +44,28 @@ export class EngineConnection {
   private name?: string;
   private reconnect?: NodeJS.Timeout;
   private closed = false;
-  private hellos = 0;
+  private lost = false;
   private lastReportId = 0;
   private reporting?: Promise<EngineReport | undefined>;
   private lastReport?: EngineReport;
   /** From the last hello of the engine; undefined: it has never been connected. */
   problems?: readonly EngineProblem[];
+  resting: boolean;
+  /** How often the engine came back after it was lost. */
+  restarts = 0;
 
   /**
    * @param path of the engine's unix socket
    * @param maxChunkBytes maximum number of bytes of a capture that are read before its reader is done with them
+   * @param requestStart asks for the start of the engine; absent: it runs whether it has anything to do or not
    */
   constructor(
     private readonly path: string,
     private readonly maxChunkBytes = DEFAULT_MAX_CHUNK_BYTES,
-  ) {}
+    private readonly requestStart?: (path: string) => void,
+  ) {
+    this.resting = requestStart !== undefined;
+  }
 
   get connected(): boolean {
     return this.name !== undefined;
@@ -66,12 +76,8 @@ export class EngineConnection {
     return this.running.size;
   }
 
-  /** How often the engine came back after it was lost. */
-  get restarts(): number {
-    return Math.max(0, this.hellos - 1);
-  }
-
   connect(): void {
+    this.resting = false;
     const lines = new LineReader();
     const socket = connect(this.path);
     this.socket = socket;
@@ -83,7 +89,10 @@ export class EngineConnection {
         socket.destroy(); // a RangeError, SyntaxError or TypeError: the peer does not speak the protocol
       }
     });
-    socket.on('error', () => undefined); // 'close' follows
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      // Nothing listens there. The supervisor ignores the request if the engine is starting. 'close' follows.
+      if (code === 'ENOENT' || code === 'ECONNREFUSED') this.requestStart?.(this.path);
+    });
     socket.on('close', () => this.onLost());
   }
 
@@ -187,7 +196,8 @@ export class EngineConnection {
         this.problems = event.problems;
         for (const problem of event.problems) this.logOnce(problem);
         this.name = event.connection;
-        this.hellos++;
+        if (this.lost) this.restarts++;
+        this.lost = false;
         for (const resolve of this.waiters) resolve();
         return;
       case 'accepted':
@@ -203,6 +213,12 @@ export class EngineConnection {
       case 'ended':
         this.idsInUse.delete(event.captureId);
         this.running.get(event.captureId)?.onEnded(event);
+        return;
+      case 'idle':
+        if (this.running.size > 0) return; // a capture began while the engine reported that
+        this.resting = true;
+        this.name = undefined;
+        this.socket?.destroy();
         return;
       case 'written':
         this.running.get(event.captureId)?.onWritten();
@@ -226,12 +242,13 @@ export class EngineConnection {
   }
 
   private onLost(): void {
+    this.lost ||= this.connected;
     this.name = undefined;
     for (const capture of this.running.values()) capture.onLost();
     this.running.clear();
     this.idsInUse.clear();
     for (const resolve of this.pendingReports.values()) resolve();
-    if (!this.closed) this.reconnect = setTimeout(() => this.connect(), RECONNECT_MS);
+    if (!this.closed && !this.resting) this.reconnect = setTimeout(() => this.connect(), RECONNECT_MS);
   }
 
   private request(message: EngineRequest): void {

@@ -5,6 +5,8 @@ import type { ServiceMetrics } from '../operations/service-metrics.js';
 /** What is measured of an engine. */
 interface MeasuredEngine {
   readonly connected: boolean;
+  /** Whether it is not running because there is too little to do. */
+  readonly resting: boolean;
   /** How often the engine came back after it was lost. */
   readonly restarts: number;
   /** Undefined: the engine is not connected. */
@@ -38,8 +40,11 @@ export function addEngineMetrics(engines: readonly MeasuredEngine[], { registry 
     });
   };
 
-  add(Gauge, 'engine_connected', 'Whether the server is connected to the engine: 1 or 0', ({ connected }) =>
-    Number(connected),
+  add(
+    Gauge,
+    'engine_connected',
+    'Whether the server is connected to the engine: 1 or 0. Absent while the engine rests: it starts on demand',
+    ({ connected, resting }) => (resting ? undefined : Number(connected)),
   );
   add(
     Counter,

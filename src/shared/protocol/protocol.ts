@@ -15,7 +15,7 @@ import type { CaptureSpec } from './capture-spec.js';
  */
 
 /** Incremented when a message changes its meaning. The server and its engines come from the same build. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 /** Maximum length of a line in bytes. The names of 1,000 interfaces are 61 kB. */
 export const MAX_LINE_BYTES = 512 * 1024;
@@ -143,6 +143,11 @@ export type EngineEvent =
       /** Number of interface description blocks in the stream. */
       readonly interfaces: number;
     }
+  /**
+   * The engine has had no captures for a while. A server that has none here closes the connection, and the engine ends when
+   * no connection is left.
+   */
+  | { readonly type: 'idle' }
   /** The last `write` is done; the server waits for this before the next one. */
   | { readonly type: 'written'; readonly captureId: string }
   /** Sent when a capture becomes `blocked`, and at intervals for captures that have made progress. */

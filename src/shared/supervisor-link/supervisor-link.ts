@@ -13,6 +13,11 @@ const SUPERVISOR_DESCRIPTOR = 3;
 /** Reports, one per line. */
 export const READY = 'ready';
 export const ALIVE = 'alive';
+/** Followed by a path: the server asks for the process that listens there. */
+export const START = 'start ';
+
+/** The longest line: a path of a unix socket has at most 107 bytes, see unix(7). */
+export const MAX_REPORT_LENGTH = START.length + 107;
 
 /** The supervisor's watchdog ends a child that misses several of these reports. */
 const ALIVE_INTERVAL_MS = 1_000;
@@ -26,7 +31,10 @@ export function isSupervised(env: NodeJS.ProcessEnv): boolean {
 
 /** The environment of the server process. The supervisor sets it, not the user, so these are not options. */
 export class ServerEnvironment {
-  /** Paths of the engines' unix sockets; empty: there is no engine, and no capture can begin. */
+  /**
+   * Paths of the engines' unix sockets; empty: there is no engine, and no capture can begin. The first engine always
+   * runs, the others where `requestStart` is absent.
+   */
   readonly engineSockets: readonly string[] = [];
 
   /** Path of the discoverer's unix socket; absent: there is no discoverer. */
@@ -37,6 +45,12 @@ export class ServerEnvironment {
 
   /** The user to become once the code is loaded, where only root may read the code; absent: no change of user. */
   readonly become?: { readonly uid: number; readonly gid: number } | undefined;
+
+  /**
+   * Asks the supervisor to start the engine or discoverer that listens at that path, and does nothing if it runs. Absent:
+   * nothing starts on demand.
+   */
+  readonly requestStart?: ((socketPath: string) => void) | undefined;
 
   constructor(fields: Partial<ServerEnvironment> = {}) {
     Object.assign(this, fields);
@@ -67,7 +81,7 @@ export function readServerEnvironment(env: NodeJS.ProcessEnv): ServerEnvironment
   });
 }
 
-/** How a child reports to the supervisor that it is alive and when it is ready. */
+/** How a child reports to the supervisor that it is alive and when it is ready, and asks for other processes. */
 export class SupervisorLink {
   private readonly toSupervisor = isSocket(SUPERVISOR_DESCRIPTOR)
     ? new Socket({ fd: SUPERVISOR_DESCRIPTOR, readable: false, writable: true }).unref()
@@ -86,9 +100,18 @@ export class SupervisorLink {
     this.toSupervisor?.write(`${READY}\n`);
   }
 
-  /** A supervisor that is stopped does not read. Reports must neither accumulate then nor block this process. */
+  /** Asks for the process that listens at that path. Whoever needs it asks again until it is there. */
+  requestStart(socketPath: string): void {
+    this.write(START + socketPath);
+  }
+
   private reportAlive(): void {
-    if (this.toSupervisor?.writableLength === 0) this.toSupervisor.write(`${ALIVE}\n`);
+    this.write(ALIVE);
+  }
+
+  /** A supervisor that is stopped does not read. Lines must neither accumulate then nor block this process. */
+  private write(line: string): void {
+    if (this.toSupervisor?.writableLength === 0) this.toSupervisor.write(`${line}\n`);
   }
 }
 

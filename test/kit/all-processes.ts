@@ -1,0 +1,35 @@
+import { availableParallelism } from 'node:os';
+import { CaptureClient, type Addressable } from './capture-client.js';
+import { eventually } from './eventually.js';
+import { netnsOfThisProcess } from './service.js';
+
+/** How many engines the service starts at most. */
+export const ENGINES = Math.min(availableParallelism(), 4);
+
+/** Number of engines that the service is connected to. */
+export async function connectedEngines(service: Addressable): Promise<number> {
+  const { parts } = (await (await fetch(service.url('/readyz', 'http'))).json()) as {
+    parts?: { engines?: { message: string } };
+  };
+  return Number(/^\d+/.exec(parts?.engines?.message ?? '')?.[0] ?? 0);
+}
+
+/** An engine compiles a filter only the first time. */
+let lastPort = 0;
+
+/**
+ * Makes the service start all that it starts on demand: engines, the discoverer and a filter compiler per engine. They end when
+ * they have had nothing to do for 30 s.
+ */
+export async function startAllProcesses(service: Addressable): Promise<void> {
+  await using captures = new AsyncDisposableStack();
+  for (let count = 1; count <= ENGINES; count += 1) {
+    await eventually(`${count} engines`, async () => (await connectedEngines(service)) >= count, 30_000);
+    // The engine with the fewest captures gets it.
+    const request = { netns: netnsOfThisProcess(), nif: 'lo', filter: `tcp port ${++lastPort}` };
+    const client = captures.use(await CaptureClient.open(service, request));
+    await client.until('the interface', () => client.interfaces.length > 0, 30_000);
+  }
+  await using lookup = await CaptureClient.open(service, { container: { name: 'nobody-has-this-name' } });
+  await lookup.ended(30_000);
+}
