@@ -1,4 +1,4 @@
-import { Pacing, untilTickMs } from './pacing.js';
+import { EngineRate, Pacing, untilTickMs } from './pacing.js';
 
 const RING_BYTES = 16 * 1024 * 1024;
 const RING_LASTS_MS = 192;
@@ -10,7 +10,7 @@ function pauseAt(
   ringBytes = RING_BYTES,
   lastsMs = RING_LASTS_MS,
 ): number {
-  const pacing = new Pacing();
+  const pacing = new Pacing(new EngineRate());
   for (let now = 10; now <= 1_000; now += 10) {
     const packets = packetsPerSecond / 100;
     pacing.observe(now, packets, packets * packetBytes);
@@ -31,6 +31,25 @@ describe('Pacing', () => {
     expect(pauses.at(-1)).toBe(20);
   });
 
+  it('pauses as long as under load where many captures share the load, except those that are quiet', () => {
+    const engine = new EngineRate();
+    const captures = [100, 400, 400, 400].map((rate) => ({ rate, pacing: new Pacing(engine) }));
+    for (let now = 10; now <= 1_000; now += 10) {
+      for (const { rate, pacing } of captures) pacing.observe(now, rate / 100, rate);
+    }
+    const pauses = captures.map(({ pacing }) => pacing.pauseMs(RING_BYTES, RING_LASTS_MS));
+    expect(pauses).toEqual([0, 20, 20, 20]);
+  });
+
+  it('forgets the load of an engine when there is none any more', () => {
+    const engine = new EngineRate();
+    const busy = new Pacing(engine);
+    for (let now = 10; now <= 1_000; now += 10) busy.observe(now, 1_000, 64_000);
+    const other = new Pacing(engine);
+    for (let now = 10_000; now <= 11_000; now += 10) other.observe(now, 4, 256);
+    expect(other.pauseMs(RING_BYTES, RING_LASTS_MS)).toBeLessThan(10);
+  });
+
   it('ends the pause before a ring can be full', () => {
     const bytesPerMs = (100_000 * 65_000) / 1_000;
     expect(pauseAt(100_000, 65_000) * bytesPerMs).toBeLessThanOrEqual(RING_BYTES);
@@ -38,7 +57,7 @@ describe('Pacing', () => {
   });
 
   it('stops pausing when the load ends', () => {
-    const pacing = new Pacing();
+    const pacing = new Pacing(new EngineRate());
     for (let now = 10; now <= 100; now += 10) pacing.observe(now, 1_000, 100_000);
     for (let now = 110; now <= 300; now += 10) pacing.observe(now, 0, 0);
     expect(pacing.pauseMs(RING_BYTES, RING_LASTS_MS)).toBe(0);

@@ -1,6 +1,6 @@
 /** Below this rate the kernel's block timer sets the pace; above it, a wake-up for each block costs too much. */
 const QUIET_PACKETS_PER_SECOND = 300;
-/** At and above this rate the pause is MAX_PAUSE_MS. */
+/** At and above this rate, over all captures of the engine, the pause is MAX_PAUSE_MS. */
 const BUSY_PACKETS_PER_SECOND = 1_000;
 const MIN_PAUSE_MS = 5;
 const MAX_PAUSE_MS = 20;
@@ -9,11 +9,37 @@ const RING_SHARE = 1 / 4;
 /** Weight of the last interval in the moving average of the rates. */
 const LATEST_WEIGHT = 0.4;
 
-/** Computes how long packets may collect in the rings of a capture: no pause when it is quiet, longer ones under load. */
+/** Interval in which an engine's packets are counted. */
+const WINDOW_MS = 200;
+
+/** The rate of packets over all captures of an engine. */
+export class EngineRate {
+  packetsPerMs = 0;
+  private packets = 0;
+  private sinceMs = 0;
+
+  observe(now: number, packets: number): void {
+    this.packets += packets;
+    const elapsed = now - this.sinceMs;
+    if (elapsed < WINDOW_MS) return;
+    this.packetsPerMs = this.packets / elapsed;
+    this.packets = 0;
+    this.sinceMs = now;
+  }
+}
+
+const rateOfThisEngine = new EngineRate();
+
+/**
+ * Computes how long packets may collect in the rings of a capture: no pause when it is quiet, longer ones under load. A capture
+ * that is not quiet pauses longer in a busy engine: what 200 captures cost is mostly their wake-ups.
+ */
 export class Pacing {
   private packetsPerMs = 0;
   private bytesPerMs = 0;
   private last = 0;
+
+  constructor(private readonly engine = rateOfThisEngine) {}
 
   /**
    * Must be called with what was read since the last call.
@@ -23,6 +49,7 @@ export class Pacing {
   observe(now: number, packets: number, bytes: number): void {
     const elapsed = Math.max(1, now - this.last);
     this.last = now;
+    this.engine.observe(now, packets);
     this.packetsPerMs += LATEST_WEIGHT * (packets / elapsed - this.packetsPerMs);
     this.bytesPerMs += LATEST_WEIGHT * (bytes / elapsed - this.bytesPerMs);
   }
@@ -35,8 +62,9 @@ export class Pacing {
   pauseMs(ringBytes: number, minTimeToFillMs: number): number {
     const rate = this.packetsPerMs * 1_000;
     if (rate < QUIET_PACKETS_PER_SECOND) return 0;
-    const share = (rate - QUIET_PACKETS_PER_SECOND) / (BUSY_PACKETS_PER_SECOND - QUIET_PACKETS_PER_SECOND);
-    const wanted = MIN_PAUSE_MS + Math.min(1, share) * (MAX_PAUSE_MS - MIN_PAUSE_MS);
+    const excess = Math.max(rate, this.engine.packetsPerMs * 1_000) - QUIET_PACKETS_PER_SECOND;
+    const share = Math.min(1, excess / (BUSY_PACKETS_PER_SECOND - QUIET_PACKETS_PER_SECOND));
+    const wanted = MIN_PAUSE_MS + share * (MAX_PAUSE_MS - MIN_PAUSE_MS);
     const untilFull = Math.min(minTimeToFillMs, ringBytes / this.bytesPerMs);
     return Math.max(1, Math.floor(Math.min(wanted, RING_SHARE * untilFull)));
   }
