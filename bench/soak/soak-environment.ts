@@ -1,4 +1,5 @@
 import { GhostwireServer, mobyshark } from '../../test/fixtures/ghostwire-server.js';
+import { startAllProcesses } from '../../test/kit/all-processes.js';
 import { NetworkNamespace } from '../../test/kit/namespace.js';
 import { PacketSender } from '../../test/kit/packets.js';
 import { Service } from '../../test/kit/service.js';
@@ -32,6 +33,7 @@ export async function createSoakEnvironment(random: Random): Promise<SoakEnviron
   created.use(await PacketSender.start(steady, { ...packets, ratePerSecond: STEADY_PER_SECOND }));
   created.use(await PacketSender.start(busy, { ...packets, ratePerSecond: BUSY_PER_SECOND }));
   const service = created.use(await Service.start(['--gw-port', String(ghostwire.port)]));
+  await startAllProcesses(service);
   const resources = created.move();
   return { random, service, ghostwire, steady, busy, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
