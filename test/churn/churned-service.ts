@@ -1,5 +1,4 @@
-import { startAllProcesses } from '../kit/all-processes.js';
-import { CaptureClient } from '../kit/capture-client.js';
+import { startAllThreads } from '../kit/all-processes.js';
 import { eventually } from '../kit/eventually.js';
 import { heldNamespaces, mappedRings } from '../kit/held-namespaces.js';
 import { NetworkNamespace } from '../kit/namespace.js';
@@ -10,7 +9,6 @@ import { NamespaceChurn } from './namespace-churn.js';
 
 /** The kernel removes namespaces asynchronously, in batches. */
 const REMOVAL_TIMEOUT_MS = 30_000;
-const CAPTURES_FOR_ALL_THREADS = 48;
 const WARM_UP_NAMESPACES = 10;
 
 /** A service, a churn of namespaces, and a bystander that captures from a lasting namespace. */
@@ -36,11 +34,8 @@ export class ChurnedService implements AsyncDisposable {
 
   /** Starts all processes of the service, and makes all threads do some work: each opens a descriptor then, which it keeps. */
   async warmUp(): Promise<void> {
-    await startAllProcesses(this.service);
-    await using clients = new AsyncDisposableStack();
     const request = { netns: this.bystander.netns, nif: 'eth1' };
-    const open = async () => clients.use(await CaptureClient.open(this.service, request)).described('eth1');
-    await Promise.all(Array.from({ length: CAPTURES_FOR_ALL_THREADS }, open));
+    await (await startAllThreads(this.service, request)).disposeAsync();
     await this.churn.run(WARM_UP_NAMESPACES);
   }
 

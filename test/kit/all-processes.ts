@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
-import { CaptureClient, type Addressable } from './capture-client.js';
+import { CaptureClient, type Addressable, type CaptureParameters } from './capture-client.js';
 import { eventually } from './eventually.js';
 import { netnsOfThisProcess } from './service.js';
 
 /** How many engines the service starts at most. */
 export const ENGINES = Math.min(availableParallelism(), 4);
+
+const CAPTURES_FOR_ALL_THREADS = 24;
 
 /** Number of engines that the service is connected to. */
 export async function connectedEngines(service: Addressable): Promise<number> {
@@ -32,4 +34,23 @@ export async function startAllProcesses(service: Addressable): Promise<void> {
   }
   await using lookup = await CaptureClient.open(service, { container: { name: 'nobody-has-this-name' } });
   await lookup.ended(30_000);
+}
+
+/**
+ * Makes all processes start and all threads do some work: on first use, a thread opens descriptors that it keeps.
+ *
+ * @returns many captures, which keep the engines running
+ */
+export async function startAllThreads(
+  service: Addressable,
+  request: CaptureParameters,
+): Promise<AsyncDisposableStack> {
+  await startAllProcesses(service);
+  const captures = new AsyncDisposableStack();
+  const open = async (): Promise<void> => {
+    const client = captures.use(await CaptureClient.open(service, request));
+    await client.until('the interface', () => client.interfaces.length > 0);
+  };
+  await Promise.all(Array.from({ length: CAPTURES_FOR_ALL_THREADS * ENGINES }, open));
+  return captures;
 }

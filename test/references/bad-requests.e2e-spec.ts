@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { WebSocket } from 'ws';
 import { mobyshark } from '../fixtures/ghostwire-server.js';
 import { CaptureClient } from '../kit/capture-client.js';
-import { startAllProcesses } from '../kit/all-processes.js';
+import { startAllThreads } from '../kit/all-processes.js';
 import { readPcapng } from '../kit/pcapng.js';
 import { describeAsRoot } from '../kit/root.js';
 import type { Service } from '../kit/service.js';
@@ -45,8 +45,7 @@ describeAsRoot('Bad requests', () => {
         expectRefusal(request, await ask(service.url(`/capture?${request.query}`, 'ws'), request));
         faults.set(request.fault, (faults.get(request.fault) ?? 0) + 1);
       });
-    await startAllProcesses(service);
-    await using captures = await useAllThreads(inode);
+    await using captures = await startAllThreads(service, { netns: inode });
     await send(sample(badRequest(inode), WARM_UP_REQUESTS));
     // The largest requests determine the size of the heaps.
     await send(sample(hugeRequest(inode), WARM_UP_REQUESTS));
@@ -76,18 +75,6 @@ describeAsRoot('Bad requests', () => {
     await using client = await CaptureClient.open(service, { netns: targets.first.inode });
     await client.described('first0');
   });
-
-  /**
-   * Makes all threads enter a namespace: on first use, each opens a descriptor of its own namespace and keeps it. The captures
-   * keep all engines running.
-   */
-  async function useAllThreads(netns: number): Promise<AsyncDisposableStack> {
-    const clients = new AsyncDisposableStack();
-    const { service } = discovery.current;
-    const open = async () => clients.use(await CaptureClient.open(service, { netns })).described('first0');
-    await Promise.all(Array.from({ length: 2 * CONCURRENT_REQUESTS }, open));
-    return clients;
-  }
 });
 
 /** Resident memory of those processes that live as long as the test. */

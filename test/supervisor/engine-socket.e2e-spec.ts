@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { startAllThreads } from '../kit/all-processes.js';
 import { CaptureClient } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
@@ -71,8 +72,10 @@ describeAsRoot('The socket of an engine', () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await using service = await Service.start();
-    await using client = await CaptureClient.open(service, { netns: namespace.inode, nif: 'eth1' });
+    const request = { netns: namespace.inode, nif: 'eth1' };
+    await using client = await CaptureClient.open(service, request);
     await client.described('eth1');
+    await (await startAllThreads(service, request)).disposeAsync();
     const path = `${runtimeDirectories(service.pid)[0]}/engine-0.sock`;
     const before = service.inRole('engine');
 
