@@ -41,12 +41,29 @@ describeAsRoot('The health of a complete service', () => {
     expect(body).toEqual({
       status: 'ready',
       parts: {
-        engines: { ready: true, message: expect.stringMatching(/^[1-4] of [1-4] connected$/) as string },
+        engines: { ready: true, message: expect.stringMatching(/^[1-4] of [1-4] connected/) as string },
         capabilities: { ready: true, message: 'the engines have all that captures need' },
         libpcap: { ready: true, message: 'loaded' },
-        'local-discovery': { ready: true, message: 'the discoverer answers' },
+        'local-discovery': { ready: true, message: 'the discoverer starts on demand' },
       },
     });
+  });
+
+  it('reports whether the discoverer answers once it has started', async () => {
+    await fetch(service.current.url('/discover/mobyshark'));
+    await readinessWhen(
+      service.current.port,
+      ({ body }) => body.parts?.['local-discovery']?.message === 'the discoverer answers',
+    );
+    process.kill(service.current.pid, 'SIGSTOP'); // so that it does not restart the discoverer
+    process.kill(service.current.inRole('discoverer').pid, 'SIGKILL');
+    const { body } = await readinessWhen(service.current.port, ({ status }) => status === 503);
+    expect(body.parts?.['local-discovery']).toEqual({
+      ready: false,
+      message: 'the discoverer cannot be reached (ECONNREFUSED)',
+    });
+    process.kill(service.current.pid, 'SIGCONT');
+    await readinessWhen(service.current.port, ({ status }) => status === 200);
   });
 
   it('forbids caching and answers HEAD', async () => {
