@@ -126,7 +126,7 @@ class Run {
 
   private reportProgress(privateMiB: number): void {
     const minutes = (this.elapsedMs / 60_000).toFixed(1);
-    const captures = this.totals.total('captures that come and go');
+    const captures = this.totals.total('short captures');
     process.stderr.write(
       `soak: ${minutes} min, ${captures} captures, ${privateMiB.toFixed(0)} MiB private\n`,
     );

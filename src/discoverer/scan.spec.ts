@@ -129,9 +129,9 @@ describe('A scan', () => {
 
   it('leaves out a runtime that hangs, reports it, and does not wait for it again', async () => {
     await using runtime = await FakeRuntime.start(() => undefined, `${host}/run/docker.sock`);
-    const runtimes = new Runtimes({ timeoutMs: 100 });
+    const runtimes = new Runtimes({ timeoutMs: 500 });
     const problem =
-      'cannot list the containers of the runtime at /run/docker.sock: it did not answer within 0.1 s';
+      'cannot list the containers of the runtime at /run/docker.sock: it did not answer within 0.5 s';
 
     const { targets, problems } = await look(runtimes);
     expect(targets.map(({ name }) => name)).toContain('vm1');
@@ -142,7 +142,7 @@ describe('A scan', () => {
 
   it('asks a runtime that hung again after a pause', async () => {
     await using runtime = await FakeRuntime.start(() => undefined, `${host}/run/docker.sock`);
-    const runtimes = new Runtimes({ timeoutMs: 50, pauseMs: 0 });
+    const runtimes = new Runtimes({ timeoutMs: 500, pauseMs: 0 });
     await look(runtimes);
     await look(runtimes);
     expect(runtime.requests).toHaveLength(2);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RequestListener } from 'node:http';
+import { cpuTimeMs } from '../../../test/kit/cpu-time.js';
 import { docker, FakeRuntime, podman } from '../../../test/fixtures/fake-runtime.js';
 import { inspectProcesses, listContainers } from './docker-api.js';
 
@@ -44,15 +45,15 @@ describe('The API of a runtime', () => {
     },
   );
 
-  it('lists 10,000 containers in less than a second', async () => {
+  it('lists 10,000 containers in less than a second of processor time', async () => {
     const containers = Array.from({ length: 10_000 }, (_, i) => ({
       Id: i.toString(16).padStart(64, '0'),
       Names: [`/container-${i}`],
       Labels: { description: 'x'.repeat(500) },
     }));
-    const begin = performance.now();
+    const begin = cpuTimeMs();
     expect(await listFrom(docker(containers))).toHaveLength(10_000);
-    expect(performance.now() - begin).toBeLessThan(1_000);
+    expect(cpuTimeMs() - begin).toBeLessThan(1_000);
   });
 
   it.each<[string, unknown]>([

