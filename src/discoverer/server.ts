@@ -9,7 +9,7 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const PATH = '/mobyshark';
 /** The scan must begin after the request. */
 const FRESH = '?fresh';
-/** A request that has arrived before the socket was removed has been read when this time has passed. */
+/** Connections that were made before the socket was removed have been accepted when this time has passed. */
 const IDLE_CHECK_INTERVAL_MS = 250;
 
 /**
@@ -19,8 +19,8 @@ export class DiscovererServer {
   private readonly server: Server;
   private readonly scans: SingleFlight<Uint8Array>;
   private path = '';
-  /** Requests for a scan that have not been answered yet. */
-  private pending = 0;
+  /** Open connections; each carries one request. */
+  private connections = 0;
   private lastScanMs = performance.now();
 
   /** @param scan scans the host once and returns the document to send */
@@ -31,6 +31,10 @@ export class DiscovererServer {
       (request, response) => void this.answer(request, response),
     );
     this.server.maxConnections = MAX_CONNECTIONS;
+    this.server.on('connection', (socket) => {
+      this.connections++;
+      socket.once('close', () => this.connections--);
+    });
   }
 
   /** @param path of the unix socket; one that an earlier process has left is replaced */
@@ -51,7 +55,7 @@ export class DiscovererServer {
   whenIdle(idleMs: number, onIdle: () => void): void {
     let removed = false;
     const timer = setInterval(() => {
-      if (this.pending > 0) return;
+      if (this.connections > 0) return;
       if (removed) {
         clearInterval(timer);
         onIdle();
@@ -75,7 +79,7 @@ export class DiscovererServer {
     if (url !== PATH && url !== PATH + FRESH) return void response.writeHead(404).end();
     const gone = new AbortController();
     response.on('close', () => gone.abort());
-    this.pending++;
+    this.lastScanMs = performance.now();
     try {
       const document = await this.scans.ask(url !== PATH, gone.signal);
       const headers = { 'content-type': 'application/json', 'content-length': document.byteLength };
@@ -83,7 +87,6 @@ export class DiscovererServer {
     } catch {
       if (!gone.signal.aborted) response.writeHead(500).end(); // the scanner has logged the cause
     } finally {
-      this.pending--;
       this.lastScanMs = performance.now();
     }
   }

@@ -73,7 +73,7 @@ describeAsRoot('Bad requests', () => {
 
     await using client = await CaptureClient.open(service, { netns: targets.first.inode });
     await client.described('first0');
-  });
+  }, 300_000);
 });
 
 /** Resident memory of those processes that live as long as the test. */

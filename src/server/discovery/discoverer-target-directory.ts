@@ -7,8 +7,8 @@ import { TargetDirectoryError } from './target-directory.js';
 /** Name of the discoverer in messages. */
 export const DISCOVERER_NAME = 'the discoverer';
 
-/** The discoverer starts on demand within half a second, and is restarted when it dies. */
-const DEFAULT_START_TIMEOUT_MS = 5_000;
+/** The discoverer starts on demand within half a second, later on a busy machine, and is restarted when it dies. */
+const DEFAULT_START_TIMEOUT_MS = 10_000;
 const RETRY_INTERVAL_MS = 50;
 
 /** Where the discoverer is to be found. */
