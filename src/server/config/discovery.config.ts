@@ -22,7 +22,7 @@ export class DiscoveryConfig implements DiscoveryOptions {
   @OptionValue()
   readonly local!: boolean;
 
-  /** Whether the user named the service or its port, so that its failures are worth reporting. */
+  /** Whether the user named the service or its port, or set `proxy`. Otherwise the service is never asked. */
   @IsBoolean()
   readonly configured!: boolean;
 }

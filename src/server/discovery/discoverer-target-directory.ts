@@ -13,8 +13,8 @@ const RETRY_INTERVAL_MS = 50;
 
 /** Where the discoverer is to be found. */
 export interface Discoverer {
-  /** Path of its unix socket, see src/discoverer/ */
-  readonly socketPath: string;
+  /** Path of its unix socket, see src/discoverer/; undefined: there is no discoverer. */
+  readonly socketPath: string | undefined;
   /** Asks for its start; absent: it always runs. */
   readonly requestStart?: ServerEnvironment['requestStart'];
 }
@@ -33,6 +33,7 @@ export async function getDiscoveredTargets(
   signal: AbortSignal,
   startTimeoutMs = DEFAULT_START_TIMEOUT_MS,
 ): Promise<string> {
+  if (socketPath === undefined) throw new TargetDirectoryError('there is no directory of targets');
   const deadline = performance.now() + startTimeoutMs;
   const path = fresh ? '/mobyshark?fresh' : '/mobyshark';
   for (;;) {

@@ -11,7 +11,7 @@ const TIMEOUT_MS = 800;
 
 /**
  * Adds the discovery of targets to the readiness of the service, as far as the user has configured it: GhostWire where
- * its address or the proxy is configured, the discoverer with `--local-discovery`. Both get the cheapest possible
+ * it is configured, the discoverer with `--local-discovery`. Both get the cheapest possible
  * request, since probes come every few seconds; any HTTP answer will do. A probe does not start a discoverer that rests.
  */
 @Injectable()
@@ -23,9 +23,9 @@ export class DiscoveryReadiness implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    const { configured, proxy, local } = this.discovery;
+    const { configured, local } = this.discovery;
     const { discovererSocket: socketPath, requestStart } = this.environment;
-    if (configured || proxy) this.add('ghostwire', GHOSTWIRE_NAME, ghostwireAddress(this.discovery));
+    if (configured) this.add('ghostwire', GHOSTWIRE_NAME, ghostwireAddress(this.discovery));
     if (local && socketPath !== undefined) {
       this.add('local-discovery', DISCOVERER_NAME, { socketPath }, requestStart !== undefined);
     }

@@ -6,9 +6,12 @@ import { DiscoveryConfig } from '../config/discovery.config.js';
 import { OptionsModule } from '../config/options.module.js';
 import { OperationsModule } from '../operations/operations.module.js';
 import { DiscoveryModule } from './discovery.module.js';
+import { DiscovererTargetDirectory } from './discoverer-target-directory.js';
 import { FallbackTargetDirectory } from './fallback-target-directory.js';
 import { GhostwireTargetDirectory } from './ghostwire-target-directory.js';
 import { TargetDirectory, type DirectoryEntry } from './target-directory.js';
+
+const DISCOVERER = { PACKETFLIX_DISCOVERER_SOCKET: '/nonexistent/discoverer.sock' };
 
 class EmptyTargetDirectory extends TargetDirectory {
   constructor(readonly port?: number) {
@@ -22,8 +25,12 @@ class EmptyTargetDirectory extends TargetDirectory {
   }
 }
 
-async function directoryOf(discovery: DynamicModule, env: NodeJS.ProcessEnv = {}): Promise<TargetDirectory> {
-  const commandLine = parseCommandLine(['--gw-port', '4711'], env);
+async function directoryOf(
+  discovery: DynamicModule,
+  env: NodeJS.ProcessEnv = {},
+  argv: readonly string[] = ['--gw-port', '4711'],
+): Promise<TargetDirectory> {
+  const commandLine = parseCommandLine(argv, env);
   if (commandLine.kind !== 'options') throw new Error(`not options: ${commandLine.kind}`);
   const operations = OperationsModule.forRoot({ operatorAddress: { kind: 'off' } });
   const imports = [OptionsModule.forRoot(commandLine.options), operations, discovery];
@@ -44,8 +51,20 @@ describe('DiscoveryModule', () => {
   });
 
   it('falls back to the discoverer', async () => {
-    const env = { PACKETFLIX_DISCOVERER_SOCKET: '/nonexistent/discoverer.sock' };
-    expect(await directoryOf(DiscoveryModule.forRoot(), env)).toBeInstanceOf(FallbackTargetDirectory);
+    expect(await directoryOf(DiscoveryModule.forRoot(), DISCOVERER)).toBeInstanceOf(FallbackTargetDirectory);
+  });
+
+  it.each([[['--local-discovery']], [[]]])(
+    'does not query what listens at the default address of GhostWire with %j',
+    async (argv) => {
+      const directory = await directoryOf(DiscoveryModule.forRoot(), DISCOVERER, argv);
+      expect(directory).toBeInstanceOf(DiscovererTargetDirectory);
+    },
+  );
+
+  it('queries nobody without a discoverer and without GhostWire', async () => {
+    const directory = await directoryOf(DiscoveryModule.forRoot(), {}, []);
+    await expect(directory.find('web', '')).rejects.toThrow('there is no directory of targets');
   });
 
   it('provides a directory of a team instead', async () => {

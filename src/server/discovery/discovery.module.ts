@@ -16,7 +16,7 @@ export interface DiscoveryModuleOptions {
   readonly local?: boolean;
   /** Whether to proxy GhostWire; default: no. Excludes `local`, since both serve `/discover/mobyshark`. */
   readonly proxy?: boolean;
-  /** Replaces the directory. Default: GhostWire, with the discoverer as fallback. */
+  /** Replaces the directory. Default: the discoverer; where GhostWire is configured, that with it as fallback. */
   readonly targetDirectory?: Implementation<TargetDirectory>;
   /** Modules that export what `targetDirectory` injects. */
   readonly imports?: ModuleMetadata['imports'];
@@ -36,7 +36,7 @@ export interface DiscoveryModuleAsyncOptions extends Omit<DiscoveryModuleOptions
 @Module({})
 export class DiscoveryModule {
   static forRoot(options: DiscoveryModuleOptions = {}): DynamicModule {
-    const { local = false, proxy = false, targetDirectory = GHOSTWIRE_OR_DISCOVERER, imports = [] } = options;
+    const { local = false, proxy = false, targetDirectory = CONFIGURED_DIRECTORY, imports = [] } = options;
     return {
       module: DiscoveryModule,
       global: true,
@@ -53,15 +53,16 @@ export class DiscoveryModule {
   }
 }
 
-const GHOSTWIRE_OR_DISCOVERER: Implementation<TargetDirectory> = {
+const CONFIGURED_DIRECTORY: Implementation<TargetDirectory> = {
   useFactory: (
     { ghostwireHost, ghostwirePort, configured }: DiscoveryConfig,
     { discovererSocket: socketPath, requestStart }: ServerEnvironment,
   ) => {
-    const ghostwire = new GhostwireTargetDirectory({ ghostwireHost, ghostwirePort });
-    if (socketPath === undefined) return ghostwire;
     const discoverer = new DiscovererTargetDirectory({ socketPath, requestStart });
-    return new FallbackTargetDirectory(ghostwire, discoverer, configured);
+    // Any program can listen at GhostWire's default address.
+    if (!configured) return discoverer;
+    const ghostwire = new GhostwireTargetDirectory({ ghostwireHost, ghostwirePort });
+    return socketPath === undefined ? ghostwire : new FallbackTargetDirectory(ghostwire, discoverer);
   },
   inject: [DiscoveryConfig, ServerEnvironment],
 };

@@ -37,12 +37,8 @@ const entry = (name: string, netns: number): DirectoryEntry => ({
 const WEB = entry('web', 1);
 const OTHER_WEB = entry('web', 2);
 
-describeTargetDirectory('FallbackTargetDirectory whose first directory is unreachable', (entries) => ({
-  directory: new FallbackTargetDirectory(
-    new MemoryDirectory(UNREACHABLE),
-    new MemoryDirectory(entries),
-    false,
-  ),
+describeTargetDirectory('FallbackTargetDirectory', (entries) => ({
+  directory: new FallbackTargetDirectory(new MemoryDirectory(entries), new MemoryDirectory(LOST)),
 }));
 
 describe('FallbackTargetDirectory', () => {
@@ -51,62 +47,22 @@ describe('FallbackTargetDirectory', () => {
       title: string,
       first: DirectoryEntry[] | Error,
       second: DirectoryEntry[] | Error,
-      configured: boolean,
       outcome: DirectoryEntry[] | Error,
     ]
   >([
-    ['returns the entries of the first directory', [WEB], [OTHER_WEB], false, [WEB]],
-    ['returns an empty list when the first directory finds none', [], [OTHER_WEB], false, []],
+    ['returns the entries of the first directory', [WEB], [OTHER_WEB], [WEB]],
+    ['returns an empty list when the first directory finds none', [], [OTHER_WEB], []],
+    ['asks the second directory when the first cannot be reached', UNREACHABLE, [OTHER_WEB], [OTHER_WEB]],
     [
-      'asks the second directory when the first cannot be reached',
-      UNREACHABLE,
-      [OTHER_WEB],
-      false,
-      [OTHER_WEB],
-    ],
-    [
-      'asks the second directory when a configured first one cannot be reached',
-      UNREACHABLE,
-      [OTHER_WEB],
-      true,
-      [OTHER_WEB],
-    ],
-    [
-      'does not report that a first directory that is not configured is unreachable',
+      'reports that the first directory is unreachable if the second finds none',
       UNREACHABLE,
       [],
-      false,
-      [],
-    ],
-    [
-      'reports that a configured first directory is unreachable if the second finds none',
-      UNREACHABLE,
-      [],
-      true,
       UNREACHABLE,
     ],
-    [
-      'treats an unusable answer at the default address as no directory',
-      NONSENSE,
-      [OTHER_WEB],
-      false,
-      [OTHER_WEB],
-    ],
-    ['reports an unusable answer of a configured first directory', NONSENSE, [OTHER_WEB], true, NONSENSE],
-    ['reports the failure of the second directory when both fail', UNREACHABLE, LOST, false, LOST],
-    [
-      'reports the failure of a configured first directory when both fail',
-      UNREACHABLE,
-      LOST,
-      true,
-      UNREACHABLE,
-    ],
-  ])('%s', async (_, first, second, configured, outcome) => {
-    const directory = new FallbackTargetDirectory(
-      new MemoryDirectory(first),
-      new MemoryDirectory(second),
-      configured,
-    );
+    ['reports an unusable answer of the first directory', NONSENSE, [OTHER_WEB], NONSENSE],
+    ['reports the failure of the first directory when both fail', UNREACHABLE, LOST, UNREACHABLE],
+  ])('%s', async (_, first, second, outcome) => {
+    const directory = new FallbackTargetDirectory(new MemoryDirectory(first), new MemoryDirectory(second));
     for (const answer of [() => directory.find('web', ''), () => directory.list()]) {
       await (outcome instanceof Error
         ? expect(answer()).rejects.toBe(outcome)
@@ -116,7 +72,7 @@ describe('FallbackTargetDirectory', () => {
 
   it('does not query the second directory when the caller has aborted', async () => {
     const second = new MemoryDirectory([]);
-    const directory = new FallbackTargetDirectory(new MemoryDirectory([]), second, false);
+    const directory = new FallbackTargetDirectory(new MemoryDirectory([]), second);
     const reason = new Error('gone');
     await expect(directory.find('web', '', AbortSignal.abort(reason))).rejects.toBe(reason);
     expect(second.asked).toBe(0);

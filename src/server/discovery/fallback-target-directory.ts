@@ -8,19 +8,13 @@ import {
 type Query = (directory: TargetDirectory) => Promise<DirectoryEntry[]>;
 
 /**
- * Asks a first directory, and a second one when the first fails:
- *
- * - If the user has configured the first directory, the second one is asked only when the first cannot be reached. If
- *   the second one then finds nothing, or fails as well, the failure of the first is reported.
- * - Otherwise the first directory is only assumed to be at its default address, where another program may listen: the
- *   second one is asked after any failure, and its result counts.
+ * Asks a first directory, which the user has configured, and a second one when the first cannot be reached. If the
+ * second one then finds nothing, or fails as well, the failure of the first is reported.
  */
 export class FallbackTargetDirectory extends TargetDirectory {
-  /** @param firstIsConfigured whether the user has configured the first directory */
   constructor(
     private readonly first: TargetDirectory,
     private readonly second: TargetDirectory,
-    private readonly firstIsConfigured: boolean,
   ) {
     super();
   }
@@ -42,20 +36,19 @@ export class FallbackTargetDirectory extends TargetDirectory {
     try {
       return await query(this.first);
     } catch (error) {
-      if (!(error instanceof TargetDirectoryError)) throw error;
-      if (this.firstIsConfigured && error.reason !== 'unreachable') throw error;
-      return await this.askSecond(query, error);
+      if (!(error instanceof TargetDirectoryError) || error.reason !== 'unreachable') throw error;
+      const entries = await this.askSecond(query);
+      if (entries.length === 0) throw error;
+      return entries;
     }
   }
 
-  private async askSecond(query: Query, failure: TargetDirectoryError): Promise<DirectoryEntry[]> {
+  /** Finds nothing where the second directory fails. */
+  private async askSecond(query: Query): Promise<DirectoryEntry[]> {
     try {
-      const entries = await query(this.second);
-      if (entries.length === 0 && this.firstIsConfigured) throw failure;
-      return entries;
+      return await query(this.second);
     } catch (error) {
-      // Both have failed. Report the one that the user has configured.
-      if (error instanceof TargetDirectoryError && this.firstIsConfigured) throw failure;
+      if (error instanceof TargetDirectoryError) return [];
       throw error;
     }
   }

@@ -10,7 +10,7 @@ import { TargetDirectoryError } from './target-directory.js';
 export class MobysharkController {
   private readonly targets: SingleFlight<string>;
 
-  constructor({ discovererSocket: socketPath = '', requestStart }: ServerEnvironment) {
+  constructor({ discovererSocket: socketPath, requestStart }: ServerEnvironment) {
     this.targets = new SingleFlight((signal) =>
       getDiscoveredTargets({ socketPath, requestStart }, false, signal),
     );

@@ -136,6 +136,13 @@ describe('The command line and the environment', () => {
       { PACKETFLIX_GW_PORT: '5000' },
       { discovery: { configured: true } },
     ],
+    ['GhostWire as a proxy', ['--proxy-discovery'], {}, { discovery: { proxy: true, configured: true } }],
+    [
+      'GhostWire not as a proxy',
+      [],
+      { PACKETFLIX_PROXY_DISCOVERY: 'false' },
+      { discovery: { proxy: false, configured: false } },
+    ],
     [
       'the environment that the supervisor sets',
       [],

@@ -18,7 +18,7 @@ export interface Options {
 }
 
 export type DiscoveryOptions = OptionValues<'discovery'> & {
-  /** Whether the user named the GhostWire service or its port. */
+  /** Whether the user said that there is a GhostWire service: `GHOSTWIRE_OPTIONS`. Otherwise nobody asks it. */
   readonly configured: boolean;
 };
 
@@ -43,7 +43,11 @@ const FLAGS: readonly Flag[] = [
 ];
 
 /** The options by which the user says that there is a GhostWire service. */
-const GHOSTWIRE_LOCATION: ReadonlySet<string> = new Set<OptionField>(['ghostwireHost', 'ghostwirePort']);
+const GHOSTWIRE_OPTIONS: ReadonlySet<string> = new Set<OptionField>([
+  'ghostwireHost',
+  'ghostwirePort',
+  'proxy',
+]);
 
 /** Reads the flags and the environment. Has no side effects. All invalid values are reported together. */
 export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): CommandLine {
@@ -77,7 +81,7 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
       OPTION_TABLE.filter((option) => option.section === name).map(({ field }) => [field, values.get(field)]),
     ) as OptionValues<Section>;
   const configured = [...given].some(
-    ([field, found]) => found !== undefined && GHOSTWIRE_LOCATION.has(field),
+    ([field, found]) => found !== undefined && GHOSTWIRE_OPTIONS.has(field) && values.get(field) !== false,
   );
   return {
     kind: 'options',
