@@ -18,7 +18,8 @@ function healthUrl() {
   return urlOf(operatorHost, operatorPort, '/healthz');
 }
 
-function urlOf(address, tcpPort, path) {
+function urlOf(listensOn, tcpPort, path) {
+  const address = ['::', '0.0.0.0'].includes(listensOn) ? 'localhost' : listensOn;
   return `http://${address.includes(':') ? `[${address}]` : address}:${tcpPort}${path}`;
 }
 

@@ -11,6 +11,7 @@ import {
 } from '../shared/supervisor-link/supervisor-link.js';
 import { AppModule } from './app.module.js';
 import { ensureUnprivileged } from './ensure-unprivileged.js';
+import { ALL_ADDRESSES } from './http/listen.js';
 import { ListenError } from './http/listen-error.js';
 import { createApplication } from './server.js';
 
@@ -64,7 +65,7 @@ async function serve(options: Options): Promise<void> {
     return giveUp(new ListenError(failure, { host, port, options: LISTEN_OPTIONS }).message);
   }
   const logger = new Logger('Server');
-  const where = `${await app.getUrl()}${host === undefined ? ' and on all other addresses' : ''}`;
+  const where = `${await app.getUrl()}${host === ALL_ADDRESSES ? ' and on all other addresses' : ''}`;
   logger.log(`${SERVICE_NAME} ${SERVICE_VERSION} serves at ${where}`);
 
   let ending = false;

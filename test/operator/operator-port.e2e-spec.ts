@@ -41,7 +41,7 @@ describe('The paths for operators', () => {
     const child = await Child.start(process.execPath, [MAIN, '--port', '0', '--operator-port', String(port)]);
     expect(await child.ended).toBe(1);
     taken.close();
-    expect(child.stderr).toContain(`port ${port} of all addresses is in use by another program`);
+    expect(child.stderr).toContain(`port ${port} of this machine is in use by another program`);
     expect(child.stderr).toContain('--operator-port');
   });
 

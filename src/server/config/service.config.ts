@@ -4,7 +4,7 @@ import { OptionValue } from './option-value.js';
 
 /** Where the service listens, which web pages it accepts, and what it logs. */
 export class ServiceConfig implements OptionValues<'service'> {
-  /** Address or host name to listen on; absent: all addresses, IPv6 and IPv4. */
+  /** Address or host name to listen on; `::`: all addresses; absent: the loopback addresses. */
   @OptionValue()
   readonly host?: string;
 

@@ -1,13 +1,14 @@
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Server as TcpServer, ServerOpts, Socket } from 'node:net';
+import { listen } from './listen.js';
 
 /** csharg sends long interface lists twice: 1,000 names are 61 kB each time. The default of Node.js is 16 KiB. */
 const MAX_HEADER_BYTES = 256 * 1024;
 
-/** Detects clients that vanished without a word; Node.js leaves TCP keep-alive off by default. */
-const KEEP_ALIVE_DELAY_MS = 30_000;
+/** TCP keep-alive detects clients that vanished without a word. */
+const CONNECTION_OPTIONS: ServerOpts = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
 
 /** For the headers of a request, from the connection or the end of the previous request; and the polling interval. */
 const HEADERS_TIMEOUT_MS = 4_000;
@@ -16,11 +17,20 @@ const TIMEOUT_CHECK_MS = 500;
 /** For a whole request with its body, which only proxied requests have. The time of the answer does not count. */
 const REQUEST_TIMEOUT_MS = 120_000;
 
+/** One of the HTTP servers of the application. */
+export interface ApplicationServer {
+  readonly server: Server;
+  /** @param host undefined: the loopback addresses */
+  readonly listen: (port: number, host: string | undefined) => Promise<void>;
+  /** Stops listening and ends every connection, including upgraded ones. */
+  readonly destroy: () => void;
+}
+
 type RequestFilter = (request: IncomingMessage) => boolean;
 
 /** Express with HTTP servers whose options Nest cannot set, because only the constructor of a server takes them. */
 export class HttpAdapter extends ExpressAdapter {
-  private closeServer: () => void = () => undefined;
+  private main?: ApplicationServer;
   private shouldUpgrade: RequestFilter = () => false;
 
   /**
@@ -33,12 +43,18 @@ export class HttpAdapter extends ExpressAdapter {
   }
 
   override initHttpServer(): void {
-    const { server, destroyConnections } = this.createServer({
-      shouldUpgrade: (request) => this.shouldUpgrade(request),
-    });
-    this.closeServer = destroyConnections;
+    this.main = this.createServer({ shouldUpgrade: (request) => this.shouldUpgrade(request) });
     this.disable('x-powered-by');
-    this.setHttpServer(server);
+    this.setHttpServer(this.main.server);
+  }
+
+  /** Without a host, listens on the loopback addresses. Nest's own method would listen on all addresses. */
+  override listen(port: string | number, ...args: readonly unknown[]): Server {
+    const { server, listen } = this.main!;
+    const host = args.find((arg) => typeof arg === 'string');
+    const callback = args.at(-1) as (error?: unknown) => void;
+    listen(Number(port), host).then(() => callback(), callback);
+    return server;
   }
 
   /**
@@ -52,13 +68,11 @@ export class HttpAdapter extends ExpressAdapter {
   }: {
     readonly shouldUpgrade?: RequestFilter;
     readonly accepts?: RequestFilter;
-  }): { readonly server: Server; readonly destroyConnections: () => void } {
+  }): ApplicationServer {
     const server = createServer(
       {
         maxHeaderSize: MAX_HEADER_BYTES,
-        keepAlive: true,
-        keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
-        noDelay: true,
+        ...CONNECTION_OPTIONS,
         headersTimeout: HEADERS_TIMEOUT_MS,
         connectionsCheckingInterval: TIMEOUT_CHECK_MS,
         requestTimeout: REQUEST_TIMEOUT_MS,
@@ -76,13 +90,24 @@ export class HttpAdapter extends ExpressAdapter {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
     });
-    // `closeAllConnections` of Node.js does not include upgraded connections.
-    return { server, destroyConnections: () => sockets.forEach((socket) => socket.destroy()) };
+    let second: TcpServer | undefined;
+    return {
+      server,
+      listen: async (port, host) => {
+        second = await listen(server, port, host, CONNECTION_OPTIONS);
+      },
+      destroy: () => {
+        second?.close();
+        server.close();
+        // `closeAllConnections` of Node.js does not include upgraded connections.
+        sockets.forEach((socket) => socket.destroy());
+      },
+    };
   }
 
   /** Ends every connection, including upgraded ones. */
   override close(): Promise<unknown> | undefined {
-    this.closeServer();
+    this.main?.destroy();
     return super.close();
   }
 }

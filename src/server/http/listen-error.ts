@@ -1,6 +1,8 @@
+import { ALL_ADDRESSES } from './listen.js';
+
 /** An address to listen on, and the options that set it. */
 export interface ListenAddress {
-  /** Undefined means all addresses. */
+  /** Undefined means the loopback addresses. */
   readonly host: string | undefined;
   readonly port: number;
   readonly options: { readonly port: string; readonly host: string };
@@ -15,7 +17,7 @@ export class ListenError extends Error {
 }
 
 function messageFor(error: NodeJS.ErrnoException, { host, port, options }: ListenAddress): string {
-  const address = `port ${port} of ${host ?? 'all addresses'}`;
+  const address = `port ${port} of ${host === ALL_ADDRESSES ? 'all addresses' : (host ?? 'this machine')}`;
   switch (error.code) {
     case 'EADDRINUSE':
       return `${address} is in use by another program. Choose another port with ${options.port}.`;

@@ -10,10 +10,10 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { once } from 'node:events';
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { ServiceConfig } from '../config/service.config.js';
-import type { HttpAdapter } from '../http/http-adapter.js';
+import type { ApplicationServer, HttpAdapter } from '../http/http-adapter.js';
 import { ListenError } from '../http/listen-error.js';
 import { logRequests } from '../http/request-log.js';
 import { pathOf } from '../http/request-target.js';
@@ -23,7 +23,7 @@ export type OperatorAddress =
   | { readonly kind: 'off' }
   /** On the port of the service. */
   | { readonly kind: 'same' }
-  /** On a port of their own. Without a host: on all addresses. */
+  /** On a port of their own. Without a host: on the loopback addresses. */
   | { readonly kind: 'own'; readonly port: number; readonly host?: string | undefined };
 
 /** @publicApi */
@@ -65,7 +65,7 @@ const OPTIONS = {
 export class OperatorPort implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Operator');
   private readonly sockets = new WeakSet<Socket>();
-  private server?: { readonly server: Server; readonly destroyConnections: () => void };
+  private server?: ApplicationServer;
 
   constructor(
     @Inject(OPERATIONS_OPTIONS) private readonly options: OperationsModuleOptions,
@@ -99,7 +99,7 @@ export class OperatorPort implements OnApplicationBootstrap, OnApplicationShutdo
     server.on('connection', (socket: Socket) => this.sockets.add(socket));
     if (withRequests || withHeaders) logRequests(server, withHeaders);
     try {
-      await once(server.listen(port, host), 'listening');
+      await this.server.listen(port, host);
     } catch (error) {
       throw new ListenError(error as NodeJS.ErrnoException, { host, port, options: OPTIONS });
     }
@@ -110,9 +110,9 @@ export class OperatorPort implements OnApplicationBootstrap, OnApplicationShutdo
 
   async onApplicationShutdown(): Promise<void> {
     if (!this.server) return;
-    const { server, destroyConnections } = this.server;
-    destroyConnections();
-    await new Promise((resolve) => server.close(resolve));
+    const closed = once(this.server.server, 'close');
+    this.server.destroy();
+    await closed;
   }
 }
 

@@ -76,8 +76,8 @@ const ENTRIES = [
     type: ADDRESS_OR_NAME,
     value: 'address',
     defaultValue: undefined,
-    defaultInWords: 'all addresses',
-    description: 'address or host name to listen on',
+    defaultInWords: '127.0.0.1 and ::1',
+    description: 'address or host name to listen on; :: for all addresses, IPv6 and IPv4',
   },
   {
     section: 'service',
