@@ -3,6 +3,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { DynamicModule } from '@nestjs/common';
 import type { Options } from '../shared/config/parse-command-line.js';
 import { logFormat } from '../shared/logging/process-log.js';
+import { browserPolicy } from './http/browser-policy.js';
 import { HttpAdapter } from './http/http-adapter.js';
 import { UpgradeWsAdapter } from './http/upgrade-ws-adapter.js';
 import { logRequests } from './http/request-log.js';
@@ -17,7 +18,8 @@ export async function createApplication(
   module: DynamicModule,
   { service }: Options,
 ): Promise<NestExpressApplication> {
-  const app = await NestFactory.create<NestExpressApplication>(module, new HttpAdapter(), {
+  const adapter = new HttpAdapter(browserPolicy(service.allowedOrigins, service.allowedHosts));
+  const app = await NestFactory.create<NestExpressApplication>(module, adapter, {
     // No controller reads a body, and a parser would consume the bodies of proxied requests.
     bodyParser: false,
     abortOnError: false,

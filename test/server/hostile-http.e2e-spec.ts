@@ -78,6 +78,7 @@ describe('The server, on malformed or hostile HTTP requests,', () => {
       'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n\r\n',
       400,
     ],
+    ['chunks in HTTP/1.0', `POST /version HTTP/1.0\r\nHost: x\r\n${CHUNKED}\r\n0\r\n\r\n`, 400],
     ['a space before the colon', 'GET /version HTTP/1.1\r\nHost : x\r\n\r\n', 400],
     ['a folded header', 'GET /version HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n', 400],
     ['a NUL in a header', 'GET /version HTTP/1.1\r\nHost: x\r\nA: \0\r\n\r\n', 400],

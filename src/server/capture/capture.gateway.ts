@@ -1,21 +1,18 @@
 import { Logger } from '@nestjs/common';
 import type { OnModuleDestroy } from '@nestjs/common';
 import { WebSocketGateway } from '@nestjs/websockets';
-import type { OnGatewayConnection, OnGatewayInit } from '@nestjs/websockets';
+import type { OnGatewayConnection } from '@nestjs/websockets';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
 import { CaptureConfig } from '../config/capture.config.js';
-import { ServiceConfig } from '../config/service.config.js';
 import type { UpgradeGatewayOptions } from '../http/upgrade-ws-adapter.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureOpener } from './capture-opener.js';
 import { CaptureSession, type SessionServices } from './capture-session.js';
 import { CaptureSlots } from './capture-slots.js';
 import { ClientLiveness } from './liveness/client-liveness.js';
-import { originPolicy } from '../http/browser-policy.js';
 import type { ClientConnection } from '../http/client-connection.js';
-import { clientOf } from '../http/client-address.js';
 
 /** Messages from clients are ignored; ws closes with 1009 when one is longer. */
 const MAX_MESSAGE_BYTES = 1024;
@@ -28,10 +25,6 @@ const DRAIN_TIMEOUT_MS = 1_500;
 /** Time for clients to answer the close at shutdown. The sum is less than the supervisor allows the server. */
 const CLOSE_ANSWER_TIMEOUT_MS = 500;
 
-/** Body of the 403, which a browser shows in its developer tools. */
-const FOREIGN_ORIGIN =
-  'Web pages of other origins may not capture. Allow the origin of this page with --allowed-origin.\n';
-
 /** `/capture` by websocket. The GhostWire page uses the alias when it is opened under `/discover/`. */
 @WebSocketGateway<UpgradeGatewayOptions>({
   path: '/capture',
@@ -40,7 +33,7 @@ const FOREIGN_ORIGIN =
   closeTimeout: CLOSE_TIMEOUT_MS,
   handleProtocols: () => false,
 })
-export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnModuleDestroy {
+export class CaptureGateway implements OnGatewayConnection, OnModuleDestroy {
   private readonly logger = new Logger('Capture');
   private readonly services: SessionServices;
   private readonly sessions = new Set<CaptureSession>();
@@ -52,27 +45,8 @@ export class CaptureGateway implements OnGatewayInit, OnGatewayConnection, OnMod
     metrics: CaptureMetrics,
     private readonly liveness: ClientLiveness,
     maxima: CaptureConfig,
-    private readonly config: ServiceConfig,
   ) {
     this.services = { opener, slots, maxima, metrics, logger: this.logger };
-  }
-
-  /**
-   * Checks the origin of each request. Not a Nest guard: guards of gateways run per message, after the upgrade, and
-   * a refusal must be an HTTP 403. Decorators have no access to the configuration, but ws reads its options for each
-   * request.
-   */
-  afterInit({ options }: WebSocketServer): void {
-    const mayCapture = originPolicy(this.config.allowedOrigins);
-    options.verifyClient = ({ req }, answer) => {
-      if (mayCapture(req)) return answer(true);
-      this.logger.warn({
-        message: 'a web page of another origin was refused: see --allowed-origin',
-        origin: req.headers.origin,
-        client: clientOf(req.socket),
-      });
-      answer(false, 403, FOREIGN_ORIGIN, { 'Content-Type': 'text/plain' });
-    };
   }
 
   /** Nest does not catch what this throws: it would end the process. */

@@ -12,9 +12,13 @@ export class ServiceConfig implements OptionValues<'service'> {
   @OptionValue()
   readonly port!: number;
 
-  /** Origins of web pages on other hosts that may capture. */
+  /** Origins of web pages on other hosts that may use the service. */
   @OptionValue()
   readonly allowedOrigins!: readonly string[];
+
+  /** Names by which browsers may use the service, besides addresses, `localhost` and the hosts of `allowedOrigins`. */
+  @OptionValue()
+  readonly allowedHosts!: readonly string[];
 
   /** TCP endpoints that all captures leave out; see `parseEndpoint`. */
   @OptionValue()

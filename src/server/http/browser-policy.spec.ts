@@ -1,15 +1,23 @@
-import { originPolicy } from './browser-policy.js';
+import { browserPolicy, type ExaminedRequest } from './browser-policy.js';
 
 type Headers = Record<string, string | string[]>;
 
-const mayCapture = originPolicy([
-  'https://tools.example:8443',
-  'HTTP://Wiki.example:80',
-  'vscode-webview://0ab',
-]);
+const BROWSER = { 'user-agent': 'Mozilla/5.0 (X11; Linux x86_64)' };
 
-function request(headers: Headers): { headersDistinct: Record<string, string[]> } {
+const examine = browserPolicy(
+  ['https://tools.example:8443', 'HTTP://Wiki.example:80', 'vscode-webview://0ab'],
+  ['Capture.example', 'other.example'],
+);
+
+/** The option that the refusal names; undefined: the request is admitted. */
+function optionFor(headers: Headers, method = 'GET'): string | undefined {
+  const refusal = examine(request(headers, method));
+  return refusal && /--\S+(?=\.$)/.exec(refusal.remedy)?.[0];
+}
+
+function request(headers: Headers, method: string): ExaminedRequest {
   return {
+    method,
     headersDistinct: Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value : [value]]),
     ),
@@ -18,7 +26,7 @@ function request(headers: Headers): { headersDistinct: Record<string, string[]> 
 
 describe('The browser policy admits', () => {
   it.each<[string, Headers]>([
-    ['clients that are not browsers', { host: 'capture.example:5001' }],
+    ['clients that are not browsers', { host: 'any.example:5001', 'user-agent': 'Go-http-client/1.1' }],
     ['clients without Host and Origin', {}],
     ['a page from our IPv4 address', { origin: 'http://192.0.2.1:5001', host: '192.0.2.1:5001' }],
     ['a page from our IPv6 address', { origin: 'http://[2001:db8::1]:5001', host: '[2001:db8::1]:5001' }],
@@ -34,11 +42,36 @@ describe('The browser policy admits', () => {
     ['a TLS proxy on another port', { origin: 'https://192.0.2.1:8443', host: '192.0.2.1:8443' }],
     ['an allowed page', { origin: 'https://tools.example:8443', host: '192.0.2.1:5001' }],
     ['the same in another case', { origin: 'HTTPS://Tools.Example:8443', host: '192.0.2.1:5001' }],
-    ['an allowed page, whatever the Host', { origin: 'https://tools.example:8443', host: 'any.name' }],
+    ['an allowed page at an allowed name', { origin: 'https://tools.example:8443', host: 'other.example' }],
+    ['an allowed page at its own name', { origin: 'https://tools.example:8443', host: 'TOOLS.example:80' }],
+    ['a page from an allowed name', { origin: 'https://capture.example', host: 'capture.example' }],
+    ['an address that the user entered', { ...BROWSER, host: '192.0.2.1:5001' }],
+    ['an allowed name that the user entered', { ...BROWSER, host: 'CAPTURE.example:5001' }],
+    ['the same with Sec-Fetch-Site', { ...BROWSER, host: 'localhost', 'sec-fetch-site': 'none' }],
+    ['a request of our page', { ...BROWSER, host: '[::1]:5001', 'sec-fetch-site': 'same-origin' }],
+    [
+      'the same with Referer',
+      { ...BROWSER, host: '192.0.2.1:5001', referer: 'http://192.0.2.1:5001/discover/?a=b' },
+    ],
+    [
+      'a request of an allowed page without Origin',
+      { ...BROWSER, host: '192.0.2.1', 'sec-fetch-site': 'cross-site', referer: 'http://wiki.example/x' },
+    ],
+    [
+      'links from other pages',
+      {
+        ...BROWSER,
+        host: 'localhost:5001',
+        referer: 'http://evil.example/',
+        'sec-fetch-site': 'cross-site',
+        'sec-fetch-mode': 'navigate',
+        'sec-fetch-dest': 'document',
+      },
+    ],
     ['an allowed page on the default port', { origin: 'http://wiki.example', host: '192.0.2.1:5001' }],
     ['an allowed editor', { origin: 'vscode-webview://0ab', host: 'localhost:5001' }],
   ])('%s', (_, headers) => {
-    expect(mayCapture(request(headers))).toBe(true);
+    expect(optionFor(headers)).toBeUndefined();
   });
 });
 
@@ -108,6 +141,50 @@ describe('The browser policy refuses', () => {
       },
     ],
   ])('%s', (_, headers) => {
-    expect(mayCapture(request(headers))).toBe(false);
+    expect(optionFor(headers)).toMatch(/^--allowed-(origin|host)$/);
+  });
+});
+
+const LINK = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+
+describe('The browser policy names the option that admits', () => {
+  it.each<[string, Headers, string]>([
+    ['a name that was entered or rebound', { ...BROWSER, host: 'evil.example' }, '--allowed-host'],
+    [
+      'a rebound name, requested by a page of that name',
+      { host: 'evil.example', 'sec-fetch-site': 'same-origin' },
+      '--allowed-host',
+    ],
+    ['a link to a rebound name', { host: 'evil.example', ...LINK }, '--allowed-host'],
+    [
+      'an allowed page at another name',
+      { origin: 'http://wiki.example', host: 'any.example' },
+      '--allowed-host',
+    ],
+    ['a browser without Host', BROWSER, '--allowed-host'],
+    ['names that an allowed editor could have', { ...BROWSER, host: '0ab' }, '--allowed-host'],
+    ['names below an allowed one', { ...BROWSER, host: 'a.capture.example' }, '--allowed-host'],
+    ['an allowed name with a final dot', { ...BROWSER, host: 'capture.example.' }, '--allowed-host'],
+    ['an image on another page', { host: '192.0.2.1', referer: 'http://evil.example/x' }, '--allowed-origin'],
+    [
+      'a page that names no referrer',
+      { host: 'localhost', 'sec-fetch-site': 'cross-site' },
+      '--allowed-origin',
+    ],
+    ['a page on another port', { host: 'localhost', 'sec-fetch-site': 'same-site' }, '--allowed-origin'],
+    ['a bad Referer', { host: 'localhost', referer: 'about:blank' }, '--allowed-origin'],
+    ['two referrers', { host: 'localhost', referer: ['http://localhost/', 'x'] }, '--allowed-origin'],
+    ['a frame', { host: 'localhost', ...LINK, 'sec-fetch-dest': 'iframe' }, '--allowed-origin'],
+    [
+      'a page of another origin, even if it claims to be a link',
+      { host: 'localhost', ...LINK, origin: 'http://evil.example' },
+      '--allowed-origin',
+    ],
+  ])('%s', (_, headers, option) => {
+    expect(optionFor(headers)).toBe(option);
+  });
+
+  it('a form of another page', () => {
+    expect(optionFor({ host: 'localhost', ...LINK }, 'POST')).toBe('--allowed-origin');
   });
 });

@@ -1,7 +1,10 @@
+import { Logger } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Server as TcpServer, ServerOpts, Socket } from 'node:net';
+import type { ExaminedRequest, Refusal } from './browser-policy.js';
+import { clientOf } from './client-address.js';
 import { listen } from './listen.js';
 
 /** csharg sends long interface lists twice: 1,000 names are 61 kB each time. The default of Node.js is 16 KiB. */
@@ -30,8 +33,14 @@ type RequestFilter = (request: IncomingMessage) => boolean;
 
 /** Express with HTTP servers whose options Nest cannot set, because only the constructor of a server takes them. */
 export class HttpAdapter extends ExpressAdapter {
+  private readonly log = new Logger('Http');
   private main?: ApplicationServer;
   private shouldUpgrade: RequestFilter = () => false;
+
+  /** @param examine decides which requests are refused, on all servers of the application; see `browserPolicy` */
+  constructor(private readonly examine: (request: ExaminedRequest) => Refusal | undefined = () => undefined) {
+    super();
+  }
 
   /**
    * Sets which requests with an `Upgrade` header are emitted as `upgrade`; all others are ordinary requests.
@@ -76,11 +85,14 @@ export class HttpAdapter extends ExpressAdapter {
         headersTimeout: HEADERS_TIMEOUT_MS,
         connectionsCheckingInterval: TIMEOUT_CHECK_MS,
         requestTimeout: REQUEST_TIMEOUT_MS,
-        // A request with several hosts must be refused, which is only possible as an ordinary request.
-        shouldUpgradeCallback: (request) => !hasSeveralHosts(request) && shouldUpgrade(request),
+        // Requests can only be refused as ordinary requests.
+        shouldUpgradeCallback: (request) =>
+          !isAmbiguous(request) && this.examine(request) === undefined && shouldUpgrade(request),
       },
       (request, response) => {
-        if (hasSeveralHosts(request)) response.writeHead(400, { Connection: 'close' }).end();
+        const refusal = this.examine(request);
+        if (isAmbiguous(request)) response.writeHead(400, { Connection: 'close' }).end();
+        else if (refusal) this.refuse(refusal, request, response);
         else if (accepts(request)) this.getInstance<RequestListener>()(request, response);
         else answerNotFound(request, response);
       },
@@ -105,6 +117,18 @@ export class HttpAdapter extends ExpressAdapter {
     };
   }
 
+  private refuse({ problem, remedy }: Refusal, request: IncomingMessage, response: ServerResponse): void {
+    const { host, origin } = request.headers;
+    const client = clientOf(request.socket);
+    this.log.warn({ message: `refused a web page: ${problem} ${remedy}`, host, origin, client });
+    const headers = {
+      'Content-Type': 'text/plain',
+      'X-Content-Type-Options': 'nosniff',
+      Connection: 'close',
+    };
+    response.writeHead(403, headers).end(`${problem} ${remedy}\n`);
+  }
+
   /** Ends every connection, including upgraded ones. */
   override close(): Promise<unknown> | undefined {
     this.main?.destroy();
@@ -113,11 +137,14 @@ export class HttpAdapter extends ExpressAdapter {
 }
 
 /**
- * Node.js uses the first `Host`, while a proxy in front of the service may use the last. Such requests must be refused:
- * RFC 9112, section 3.2.
+ * Whether a proxy in front of the service may understand the request differently, and so has to be refused:
+ *
+ * - Node.js uses the first `Host`, others the last; RFC 9112, section 3.2.
+ * - HTTP/1.0 has no chunks: others may take the body for further requests; RFC 9112, section 6.1.
  */
-function hasSeveralHosts({ headersDistinct }: IncomingMessage): boolean {
-  return (headersDistinct.host?.length ?? 0) > 1;
+function isAmbiguous({ headersDistinct, httpVersion }: IncomingMessage): boolean {
+  const { host: hosts = [], 'transfer-encoding': encodings } = headersDistinct;
+  return hosts.length > 1 || (httpVersion === '1.0' && encodings !== undefined);
 }
 
 /** The same body as that of Nest. */

@@ -47,6 +47,11 @@ const ORIGINS = list(
   (items) => items.every((item) => canonicalOrigin(item) !== undefined),
   'origins of web pages, such as https://host.example:8443, without a path and never "null"',
 );
+const HOSTS = list(
+  // With a port appended, an item that has a port already is not an origin.
+  (items) => items.every((item) => canonicalOrigin(`http://${item}:1`) !== undefined),
+  'host names, such as capture.example, without a port',
+);
 const ENDPOINTS = list(
   isListOfEndpoints,
   `at most ${MAX_EXCLUSIONS} numeric TCP endpoints, such as 8443, 192.0.2.1:443 or [2001:db8::1]:443`,
@@ -89,8 +94,21 @@ const ENTRIES = [
     defaultValue: [],
     defaultInWords: 'none',
     description:
-      'origin of web pages on other hosts that may capture, such as https://host.example:8443; ' +
+      'origin of web pages on other hosts that may use the service, such as https://host.example:8443; ' +
       'repeatable, or separated by commas',
+  },
+  {
+    section: 'service',
+    field: 'allowedHosts',
+    flag: '--allowed-host',
+    variable: 'PACKETFLIX_ALLOWED_HOST',
+    type: HOSTS,
+    value: 'name',
+    defaultValue: [],
+    defaultInWords: 'none',
+    description:
+      'host name by which browsers may use the service, besides addresses, localhost and the hosts of ' +
+      '--allowed-origin; repeatable, or separated by commas',
   },
   {
     section: 'service',

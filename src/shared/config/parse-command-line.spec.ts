@@ -7,6 +7,7 @@ const DEFAULTS = {
   service: {
     port: 5001,
     host: undefined,
+    allowedHosts: [] as string[],
     allowedOrigins: [] as string[],
     excludedEndpoints: [] as string[],
     logFormat: 'auto',
@@ -83,6 +84,12 @@ describe('The command line and the environment', () => {
       [],
       { PACKETFLIX_ALLOWED_ORIGIN: 'http://c.example,http://d.example' },
       { service: { allowedOrigins: ['http://c.example', 'http://d.example'] } },
+    ],
+    [
+      'names of the service for browsers',
+      ['--allowed-host', 'capture.example', '--allowed-host=[::1], b'],
+      {},
+      { service: { allowedHosts: ['capture.example', '[::1]', 'b'] } },
     ],
     [
       'endpoints that all captures leave out',
@@ -250,6 +257,11 @@ describe('The command line and the environment', () => {
       {},
       '--max-snaplen must be a whole number of bytes from 1 to 262144, not "262145"',
     ],
+    ...['a:80', 'http://a', 'a/', 'a b', ''].map((name): [string[], Env, string] => [
+      ['--allowed-host', name],
+      {},
+      `--allowed-host must be host names, such as capture.example, without a port, not "${name}"`,
+    ]),
     [['--host', 'a b'], {}, '--host must be an address or a host name, not "a b"'],
     [
       ['--local-discovery'],
