@@ -9,6 +9,9 @@ import { UpgradeWsAdapter } from './http/upgrade-ws-adapter.js';
 import { logRequests } from './http/request-log.js';
 import { ServiceLogger } from './service-logger.js';
 
+/** Connections of one client besides those that carry captures. */
+const OTHER_CONNECTIONS = 256;
+
 /**
  * Creates the Nest application with its adapters and its logger, which modules cannot provide. It does not listen yet.
  *
@@ -16,9 +19,13 @@ import { ServiceLogger } from './service-logger.js';
  */
 export async function createApplication(
   module: DynamicModule,
-  { service }: Options,
+  { service, capture }: Options,
 ): Promise<NestExpressApplication> {
-  const adapter = new HttpAdapter(browserPolicy(service.allowedOrigins, service.allowedHosts));
+  const adapter = new HttpAdapter({
+    examine: browserPolicy(service.allowedOrigins, service.allowedHosts),
+    // One client, such as a proxy for all others, may have half: all captures and the other requests.
+    maxConnections: 2 * (capture.maxCaptures + OTHER_CONNECTIONS),
+  });
   const app = await NestFactory.create<NestExpressApplication>(module, adapter, {
     // No controller reads a body, and a parser would consume the bodies of proxied requests.
     bodyParser: false,

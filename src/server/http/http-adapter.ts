@@ -2,9 +2,10 @@ import { Logger } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
-import type { Server as TcpServer, ServerOpts, Socket } from 'node:net';
+import type { Server as TcpServer, ServerOpts } from 'node:net';
 import type { ExaminedRequest, Refusal } from './browser-policy.js';
 import { clientOf } from './client-address.js';
+import { limitConnections } from './connection-limits.js';
 import { listen } from './listen.js';
 
 /** csharg sends long interface lists twice: 1,000 names are 61 kB each time. The default of Node.js is 16 KiB. */
@@ -17,8 +18,15 @@ const CONNECTION_OPTIONS: ServerOpts = { noDelay: true, keepAlive: true, keepAli
 const HEADERS_TIMEOUT_MS = 4_000;
 const TIMEOUT_CHECK_MS = 500;
 
-/** For a whole request with its body, which only proxied requests have. The time of the answer does not count. */
-const REQUEST_TIMEOUT_MS = 120_000;
+/** Enough for probes and metrics collectors. */
+const DEFAULT_MAX_CONNECTIONS = 128;
+
+export interface HttpAdapterOptions {
+  /** Decides which requests are refused, on all servers of the application: `browserPolicy`. */
+  readonly examine?: (request: ExaminedRequest) => Refusal | undefined;
+  /** See `ConnectionLimits`; for the main server. */
+  readonly maxConnections?: number;
+}
 
 /** One of the HTTP servers of the application. */
 export interface ApplicationServer {
@@ -37,8 +45,7 @@ export class HttpAdapter extends ExpressAdapter {
   private main?: ApplicationServer;
   private shouldUpgrade: RequestFilter = () => false;
 
-  /** @param examine decides which requests are refused, on all servers of the application; see `browserPolicy` */
-  constructor(private readonly examine: (request: ExaminedRequest) => Refusal | undefined = () => undefined) {
+  constructor(private readonly serverOptions: HttpAdapterOptions = {}) {
     super();
   }
 
@@ -52,7 +59,11 @@ export class HttpAdapter extends ExpressAdapter {
   }
 
   override initHttpServer(): void {
-    this.main = this.createServer({ shouldUpgrade: (request) => this.shouldUpgrade(request) });
+    const { maxConnections } = this.serverOptions;
+    this.main = this.createServer({
+      shouldUpgrade: (request) => this.shouldUpgrade(request),
+      ...(maxConnections !== undefined && { maxConnections }),
+    });
     this.disable('x-powered-by');
     this.setHttpServer(this.main.server);
   }
@@ -70,38 +81,39 @@ export class HttpAdapter extends ExpressAdapter {
    * Creates another server for the same Express application.
    *
    * @param accepts requests that are handled; the others are answered with 404
+   * @param maxConnections see `ConnectionLimits`
    */
   createServer({
     shouldUpgrade = () => false,
     accepts = () => true,
+    maxConnections = DEFAULT_MAX_CONNECTIONS,
   }: {
     readonly shouldUpgrade?: RequestFilter;
     readonly accepts?: RequestFilter;
+    readonly maxConnections?: number;
   }): ApplicationServer {
+    const { examine = () => undefined } = this.serverOptions;
     const server = createServer(
       {
         maxHeaderSize: MAX_HEADER_BYTES,
         ...CONNECTION_OPTIONS,
         headersTimeout: HEADERS_TIMEOUT_MS,
         connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
+        // Bodies must have a least rate instead: `limitConnections`.
+        requestTimeout: 0,
         // Requests can only be refused as ordinary requests.
         shouldUpgradeCallback: (request) =>
-          !isAmbiguous(request) && this.examine(request) === undefined && shouldUpgrade(request),
+          !isAmbiguous(request) && examine(request) === undefined && shouldUpgrade(request),
       },
       (request, response) => {
-        const refusal = this.examine(request);
+        const refusal = examine(request);
         if (isAmbiguous(request)) response.writeHead(400, { Connection: 'close' }).end();
         else if (refusal) this.refuse(refusal, request, response);
         else if (accepts(request)) this.getInstance<RequestListener>()(request, response);
         else answerNotFound(request, response);
       },
     );
-    const sockets = new Set<Socket>();
-    server.on('connection', (socket: Socket) => {
-      sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
-    });
+    const sockets = limitConnections(server, { maxConnections });
     let second: TcpServer | undefined;
     return {
       server,

@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { createProxyMiddleware, proxyEventsPlugin } from 'http-proxy-middleware';
 import type { RequestHandler } from 'http-proxy-middleware';
 import { ServerResponse } from 'node:http';
-import type { ClientRequest, IncomingMessage, Server } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { DiscoveryConfig } from '../../config/discovery.config.js';
 import { pathOf } from '../../http/request-target.js';
@@ -71,8 +71,6 @@ export class GhostwireProxy {
    */
   mount(): void {
     const { httpAdapter } = this.adapterHost;
-    // The duration of uploads is not limited: `limitTimeToAnswer` detects those that make no progress.
-    (httpAdapter.getHttpServer() as Server).requestTimeout = 0;
     httpAdapter.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
       const path = pathOf(request.url ?? '');
       if (path === undefined || this.operatorPort.received(request) || !this.isForwarded(path)) return next();
