@@ -7,10 +7,10 @@ export function ensureDependencies() {
   if (areDependenciesInstalled()) return;
   say('installing dependencies: npm ci');
   // Errors only, because npm would warn that the machine's Node.js is too old for some packages. Without --include=dev,
-  // npm would omit the build's packages if NODE_ENV=production.
+  // npm would omit the build's packages if NODE_ENV=production; Node.js itself is an optional package.
   const installed = run(
     'npm',
-    ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'],
+    ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'],
     machineEnvironment(),
   );
   if (!installed)

@@ -15,8 +15,8 @@ export function ensureMachineNode() {
 }
 
 /**
- * The Node.js that runs the service is a development dependency, which an install script installs. If npm does not run
- * install scripts, it is silently missing, and the shell finds the Node.js of the machine instead.
+ * The Node.js that runs the service is a package of its own per platform, and as such optional. If npm omits optional
+ * packages, it is silently missing, and the shell finds the Node.js of the machine instead.
  */
 export function ensureProjectNode() {
   const range = readProjectJson('package.json').engines.node;
@@ -32,8 +32,8 @@ export function ensureProjectNode() {
     return;
   }
   throw new SetupError(
-    `${found}. Is npm configured to run no install scripts ("npm config get ignore-scripts", allow-scripts)? ` +
-      `Run "npm rebuild node --ignore-scripts=false --foreground-scripts", or use Node.js ${range}.`,
+    `${found}. Is npm configured to omit optional packages ("npm config get omit"), or is this machine neither x64 ` +
+      `nor arm64? Run "npm ci --include=dev --include=optional", or use Node.js ${range}.`,
   );
 }
 
