@@ -21,6 +21,7 @@ describe('The proxy forwards headers', () => {
     const nasty = [
       ...['Enable-Monolith: no', 'ENABLE-MONOLITH: never', 'enable-monolith: Affirmative, HAL'],
       ...['Enable_Monolith: no', 'Connection: Enable-Monolith'],
+      'X-Forwarded-For: 192.0.2.1',
       ...['X-Forwarded-Prefix: /a%2Fb', 'X-Forwarded-Uri: /a%2Fb//x?y'],
     ];
     const target = title.split(' ')[1] ?? '';
@@ -34,7 +35,7 @@ describe('The proxy forwards headers', () => {
     expect(valuesOf('host', websocket)).toEqual([`127.0.0.1:${upstream.port}`]);
     expect(valuesOf('x-forwarded-prefix', websocket)).toEqual(['/a%2Fb']);
     expect(valuesOf('x-forwarded-uri', websocket)).toEqual(['/a%2Fb//x?y']);
-    expect(valuesOf('x-forwarded-for', websocket)).toEqual([]);
+    expect(valuesOf('x-forwarded-for', websocket)).toEqual(['192.0.2.1, 127.0.0.1']);
   });
 
   it('except hop-by-hop headers', async () => {
@@ -57,7 +58,7 @@ describe('The proxy forwards headers', () => {
     }
     expect(valuesOf('te')).toEqual(['trailers']);
     expect(valuesOf('accept')).toEqual(['text/html']);
-    expect(valuesOf('connection')).toEqual(['close']);
+    expect(valuesOf('connection')).toEqual(['keep-alive']);
   });
 
   it('including Content-Length, even if the client names it in Connection', async () => {

@@ -39,13 +39,14 @@ describe('The proxy', () => {
 
   it('lets client and upstream negotiate subprotocols and extensions', async () => {
     const { server } = proxy.current;
+    const origin = `http://127.0.0.1:${server.port}`;
     const client = new WebSocket(`ws://127.0.0.1:${server.port}/mobydig`, ['first', 'second'], {
-      headers: { origin: 'http://page.example' },
+      headers: { origin },
     });
     await new Promise((resolve) => client.once('open', resolve));
     expect(client.protocol).toBe('first');
     expect(proxy.current.upstream.handshakes[0]?.headers).toMatchObject({
-      origin: 'http://page.example',
+      origin,
       'sec-websocket-extensions': expect.stringContaining('permessage-deflate') as string,
       connection: 'Upgrade',
       upgrade: 'websocket',

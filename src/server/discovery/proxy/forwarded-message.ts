@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { addressLiteral } from '../../../shared/protocol/tcp-endpoint.js';
 import { originForm, pathOf } from '../../http/request-target.js';
 
 /** GhostWire as a whole is served below this path; elsewhere, it gets the paths that this service does not use. */
@@ -56,6 +57,12 @@ export function forwardedHeaders(request: IncomingMessage, websocket: boolean): 
       ([name]) => (FRAMING.has(name) || isEndToEnd(name, named)) && !IS_ENABLE_MONOLITH.test(name),
     ),
   );
+  headers['x-forwarded-for'] = [
+    headers['x-forwarded-for'],
+    addressLiteral(request.socket.remoteAddress ?? ''),
+  ]
+    .filter((address) => address)
+    .join(', ');
   // Node.js's server has already answered with "100 Continue".
   delete headers.expect;
   if (websocket) return { ...headers, connection: 'Upgrade', upgrade: 'websocket' };

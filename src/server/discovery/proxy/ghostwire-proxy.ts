@@ -1,8 +1,8 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { createProxyMiddleware, proxyEventsPlugin } from 'http-proxy-middleware';
 import type { RequestHandler } from 'http-proxy-middleware';
-import { ServerResponse } from 'node:http';
+import { Agent, ServerResponse } from 'node:http';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { DiscoveryConfig } from '../../config/discovery.config.js';
@@ -20,6 +20,9 @@ import {
 } from './forwarded-message.js';
 import { answerFailure, proxyFailure } from './proxy-failure.js';
 
+/** GhostWire's connections are closed when they have been idle for this time, before GhostWire closes them. */
+const IDLE_TIMEOUT_MS = 4_000;
+
 /** The layers of Express's router; those of routes, as opposed to middleware, have a `route`. */
 interface Layer {
   readonly route?: object;
@@ -28,12 +31,15 @@ interface Layer {
 
 /** Forwards requests to the GhostWire service: `/discover/...`, and every path without a route of this service. */
 @Injectable()
-export class GhostwireProxy {
+export class GhostwireProxy implements OnApplicationShutdown {
   private readonly logger = new Logger('Proxy');
   private readonly forward: RequestHandler;
   private readonly targets = new WeakMap<IncomingMessage, string>();
   /** Sockets to which an answer of GhostWire has been started: it is too late for an answer of our own. */
   private readonly answered = new WeakSet<Socket>();
+  /** No request waits for another one: there is no maximum of connections, and each has one request at a time. */
+  private readonly agent = new Agent({ keepAlive: true, timeout: IDLE_TIMEOUT_MS });
+  private readonly upstreams = new WeakMap<IncomingMessage, ClientRequest>();
   private failing = false;
 
   constructor(
@@ -47,9 +53,7 @@ export class GhostwireProxy {
       changeOrigin: true,
       headers: { [ENABLE_MONOLITH.name]: ENABLE_MONOLITH.value },
       pathRewrite: (_, request) => this.targets.get(request),
-      // One connection per request, so that no request fails on a stale connection, waits for an event stream, or
-      // follows bytes of another client.
-      agent: false,
+      agent: this.agent,
       selfHandleResponse: true,
       // The default plugins would answer errors with other status codes and write to the console.
       ejectPlugins: true,
@@ -87,6 +91,10 @@ export class GhostwireProxy {
     this.upgradeRoutes.fallback(upgrade, isForwarded);
   }
 
+  onApplicationShutdown(): void {
+    this.agent.destroy();
+  }
+
   /** Whether no controller serves this path, with any method: a `POST` to a path of this service is not forwarded. */
   private isForwarded(path: string): boolean {
     if (this.operatorPort.isElsewhere(path)) return true;
@@ -103,6 +111,7 @@ export class GhostwireProxy {
   }
 
   private onRequest(upstream: ClientRequest, request: IncomingMessage, response: ServerResponse): void {
+    this.upstreams.set(request, upstream);
     limitTimeToAnswer(this.config.timeoutSeconds * 1000, upstream, request);
     // Must be registered before `pipe`, which ends the request: trailers cannot be added after that.
     request.once('end', () => upstream.addTrailers(forwardedTrailers(request)));
@@ -134,12 +143,25 @@ export class GhostwireProxy {
     }
   }
 
+  /** Whether GhostWire closed an idle connection just when the request was sent, so that it can be sent again. */
+  private isStale(error: Error, request: IncomingMessage, to: ServerResponse): boolean {
+    const { code } = error as NodeJS.ErrnoException;
+    const isReset = code === 'ECONNRESET' || code === 'EPIPE';
+    const hasNoBody = request.complete && ['GET', 'HEAD'].includes(request.method ?? '');
+    const isReused = this.upstreams.get(request)?.reusedSocket === true;
+    return isReset && isReused && hasNoBody && !to.headersSent && !to.destroyed && to.writable;
+  }
+
   private reportRecovery(): void {
     if (this.failing) this.logger.log('GhostWire answers again');
     this.failing = false;
   }
 
   private fail(error: Error, request: IncomingMessage, to: ServerResponse | Socket): void {
+    if (to instanceof ServerResponse && this.isStale(error, request, to)) {
+      void this.forward(request, to, (failure) => this.logger.debug(failure));
+      return;
+    }
     const failure = proxyFailure(error, this.config);
     // A client that closes its connection is not a failure of GhostWire.
     const { writable, readableEnded } = request.socket;
