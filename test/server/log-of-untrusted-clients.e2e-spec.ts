@@ -8,9 +8,9 @@ describe('The log of the service', () => {
   it('has requests and their headers, without credentials and terminal escape sequences', async () => {
     using connection = RawConnection.open(service.current.port);
     connection.send(
-      'GET http://me:hidden@x/version?token=hidden&a=%0a HTTP/1.1\r\nHost: x\r\nAuthorization: Basic hidden\r\n' +
+      'GET http://me:hidden@x/version?token=hidden&netns=%0a HTTP/1.1\r\nHost: x\r\nAuthorization: Basic hidden\r\n' +
         'Proxy-Authorization: hidden\r\nCookie: a=hidden\r\nX-API-Key: hidden\r\n',
-      Buffer.from('A: \x9b31mred\t\x85\r\nConnection: close\r\n\r\n', 'latin1'),
+      Buffer.from('Accept: \x9b31mred\t\x85\r\nConnection: close\r\n\r\n', 'latin1'),
     );
     await connection.ended;
     const line = await eventually(
@@ -20,12 +20,12 @@ describe('The log of the service', () => {
     expect(JSON.parse(line)).toMatchObject({
       message: 'request',
       method: 'GET',
-      target: 'http://(redacted)@x/version?token=(redacted)&a=%0a',
+      target: 'http://(redacted)@x/version?(redacted)&netns=%0a',
       client: expect.stringMatching(/^127\.0\.0\.1 port \d+$/) as string,
       outcome: 200,
     });
     expect(line).toContain('"authorization":"(redacted)"');
-    expect(line).toContain('"a":"\\u009b31mred\\t\\u0085"');
+    expect(line).toContain('"accept":"\\u009b31mred\\t\\u0085"');
     expect(service.current.log).not.toContain('hidden');
     expect(service.current.log).not.toMatch(/[^\P{C}\n]/u);
   });

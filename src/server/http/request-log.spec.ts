@@ -11,6 +11,10 @@ describe('The log of requests', () => {
     'x-amz-signature',
     'sec-websocket-protocol',
     'x-csrf-token',
+    'cf-access-jwt-assertion',
+    'x-forwarded-access',
+    'x-anything',
+    'x-forwarded-uri',
   ])('does not show the header %s', (name) => {
     expect(redactedHeaders({ host: 'here', [name]: 'hidden' })).toEqual({
       host: 'here',
@@ -18,19 +22,30 @@ describe('The log of requests', () => {
     });
   });
 
-  it('does not show credentials in a query', () => {
-    expect(redactedTarget('/capture?netns=5&access_token=hidden&nif=eth0&password=x')).toBe(
-      '/capture?netns=5&access_token=(redacted)&nif=eth0&password=(redacted)',
+  it('shows the parameters of captures only, whatever the others are called', () => {
+    expect(redactedTarget('/capture?netns=5&access_token=hidden&nif=eth0&x=hidden&hidden&filter=a?b')).toBe(
+      '/capture?netns=5&(redacted)&nif=eth0&(redacted)&(redacted)&filter=a?(redacted)',
+    );
+    expect(redactedTarget('/x?%6eetns=hidden&__proto__=hidden#hidden')).toBe(
+      '/x?(redacted)&(redacted)#(redacted)',
     );
   });
 
-  it('recognizes percent-encoded names, and credentials before a host', () => {
-    expect(redactedTarget('/x?%70assword=hidden&ok=1')).toBe('/x?%70assword=(redacted)&ok=1');
-    expect(redactedTarget('/x?%zz=1')).toBe('/x?%zz=1');
+  it('does not show tickets, nor credentials before a host', () => {
+    expect(redactedTarget('/t/hidden/capture?netns=5')).toBe('/t/(redacted)/capture?netns=5');
     expect(redactedTarget('http://me:hidden@here/x')).toBe('http://(redacted)@here/x');
-    expect(redactedHeaders({ referer: 'https://me@there/?token=hidden' })).toEqual({
-      referer: 'https://(redacted)@there/?token=(redacted)',
-    });
+  });
+
+  it('shows of the page that sent the request only where it is from', () => {
+    const { referer } = redactedHeaders({ referer: 'https://there:8443/hidden?token=hidden' });
+    expect(referer).toBe('https://there:8443');
+    expect(redactedHeaders({ referer: 'https://me:hidden@there/' }).referer).toBe('(redacted)');
+    expect(redactedHeaders({ origin: 'null' }).origin).toBe('(redacted)');
+  });
+
+  it('shows headers that are known to be harmless', () => {
+    const headers = { host: 'here', 'user-agent': 'curl/8', 'clustershark-nif': 'eth0/eth1' };
+    expect(redactedHeaders(headers)).toEqual(headers);
   });
 
   it('bounds the length of the headers', () => {

@@ -1,13 +1,32 @@
 import { Logger } from '@nestjs/common';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { REQUEST_PARAMETERS } from '../capture/request/request-parameters.js';
 import { clientOf } from './client-address.js';
 
 /** The context of request lines in the log. */
 export const REQUEST_CONTEXT = 'Request';
 
-/** Names of headers and query parameters that carry credentials; some API servers accept tokens as a subprotocol. */
-const CREDENTIAL =
-  /auth|cookie|token|secret|passw|api-?key|credential|session|signature|jwt|bearer|^sec-websocket-protocol$/i;
+const REDACTED = '(redacted)';
+
+/**
+ * Headers that carry no credentials. The values of all others are redacted: a list of those that do carry some would
+ * never be complete.
+ */
+const HARMLESS_HEADERS: ReadonlySet<string> = new Set([
+  ...['host', 'origin', 'referer', 'user-agent', 'connection', 'upgrade', 'via', 'expect', 'te', 'trailer'],
+  ...['accept', 'accept-charset', 'accept-encoding', 'accept-language', 'cache-control', 'pragma', 'range'],
+  ...['content-encoding', 'content-length', 'content-type', 'transfer-encoding', 'keep-alive'],
+  ...['if-modified-since', 'if-none-match', 'upgrade-insecure-requests', 'date', 'dnt', 'priority'],
+  ...['sec-fetch-dest', 'sec-fetch-mode', 'sec-fetch-site', 'sec-fetch-user', 'sec-purpose'],
+  ...['sec-websocket-extensions', 'sec-websocket-key', 'sec-websocket-version'],
+  ...['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-port', 'x-forwarded-prefix', 'x-forwarded-proto'],
+  ...Object.values(REQUEST_PARAMETERS).flatMap((parameter) =>
+    'header' in parameter ? [parameter.header.toLowerCase()] : [],
+  ),
+]);
+
+/** Of their URLs only scheme and host are logged. */
+const URL_HEADERS: ReadonlySet<string> = new Set(['origin', 'referer']);
 
 /** Hostile requests can have 256 KiB of headers. */
 const MAX_HEADER_LENGTH = 200;
@@ -33,36 +52,38 @@ export function logRequests(server: Server, withHeaders: boolean): void {
   server.prependListener('upgrade', (request: IncomingMessage) => describe(request)('upgrade'));
 }
 
-/** The first headers of a request, with credentials redacted and long values cut. */
+/** The first headers of a request, with all values redacted that are not known to be harmless, and long ones cut. */
 export function redactedHeaders(headers: IncomingMessage['headers']): Record<string, string> {
   const entries = Object.entries(headers).slice(0, MAX_HEADERS);
   return Object.fromEntries(
-    entries.map(([name, value]) => [excerptOf(name), redactedValue(name, String(value))]),
+    entries.map(([name, value]) => [excerptOf(name), excerptOf(redactedValue(name, String(value)))]),
   );
 }
 
 function redactedValue(name: string, value: string): string {
-  // The value may be a URL, as in Referer.
-  return excerptOf(CREDENTIAL.test(name) ? '(redacted)' : redactedTarget(value));
+  if (!HARMLESS_HEADERS.has(name)) return REDACTED;
+  return URL_HEADERS.has(name)
+    ? (/^[a-z][a-z0-9+.-]*:\/\/[^/?#@]*(?=[/?#]|$)/i.exec(value)?.[0] ?? REDACTED)
+    : value;
 }
 
 function excerptOf(text: string): string {
   return text.length > MAX_HEADER_LENGTH ? `${text.slice(0, MAX_HEADER_LENGTH)}…` : text;
 }
 
-/** A request target or URL with the credentials in its query and before its host redacted. */
+/**
+ * A request target or URL without the credentials before its host and without tickets, and with those parameters of
+ * its query only that belong to captures.
+ */
 export function redactedTarget(target: string): string {
-  return target
-    .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1(redacted)@')
-    .replace(/([?&])([^=&]*)=([^&]*)/g, (pair, separator: string, name: string) =>
-      CREDENTIAL.test(decoded(name)) ? `${separator}${name}=(redacted)` : pair,
-    );
+  const [path = '', ...query] = target.split(/([?#&])/);
+  const shownPath = path
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, `$1${REDACTED}@`)
+    .replace(/(\/t\/)[^/]+/, `$1${REDACTED}`);
+  const shownQuery = query.map((part, index) => (index % 2 === 0 || isHarmless(part) ? part : REDACTED));
+  return shownPath + shownQuery.join('');
 }
 
-function decoded(name: string): string {
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
+function isHarmless(parameter: string): boolean {
+  return parameter === '' || Object.hasOwn(REQUEST_PARAMETERS, parameter.split('=', 1)[0] ?? '');
 }

@@ -337,7 +337,7 @@ const ENTRIES = [
     variable: 'PACKETFLIX_LOG_HEADERS',
     type: onOrOff,
     defaultValue: false,
-    description: 'log the headers of requests too, without credentials',
+    description: 'log the headers of requests too; values that may be credentials are redacted',
   },
 ] as const satisfies readonly OptionDescription[];
 

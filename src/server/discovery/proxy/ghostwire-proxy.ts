@@ -6,6 +6,7 @@ import { Agent, ServerResponse } from 'node:http';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { DiscoveryConfig } from '../../config/discovery.config.js';
+import { redactedTarget } from '../../http/request-log.js';
 import { pathOf } from '../../http/request-target.js';
 import { UpgradeRoutes } from '../../http/upgrade-routes.js';
 import { OperatorPort } from '../../operations/operator-port.js';
@@ -166,7 +167,8 @@ export class GhostwireProxy implements OnApplicationShutdown {
     // A client that closes its connection is not a failure of GhostWire.
     const { writable, readableEnded } = request.socket;
     const clientLeft = to.destroyed || !writable || readableEnded;
-    const event = { message: failure.message, method: request.method, target: this.targets.get(request) };
+    const target = redactedTarget(this.targets.get(request) ?? '');
+    const event = { message: failure.message, method: request.method, target };
     // Pages send requests every few seconds: one warning is enough until GhostWire answers again.
     if (clientLeft || this.failing) this.logger.debug(event);
     else this.logger.warn(event);
