@@ -1,6 +1,5 @@
-import type { HeldNamespace } from './opener-tasks.js';
 import type { Opener } from './opener.js';
-import type { NamespaceHolder } from '../../shared/linux/namespace-holders.js';
+import type { FoundHolder, NamespaceHolder } from '../../shared/linux/namespace-holders.js';
 
 /** Polling interval. */
 const INTERVAL_MS = 1_000;
@@ -26,7 +25,7 @@ export class HolderWatch {
    * @param onEnd called once, when nothing holds the namespace any more
    * @returns ends the watch
    */
-  watch({ netns, holder }: HeldNamespace, onEnd: () => void): () => void {
+  watch({ netns, holder }: FoundHolder, onEnd: () => void): () => void {
     const entry: Watched = { netns, holder, onEnd };
     this.watched.add(entry);
     this.schedule();

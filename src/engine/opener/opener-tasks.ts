@@ -1,7 +1,7 @@
 import type { Interface } from '../../shared/linux/rtnetlink.js';
 import type { Pointer } from '../../shared/linux/native.js';
 import type { PcapOptions } from '../pcap/libpcap.js';
-import type { NamespaceHolder } from '../../shared/linux/namespace-holders.js';
+import type { FoundHolder, NamespaceHolder } from '../../shared/linux/namespace-holders.js';
 import type { PacketRing, PacketRingOptions } from '../ring/packet-ring.js';
 import type { PacketMethod } from '../../shared/protocol/protocol.js';
 import type { NetnsReference } from '../../shared/protocol/capture-spec.js';
@@ -16,7 +16,7 @@ export interface OpenerTasks {
   /** Closes interfaces that are no longer read. */
   closeInterfaces: { argument: readonly OpenSource[]; result: void };
   /** For each namespace, what holds it now; undefined: nothing does. */
-  checkHolders: { argument: readonly HeldNamespace[]; result: (NamespaceHolder | undefined)[] };
+  checkHolders: { argument: readonly FoundHolder[]; result: (NamespaceHolder | undefined)[] };
 }
 
 export interface OpenedNamespace {
@@ -64,11 +64,6 @@ export type FilterPlace = 'kernel' | 'reader';
 export interface FilterSetting {
   readonly source: OpenSource;
   readonly filter: InterfaceFilter;
-}
-
-export interface HeldNamespace {
-  readonly netns: number;
-  readonly holder: NamespaceHolder;
 }
 
 export type OpenerTaskName = keyof OpenerTasks;

@@ -14,7 +14,7 @@ import {
   setPcapFilter,
   type PcapOptions,
 } from '../pcap/libpcap.js';
-import { currentHolder, inNamespace, openNamespace } from '../../shared/linux/namespaces.js';
+import { currentHolders, inNamespace, openNamespace } from '../../shared/linux/namespaces.js';
 import type { Pointer } from '../../shared/linux/native.js';
 import { listInterfaces } from '../../shared/linux/rtnetlink.js';
 import {
@@ -82,7 +82,7 @@ const implementations: { [Name in OpenerTaskName]: Implementation<Name> } = {
   },
 
   checkHolders(namespaces) {
-    return namespaces.map(({ netns, holder }) => currentHolder(PROC, netns, holder));
+    return currentHolders(PROC, namespaces);
   },
 };
 

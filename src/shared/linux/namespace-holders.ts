@@ -20,6 +20,12 @@ export type NamespaceHolder =
   | { readonly kind: 'thread'; readonly pid: number; readonly tid: number }
   | { readonly kind: 'descriptor'; readonly pid: number; readonly fd: number };
 
+/** A holder of the network namespace with that inode number. */
+export interface FoundHolder {
+  readonly netns: number;
+  readonly holder: NamespaceHolder;
+}
+
 /** The path by which the namespace can be opened. */
 export function holderPath(procRoot: string, holder: NamespaceHolder): string {
   switch (holder.kind) {
@@ -37,33 +43,35 @@ export function holderPath(procRoot: string, holder: NamespaceHolder): string {
 }
 
 /**
- * Finds what holds a network namespace, the likeliest kinds first: processes, bind mounts in any mount namespace,
+ * Finds what holds some network namespaces, in one search for all of them, the likeliest kinds first: processes, bind mounts in any mount namespace,
  * threads, open descriptors. A kind is searched only when the caller asks for more, so the common case costs one
  * readlink(2) per process. What we are not permitted to read is left out. So are our own processes: the descriptors of
  * running captures must not keep their target alive.
  *
- * @param netns inode number of the namespace
+ * @param wanted inode numbers of the namespaces; those that the caller removes meanwhile are not searched any more
  */
-export function* findHolders(procRoot: string, netns: number): Generator<NamespaceHolder> {
+export function* findHolders(procRoot: string, wanted: ReadonlySet<number>): Generator<FoundHolder> {
   const pids = listProcesses(procRoot).filter((pid) => pid !== process.pid && pid !== process.ppid);
 
   for (const pid of pids) {
-    if (linkedNamespace(`${procRoot}/${pid}/ns/net`) === netns) yield { kind: 'process', pid };
+    const netns = linkedNamespace(`${procRoot}/${pid}/ns/net`);
+    if (wanted.has(netns)) yield { netns, holder: { kind: 'process', pid } };
   }
   for (const mount of namespaceMounts(procRoot, withMountNamespaces(procRoot, pids))) {
-    if (mount.netns === netns) yield mount.holder;
+    if (wanted.has(mount.netns)) yield mount;
   }
   // Our own engines have descriptors of the namespaces they capture from, and threads that enter them to open interfaces.
   const others = pids.filter((pid) => readProcessStat(procRoot, pid)?.parent !== process.ppid);
   for (const pid of others) {
     for (const tid of listOtherThreads(procRoot, pid)) {
-      if (linkedNamespace(`${procRoot}/${pid}/task/${tid}/ns/net`) === netns)
-        yield { kind: 'thread', pid, tid };
+      const netns = linkedNamespace(`${procRoot}/${pid}/task/${tid}/ns/net`);
+      if (wanted.has(netns)) yield { netns, holder: { kind: 'thread', pid, tid } };
     }
   }
   for (const pid of others) {
     for (const fd of listDescriptors(procRoot, pid)) {
-      if (linkedNamespace(`${procRoot}/${pid}/fd/${fd}`) === netns) yield { kind: 'descriptor', pid, fd };
+      const netns = linkedNamespace(`${procRoot}/${pid}/fd/${fd}`);
+      if (wanted.has(netns)) yield { netns, holder: { kind: 'descriptor', pid, fd } };
     }
   }
 }
@@ -104,7 +112,8 @@ function* withMountNamespaces(procRoot: string, pids: readonly number[]): Genera
   for (const pid of pids) yield { pid, mountNamespace: readLink(`${procRoot}/${pid}/ns/mnt`) };
 }
 
-function linkedNamespace(path: string): number | undefined {
+/** 0, which no namespace has, if there is no such link. */
+function linkedNamespace(path: string): number {
   const link = readLink(path);
-  return link === undefined ? undefined : parseNamespaceLink(link);
+  return (link === undefined ? undefined : parseNamespaceLink(link)) ?? 0;
 }

@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import type { NetnsReference } from '../protocol/capture-spec.js';
 import { setNetworkNamespace } from './libc.js';
-import { findHolders, holderPath, type NamespaceHolder } from './namespace-holders.js';
+import { findHolders, holderPath, type FoundHolder, type NamespaceHolder } from './namespace-holders.js';
 import { O_PATH, readProcessStat } from './proc.js';
 
 /** The namespace does not exist, cannot be opened, or is not the one that the reference describes. */
@@ -59,7 +59,7 @@ function openByProcess(procRoot: string, pid: number, reference: NetnsReference)
 
 function openByAnyHolder(procRoot: string, netns: number): OpenNamespace {
   let refused: Error | undefined;
-  for (const holder of findHolders(procRoot, netns)) {
+  for (const { holder } of findHolders(procRoot, new Set([netns]))) {
     try {
       const fd = openHolder(procRoot, holder, netns);
       if (fd !== undefined) return { fd, holder };
@@ -71,21 +71,28 @@ function openByAnyHolder(procRoot: string, netns: number): OpenNamespace {
 }
 
 /**
- * What holds a namespace now.
+ * What holds each of these namespaces now.
  *
- * @param last the holder that was found before; it is checked first, since searching takes up to 100 ms
- * @returns undefined when nothing holds the namespace any more
+ * @param last the holders that were found before; they are checked first, since searching takes up to 100 ms. All
+ *   namespaces that have lost theirs share one search
+ * @returns undefined for a namespace that nothing holds any more
  */
-export function currentHolder(
+export function currentHolders(
   procRoot: string,
-  netns: number,
-  last: NamespaceHolder,
-): NamespaceHolder | undefined {
-  if (holds(procRoot, last, netns)) return last;
-  for (const holder of findHolders(procRoot, netns)) {
-    if (holds(procRoot, holder, netns)) return holder;
+  last: readonly FoundHolder[],
+): (NamespaceHolder | undefined)[] {
+  const current = new Map<number, NamespaceHolder>();
+  for (const { netns, holder } of last) if (holds(procRoot, holder, netns)) current.set(netns, holder);
+  const lost = new Set(last.map(({ netns }) => netns).filter((netns) => !current.has(netns)));
+  if (lost.size > 0) {
+    for (const { netns, holder } of findHolders(procRoot, lost)) {
+      if (!holds(procRoot, holder, netns)) continue;
+      current.set(netns, holder);
+      lost.delete(netns);
+      if (lost.size === 0) break;
+    }
   }
-  return undefined;
+  return last.map(({ netns }) => current.get(netns));
 }
 
 function holds(procRoot: string, holder: NamespaceHolder, netns: number): boolean {
