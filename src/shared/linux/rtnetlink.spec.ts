@@ -74,6 +74,12 @@ describe('parseLinkMessages', () => {
     expect([...parseLinkMessages(datagram)]).toEqual([{ type: 'failed', errno: 1 }]);
   });
 
+  it('reports that a list could not be completed', () => {
+    const incomplete = Buffer.alloc(4);
+    incomplete.writeInt32LE(-90, 0);
+    expect([...parseLinkMessages(message(DONE, incomplete))]).toEqual([{ type: 'failed', errno: 90 }]);
+  });
+
   it('stops at a truncated message', () => {
     const whole = message(NEWLINK, link(1, 'lo', true));
     for (let length = 0; length < whole.length; length++) {

@@ -21,6 +21,13 @@ const LINK_HEADER_BYTES = 16;
 const ATTRIBUTE_HEADER_BYTES = 4;
 const AF_UNSPEC = 0;
 const IFLA_IFNAME = 3;
+/**
+ * RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h as the value of IFLA_EXT_MASK. With any such mask the kernel makes the messages of
+ * a list as large as the largest interface needs. Without one, an interface with 20 alternative names does not fit, and the list
+ * ends before it.
+ */
+const IFLA_EXT_MASK = 29;
+const RTEXT_FILTER_SKIP_STATS = 8;
 /** Attributes of four bytes that limit the size of a packet: MTU, and what segmentation offload joins, in either direction. */
 const IFLA_SIZES: ReadonlySet<number> = new Set([
   4, // IFLA_MTU
@@ -49,8 +56,8 @@ export type LinkEvent =
   | { readonly type: 'dump-done' }
   | { readonly type: 'failed'; readonly errno: number };
 
-/** The kernel's datagrams are at most 32 KiB (NLMSG_GOODSIZE), whatever the number of interfaces. */
-const datagram = Buffer.alloc(64 * 1024);
+/** Larger than any message: the alternative names of an interface take up to 64 KiB, everything else a few. */
+const datagram = Buffer.alloc(256 * 1024);
 
 const MAX_ATTEMPTS = 5;
 
@@ -100,10 +107,14 @@ function tryToList(): InterfaceList {
 
 /** Requests a list of all interfaces; it ends with a `dump-done` event. @throws SystemError */
 export function requestLinkDump(fd: number): void {
-  const message = Buffer.alloc(MESSAGE_HEADER_BYTES + LINK_HEADER_BYTES);
+  const mask = MESSAGE_HEADER_BYTES + LINK_HEADER_BYTES;
+  const message = Buffer.alloc(mask + ATTRIBUTE_HEADER_BYTES + 4);
   message.writeUInt32LE(message.length, 0);
   message.writeUInt16LE(RTM_GETLINK, 4);
   message.writeUInt16LE(NLM_F_REQUEST | NLM_F_DUMP, 6);
+  message.writeUInt16LE(message.length - mask, mask);
+  message.writeUInt16LE(IFLA_EXT_MASK, mask + 2);
+  message.writeUInt32LE(RTEXT_FILTER_SKIP_STATS, mask + ATTRIBUTE_HEADER_BYTES);
   send(fd, message);
 }
 
@@ -141,14 +152,18 @@ function parseMessage(type: number, payload: Buffer): LinkEvent | undefined {
     case RTM_DELLINK:
       return ofInterfaceItself(payload) ? { type: 'gone', index: payload.readInt32LE(4) } : undefined;
     case NLMSG_DONE:
-      return { type: 'dump-done' };
-    case NLMSG_ERROR: {
-      const errno = -payload.readInt32LE(0);
-      return errno === 0 ? undefined : { type: 'failed', errno };
-    }
+      // A list that could not be completed ends with an error.
+      return failure(payload) ?? { type: 'dump-done' };
+    case NLMSG_ERROR:
+      return failure(payload);
     default:
       return undefined;
   }
+}
+
+function failure(payload: Buffer): LinkEvent | undefined {
+  const errno = payload.length < 4 ? 0 : -payload.readInt32LE(0);
+  return errno > 0 ? { type: 'failed', errno } : undefined;
 }
 
 /** Messages of family AF_BRIDGE are about a port of a bridge: an interface that leaves its bridge still exists. */
