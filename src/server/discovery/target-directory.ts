@@ -57,9 +57,30 @@ export abstract class TargetDirectory {
   abstract list(signal?: AbortSignal): Promise<DirectoryEntry[]>;
 }
 
-/** Pods are compared by name alone: GhostWire lists them without the prefix that its own page sends for them. */
+/**
+ * Pods without a prefix are compared by name alone: GhostWire lists them without the prefix that its own page sends for
+ * them. A prefix tells whose pod it is, so a pod that has one is not found without it.
+ *
+ * A namespace without a process is found by each path where it is mounted, with or without GhostWire's reference to the mount
+ * namespace before it: such a name is made of all paths that are known at the time.
+ */
 export function isNamed(entry: DirectoryEntry, name: string, prefix: string): boolean {
-  return entry.name === name && (entry.prefix === prefix || entry.type === 'pod');
+  if (entry.prefix !== prefix && (entry.type !== 'pod' || entry.prefix !== '')) return false;
+  return entry.name === name || (isWithoutProcess(entry) && hasPath(entry.name, name));
+}
+
+/** Whether a bind mount, or something else than a process, keeps the namespace of an entry alive. */
+export function isWithoutProcess({ pid }: DirectoryEntry): boolean {
+  return pid === 0;
+}
+
+function hasPath(paths: string, name: string): boolean {
+  const path = withoutMountNamespace(name);
+  return path.startsWith('/') && `:${withoutMountNamespace(paths)}:`.includes(`:${path}:`);
+}
+
+function withoutMountNamespace(name: string): string {
+  return name.replace(/^\/proc\/\d+\/ns\/mnt:/, '');
 }
 
 /**

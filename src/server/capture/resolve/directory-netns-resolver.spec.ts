@@ -140,6 +140,42 @@ describe('DirectoryNetnsResolver', () => {
     expect(targets[1]).not.toHaveProperty('startTime');
   });
 
+  it.each<[name: string]>([
+    ['/run/netns/a'],
+    ['/mnt/b'],
+    ['/mnt/b:/run/netns/a'],
+    ['/proc/2/ns/mnt:/run/netns/a'],
+  ])('finds a bind mount at several paths by %s', async (name) => {
+    const mount = entry({ name: '/mnt/b:/run/netns/a', type: 'bindmount', netns: 400 });
+    const process = entry({ name: '/mnt/b:/mnt/c', type: 'proc', netns: 500, pid: 5 });
+    const { references } = await walk(new MemoryDirectory([mount, process]), { name });
+    expect(references).toEqual([{ netns: 400 }, { netns: 400 }]);
+  });
+
+  it.each<[string, Partial<CaptureTarget>, boolean]>([
+    ['the namespace of an unknown mount', { name: '/proc/9/ns/mnt:/hostrun/netns/a', netns: 400 }, true],
+    ['another namespace', { name: '/hostrun/netns/a', netns: 401 }, false],
+    ['a namespace that has a process', { name: '/hostrun/netns/a', netns: 500 }, false],
+    ['no namespace', { name: '/hostrun/netns/a' }, false],
+    ['a namespace and the name of a container that is unknown', { name: 'web', netns: 400 }, false],
+  ])('given %s, finds what the directory lists without a process', async (_, given, isFound) => {
+    const mount = entry({ name: '/run/netns/a', type: 'bindmount', netns: 400 });
+    const process = entry({ name: 'sleep(5)', type: 'proc', netns: 500, pid: 5 });
+    const { references, error } = await walk(new MemoryDirectory([mount, process]), given);
+    expect(references).toEqual(isFound ? [{ netns: 400 }, { netns: 400 }] : []);
+    expect(error?.code).toBe(isFound ? undefined : 'no-such-target');
+  });
+
+  it('does not find a pod that has a prefix without it', async () => {
+    const pod = entry({ name: 'prod/web', type: 'pod', prefix: 'kind', netns: 400 });
+    expect((await walk(new MemoryDirectory([pod]), { name: 'prod/web' })).references).toEqual([]);
+    expect(
+      (await walk(new MemoryDirectory([pod]), { name: 'prod/web', prefix: 'kind' })).references[0],
+    ).toEqual({
+      netns: 400,
+    });
+  });
+
   it.each<[title: string, given: Partial<CaptureTarget>, netns: number]>([
     ['the namespace', { netns: 101, type: 'docker' }, 101],
     ['the type, if no target has that namespace', { netns: 999, type: 'podman' }, 101],

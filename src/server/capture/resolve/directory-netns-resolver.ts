@@ -1,6 +1,7 @@
 import { Injectable, Optional } from '@nestjs/common';
 import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
 import {
+  isWithoutProcess,
   TargetDirectory,
   TargetDirectoryError,
   type DirectoryEntry,
@@ -59,7 +60,7 @@ export class DirectoryNetnsResolver extends NetnsResolver {
   ): Promise<ResolvedTarget> {
     let entries: DirectoryEntry[];
     try {
-      const lookup = this.directory.find(name, target.prefix, signal, { fresh });
+      const lookup = this.find(name, target, signal, fresh);
       entries = await (this.metrics?.timeLookup(lookup, signal) ?? lookup);
     } catch (cause) {
       if (!(cause instanceof TargetDirectoryError)) throw cause;
@@ -67,6 +68,22 @@ export class DirectoryNetnsResolver extends NetnsResolver {
     }
     const { netns, pid, startTime, type } = chooseEntry(entries, name, target);
     return within({ ...target, type: type || target.type }, netns, pid || undefined, startTime || undefined);
+  }
+
+  /**
+   * A namespace without a process has no stable name: its name is made of the paths where it is mounted, and GhostWire names
+   * another one with each list. If the directory does not know such a name, it may still know the namespace.
+   */
+  private async find(
+    name: string,
+    { prefix, netns }: CaptureTarget,
+    signal: AbortSignal,
+    fresh: boolean,
+  ): Promise<DirectoryEntry[]> {
+    const found = await this.directory.find(name, prefix, signal, { fresh });
+    if (found.length > 0 || netns === undefined || !name.startsWith('/')) return found;
+    const all = await this.directory.list(signal);
+    return all.filter((entry) => entry.netns === netns && isWithoutProcess(entry));
   }
 }
 
