@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { NamespaceHolder } from '../shared/linux/namespace-holders.js';
 import { inNamespace, openHolder } from '../shared/linux/namespaces.js';
-import { readText } from '../shared/linux/proc.js';
+import { readLines } from '../shared/linux/proc.js';
 import { listInterfaces } from '../shared/linux/rtnetlink.js';
 import { whyNotAnInterfaceName } from '../shared/protocol/capture-spec.js';
 
@@ -23,7 +23,8 @@ export function interfaceNames(
     if (fd === undefined) return undefined;
     return inNamespace(fd, namesOfUp).filter(isCapturable);
   } catch {
-    // EPERM: without CAP_SYS_ADMIN we may not enter it. /proc has the names, but not which interfaces are up.
+    // EPERM: without CAP_SYS_ADMIN we may not enter it; EMSGSIZE: the kernel cannot list an interface. /proc has the names,
+    // but not which interfaces are up.
     return holder.kind === 'process' ? namesFromProc(procRoot, holder.pid).filter(isCapturable) : [];
   } finally {
     if (fd !== undefined) closeSync(fd);
@@ -42,6 +43,6 @@ function namesOfUp(): string[] {
 
 /** From /proc/PID/net/dev, see proc_pid_net(5): two lines of headings, then `NAME: ...`. */
 function namesFromProc(procRoot: string, pid: number): string[] {
-  const lines = readText(`${procRoot}/${pid}/net/dev`, 'utf8')?.split('\n') ?? [];
+  const lines = [...readLines(`${procRoot}/${pid}/net/dev`, 'utf8')];
   return lines.slice(2).flatMap((line) => /^\s*(\S+):/.exec(line)?.[1] ?? []);
 }

@@ -68,7 +68,7 @@ export function oldest(processes: Iterable<ProcessFacts>): ProcessFacts | undefi
   return found;
 }
 
-/** The command line of a process; empty when it has ended. */
+/** The command line of a process, the first 64 KiB of it; empty when it has ended. */
 export function readArguments(procRoot: string, pid: number): string[] {
   return readText(`${procRoot}/${pid}/cmdline`, 'utf8')?.split('\0') ?? [];
 }

@@ -5,9 +5,13 @@
 import { parentPort } from 'node:worker_threads';
 import { LOADED } from '../shared/threads.js';
 import { interfaceNames } from './interface-names.js';
+import { limitMemoryGrowth } from './memory-limit.js';
 import { Runtimes } from './runtimes/runtimes.js';
 import { encodeResult, scan } from './scan.js';
 import type { ScanReply } from './scanner.js';
+
+// Here, because only this thread loads the native code that it takes.
+limitMemoryGrowth();
 
 const runtimes = new Runtimes();
 

@@ -1,10 +1,12 @@
 import type { NamespaceHolder } from '../shared/linux/namespace-holders.js';
 import { readProcessTable } from './process-table.js';
 import { ContainerMembership } from './runtimes/cgroup.js';
+import { Claims } from './runtimes/claims.js';
 import type { Runtimes } from './runtimes/runtimes.js';
 import {
   containerTargets,
   mountTargets,
+  prefixesOf,
   processTargets,
   type MountTarget,
   type ProcessTarget,
@@ -32,21 +34,32 @@ export interface ScanResult {
   readonly problems: readonly string[];
 }
 
+/** Half of what the server accepts. */
+const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
+/** Of the attributes of a target but its name, its prefix and its interfaces. */
+const OTHER_BYTES = 128;
+
 /** Scans the host once for capture targets. */
 export async function scan(options: ScanOptions): Promise<ScanResult> {
   const { procRoot, runtimes, supervisor } = options;
   const table = readProcessTable(procRoot);
   const membership = new ContainerMembership(procRoot, table);
-  const { containers, problems } = await runtimes.findContainers(procRoot, table, membership);
-  const withProcess = [
-    ...containerTargets(containers),
-    ...processTargets(table, membership, containers, supervisor),
-  ];
+  const claims = new Claims(procRoot, membership);
+  const found = await runtimes.findContainers(procRoot, table, membership, claims);
+  const { containers } = found;
+  const prefixes = prefixesOf(containers, membership);
+  const problems = [...found.problems];
+  const interfaces = new InterfaceLists(options);
   const targets = [
-    ...describeProcesses(withProcess, options),
-    ...mountTargets(procRoot, table).flatMap((mounted) => describeMount(mounted, options)),
+    ...containerTargets(containers, claims, prefixes),
+    ...processTargets(table, membership, claims, containers, supervisor),
+    ...mountTargets(procRoot, table, claims, prefixes),
   ];
-  return { targets, problems };
+  const described = targets.flatMap((target) => {
+    const names = interfaces.of(target);
+    return names ? [{ source: target.source, target: describe(target, names) }] : [];
+  });
+  return { targets: shareDocument(described, problems), problems };
 }
 
 /** Encodes a result like GhostWire's `/mobyshark`: as JSON in UTF-8, in a buffer of its own. */
@@ -56,30 +69,94 @@ export function encodeResult({ targets, problems }: ScanResult): Uint8Array<Arra
   return new TextEncoder().encode(JSON.stringify({ metadata, containers: targets }));
 }
 
-/** Adds the interfaces. Targets may share a namespace: each namespace is visited once. */
-function describeProcesses(
-  targets: readonly ProcessTarget[],
-  { procRoot, interfaceNames }: ScanOptions,
-): Target[] {
-  const known = new Map<number, readonly string[]>();
-  return targets.flatMap(({ name, type, prefix, process: { netns, pid, startTime } }) => {
-    const names = known.get(netns) ?? interfaceNames(procRoot, netns, { kind: 'process', pid });
-    if (!names) return [];
-    known.set(netns, names);
-    return [{ name, type, netns, 'network-interfaces': names, pid, starttime: startTime, prefix }];
-  });
+function describe(target: ProcessTarget | MountTarget, names: readonly string[]): Target {
+  const { name, type, netns, prefix } = target;
+  const { pid, startTime } = 'process' in target ? target.process : { pid: 0, startTime: 0 };
+  return { name, type, netns, 'network-interfaces': names, pid, starttime: startTime, prefix };
 }
 
-function describeMount(
-  { name, netns, mounts }: MountTarget,
-  { procRoot, interfaceNames }: ScanOptions,
-): Target[] {
-  for (const mount of mounts) {
-    const names = interfaceNames(procRoot, netns, mount);
-    if (!names) continue;
-    return [
-      { name, type: 'bindmount', netns, 'network-interfaces': names, pid: 0, starttime: 0, prefix: '' },
-    ];
+/** The interfaces of the namespaces. Targets may share a namespace: each is visited once. */
+class InterfaceLists {
+  private readonly known = new Map<number, readonly string[]>();
+  private readonly spentMs = new Map<string, number>();
+  private readonly beginMs = performance.now();
+
+  constructor(private readonly options: ScanOptions) {}
+
+  /** @returns undefined when the target has ended; no names when its source has too many namespaces or interfaces */
+  of(target: ProcessTarget | MountTarget): readonly string[] | undefined {
+    const { netns, source } = target;
+    const known = this.known.get(netns);
+    if (known) return known;
+    const spentMs = this.spentMs.get(source) ?? 0;
+    if (source !== '' && spentMs > this.limitMs()) return [];
+    const beginMs = performance.now();
+    const names = this.read(target);
+    this.spentMs.set(source, spentMs + performance.now() - beginMs);
+    if (names) this.known.set(netns, names);
+    return names;
   }
-  return [];
+
+  /** Of each container and user; less when there are many that take long. */
+  private limitMs(): number {
+    return performance.now() - this.beginMs < 3_000 ? 1_000 : 100;
+  }
+
+  private read(target: ProcessTarget | MountTarget): readonly string[] | undefined {
+    const { procRoot, interfaceNames } = this.options;
+    const holders: readonly NamespaceHolder[] =
+      'process' in target ? [{ kind: 'process', pid: target.process.pid }] : target.mounts;
+    for (const holder of holders) {
+      const names = interfaceNames(procRoot, target.netns, holder);
+      if (names) return names;
+    }
+    return undefined;
+  }
+}
+
+interface SourcedTarget {
+  readonly source: string;
+  readonly target: Target;
+}
+
+/**
+ * Leaves out targets of the containers and users that have the most when the document becomes too long for the server. What
+ * one of them does costs only its own targets.
+ */
+function shareDocument(targets: readonly SourcedTarget[], problems: string[]): Target[] {
+  const bytesBySource = new Map<string, number>();
+  for (const { source, target } of targets) {
+    bytesBySource.set(source, (bytesBySource.get(source) ?? 0) + bytesOf(target));
+  }
+  const share = fairShare([...bytesBySource.values()], MAX_DOCUMENT_BYTES);
+  const used = new Map<string, number>();
+  const kept = targets.filter(({ source, target }) => {
+    const bytes = (used.get(source) ?? 0) + bytesOf(target);
+    used.set(source, bytes);
+    return bytes <= share;
+  });
+  if (kept.length < targets.length) {
+    problems.push(
+      `cannot list ${targets.length - kept.length} targets: those of some containers or users are too many`,
+    );
+  }
+  return kept.map(({ target }) => target);
+}
+
+function bytesOf({ name, prefix, 'network-interfaces': interfaces }: Target): number {
+  // In JSON, a control character takes six bytes.
+  const textBytes = Buffer.byteLength(JSON.stringify([name, prefix]));
+  return textBytes + OTHER_BYTES + interfaces.reduce((sum, each) => sum + Buffer.byteLength(each) + 3, 0);
+}
+
+/** The largest share by which the sum of all that ask for no more, and of the others' shares, does not exceed the total. */
+function fairShare(wanted: readonly number[], total: number): number {
+  const sorted = [...wanted].sort((a, b) => a - b);
+  let left = total;
+  for (const [index, bytes] of sorted.entries()) {
+    const share = left / (sorted.length - index);
+    if (bytes > share) return share;
+    left -= bytes;
+  }
+  return Infinity;
 }

@@ -25,6 +25,9 @@ const NO_DEBUGGER = '--disable-sigusr1';
  */
 const SMALL_NEW_SPACE = '--max-semi-space-size=2';
 
+/** In MiB. The discoverer reads what others have written; see also src/discoverer/memory-limit.ts. */
+const SMALL_HEAP = '--max-old-space-size=256';
+
 /** The command of this program with these arguments; the first may be a role (see main.ts). */
 export function ownProgram(...args: readonly string[]): Command {
   return { file: process.execPath, args: [NO_DEBUGGER, PROGRAM, ...args] };
@@ -65,7 +68,8 @@ export function createChildSpecs(
   const engineSockets = Array.from({ length: engineCount }, (_, index) => directory.engineSocket(index));
   const { discovererSocket } = directory;
   const launch = (role: 'engine' | 'discoverer', socketPath: string, ...args: string[]): ChildProcess => {
-    const command = ownProgram(role, '--socket', socketPath, '--log-format', format, ...args);
+    const { file, args: program } = ownProgram(role, '--socket', socketPath, '--log-format', format, ...args);
+    const command = { file, args: role === 'discoverer' ? [SMALL_HEAP, ...program] : program };
     return new ChildProcess(asRole(role, command, granted), { ...process.env, ...SUPERVISED });
   };
   const engineArguments = [

@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { CaptureClient } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { namespaceOfPrivateMount, namespaceOfProcess } from '../kit/namespace-holders.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
+import { run } from '../kit/run.js';
 import { serviceForAllTests } from '../kit/service.js';
 import { listTargets } from './listed-targets.js';
 
@@ -31,7 +32,7 @@ describeAsRoot('With --local-discovery', () => {
     ]);
   });
 
-  it('only the topmost process of a namespace is listed', async () => {
+  it('every topmost process of a namespace is listed, and no other', async () => {
     await using namespace = await NetworkNamespace.create();
     const withChild = 'setpriv --pdeathsig KILL sleep 1000 >/dev/null 2>&1 & wait';
     await using older = await namespace.start('sh', '-c', withChild);
@@ -39,9 +40,9 @@ describeAsRoot('With --local-discovery', () => {
 
     const names = await eventually('both processes', async () => {
       const targets = await targetsOf(namespace.inode);
-      return targets[0]?.pid === older.pid && younger.alive && targets.map(({ name }) => name);
+      return targets.length > 1 && targets.map(({ name }) => name);
     });
-    expect(names).toEqual([`sh(${older.pid})`]);
+    expect(names).toEqual([`sh(${older.pid})`, `sleep(${younger.pid})`]);
   });
 
   it.each([
@@ -91,6 +92,35 @@ describeAsRoot('With --local-discovery', () => {
       await client.described('eth1');
       await sendPackets(namespace, { interface: 'eth0', count: 10, flow });
       await client.received(10, flow);
+    }
+  });
+
+  it('a namespace that is mounted at several paths is found by each of them, and by its number', async () => {
+    await using namespace = await NetworkNamespace.create();
+    await namespace.addWire('eth0', 'eth1');
+    const other = `${namespace.path}-too`;
+    writeFileSync(other, '');
+    await run('mount', '--bind', namespace.path, other);
+    try {
+      const names = [
+        namespace.path,
+        other,
+        `${namespace.path}:${other}`,
+        `/proc/1/ns/mnt:${other}`,
+        '/proc/17387/ns/mnt:/hostrun/netns/b',
+      ];
+      for (const [flow, name] of names.entries()) {
+        const container = { name, netns: namespace.inode, type: 'proc', 'network-interfaces': ['eth1'] };
+        await using client = await CaptureClient.open(service.current, {
+          container: flow < 4 ? { ...container, netns: 0 } : container,
+        });
+        await client.described('eth1');
+        await sendPackets(namespace, { interface: 'eth0', count: 10, flow });
+        await client.received(10, flow);
+      }
+    } finally {
+      await run('umount', other);
+      rmSync(other);
     }
   });
 

@@ -24,7 +24,7 @@ describe('parseCgroup finds the container', () => {
     ['Kubernetes with CRI-O', `/kubepods/burstable/pod1/crio-${ID}.scope`],
     ['Docker in Docker, the inner one', `/docker/${OUTER}/docker/${ID}`],
   ])('of %s', (_, path) => {
-    expect(parseCgroup(`0::${path}\n`)).toEqual({ id: ID });
+    expect(parseCgroup(`0::${path}\n`).containers.at(-1)).toEqual({ id: ID });
   });
 
   it.each([
@@ -32,11 +32,15 @@ describe('parseCgroup finds the container', () => {
     ['old LXC', '/lxc/vm-1', 'lxc', 'vm-1'],
     ['systemd-nspawn', '/machine.slice/systemd-nspawn@my\\x2dbox.service/payload', 'nspawn', 'my-box'],
   ])('of %s, with its name', (_, path, type, name) => {
-    expect(parseCgroup(`0::${path}\n`)).toEqual({ id: `${type}:${name}`, named: { type, name } });
+    expect(parseCgroup(`0::${path}\n`)).toEqual({
+      containers: [{ id: `${type}:${name}`, named: { type, name } }],
+    });
   });
 
   it('in any hierarchy of version 1', () => {
-    expect(parseCgroup(`9:name=systemd:/\n8:pids:/docker/${ID}\n0::/\n`)).toEqual({ id: ID });
+    expect(parseCgroup(`9:name=systemd:/\n8:pids:/docker/${ID}\n0::/\n`)).toEqual({
+      containers: [{ id: ID }],
+    });
   });
 
   it.each([
@@ -46,6 +50,20 @@ describe('parseCgroup finds the container', () => {
     ['an id that is too short', `0::/docker/${ID.slice(1)}\n`],
     ['malformed lines', `${ID}\n::::\n`],
   ])('and none in %s', (_, cgroup) => {
-    expect(parseCgroup(cgroup)).toBeUndefined();
+    expect(parseCgroup(cgroup)).toEqual({ containers: [] });
+  });
+
+  it('with all containers around it', () => {
+    expect(parseCgroup(`0::/docker/${OUTER}/lxc.payload.vm/docker-${ID}.scope\n`)).toEqual({
+      containers: [{ id: OUTER }, { id: 'lxc:vm', named: { type: 'lxc', name: 'vm' } }, { id: ID }],
+    });
+  });
+
+  it.each<[string, string, number | undefined]>([
+    ['a user', `/user.slice/user-1000.slice/user@1000.service/user-0.slice/docker-${ID}.scope`, 1000],
+    ['root', `/user.slice/user-0.slice/session-1.scope/docker-${ID}.scope`, undefined],
+    ['a container, whatever it calls them', `/docker/${ID}/user.slice/user-1000.slice`, undefined],
+  ])('and whether %s has named the control group', (_, path, user) => {
+    expect(parseCgroup(`0::${path}\n`).user).toBe(user);
   });
 });

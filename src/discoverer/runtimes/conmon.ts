@@ -1,6 +1,6 @@
 /** Source of containers: the conmon(8) processes of Podman and CRI-O. */
 import { readArguments, type ProcessFacts, type ProcessTable } from '../process-table.js';
-import type { ContainerMembership } from './cgroup.js';
+import { isTrusted, limitsOf, type Claims } from './claims.js';
 import { podOf, type Container } from './container.js';
 import { readAnnotations } from './containerd-bundles.js';
 
@@ -10,36 +10,38 @@ const CONMON = 'conmon';
  * Lists the containers of Podman and CRI-O by the conmon(8) that monitors each of them. This finds them even while
  * Podman's API socket has no listener, and for each user.
  */
-export function findMonitoredContainers(
+export function* findMonitoredContainers(
   procRoot: string,
   table: ProcessTable,
-  membership: ContainerMembership,
-): Container[] {
+  claims: Claims,
+): Generator<Container> {
   const children = new Map<number, ProcessFacts>();
   for (const each of table.values()) {
     if (table.get(each.parent)?.command === CONMON) children.set(each.parent, each);
   }
-  return [...children].flatMap(([monitor, child]) =>
-    monitoredContainer(procRoot, monitor, child, table, membership),
-  );
+  for (const [pid, child] of children) {
+    const monitor = table.get(pid);
+    const container = monitor && monitoredContainer(procRoot, monitor, child, claims);
+    if (container) yield container;
+  }
 }
 
 function monitoredContainer(
   procRoot: string,
-  monitorPid: number,
+  monitor: ProcessFacts,
   child: ProcessFacts,
-  table: ProcessTable,
-  membership: ContainerMembership,
-): Container[] {
-  const { id, name, bundle } = parseConmon(readArguments(procRoot, monitorPid)) ?? {};
-  if (!id || !name) return [];
-  const monitor = table.get(monitorPid);
-  const outer = monitor && membership.containerOf(monitor);
-  const labels = bundle ? readAnnotations(`${procRoot}/${monitorPid}/root${bundle}`) : {};
-  const pod = podOf(labels);
+  claims: Claims,
+): Container | undefined {
+  const { id, name, bundle } = parseConmon(readArguments(procRoot, monitor.pid)) ?? {};
+  if (!id || !name) return undefined;
+  const claimant = claims.claimant(monitor);
+  const process = claims.rootProcess(claimant, id) ?? (claims.mayClaim(claimant, child) ? child : undefined);
+  if (!process) return undefined;
+  const root = { path: `${procRoot}/${monitor.pid}/root`, followsLinks: isTrusted(claimant) };
+  const labels = bundle ? readAnnotations(root, bundle) : {};
+  const pod = podOf(labels, limitsOf(claimant).nameBytes);
   const type = labels['io.container.manager'] === 'cri-o' ? 'cri-o' : 'podman';
-  const process = membership.rootProcess(id) ?? child;
-  return [{ id, type, name, process, ...(pod && { pod }), ...(outer !== undefined && { outer }) }];
+  return { id, type, name, process, claimant, ...(pod && { pod }) };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { ProcessFacts } from '../process-table.js';
+import type { Claimant } from './claims.js';
 
 /** The Kubernetes pod of a container, as the container's labels name it. */
 export interface PodFacts {
@@ -22,8 +23,8 @@ export interface ListedContainer {
 /** A running container. */
 export interface Container extends Omit<ListedContainer, 'pid'> {
   readonly process: ProcessFacts;
-  /** Id of the container that its runtime runs in. */
-  readonly outer?: string;
+  /** Who says so. */
+  readonly claimant: Claimant;
 }
 
 /** Annotations of an OCI bundle, or labels of a container. */
@@ -40,11 +41,15 @@ const KIND_LABELS = [
 ];
 const SANDBOX_KINDS: readonly unknown[] = ['podsandbox', 'sandbox'];
 
-/** The pod that the labels of a container name, if any. */
-export function podOf(labels: Labels): PodFacts | undefined {
+/**
+ * The pod that the labels of a container name, if any.
+ *
+ * @param maxBytes of each of its two names
+ */
+export function podOf(labels: Labels, maxBytes: number): PodFacts | undefined {
   const name = firstText(labels, POD_NAME_LABELS);
   const namespace = firstText(labels, POD_NAMESPACE_LABELS);
-  if (!name || !namespace) return undefined;
+  if (!name || !namespace || exceeds(name, maxBytes) || exceeds(namespace, maxBytes)) return undefined;
   const sandbox = KIND_LABELS.some((label) => SANDBOX_KINDS.includes(labels[label]));
   return { name: `${namespace}/${name}`, sandbox };
 }
@@ -55,6 +60,10 @@ function firstText(labels: Labels, names: readonly string[]): string | undefined
     if (typeof value === 'string' && value !== '') return value;
   }
   return undefined;
+}
+
+export function exceeds(text: string, maxBytes: number): boolean {
+  return text.length > maxBytes || Buffer.byteLength(text) > maxBytes;
 }
 
 export function isRecord(value: unknown): value is Labels {

@@ -2,14 +2,18 @@ import { describe, expect, it } from '@jest/globals';
 import type { RequestListener } from 'node:http';
 import { cpuTimeMs } from '../../../test/kit/cpu-time.js';
 import { docker, FakeRuntime, podman } from '../../../test/fixtures/fake-runtime.js';
+import { HOST, limitsOf } from './claims.js';
 import { inspectProcesses, listContainers } from './docker-api.js';
 
 const NEVER = new AbortController().signal;
 const ID = 'ab'.repeat(32);
 
-async function listFrom(answer: RequestListener) {
+const LIMITS = limitsOf(HOST);
+const LIMITS_OF_USERS = limitsOf({ path: '', user: 1000 });
+
+async function listFrom(answer: RequestListener, limits = LIMITS) {
   await using runtime = await FakeRuntime.start(answer);
-  return await listContainers(runtime.socketPath, NEVER);
+  return await listContainers(runtime.socketPath, NEVER, limits);
 }
 
 describe('The API of a runtime', () => {
@@ -100,13 +104,37 @@ describe('The API of a runtime', () => {
     await expect(listFrom(answer)).rejects.toThrow(message);
   });
 
+  it.each<[string, unknown]>([
+    ['a name over 256 bytes', { Id: ID, Names: [`/${'é'.repeat(129)}`] }],
+    [
+      'a pod with such a name',
+      {
+        Id: ID,
+        Names: ['/x'.repeat(200)],
+        Labels: { 'io.kubernetes.pod.name': 'x'.repeat(257), 'io.kubernetes.pod.namespace': 'shop' },
+      },
+    ],
+  ])('of a user or a container does not list %s', async (_, container) => {
+    const good = { Id: ID, Names: [`/${'é'.repeat(128)}`] };
+    expect(await listFrom(docker([container, good]), LIMITS_OF_USERS)).toEqual([
+      { id: ID, type: 'docker', name: 'é'.repeat(128) },
+    ]);
+  });
+
+  it('of a user or a container is not read beyond 2 MiB, nor beyond 1000 containers', async () => {
+    const many = Array.from({ length: 2_000 }, () => ({ Id: ID, Names: ['/x'] }));
+    expect(await listFrom(docker(many), LIMITS_OF_USERS)).toHaveLength(1_000);
+    const padded = [{ Id: ID, Names: ['/x'], Labels: { padding: 'x'.repeat(2 * 1024 * 1024) } }];
+    await expect(listFrom(docker(padded), LIMITS_OF_USERS)).rejects.toThrow('more than 2 MiB');
+  });
+
   it('reports a socket without a listener as a runtime that does not run', async () => {
-    await expect(listContainers('/nonexistent/docker.sock', NEVER)).rejects.toThrow('does not run');
+    await expect(listContainers('/nonexistent/docker.sock', NEVER, LIMITS)).rejects.toThrow('does not run');
   });
 
   it('inspects the processes of containers that the runtime reports', async () => {
     await using runtime = await FakeRuntime.start(docker([], { one: 11, none: 0 }));
-    const pids = await inspectProcesses(runtime.socketPath, ['one', 'none', 'gone'], NEVER);
+    const pids = await inspectProcesses(runtime.socketPath, ['one', 'none', 'gone'], NEVER, LIMITS);
     expect([...pids]).toEqual([['one', 11]]);
   });
 });

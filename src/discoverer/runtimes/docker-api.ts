@@ -1,13 +1,13 @@
 /** Source of containers: the HTTP API of Docker and Podman, at unix sockets. */
 import { Agent } from 'node:http';
 import { DocumentError, getDocument, type HttpDocument } from '../../shared/http/get-document.js';
-import { isRecord, podOf, type ListedContainer } from './container.js';
+import type { ClaimLimits } from './claims.js';
+import { exceeds, isRecord, podOf, type ListedContainer } from './container.js';
 
 /** Inspecting takes a request per container, and is needed only where control groups do not show the process. */
 const MAX_INSPECTIONS = 256;
 const MAX_CONCURRENT_INSPECTIONS = 8;
-/** 10,000 containers with long labels take 20 MB. */
-const MAX_BODY_BYTES = 64 * 1024 * 1024;
+const BYTES_PER_MEBIBYTE = 1024 * 1024;
 const CONTAINER_ID = /^[0-9a-f]{64}$/;
 const LIBPOD_VERSION = /^\d{1,3}\.\d{1,3}\.\d{1,3}$/;
 
@@ -26,16 +26,27 @@ export class RuntimeError extends Error {
  * @see https://docs.docker.com/reference/api/engine/ and https://docs.podman.io/en/latest/_static/api.html
  * @throws RuntimeError, or the signal's reason when it is aborted
  */
-export async function listContainers(socketPath: string, signal: AbortSignal): Promise<ListedContainer[]> {
-  const { headers } = await getFromRuntime(socketPath, '/_ping', signal);
+export async function listContainers(
+  socketPath: string,
+  signal: AbortSignal,
+  limits: ClaimLimits,
+): Promise<ListedContainer[]> {
+  const { bodyBytes } = limits;
+  const { headers } = await getFromRuntime(socketPath, '/_ping', signal, bodyBytes);
   const version = headers['libpod-api-version'];
   const isPodman = typeof version === 'string' && LIBPOD_VERSION.test(version);
   const path = isPodman ? `/v${version}/libpod/containers/json` : '/containers/json';
-  const { body } = await getFromRuntime(socketPath, path, signal);
+  const { body } = await getFromRuntime(socketPath, path, signal, bodyBytes);
   const list = parse(body);
   // Podman sends null for an empty list.
   if (list !== null && !Array.isArray(list)) throw notAList();
-  const containers = (list ?? []).flatMap((each) => toContainer(each, isPodman ? 'podman' : 'docker') ?? []);
+  const type = isPodman ? 'podman' : 'docker';
+  const containers: ListedContainer[] = [];
+  for (const each of (list ?? []) as unknown[]) {
+    const container = toContainer(each, type, limits);
+    if (container) containers.push(container);
+    if (containers.length >= limits.containers) break;
+  }
   if (list?.length && containers.length === 0) throw notAList();
   return containers;
 }
@@ -50,12 +61,13 @@ export async function inspectProcesses(
   socketPath: string,
   ids: readonly string[],
   signal: AbortSignal,
+  { bodyBytes }: ClaimLimits,
 ): Promise<Map<string, number>> {
   const pids = new Map<string, number>();
   const agent = new Agent({ keepAlive: true, maxSockets: MAX_CONCURRENT_INSPECTIONS });
   try {
     const inspections = ids.slice(0, MAX_INSPECTIONS).map(async (id) => {
-      const { body } = await getFromRuntime(socketPath, `/containers/${id}/json`, signal, agent);
+      const { body } = await getFromRuntime(socketPath, `/containers/${id}/json`, signal, bodyBytes, agent);
       const details = parse(body);
       const state = isRecord(details) && isRecord(details['State']) ? details['State'] : {};
       const pid = toPid(state['Pid']);
@@ -74,6 +86,7 @@ async function getFromRuntime(
   socketPath: string,
   path: string,
   signal: AbortSignal,
+  maxBodyBytes: number,
   agent?: Agent,
 ): Promise<HttpDocument> {
   try {
@@ -81,18 +94,18 @@ async function getFromRuntime(
     return await getDocument({
       address,
       path,
-      maxBodyBytes: MAX_BODY_BYTES,
+      maxBodyBytes,
       signal,
       ...(agent && { agent }),
     });
   } catch (cause) {
     if (!(cause instanceof DocumentError)) throw cause;
     if (cause.reason === 'aborted') throw cause.cause;
-    throw new RuntimeError(messageOf(cause), { cause });
+    throw new RuntimeError(messageOf(cause, maxBodyBytes), { cause });
   }
 }
 
-function messageOf({ reason, status, code = 'unknown error' }: DocumentError): string {
+function messageOf({ reason, status, code = 'unknown error' }: DocumentError, maxBodyBytes: number): string {
   switch (reason) {
     case 'unreachable':
       if (code === 'EACCES' || code === 'EPERM') return 'denies access';
@@ -100,7 +113,7 @@ function messageOf({ reason, status, code = 'unknown error' }: DocumentError): s
     case 'status':
       return `answered with HTTP status ${status}`;
     case 'too-large':
-      return `sent more than ${MAX_BODY_BYTES / 1024 / 1024} MiB`;
+      return `sent more than ${maxBodyBytes / BYTES_PER_MEBIBYTE} MiB`;
     case 'broken':
       return `broke off its answer, or does not speak HTTP (${code})`;
     case 'timeout':
@@ -111,13 +124,17 @@ function messageOf({ reason, status, code = 'unknown error' }: DocumentError): s
   }
 }
 
-function toContainer(each: unknown, type: 'docker' | 'podman'): ListedContainer | undefined {
+function toContainer(
+  each: unknown,
+  type: 'docker' | 'podman',
+  { nameBytes }: ClaimLimits,
+): ListedContainer | undefined {
   if (!isRecord(each)) return undefined;
   const { Id: id, Names: names, Labels: labels, Pid } = each;
   if (typeof id !== 'string' || !CONTAINER_ID.test(id) || !Array.isArray(names)) return undefined;
   const name = chooseName(names);
-  if (!name) return undefined;
-  const pod = podOf(isRecord(labels) ? labels : {});
+  if (!name || exceeds(name, nameBytes)) return undefined;
+  const pod = podOf(isRecord(labels) ? labels : {}, nameBytes);
   const pid = toPid(Pid);
   return { id, type, name, ...(pod && { pod }), ...(pid !== undefined && { pid }) };
 }

@@ -1,18 +1,16 @@
 import { dirname } from 'node:path';
 import { readLink } from '../../shared/linux/proc.js';
 import type { ProcessFacts, ProcessTable } from '../process-table.js';
-import type { ContainerMembership } from './cgroup.js';
+import { HOST, isTrusted, sourceOf, type Claimant, type Claims } from './claims.js';
+import type { FileRoot } from './foreign-files.js';
 
 /** A file system in which container runtimes have their sockets and bundles. */
-export interface RuntimeRoot {
-  /** Path of its root directory, to be put before absolute paths in it; empty: our own. */
-  readonly path: string;
+export interface RuntimeRoot extends FileRoot {
   /** The process through which we see it; undefined: it is our own. */
   readonly pid?: number;
-  /** Id of the container whose file system it is; undefined: the host's, whose process ids are ours. */
-  readonly outer?: string;
-  /** Whether symbolic links in it can be followed. A container may have made links that lead out of it. */
-  readonly trusted: boolean;
+  readonly mountNamespace: string;
+  /** Who controls what is in it. */
+  readonly claimant: Claimant;
 }
 
 /** `comm` of the processes of container runtimes. */
@@ -25,6 +23,9 @@ const RUNTIME_COMMANDS: readonly string[] = [
   'k3s-server',
   'k3s-agent',
 ];
+/** Any process can call itself so, and make mount namespaces. */
+const MAX_ROOTS_PER_SOURCE = 8;
+const MAX_ROOTS = 256;
 
 export function isRuntime({ command }: ProcessFacts): boolean {
   return RUNTIME_COMMANDS.includes(command);
@@ -33,24 +34,38 @@ export function isRuntime({ command }: ProcessFacts): boolean {
 /**
  * Finds the file systems to search: our own; when we run in a container, the host's, through its first process, which
  * we see if we share the host's PID namespace; and those of runtimes with a mount namespace of their own, which mostly
- * run in a container.
+ * run in a container. Those that can be trusted come first.
  */
-export function findRuntimeRoots(
-  procRoot: string,
-  table: ProcessTable,
-  membership: ContainerMembership,
-): RuntimeRoot[] {
+export function findRuntimeRoots(procRoot: string, table: ProcessTable, claims: Claims): RuntimeRoot[] {
   const own = dirname(procRoot);
-  const roots: RuntimeRoot[] = [{ path: own === '/' ? '' : own, trusted: true }];
-  const seen = new Set(['', readLink(`${procRoot}/self/ns/mnt`)]);
+  const mountNamespace = readLink(`${procRoot}/self/ns/mnt`) ?? '';
+  const trusted: RuntimeRoot[] = [
+    { path: own === '/' ? '' : own, followsLinks: true, mountNamespace, claimant: HOST },
+  ];
+  const others: RuntimeRoot[] = [];
+  const seen = new Set(['', mountNamespace]);
+  const countBySource = new Map<string, number>();
   const first = table.get(1);
   for (const each of [...(first ? [first] : []), ...[...table.values()].filter(isRuntime)]) {
     if (seen.has(each.mountNamespace)) continue;
+    const claimant = claims.claimant(each);
+    const root: RuntimeRoot = {
+      path: `${procRoot}/${each.pid}/root`,
+      pid: each.pid,
+      mountNamespace: each.mountNamespace,
+      claimant,
+      followsLinks: each === first && isTrusted(claimant),
+    };
+    if (isTrusted(claimant)) {
+      trusted.push(root);
+    } else {
+      const source = sourceOf(claimant);
+      const count = countBySource.get(source) ?? 0;
+      if (count >= MAX_ROOTS_PER_SOURCE || others.length >= MAX_ROOTS) continue;
+      countBySource.set(source, count + 1);
+      others.push(root);
+    }
     seen.add(each.mountNamespace);
-    const outer = membership.containerOf(each);
-    const path = `${procRoot}/${each.pid}/root`;
-    const trusted = each === first && outer === undefined;
-    roots.push({ path, pid: each.pid, trusted, ...(outer !== undefined && { outer }) });
   }
-  return roots;
+  return [...trusted, ...others];
 }

@@ -1,17 +1,22 @@
-import { readProcess, type ProcessTable } from '../process-table.js';
+import { closeSync } from 'node:fs';
+import { readProcess, type ProcessFacts, type ProcessTable } from '../process-table.js';
 import type { ContainerMembership } from './cgroup.js';
+import { isTrusted, limitsOf, sourceOf, type Claims } from './claims.js';
 import { findMonitoredContainers } from './conmon.js';
-import type { Container, ListedContainer } from './container.js';
+import { exceeds, type Container, type ListedContainer } from './container.js';
 import { findBundledContainers } from './containerd-bundles.js';
 import { inspectProcesses, listContainers, RuntimeError } from './docker-api.js';
-import { findRuntimeRoots } from './roots.js';
+import { pathOfDescriptor } from './foreign-files.js';
+import { findRuntimeRoots, type RuntimeRoot } from './roots.js';
 import { findRuntimeSockets, type RuntimeSocket } from './sockets.js';
 
 const DEFAULT_TIMEOUT_MS = 2_000;
 const DEFAULT_PAUSE_MS = 30_000;
+/** Limit for reading the bundles of one container or user in one scan. */
+const MAX_READING_MS = 250;
 
 export interface RuntimesOptions {
-  /** Limit for all requests to a runtime in one scan. */
+  /** Limit for all requests to a runtime, or to all runtimes of one container or user, in one scan. */
   readonly timeoutMs?: number;
   /** How long a runtime that has timed out is not asked again, so that it does not delay each scan. */
   readonly pauseMs?: number;
@@ -23,6 +28,14 @@ export interface FoundContainers {
   readonly problems: readonly string[];
 }
 
+/** What one scan looks at. */
+interface Scan {
+  readonly procRoot: string;
+  readonly table: ProcessTable;
+  readonly membership: ContainerMembership;
+  readonly claims: Claims;
+}
+
 /**
  * Lists the containers of all runtimes. Keeps in mind which runtimes have timed out. The steps to add a runtime are in
  * docs/architecture.md, "How to extend it".
@@ -30,7 +43,7 @@ export interface FoundContainers {
 export class Runtimes {
   private readonly timeoutMs: number;
   private readonly pauseMs: number;
-  /** By key of the socket. */
+  /** By socket, or by container or user. */
   private readonly pausedUntilMs = new Map<string, number>();
 
   constructor({ timeoutMs = DEFAULT_TIMEOUT_MS, pauseMs = DEFAULT_PAUSE_MS }: RuntimesOptions = {}) {
@@ -38,93 +51,159 @@ export class Runtimes {
     this.pauseMs = pauseMs;
   }
 
-  /** Lists all running containers, each once. A runtime's API takes precedence over the other sources. */
+  /**
+   * Lists all running containers, each once. What root's runtimes say takes precedence over what those of containers and
+   * users say, and a runtime's API over the other sources.
+   */
   async findContainers(
     procRoot: string,
     table: ProcessTable,
     membership: ContainerMembership,
+    claims: Claims,
   ): Promise<FoundContainers> {
-    const roots = findRuntimeRoots(procRoot, table, membership);
-    const sockets = findRuntimeSockets(procRoot, roots, table);
-    const { containers, problems } = await this.askAll(procRoot, sockets, membership);
-    const byProcess = new Map<number, Container>();
-    const sources = [
-      containers,
-      findMonitoredContainers(procRoot, table, membership),
-      roots.flatMap((root) => findBundledContainers(procRoot, root, membership)),
-      membership.namedContainers(),
+    const scan = { procRoot, table, membership, claims };
+    const roots = findRuntimeRoots(procRoot, table, claims);
+    const { containers: answers, problems } = await this.askAll(
+      scan,
+      findRuntimeSockets(procRoot, roots, table, claims),
+    );
+    const found = [
+      ...answers,
+      ...findMonitoredContainers(procRoot, table, claims),
+      ...readBundles(scan, roots, problems),
+      ...namedContainers(membership),
     ];
-    for (const each of sources.flat()) {
-      if (!byProcess.has(each.process.pid)) byProcess.set(each.process.pid, each);
-    }
-    return { containers: [...byProcess.values()], problems };
+    return { containers: chooseContainers(found), problems: problems.sort() };
   }
 
+  /** Asks each of root's runtimes at the same time, and so each container and user, but their runtimes one after another. */
   private async askAll(
-    procRoot: string,
+    scan: Scan,
     sockets: readonly RuntimeSocket[],
-    membership: ContainerMembership,
-  ): Promise<FoundContainers> {
+  ): Promise<{ containers: Container[]; problems: string[] }> {
+    const nowMs = performance.now();
+    for (const [key, untilMs] of this.pausedUntilMs) if (untilMs < nowMs) this.pausedUntilMs.delete(key);
     const containers: Container[] = [];
     const problems: string[] = [];
-    const ask = async (socket: RuntimeSocket): Promise<void> => {
-      try {
-        containers.push(...(await this.ask(procRoot, socket, membership)));
-      } catch (error) {
-        const where = socket.outer === undefined ? '' : ` in container ${socket.outer.slice(0, 12)}`;
-        const why = error instanceof RuntimeError ? error.message : String(error);
-        problems.push(`cannot list the containers of the runtime at ${socket.label}${where}: it ${why}`);
+    const groups = new Map<string, RuntimeSocket[]>();
+    for (const socket of sockets) {
+      const key = isTrusted(socket.claimant) ? socket.key : sourceOf(socket.claimant);
+      groups.set(key, [...(groups.get(key) ?? []), socket]);
+    }
+    const askGroup = async (key: string, group: readonly RuntimeSocket[]): Promise<void> => {
+      const signal = AbortSignal.timeout(this.timeoutMs);
+      for (const socket of group) {
+        try {
+          containers.push(...(await this.ask(scan, key, socket, signal)));
+        } catch (error) {
+          const why = error instanceof RuntimeError ? error.message : String(error);
+          problems.push(`cannot list the containers of the runtime at ${whereIs(socket)}: it ${why}`);
+        }
       }
     };
-    await Promise.all(sockets.map(ask));
-    return { containers, problems: problems.sort() };
+    try {
+      await Promise.all([...groups].map(([key, group]) => askGroup(key, group)));
+    } finally {
+      for (const { fd } of sockets) closeSync(fd);
+    }
+    return { containers, problems };
   }
 
   private async ask(
-    procRoot: string,
+    scan: Scan,
+    key: string,
     socket: RuntimeSocket,
-    membership: ContainerMembership,
+    signal: AbortSignal,
   ): Promise<Container[]> {
     const timedOut = new RuntimeError(`did not answer within ${this.timeoutMs / 1000} s`);
-    if (performance.now() < (this.pausedUntilMs.get(socket.key) ?? 0)) throw timedOut;
-    this.pausedUntilMs.delete(socket.key);
-    const signal = AbortSignal.timeout(this.timeoutMs);
+    if (this.pausedUntilMs.has(key)) throw timedOut;
     try {
-      const listed = await listContainers(socket.path, signal);
-      return await this.withProcesses(procRoot, socket, listed, membership, signal);
+      const limits = limitsOf(socket.claimant);
+      const listed = await listContainers(pathOfDescriptor(socket.fd), signal, limits);
+      return await withProcesses(scan, socket, listed, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
-      this.pausedUntilMs.set(socket.key, performance.now() + this.pauseMs);
+      this.pausedUntilMs.set(key, performance.now() + this.pauseMs);
       throw timedOut;
     }
   }
+}
 
-  /**
-   * Adds the root processes. Control groups show those of all containers at once, with process ids of our own PID
-   * namespace. For the others the runtime is asked, unless it runs in a container: then its process ids are of another
-   * PID namespace.
-   */
-  private async withProcesses(
-    procRoot: string,
-    { path, outer }: RuntimeSocket,
-    listed: readonly ListedContainer[],
-    membership: ContainerMembership,
-    signal: AbortSignal,
-  ): Promise<Container[]> {
-    const unknown = listed
-      .filter(({ id, pid }) => pid === undefined && !membership.rootProcess(id))
-      .map(({ id }) => id);
-    const inspected =
-      outer === undefined && unknown.length > 0
-        ? await inspectProcesses(path, unknown, signal)
-        : new Map<string, number>();
-    return listed.flatMap(({ pid, ...container }) => {
-      const reported = outer === undefined ? (pid ?? inspected.get(container.id)) : undefined;
-      const process =
-        membership.rootProcess(container.id) ??
-        (reported === undefined ? undefined : readProcess(procRoot, reported));
-      // A container without a process has ended since it was listed.
-      return process ? [{ ...container, process, ...(outer !== undefined && { outer }) }] : [];
-    });
+function whereIs({ label, claimant }: RuntimeSocket): string {
+  const id = claimant.path.split('/').at(-1);
+  return id ? `${label} in container ${id.slice(0, 12)}` : label;
+}
+
+/**
+ * Adds the root processes. Control groups show those of all containers at once, with process ids of our own PID
+ * namespace. For the others the runtime is asked, unless it runs in a container: then its process ids are of another
+ * PID namespace.
+ */
+async function withProcesses(
+  { procRoot, claims }: Scan,
+  { fd, claimant }: RuntimeSocket,
+  listed: readonly ListedContainer[],
+  signal: AbortSignal,
+): Promise<Container[]> {
+  const reportsOurIds = claimant.path === '';
+  const unknown = listed
+    .filter(({ id, pid }) => pid === undefined && !claims.rootProcess(claimant, id))
+    .map(({ id }) => id);
+  const inspected =
+    reportsOurIds && unknown.length > 0
+      ? await inspectProcesses(pathOfDescriptor(fd), unknown, signal, limitsOf(claimant))
+      : new Map<string, number>();
+  const reportedProcess = (id: string, pid = inspected.get(id)): ProcessFacts | undefined => {
+    const process = reportsOurIds && pid !== undefined ? readProcess(procRoot, pid) : undefined;
+    return process && claims.mayClaim(claimant, process) ? process : undefined;
+  };
+  return listed.flatMap(({ pid, ...container }) => {
+    const process = claims.rootProcess(claimant, container.id) ?? reportedProcess(container.id, pid);
+    // A container without a process has ended since it was listed.
+    return process ? [{ ...container, process, claimant }] : [];
+  });
+}
+
+function readBundles(scan: Scan, roots: readonly RuntimeRoot[], problems: string[]): Container[] {
+  const found: Container[] = [];
+  const spentMs = new Map<string, number>();
+  for (const root of roots) {
+    const source = sourceOf(root.claimant);
+    const beginMs = performance.now() - (spentMs.get(source) ?? 0);
+    for (const container of findBundledContainers(scan.procRoot, root, scan.claims)) {
+      if (container) found.push(container);
+      if (source === '' || performance.now() - beginMs < MAX_READING_MS) continue;
+      problems.push(`cannot list all containers of containerd in ${source.slice(0, 12)}: there are too many`);
+      break;
+    }
+    spentMs.set(source, performance.now() - beginMs);
   }
+  return found;
+}
+
+function namedContainers(membership: ContainerMembership): Container[] {
+  return membership.namedContainers().flatMap(({ id, named, process, outer }) => {
+    const user = /^\/user@(\d+)$/.exec(outer)?.[1];
+    const claimant = user === undefined ? { path: outer } : { path: '', user: Number(user) };
+    return named ? [{ id, ...named, process, claimant }] : [];
+  });
+}
+
+/** Each process is the first of one container: the most trusted source wins, then the first one. */
+function chooseContainers(found: readonly Container[]): Container[] {
+  const byProcess = new Map<number, Container>();
+  const countBySource = new Map<string, number>();
+  const trustedFirst = [
+    ...found.filter(({ claimant }) => isTrusted(claimant)),
+    ...found.filter(({ claimant }) => !isTrusted(claimant)),
+  ];
+  for (const each of trustedFirst) {
+    const { nameBytes, containers } = limitsOf(each.claimant);
+    const source = sourceOf(each.claimant);
+    const count = countBySource.get(source) ?? 0;
+    if (byProcess.has(each.process.pid) || count >= containers || exceeds(each.name, nameBytes)) continue;
+    byProcess.set(each.process.pid, each);
+    countBySource.set(source, count + 1);
+  }
+  return [...byProcess.values()];
 }

@@ -1,19 +1,30 @@
-import { lstatSync, readdirSync, statSync, type Stats } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
-import { listDescriptors, readLink, readText } from '../../shared/linux/proc.js';
-import type { ProcessTable } from '../process-table.js';
+import { listDescriptors, readLines, readLink } from '../../shared/linux/proc.js';
+import type { ProcessFacts, ProcessTable } from '../process-table.js';
+import { isTrusted, sourceOf, untrustedAmong, type Claimant, type Claims } from './claims.js';
+import { listForeignFolder, openForeign, type FileRoot } from './foreign-files.js';
 import { isRuntime, type RuntimeRoot } from './roots.js';
 
 /** A unix socket at which Docker or Podman serves its HTTP API. */
 export interface RuntimeSocket {
-  /** The path by which we reach it. */
-  readonly path: string;
+  /** An open descriptor of it, by which we connect; the caller closes it. */
+  readonly fd: number;
   /** Device and inode number, because several paths may lead to the same socket. */
   readonly key: string;
   /** Its path in the file system of the runtime. */
   readonly label: string;
-  /** Id of the container that the runtime runs in. */
-  readonly outer?: string;
+  /** Who listens there. */
+  readonly claimant: Claimant;
+}
+
+/** Where a socket may be. */
+interface Candidate {
+  readonly label: string;
+  /** The user who listens there; absent: unknown, or root. */
+  readonly user?: number;
+  /** Whether a user can replace what is there. */
+  readonly isOfUser?: boolean;
 }
 
 /** The default paths of Docker and Podman, of the system and of users (rootless). */
@@ -25,87 +36,136 @@ const API_SOCKET_NAME = /(?:^|[/.-])(?:docker|podman)\.sock$/;
 /** SO_ACCEPTCON among the flags of /proc/net/unix. */
 const LISTENING = '00010000';
 
+/** A user has a folder of /run/user as long as it has a session. */
+const MAX_USERS = 1024;
+/** Of one container or user. */
+const MAX_SOCKETS_PER_SOURCE = 8;
+const MAX_RUNTIMES_PER_SOURCE = 8;
+/** Runtimes begin to listen early, so these sockets are among their first descriptors. */
+const MAX_DESCRIPTORS = 4096;
+
 /** Finds the API sockets of Docker and Podman below some roots, each once. */
 export function findRuntimeSockets(
   procRoot: string,
   roots: readonly RuntimeRoot[],
   table: ProcessTable,
+  claims: Claims,
 ): RuntimeSocket[] {
   const found = new Map<string, RuntimeSocket>();
+  const countBySource = new Map<string, number>();
+  const listening = new ListeningSockets(procRoot, table, claims);
   for (const root of roots) {
-    const paths = [...SYSTEM_SOCKETS, ...userSockets(root), ...listeningSockets(procRoot, root, table)];
-    for (const label of paths) {
-      const key = socketKey(root, label);
-      if (key === undefined || found.has(key)) continue;
-      const path = `${root.path}${label}`;
-      found.set(key, { path, key, label, ...(root.outer !== undefined && { outer: root.outer }) });
+    const system = SYSTEM_SOCKETS.map((label): Candidate => ({ label }));
+    for (const candidate of [...system, ...userSockets(root), ...listening.of(root)]) {
+      const socket = openSocket(root, candidate);
+      if (!socket) continue;
+      const source = sourceOf(socket.claimant);
+      const count = countBySource.get(source) ?? 0;
+      if (found.has(socket.key) || (source !== '' && count >= MAX_SOCKETS_PER_SOURCE)) {
+        closeSync(socket.fd);
+        continue;
+      }
+      countBySource.set(source, count + 1);
+      found.set(socket.key, socket);
     }
   }
   return [...found.values()];
 }
 
-function userSockets(root: RuntimeRoot): string[] {
-  if (!root.trusted) return [];
-  try {
-    return readdirSync(`${root.path}${USERS}`).flatMap((user) =>
-      USER_SOCKETS.map((name) => join(USERS, user, name)),
-    );
-  } catch {
-    return []; // ENOENT: this system has no such folder
-  }
+function userSockets(root: RuntimeRoot): Candidate[] {
+  if (!root.followsLinks) return [];
+  return listForeignFolder(root, USERS, MAX_USERS).flatMap((user) =>
+    USER_SOCKETS.map((name) => ({
+      label: join(USERS, user, name),
+      ...(Number(user) > 0 && { user: Number(user) }),
+      isOfUser: true,
+    })),
+  );
 }
 
 /** Runtimes can be configured to listen at other paths: the kernel lists those that they do listen at. */
-function listeningSockets(procRoot: string, root: RuntimeRoot, table: ProcessTable): string[] {
-  const mountNamespace = readLink(`${procRoot}/${root.pid ?? 'self'}/ns/mnt`);
-  const runtimes = [...table.values()].filter(
-    (each) => isRuntime(each) && each.mountNamespace === mountNamespace,
-  );
-  return runtimes.flatMap(({ pid }) => {
-    const inodes = new Set(
-      listDescriptors(procRoot, pid).map(
-        (fd) => /^socket:\[(\d+)\]$/.exec(readLink(`${procRoot}/${pid}/fd/${fd}`) ?? '')?.[1],
-      ),
-    );
-    return parseUnixSockets(readText(`${procRoot}/${pid}/net/unix`, 'utf8') ?? '')
-      .filter(({ inode, path }) => inodes.has(inode) && API_SOCKET_NAME.test(path))
-      .map(({ path }) => path);
-  });
+class ListeningSockets {
+  private readonly byNamespace = new Map<number, ReadonlyMap<string, string>>();
+  private readonly countBySource = new Map<string, number>();
+
+  constructor(
+    private readonly procRoot: string,
+    private readonly table: ProcessTable,
+    private readonly claims: Claims,
+  ) {}
+
+  of({ mountNamespace }: RuntimeRoot): Candidate[] {
+    return [...this.table.values()]
+      .filter((each) => isRuntime(each) && each.mountNamespace === mountNamespace)
+      .flatMap((runtime) => {
+        const claimant = this.claims.claimant(runtime);
+        const source = sourceOf(claimant);
+        const count = this.countBySource.get(source) ?? 0;
+        if (source !== '' && count >= MAX_RUNTIMES_PER_SOURCE) return [];
+        this.countBySource.set(source, count + 1);
+        const isOfUser = !isTrusted(claimant);
+        const { user } = claimant;
+        return this.pathsOf(runtime).map((label) => ({
+          label,
+          isOfUser,
+          ...(user !== undefined && { user }),
+        }));
+      });
+  }
+
+  private pathsOf({ pid, netns }: ProcessFacts): string[] {
+    const paths = this.byNamespace.get(netns) ?? apiSockets(`${this.procRoot}/${pid}/net/unix`);
+    this.byNamespace.set(netns, paths);
+    if (paths.size === 0) return [];
+    const found: string[] = [];
+    let count = 0;
+    for (const fd of listDescriptors(this.procRoot, pid)) {
+      if (++count > MAX_DESCRIPTORS) break;
+      const link = readLink(`${this.procRoot}/${pid}/fd/${fd}`) ?? '';
+      const path = paths.get(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? '');
+      if (path !== undefined) found.push(path);
+    }
+    return found;
+  }
+}
+
+/** The paths of API sockets by inode number. */
+function apiSockets(file: string): ReadonlyMap<string, string> {
+  const paths = new Map<string, string>();
+  for (const { inode, path } of parseUnixSockets(readLines(file, 'utf8'))) {
+    if (API_SOCKET_NAME.test(path)) paths.set(inode, path);
+  }
+  return paths;
 }
 
 /**
- * Lists the sockets that listen at a path.
+ * Lists the sockets that listen at a path. A path may contain a newline, so that anybody can forge a line.
  *
- * @param text content of /proc/PID/net/unix, see unix(7) and proc_pid_net(5)
+ * @param lines of /proc/PID/net/unix, see unix(7) and proc_pid_net(5)
  */
-export function parseUnixSockets(text: string): { inode: string; path: string }[] {
-  return text.split('\n').flatMap((line) => {
+export function* parseUnixSockets(lines: Iterable<string>): Generator<{ inode: string; path: string }> {
+  for (const line of lines) {
     const [, , , flags, , , inode, ...path] = line.split(/ +/);
     // An abstract name begins with @.
-    return flags === LISTENING && inode && path[0]?.startsWith('/') ? [{ inode, path: path.join(' ') }] : [];
-  });
-}
-
-function socketKey(root: RuntimeRoot, path: string): string | undefined {
-  try {
-    const stats = root.trusted ? statSync(`${root.path}${path}`) : statWithoutLinks(root.path, path);
-    return stats?.isSocket() ? `${stats.dev}:${stats.ino}` : undefined;
-  } catch {
-    return undefined; // ENOENT: there is no socket; EACCES: then we could not connect either
+    if (flags === LISTENING && inode && path[0]?.startsWith('/')) yield { inode, path: path.join(' ') };
   }
 }
 
-/**
- * Refuses symbolic links in a container's file system: an absolute link below /proc/PID/root leads to our own root, so
- * a container could make us connect to any socket.
- */
-function statWithoutLinks(root: string, path: string): Stats | undefined {
-  let stats: Stats | undefined;
-  let place = root;
-  for (const component of path.split('/').slice(1)) {
-    place = `${place}/${component}`;
-    stats = lstatSync(place);
-    if (stats.isSymbolicLink()) return undefined;
+function openSocket(
+  root: RuntimeRoot,
+  { label, user, isOfUser = false }: Candidate,
+): RuntimeSocket | undefined {
+  const place: FileRoot = isOfUser ? { path: root.path, followsLinks: false } : root;
+  const open = openForeign(place, label);
+  if (!open) return undefined;
+  const { fd, stats } = open;
+  if (!stats.isSocket()) {
+    closeSync(fd);
+    return undefined;
   }
-  return stats;
+  // A socket belongs to the user who has made it, whoever is said to listen there.
+  const claimant = isTrusted(root.claimant)
+    ? { path: '', ...untrustedAmong(user, stats.uid) }
+    : root.claimant;
+  return { fd, key: `${stats.dev}:${stats.ino}`, label, claimant };
 }

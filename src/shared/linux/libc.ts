@@ -41,6 +41,8 @@ const c = {
   munmap: libc.func('int munmap(void *address, size_t length)'),
   syscall: libc.func('long syscall(long number, ...)'),
   fcntl: libc.func('int fcntl(int fd, int command, ...)'),
+  ioctl: libc.func('int ioctl(int fd, ulong request, ...)'),
+  setrlimit: libc.func('int setrlimit(int resource, const void *limits)'),
   prctl: libc.func('prctl', 'int', ['int', 'ulong', pointerTo(sockFprog)]),
   calloc: libc.func('void *calloc(size_t count, size_t size)'),
   free: libc.func('void free(void *pointer)'),
@@ -84,6 +86,28 @@ const CLONE_NEWNET = 0x40000000;
 /** setns(2): moves the calling *thread* into the network namespace that `fd` refers to. */
 export function setNetworkNamespace(fd: number): void {
   checked('setns', c.setns(fd, CLONE_NEWNET) as number);
+}
+
+const NS_GET_PARENT = 0xb702;
+const NS_GET_OWNER_UID = 0xb704;
+
+/** NS_GET_PARENT of ioctl_ns(2). @throws SystemError EPERM: the parent is no namespace below ours */
+export function parentNamespace(fd: number): number {
+  return checked('ioctl', c.ioctl(fd, NS_GET_PARENT) as number);
+}
+
+/** NS_GET_OWNER_UID of ioctl_ns(2): the user who created a user namespace, as our own user namespace sees that user. */
+export function namespaceOwner(fd: number): number {
+  const owner = new Uint32Array(1);
+  checked('ioctl', c.ioctl(fd, NS_GET_OWNER_UID, 'void *', owner) as number);
+  return owner[0] ?? 0;
+}
+
+const RLIMIT_DATA = 2;
+
+/** RLIMIT_DATA of setrlimit(2): limits the private writable memory of this process, for good. */
+export function limitMemory(bytes: number): void {
+  checked('setrlimit', c.setrlimit(RLIMIT_DATA, BigUint64Array.of(BigInt(bytes), BigInt(bytes))) as number);
 }
 
 const AF_NETLINK = 16;

@@ -4,9 +4,9 @@ import {
   listProcesses,
   parseNamespaceLink,
   parseNamespaceMounts,
+  readLines,
   readLink,
   readProcessStat,
-  readText,
 } from './proc.js';
 
 /**
@@ -98,12 +98,19 @@ export function* namespaceMounts(
   for (const { pid, mountNamespace } of processes) {
     if (!mountNamespace || seen.has(mountNamespace)) continue;
     // latin1 keeps every byte of a path as it is, whatever its encoding; see `pathBytes` in namespaces.ts.
-    const mountinfo = readText(`${procRoot}/${pid}/mountinfo`);
-    if (mountinfo === undefined) continue; // another process of the same mount namespace may be readable
-    seen.add(mountNamespace);
-    for (const { netns, path } of parseNamespaceMounts(mountinfo)) {
+    for (const { netns, path } of parseNamespaceMounts(
+      // Where this one cannot be read, another process of the same mount namespace may be readable.
+      observed(readLines(`${procRoot}/${pid}/mountinfo`), () => seen.add(mountNamespace)),
+    )) {
       yield { netns, holder: { kind: 'mount', pid, path } };
     }
+  }
+}
+
+function* observed<T>(values: Iterable<T>, onValue: () => void): Generator<T> {
+  for (const value of values) {
+    onValue();
+    yield value;
   }
 }
 

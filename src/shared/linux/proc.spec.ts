@@ -1,4 +1,9 @@
-import { parseNamespaceLink, parseNamespaceMounts, parseProcessStat } from './proc.js';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Child } from '../../../test/kit/child.js';
+import { parseNamespaceLink, parseNamespaceMounts, parseProcessStat, readLines, readText } from './proc.js';
 
 describe('parseProcessStat', () => {
   const rest = `S 17 4242 4242 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1000 200 18446744073709551615`;
@@ -19,7 +24,7 @@ describe('parseNamespaceMounts', () => {
   ];
 
   it('finds the network namespaces among the mounts, with their paths as they are', () => {
-    expect(parseNamespaceMounts(lines.join('\n'))).toEqual([
+    expect([...parseNamespaceMounts(lines)]).toEqual([
       { netns: 4026532177, path: '/run/netns/one' },
       { netns: 4026532178, path: '/run/with space\\and\ttab' },
     ]);
@@ -31,5 +36,28 @@ describe('parseNamespaceLink', () => {
     expect(parseNamespaceLink('net:[4026531840]')).toBe(4026531840);
     expect(parseNamespaceLink('mnt:[4026531840]')).toBeUndefined();
     expect(parseNamespaceLink('socket:[123]')).toBeUndefined();
+  });
+});
+
+describe('Reading files of others', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'packetflix-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('reads no more than 64 KiB of a command line, which may be as large as the memory of its process', async () => {
+    // The kernel limits a single argument to 128 KiB.
+    const padding = Array.from({ length: 8 }, () => 'x'.repeat(100_000));
+    await using child = await Child.start('sh', ['-c', 'echo ready; kill -STOP $$', 'sh', ...padding]);
+    await child.saying(/ready/);
+    expect(readText(`/proc/${child.pid}/cmdline`)).toHaveLength(64 * 1024);
+  });
+
+  it('reads lines of any file without a line that is too long', () => {
+    const path = join(folder, 'lines');
+    writeFileSync(path, `first\n${'x'.repeat(300_000)}\nnet:[7] é\nlast`);
+    expect([...readLines(path, 'utf8')]).toEqual(['first', 'net:[7] é', 'last']);
+    expect([...readLines(join(folder, 'nothing'))]).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 /** Reading /proc, see proc(5). The root is a parameter, so that a checked-in tree can test it. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, opendirSync, openSync, readdirSync, readlinkSync, readSync, type Dir } from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
 
 /**
  * Flag of open(2) that Node does not export: a descriptor of a path, whatever is there, without opening it. The same number on
@@ -44,17 +45,108 @@ export function listOtherThreads(procRoot: string, pid: number): number[] {
   return listNumbers(`${procRoot}/${pid}/task`).filter((tid) => tid !== pid);
 }
 
-/** Open descriptors of a process; none when we may not read them. */
-export function listDescriptors(procRoot: string, pid: number): number[] {
-  return listNumbers(`${procRoot}/${pid}/fd`);
+/**
+ * Open descriptors of a process; none when we may not read them. A generator, because a process may have a million: they
+ * are read from the kernel as the caller asks for them.
+ */
+export function* listDescriptors(procRoot: string, pid: number): Generator<number> {
+  for (const name of namesIn(`${procRoot}/${pid}/fd`)) {
+    const fd = Number(name);
+    if (Number.isInteger(fd)) yield fd;
+  }
 }
 
-/** @returns undefined when the file has gone or we may not read it */
+/** The names in a folder, read in small portions: whoever fills it does not determine how much memory this takes. */
+export function* namesIn(folder: string): Generator<string> {
+  let entries: Dir | undefined;
+  try {
+    entries = opendirSync(folder, { bufferSize: 256 });
+    for (let entry = entries.readSync(); entry; entry = entries.readSync()) yield entry.name;
+  } catch {
+    // ENOENT or ESRCH: the process has ended or there is no such folder; EACCES: then we could not open what is in it either
+  } finally {
+    entries?.closeSync();
+  }
+}
+
+/** More than any file of /proc has whose size does not depend on how much a process, or somebody else, has made. */
+const MAX_TEXT_BYTES = 64 * 1024;
+/**
+ * Of files with a line per mount, socket or interface, which are read line by line. Their lines are those of one namespace,
+ * so a limit costs only those who fill it.
+ */
+const MAX_LINES_BYTES = 32 * 1024 * 1024;
+/** Shared, because a scan reads ten thousands of files: its content is valid until the next read. */
+const buffer = Buffer.alloc(MAX_TEXT_BYTES);
+
+/**
+ * Reads a small file: no more than 64 KiB of it, since a process can make its command line as large as its memory.
+ *
+ * @returns undefined when the file has gone or we may not read it
+ */
 export function readText(path: string, encoding: 'latin1' | 'utf8' = 'latin1'): string | undefined {
   try {
-    return readFileSync(path, encoding);
+    const fd = openSync(path, 'r');
+    try {
+      let bytes = 0;
+      for (let more = -1; more !== 0; bytes += more) {
+        more = readSync(fd, buffer, bytes, MAX_TEXT_BYTES - bytes, null);
+      }
+      return buffer.toString(encoding, 0, bytes);
+    } finally {
+      closeSync(fd);
+    }
   } catch {
     return undefined; // ENOENT or ESRCH: the process has ended; EACCES: see above
+  }
+}
+
+/** Reads at most that much of a file, whatever its size is or becomes. @throws Error of open(2) or read(2) */
+export function readUpTo(path: string, maxBytes: number): Buffer {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for (const chunk of readChunks(path, maxBytes)) {
+    chunks.push(Buffer.from(chunk));
+    bytes += chunk.length;
+  }
+  return Buffer.concat(chunks, bytes);
+}
+
+/**
+ * Reads the lines of a file of any size with little memory, the first 32 MiB of it. A line that is longer than 64 KiB is left
+ * out. Yields nothing when the file has gone or we may not read it.
+ */
+export function* readLines(path: string, encoding: 'latin1' | 'utf8' = 'latin1'): Generator<string> {
+  const decoder = new StringDecoder(encoding);
+  let line = '';
+  let isTooLong = false;
+  try {
+    for (const chunk of readChunks(path, MAX_LINES_BYTES)) {
+      const parts = (line + decoder.write(chunk)).split('\n');
+      line = parts.pop() ?? '';
+      if (isTooLong) isTooLong = parts.shift() === undefined;
+      yield* parts;
+      if (line.length > MAX_TEXT_BYTES) isTooLong = true;
+      if (isTooLong) line = '';
+    }
+    if (line !== '') yield line;
+  } catch {
+    // as in `readText`
+  }
+}
+
+/** Each chunk is valid until the next one is read. */
+function* readChunks(path: string, maxBytes: number): Generator<Buffer> {
+  const fd = openSync(path, 'r');
+  try {
+    for (let left = maxBytes; left > 0;) {
+      const bytes = readSync(fd, buffer, 0, Math.min(left, buffer.length), null);
+      if (bytes === 0) return;
+      left -= bytes;
+      yield buffer.subarray(0, bytes);
+    }
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -94,16 +186,18 @@ export interface NamespaceMount {
 const MOUNT_ROOT = 3;
 const MOUNT_POINT = 4;
 
-/** The network namespaces among the mounts: file system type nsfs, root `net:[INODE]`. */
-export function parseNamespaceMounts(mountinfo: string): NamespaceMount[] {
-  const mounts: NamespaceMount[] = [];
-  for (const line of mountinfo.split('\n')) {
+/**
+ * The network namespaces among the mounts: file system type nsfs, root `net:[INODE]`.
+ *
+ * @param mountinfo lines of a /proc/PID/mountinfo
+ */
+export function* parseNamespaceMounts(mountinfo: Iterable<string>): Generator<NamespaceMount> {
+  for (const line of mountinfo) {
     if (!line.includes(' - nsfs ')) continue;
     const fields = line.split(' ');
     const netns = parseNamespaceLink(fields[MOUNT_ROOT] ?? '');
-    if (netns !== undefined) mounts.push({ netns, path: unescapeOctal(fields[MOUNT_POINT] ?? '') });
+    if (netns !== undefined) yield { netns, path: unescapeOctal(fields[MOUNT_POINT] ?? '') };
   }
-  return mounts;
 }
 
 /** The inode number in `net:[4026531840]`. */
