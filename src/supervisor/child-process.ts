@@ -27,6 +27,7 @@ export class ChildProcess {
   private readonly process: NodeChildProcess;
   private readonly ready = Promise.withResolvers<true>();
   private lastReportAtMs: number | undefined;
+  private killError: Error | undefined;
 
   /** @param onStartRequest called when the child asks for the process that listens at that path */
   constructor(
@@ -46,7 +47,12 @@ export class ChildProcess {
     this.process.stdin?.on('error', ignore);
     this.receiveReports(this.process.stdio?.[3] as Readable | undefined);
     this.ended = new Promise((resolve) => {
-      this.process.once('error', (error) => resolve({ status: null, signal: null, error }));
+      // Node.js emits 'error' not only when the child cannot be started, but also when it cannot be killed (EPERM, for
+      // example): then it still runs. Without a listener, that error would end the supervisor.
+      this.process.on('error', (error) => {
+        if (this.pid === undefined) resolve({ status: null, signal: null, error });
+        else this.killError = error;
+      });
       this.process.once('exit', (status, signal) => resolve({ status, signal }));
     });
   }
@@ -65,22 +71,28 @@ export class ChildProcess {
     return await Promise.race([this.ready.promise, this.ended.then(() => false)]);
   }
 
-  /** Closes the lifeline, and kills the child if it has not ended after `deadlineMs`. */
-  async stop(deadlineMs: number): Promise<ProcessEnd> {
+  /**
+   * Closes the lifeline, and kills the child if it has not ended after `deadlineMs`.
+   *
+   * @returns what went wrong, if the child cannot be killed; it still runs then
+   */
+  async stop(deadlineMs: number): Promise<Error | undefined> {
     this.process.stdin?.end();
     const timer = new AbortController();
     const late = sleep(deadlineMs, undefined, { signal: timer.signal }).then(
-      () => this.kill(),
+      () => this.kill() ?? this.ended.then(() => undefined),
       () => undefined,
     );
-    const end = await this.ended;
+    const failure = await Promise.race([this.ended.then(() => undefined), late]);
     timer.abort();
-    await late;
-    return end;
+    return failure;
   }
 
-  kill(): void {
+  /** @returns what went wrong, if the child cannot be killed */
+  kill(): Error | undefined {
+    this.killError = undefined;
     this.process.kill('SIGKILL');
+    return this.killError;
   }
 
   /** Whatever the child writes, no more of an incomplete line is kept than could become a report. */

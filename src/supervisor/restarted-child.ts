@@ -44,14 +44,14 @@ export class RestartedChild {
   async stop(deadlineMs: number): Promise<void> {
     this.stopping = true;
     clearTimeout(this.pause);
-    await this.current?.stop(deadlineMs);
+    this.logFailedKill(await this.current?.stop(deadlineMs));
   }
 
   /** Ends the child for good, without waiting for it. */
   kill(): void {
     this.stopping = true;
     clearTimeout(this.pause);
-    this.current?.kill();
+    this.logFailedKill(this.current?.kill());
   }
 
   private run(onEnd: (end: ProcessEnd) => 'restart' | 'leave' = () => 'restart'): ChildProcess {
@@ -62,7 +62,7 @@ export class RestartedChild {
     const watchdog = new Watchdog(child, (silentMs) => {
       const seconds = (silentMs / 1000).toFixed(1);
       this.log(`${this.name} hangs: no sign of life for ${seconds} s; killing it`, 'error');
-      child.kill();
+      this.logFailedKill(child.kill());
     });
     void child.ended.then((end) => {
       watchdog.stop();
@@ -71,6 +71,11 @@ export class RestartedChild {
       this.restartLater(end);
     });
     return child;
+  }
+
+  /** A child that cannot be killed still runs, so no other one is started in its place. */
+  private logFailedKill(error: Error | undefined): void {
+    if (error) this.log(`${this.name} cannot be killed: ${error.message}`, 'error');
   }
 
   private restartLater(end: ProcessEnd): void {
