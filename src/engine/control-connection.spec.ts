@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { CaptureError } from '../shared/protocol/capture-error.js';
 import type { Capture } from './capture/capture.js';
 import type { OutputSocket } from './capture/output-socket.js';
+import { ProtocolError } from '../shared/protocol/lines.js';
 import { EngineTotals } from './capture/totals.js';
 import { RingBudget } from './capture/ring-budget.js';
 import { ControlConnection } from './control-connection.js';
@@ -123,7 +124,7 @@ describe('ControlConnection', () => {
     ['no spec', undefined],
   ])('does not start a capture with %s', async (_, spec) => {
     const { control, abort, events, open } = await openingCapture();
-    expect(() => control.start(connection() as unknown as Socket, spec, undefined)).toThrow(TypeError);
+    expect(() => control.start(connection() as unknown as Socket, spec, undefined)).toThrow(ProtocolError);
     open();
     await turn();
     expect(abort).not.toHaveBeenCalled();
@@ -140,7 +141,7 @@ describe('ControlConnection', () => {
   ])('does not start a capture whose client is described by %s', async (_, client) => {
     const { control } = await openingCapture();
     const spec = { ...SPEC, captureId: 'calm-blue-owl' };
-    expect(() => control.start(connection() as unknown as Socket, spec, client)).toThrow(TypeError);
+    expect(() => control.start(connection() as unknown as Socket, spec, client)).toThrow(ProtocolError);
   });
 
   it('reports the totals of running captures and of those that have ended', async () => {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { CaptureError } from '../shared/protocol/capture-error.js';
 import { isCaptureId, validateCaptureSpec, type CaptureSpec } from '../shared/protocol/capture-spec.js';
-import { LineReader } from '../shared/protocol/lines.js';
+import { LineReader, parseMessage, ProtocolError } from '../shared/protocol/lines.js';
 import {
   FRAMINGS,
   PROTOCOL_VERSION,
@@ -12,6 +12,7 @@ import {
   type EngineReport,
 } from '../shared/protocol/protocol.js';
 import type { PeerProcess } from './peer-process.js';
+import { logDefect } from './log.js';
 import { asCaptureError, RING_MEMORY_USED_UP } from './capture/as-capture-error.js';
 import type { EngineTotals } from './capture/totals.js';
 import type { Capture, CaptureObserver } from './capture/capture.js';
@@ -108,12 +109,12 @@ export class ControlConnection {
    *
    * @param spec as it arrived, not validated yet
    * @param client the socket for the stream, as it arrived; absent: the stream is written to `connection`
-   * @throws TypeError when the spec has no usable id, so that no event could refer to it
+   * @throws ProtocolError when the spec has no usable id, so that no event could refer to it
    */
   start(connection: Socket, spec: unknown, client: unknown): void {
     const captureId = (spec as { captureId?: unknown } | null | undefined)?.captureId;
-    if (!isCaptureId(captureId)) throw new TypeError('a capture without an id');
-    if (this.entries.has(captureId)) throw new TypeError('a second capture with the same id');
+    if (!isCaptureId(captureId)) throw new ProtocolError('a capture without an id');
+    if (this.entries.has(captureId)) throw new ProtocolError('a second capture with the same id');
     const offered = client === undefined ? undefined : validateClientSocket(client);
     const socket = this.context.peer.outputFor(connection, offered);
     const entry: Entry = { connection, socket, reported: { sentBytes: 0, blocked: false } };
@@ -151,7 +152,10 @@ export class ControlConnection {
       rings?.release();
       socket.close();
       if (this.remove(captureId, entry)) {
-        const { code, message } = asCaptureError(error);
+        const refusal = asCaptureError(error);
+        const { code, message } = refusal;
+        if (code === 'internal')
+          logDefect('a capture cannot begin', refusal.cause ?? refusal, { capture: captureId });
         this.send({ type: 'refused', captureId, code, message });
       }
       connection.destroy();
@@ -160,28 +164,28 @@ export class ControlConnection {
 
   private read(chunk: Buffer): void {
     try {
-      for (const line of this.lines.push(chunk)) this.handle(JSON.parse(line) as UncheckedRequest | null);
-    } catch {
-      // A RangeError, SyntaxError or TypeError: the peer does not speak the protocol, so it gets no answer.
+      for (const line of this.lines.push(chunk)) this.handle(parseMessage(line) as UncheckedRequest);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) logDefect('a request of the server failed', error);
       this.socket.destroy();
     }
   }
 
-  private handle(request: UncheckedRequest | null): void {
-    switch (request?.type) {
+  private handle(request: UncheckedRequest): void {
+    switch (request.type) {
       case 'stop':
-        if (!isCaptureId(request.captureId)) throw new TypeError('a stop request without a capture id');
+        if (!isCaptureId(request.captureId)) throw new ProtocolError('a stop request without a capture id');
         this.entries.get(request.captureId)?.capture?.end('stopped', 'stopped');
         return;
       case 'write': {
         const { captureId, bytes, last } = request;
         if (!isCaptureId(captureId) || typeof bytes !== 'string' || typeof last !== 'boolean') {
-          throw new TypeError('a write request without a capture id, bytes or last');
+          throw new ProtocolError('a write request without a capture id, bytes or last');
         }
         const entry = this.entries.get(captureId);
         if (!entry?.capture) return;
         // The server waits for each answer, so what waits for a client that does not read stays bounded.
-        if (entry.writing) throw new TypeError('a write request before the answer to the last one');
+        if (entry.writing) throw new ProtocolError('a write request before the answer to the last one');
         entry.writing = true;
         entry.capture.write(Buffer.from(bytes, 'base64'), last, () => {
           entry.writing = false;
@@ -192,13 +196,13 @@ export class ControlConnection {
       case 'report': {
         const { id } = request;
         if (typeof id !== 'string' || id.length > MAX_REPORT_ID_LENGTH) {
-          throw new TypeError('a report request without an id');
+          throw new ProtocolError('a report request without an id');
         }
         this.send({ type: 'report', id, report: this.report });
         return;
       }
       default:
-        throw new TypeError('a request of unknown type');
+        throw new ProtocolError('a request of unknown type');
     }
   }
 
@@ -273,7 +277,7 @@ export class ControlConnection {
   }
 }
 
-/** @throws TypeError when it is none */
+/** @throws ProtocolError when it is none */
 function validateClientSocket(client: unknown): ClientSocket {
   const { descriptor, inode, framing, maxMessageBytes } = (client ?? {}) as Record<
     keyof ClientSocket,
@@ -281,7 +285,9 @@ function validateClientSocket(client: unknown): ClientSocket {
   >;
   const known = FRAMINGS.find((each) => each === framing);
   if (!isNatural(descriptor) || !isNatural(inode) || !isNatural(maxMessageBytes) || !known) {
-    throw new TypeError('a client without a descriptor, an inode, a framing or a limit of the message size');
+    throw new ProtocolError(
+      'a client without a descriptor, an inode, a framing or a limit of the message size',
+    );
   }
   return { descriptor, inode, framing: known, maxMessageBytes };
 }

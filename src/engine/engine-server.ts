@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { LineReader } from '../shared/protocol/lines.js';
+import { LineReader, parseMessage, ProtocolError } from '../shared/protocol/lines.js';
 import { PROTOCOL_VERSION, type EngineProblem, type Greeting } from '../shared/protocol/protocol.js';
 import { EngineTotals } from './capture/totals.js';
 import type { RingBudget } from './capture/ring-budget.js';
 import { ControlConnection, type OpenCapture } from './control-connection.js';
+import { logDefect } from './log.js';
 import { PeerProcess } from './peer-process.js';
 
 const GREETING_TIMEOUT_MS = 5_000;
@@ -61,22 +62,22 @@ export class EngineServer {
       try {
         const [line, ...rest] = lines.push(chunk);
         if (line === undefined) return;
-        if (rest.length > 0 || lines.isWithinLine) throw new TypeError('data after the greeting');
+        if (rest.length > 0 || lines.isWithinLine) throw new ProtocolError('data after the greeting');
         socket.off('data', onData);
         socket.setTimeout(0);
-        this.dispatch(socket, JSON.parse(line) as Partial<Greeting> | null);
-      } catch {
-        // A RangeError, SyntaxError or TypeError: the peer does not speak the protocol, so it gets no answer.
+        this.dispatch(socket, parseMessage(line) as Partial<Greeting>);
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) logDefect('a connection failed', error);
         socket.destroy();
       }
     };
     socket.on('data', onData);
   }
 
-  private dispatch(socket: Socket, greeting: Partial<Greeting> | null): void {
-    if (greeting?.type === 'control' && greeting.version === PROTOCOL_VERSION) this.addControl(socket);
-    else if (greeting?.type === 'capture') this.startCapture(socket, greeting);
-    else throw new TypeError('unknown greeting');
+  private dispatch(socket: Socket, greeting: Partial<Greeting>): void {
+    if (greeting.type === 'control' && greeting.version === PROTOCOL_VERSION) this.addControl(socket);
+    else if (greeting.type === 'capture') this.startCapture(socket, greeting);
+    else throw new ProtocolError('unknown greeting');
   }
 
   private addControl(socket: Socket): void {
@@ -94,7 +95,7 @@ export class EngineServer {
     { connection, spec, client }: Partial<Record<'connection' | 'spec' | 'client', unknown>>,
   ): void {
     const control = typeof connection === 'string' ? this.controls.get(connection) : undefined;
-    if (!control) throw new TypeError('no such control connection');
+    if (!control) throw new ProtocolError('no such control connection');
     socket.on('data', () => socket.destroy()); // the stream has one direction
     control.start(socket, spec, client);
   }

@@ -8,6 +8,7 @@ import {
   SystemError,
   takeDescriptor,
 } from '../shared/linux/libc.js';
+import { ProtocolError } from '../shared/protocol/lines.js';
 import type { ClientSocket } from '../shared/protocol/protocol.js';
 import { descriptorOf } from '../shared/socket-descriptor.js';
 import { OutputSocket } from './capture/output-socket.js';
@@ -64,9 +65,9 @@ function orUndefined(call: () => number): number | undefined {
   }
 }
 
-/** @throws TypeError when the socket is closed */
+/** @throws ProtocolError when the socket is closed: the peer has not waited for the answer */
 function openDescriptorOf(socket: Socket): number {
   const fd = descriptorOf(socket);
-  if (fd === undefined) throw new TypeError('the socket is closed');
+  if (fd === undefined) throw new ProtocolError('the socket is closed');
   return fd;
 }

@@ -7,7 +7,7 @@ import { exit } from '../../shared/threads.js';
 import type { OpenCapture } from '../control-connection.js';
 import { CaptureFilter } from '../filter/capture-filter.js';
 import { FilterCompiler } from '../filter/filter-compiler.js';
-import { log, logOnce } from '../log.js';
+import { log, logDefect, logOnce } from '../log.js';
 import { HolderWatch } from '../opener/holder-watch.js';
 import type { OpenedNamespace, OpenSource } from '../opener/opener-tasks.js';
 import { Opener } from '../opener/opener.js';
@@ -37,7 +37,7 @@ interface CaptureServices {
 export function startCaptures(packetMethod: PacketMethod): OpenCapture {
   const opener = new Opener((error) => {
     // Without its threads the engine cannot capture; the supervisor restarts it.
-    log(`an opener thread failed: ${error.stack}`);
+    log('an opener thread failed', 'fatal', { error });
     exit(1);
   });
   const services = {
@@ -140,10 +140,12 @@ export class Capture {
       onDrained: () => this.stream.pump(),
       onBroken: () => this.endAtOnce('the client has left'),
     });
-    this.stream = new CaptureStream(this.output, (source) => this.closeSource(source), {
-      filter: filter.text,
-      snapshotLength: spec.snapshotLength,
-    });
+    this.stream = new CaptureStream(
+      this.output,
+      (source) => this.closeSource(source),
+      (error) => this.fail(error),
+      { filter: filter.text, snapshotLength: spec.snapshotLength },
+    );
     const { opener, holderWatch, packetMethod } = services;
     this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, spec, filter, packetMethod);
     this.watch = new InterfaceWatch(
@@ -211,6 +213,15 @@ export class Capture {
     this.close();
     this.stream.abort();
     this.finish('stopped', message);
+  }
+
+  /** Ends because of a defect of this process, which might repeat itself for ever. */
+  private fail(error: unknown): void {
+    if (this.over) return;
+    logDefect('a capture failed', error, { capture: this.spec.captureId });
+    this.close();
+    this.stream.abort();
+    this.finish('internal', 'internal error');
   }
 
   private finish(code: EndCode, message: string): void {
@@ -293,8 +304,11 @@ export class Capture {
       this.admit(await this.open(device));
     } catch (error) {
       if (this.over) return;
-      logOnce(`interface ${device.name} cannot be captured from: ${(error as Error).message}`, {
+      const { message: reason } = error as Error;
+      logOnce('an interface cannot be captured from', {
         capture: this.spec.captureId,
+        interface: device.name,
+        reason,
       });
       this.retryLater();
     }

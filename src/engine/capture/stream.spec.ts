@@ -1,4 +1,5 @@
 import { jest } from '@jest/globals';
+import { SystemError } from '../../shared/linux/libc.js';
 import { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
 import type { DescribedInterface, InterfaceSource } from './interface-source.js';
 import type { CaptureOutput } from './output.js';
@@ -67,6 +68,12 @@ class FakeSource {
   }
 }
 
+function fails(error: Error): () => never {
+  return () => {
+    throw error;
+  };
+}
+
 interface FakeOutput {
   blocked: boolean;
   blockedMs?: number;
@@ -74,11 +81,15 @@ interface FakeOutput {
   append?: (block: Buffer) => void;
 }
 
-function streamInto(output: FakeOutput, onDrained: (source: InterfaceSource) => void = () => undefined) {
+function streamInto(
+  output: FakeOutput,
+  onDrained: (source: InterfaceSource) => void = () => undefined,
+  onDefect = jest.fn(),
+) {
   const whole = Object.assign({ append: () => undefined }, output, { buffer: new BlockBuffer(1_024) });
   Object.defineProperty(whole, 'blocked', { get: () => output.blocked });
   Object.defineProperty(whole, 'flush', { get: () => output.flush });
-  const stream = new CaptureStream(whole as unknown as CaptureOutput, onDrained, { filter: '' });
+  const stream = new CaptureStream(whole as unknown as CaptureOutput, onDrained, onDefect, { filter: '' });
   stream.begin();
   return stream;
 }
@@ -153,6 +164,19 @@ describe('CaptureStream', () => {
     expect(gone).toHaveBeenCalledTimes(1);
     expect(stream.dropped).toBe(3 * BATCH_PACKETS);
     stream.abort();
+  });
+
+  it('takes only failures of the kernel and of libpcap for the end of an interface', async () => {
+    const defects = jest.fn();
+    const drained = jest.fn();
+    const stream = streamInto({ blocked: false, flush: () => undefined }, drained, defects);
+    const gone = Object.assign(new FakeSource(1, 0), { fill: fails(new SystemError('recv', 100)) });
+    const broken = Object.assign(new FakeSource(1, 0), { fill: fails(new RangeError('a defect')) });
+    for (const source of add(stream, gone, broken)) stream.onReady(source);
+    await new Promise((resolve) => setImmediate(resolve));
+    stream.abort();
+    expect(drained).toHaveBeenCalledTimes(2);
+    expect(defects.mock.calls).toEqual([[new RangeError('a defect')]]);
   });
 
   it('lets other captures proceed while a filter rejects everything', async () => {

@@ -1,5 +1,8 @@
 import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../../shared/pcapng/blocks.js';
 import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
+import { SystemError } from '../../shared/linux/libc.js';
+import { logOnce } from '../log.js';
+import { PcapError } from '../pcap/libpcap.js';
 import type { DescribedInterface, InterfaceSource } from './interface-source.js';
 import type { CaptureOutput } from './output.js';
 import { Pacing, untilTickMs } from './pacing.js';
@@ -49,12 +52,14 @@ export class CaptureStream {
 
   /**
    * @param onDrained called when a source is drained or gone; the callee closes its ring
+   * @param onDefect called when packets cannot be read although their interface is there; the stream must be aborted then
    * @param description what the interface description blocks say: the filter, and the snapshot length in bytes, which
    *   CaptureLimiter enforces
    */
   constructor(
     private readonly output: CaptureOutput,
     private readonly onDrained: (source: InterfaceSource) => void,
+    private readonly onDefect: (error: unknown) => void,
     private readonly description: { readonly filter: string; readonly snapshotLength?: number | undefined },
   ) {}
 
@@ -179,8 +184,11 @@ export class CaptureStream {
         if (source.halfway || performance.now() >= turnEnds) return true;
       }
       return false;
-    } catch {
-      // ENETDOWN and the like: the interface has gone or gone down. The interface watch reports what comes next.
+    } catch (error) {
+      if (!isInterfaceFailure(error)) setImmediate(this.onDefect, error);
+      else if (!hasGone(error))
+        logOnce('an interface cannot be read', { interface: source.device.name, error });
+      // The interface watch reports what comes next.
       this.sources.delete(source);
       this.leaving.add(source);
       return false;
@@ -296,4 +304,16 @@ export class CaptureStream {
     clearTimeout(this.graceTimer);
     this.pause = this.nextTurn = this.statisticsTimer = this.graceTimer = undefined;
   }
+}
+
+/** Whether reading failed for a reason outside of this process; anything else is a defect. */
+function isInterfaceFailure(error: unknown): error is SystemError | PcapError {
+  return error instanceof SystemError || error instanceof PcapError;
+}
+
+/** Whether the interface has gone or gone down, in the words of the kernel or of libpcap. */
+function hasGone(error: SystemError | PcapError): boolean {
+  return error instanceof SystemError
+    ? error.code === 'ENETDOWN' || error.code === 'ENODEV'
+    : /disappeared|went down/.test(error.message);
 }

@@ -52,7 +52,9 @@ export class CompilerProcess {
     const [command = '', ...args] = stripped([process.execPath, '--disable-sigusr1', MAIN, 'compile-filter']);
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     this.process = child;
-    createInterface({ input: child.stderr }).on('line', (line) => logOnce(`filter compiler: ${line}`));
+    createInterface({ input: child.stderr }).on('line', (line) =>
+      logOnce('a filter compiler reports a problem', { line }),
+    );
     this.input = child.stdin.on('error', () => undefined); // EPIPE: the process has ended, `gone` reports it
     this.lines = createInterface({ input: child.stdout });
     this.gone = new Promise((_, reject) => {

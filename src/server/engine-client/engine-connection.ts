@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import { isCaptureId, type CaptureSpec } from '../../shared/protocol/capture-spec.js';
-import { LineReader } from '../../shared/protocol/lines.js';
+import { LineReader, parseMessage, ProtocolError } from '../../shared/protocol/lines.js';
 import {
   MAX_LINE_BYTES,
   PROTOCOL_VERSION,
@@ -84,9 +84,10 @@ export class EngineConnection {
     socket.on('connect', () => socket.write(line({ type: 'control', version: PROTOCOL_VERSION })));
     socket.on('data', (chunk: Buffer) => {
       try {
-        for (const text of lines.push(chunk)) this.handle(JSON.parse(text) as EngineEvent);
-      } catch {
-        socket.destroy(); // a RangeError, SyntaxError or TypeError: the peer does not speak the protocol
+        for (const text of lines.push(chunk)) this.handle(parseMessage(text) as EngineEvent);
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) this.logger.error(error);
+        socket.destroy();
       }
     });
     socket.on('error', ({ code }: NodeJS.ErrnoException) => {

@@ -1,4 +1,4 @@
-import { LineReader } from './lines.js';
+import { LineReader, ProtocolError } from './lines.js';
 import { MAX_LINE_BYTES } from './protocol.js';
 
 describe('LineReader', () => {
@@ -15,6 +15,6 @@ describe('LineReader', () => {
   it('rejects a line that is too long', () => {
     const reader = new LineReader();
     reader.push(Buffer.alloc(MAX_LINE_BYTES));
-    expect(() => reader.push(Buffer.alloc(1))).toThrow(RangeError);
+    expect(() => reader.push(Buffer.alloc(1))).toThrow(ProtocolError);
   });
 });

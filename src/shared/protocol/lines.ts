@@ -2,6 +2,24 @@ import { MAX_LINE_BYTES } from './protocol.js';
 
 const NEWLINE = 0x0a;
 
+/** The peer of a connection does not speak the protocol. It gets no answer. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError';
+}
+
+/** A message of the protocol; its members are not checked. @throws ProtocolError when it is no JSON object */
+export function parseMessage(line: string): object {
+  let message: unknown;
+  try {
+    message = JSON.parse(line);
+  } catch (error) {
+    throw new ProtocolError('a line that is not JSON', { cause: error });
+  }
+  if (typeof message !== 'object' || message === null)
+    throw new ProtocolError('a line that is not an object');
+  return message;
+}
+
 /** Splits a stream of bytes into lines. */
 export class LineReader {
   private parts: Buffer[] = [];
@@ -14,7 +32,7 @@ export class LineReader {
 
   /**
    * @returns the lines that are complete now, without their newline
-   * @throws RangeError when a line is longer than the protocol allows
+   * @throws ProtocolError when a line is longer than the protocol allows
    */
   push(chunk: Buffer): string[] {
     const lines: string[] = [];
@@ -33,7 +51,7 @@ export class LineReader {
   private keep(part: Buffer): void {
     this.partBytes += part.length;
     if (this.partBytes > MAX_LINE_BYTES) {
-      throw new RangeError(`a line is longer than ${MAX_LINE_BYTES} bytes`);
+      throw new ProtocolError(`a line is longer than ${MAX_LINE_BYTES} bytes`);
     }
     this.parts.push(part);
   }
