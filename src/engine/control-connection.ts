@@ -164,7 +164,7 @@ export class ControlConnection {
 
   private read(chunk: Buffer): void {
     try {
-      for (const line of this.lines.push(chunk)) this.handle(parseMessage(line) as UncheckedRequest);
+      for (const line of this.lines.push(chunk)) this.handle(parseMessage(line));
     } catch (error) {
       if (!(error instanceof ProtocolError)) logDefect('a request of the server failed', error);
       this.socket.destroy();

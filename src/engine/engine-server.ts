@@ -65,7 +65,7 @@ export class EngineServer {
         if (rest.length > 0 || lines.isWithinLine) throw new ProtocolError('data after the greeting');
         socket.off('data', onData);
         socket.setTimeout(0);
-        this.dispatch(socket, parseMessage(line) as Partial<Greeting>);
+        this.dispatch(socket, parseMessage(line));
       } catch (error) {
         if (!(error instanceof ProtocolError)) logDefect('a connection failed', error);
         socket.destroy();

@@ -47,29 +47,34 @@ export class CompilerProcess {
   private readonly gone: Promise<never>;
   alive = true;
 
+  /** @throws Error when the process cannot be started, for lack of descriptors or of memory */
   constructor() {
     closeAllOnExec();
     const [command = '', ...args] = stripped([process.execPath, '--disable-sigusr1', MAIN, 'compile-filter']);
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     this.process = child;
-    createInterface({ input: child.stderr }).on('line', (line) =>
-      logOnce('a filter compiler reports a problem', { line }),
-    );
-    this.input = child.stdin.on('error', () => undefined); // EPIPE: the process has ended, `gone` reports it
-    this.lines = createInterface({ input: child.stdout });
     this.gone = new Promise((_, reject) => {
       const onGone = (cause?: Error): void => {
         this.alive = false;
         reject(new Error('the filter compiler failed', { cause }));
       };
-      child.once('error', onGone);
+      child.on('error', onGone);
       child.once('close', () => onGone()); // not `exit`: the answer may not have been read by then
     });
+    // All who await it get the error; for a spare process nothing awaits it yet.
+    this.gone.catch(() => undefined);
+    // Without free descriptors (EMFILE, ENFILE) there is no process, and, unlike what the types say, no pipe; 'error' follows.
+    const { stdin, stdout, stderr } = child as Partial<typeof child>;
+    if (!stdin || !stdout || !stderr)
+      throw new Error('the filter compiler cannot be started: no free descriptors');
+    createInterface({ input: stderr }).on('line', (line) =>
+      logOnce('a filter compiler reports a problem', { line }),
+    );
+    this.input = stdin.on('error', () => undefined); // EPIPE: the process has ended, `gone` reports it
+    this.lines = createInterface({ input: stdout });
     this.ready = this.nextLine(START_DEADLINE_MS).then((line) => {
       if (line !== COMPILER_READY) throw new Error('the filter compiler does not start');
     });
-    // All who await these get the error; for a spare process nothing awaits them yet.
-    this.gone.catch(() => undefined);
     this.ready.catch(() => undefined);
   }
 

@@ -54,30 +54,35 @@ export class FilterCompiler {
 
   private async compileInProcess(filter: string, dlt: number): Promise<Uint8Array> {
     await this.semaphore.acquire();
-    const compiler = this.takeSpare();
     let done = (): void => this.semaphore.release();
+    let compiler: CompilerProcess | undefined;
     let foregroundTimer: NodeJS.Timeout | undefined;
     try {
-      await compiler.ready;
+      const running = (compiler = this.takeSpare());
+      await running.ready;
       foregroundTimer = setInterval(() => {
         if (this.inBackground >= MAX_IN_BACKGROUND) return;
         clearInterval(foregroundTimer);
         this.inBackground++;
-        compiler.giveWay();
+        running.giveWay();
         this.semaphore.release();
         done = () => void this.inBackground--;
       }, FOREGROUND_MS);
-      return await compileBy(compiler, filter, dlt);
+      return await compileBy(running, filter, dlt);
     } finally {
       clearInterval(foregroundTimer);
-      compiler.kill();
-      this.keepSpare();
+      compiler?.kill();
       done();
+      this.keepSpare();
     }
   }
 
   private keepSpare(): void {
-    if (!this.spare?.alive) this.spare = new CompilerProcess();
+    try {
+      if (!this.spare?.alive) this.spare = new CompilerProcess();
+    } catch {
+      return; // no free descriptors, or no memory: the next filter tries again
+    }
     clearTimeout(this.spareTimer);
     this.spareTimer = setTimeout(() => {
       this.spare?.kill();
