@@ -33,6 +33,15 @@ describe('EngineConnection', () => {
     expect(engine.connected).toBe(false);
   });
 
+  it('does not wait for an engine when nobody waits any more', async () => {
+    const engine = new EngineConnection(join(folder, 'nothing.sock'));
+    await expect(engine.whenConnected(AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
+    const abort = new AbortController();
+    const connected = engine.whenConnected(abort.signal);
+    abort.abort(new Error('gone as well'));
+    await expect(connected).rejects.toThrow('gone as well');
+  }, 5_000);
+
   it('asks for an engine that rests, lets it end when it is idle, and does not count that as a loss', async () => {
     const path = join(folder, 'resting.sock');
     const requests: string[] = [];

@@ -1,5 +1,4 @@
 import { Logger } from '@nestjs/common';
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import { isCaptureId, type CaptureSpec } from '../../shared/protocol/capture-spec.js';
@@ -106,16 +105,19 @@ export class EngineConnection {
 
   /** @throws the signal's reason when it is aborted first */
   async whenConnected(signal: AbortSignal): Promise<this> {
-    if (!this.connected) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.waiters.add(resolve);
-      try {
-        await Promise.race([promise, once(signal, 'abort')]);
-      } finally {
-        this.waiters.delete(resolve);
-      }
-      signal.throwIfAborted();
+    signal.throwIfAborted(); // an aborted signal has no further events
+    if (this.connected) return this;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.waiters.add(resolve);
+    const onAbort = (): void => resolve();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await promise;
+    } finally {
+      this.waiters.delete(resolve);
+      signal.removeEventListener('abort', onAbort);
     }
+    signal.throwIfAborted();
     return this;
   }
 
