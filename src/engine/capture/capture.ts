@@ -25,6 +25,9 @@ import { CaptureStream } from './stream.js';
 /** An interface that exists and is up but could not be opened is tried again after this time. */
 const RETRY_MS = 1_000;
 
+/** Codes of the errors that the kernel reports for an interface that has gone or gone down. */
+const GONE: ReadonlySet<string> = new Set(['ENODEV', 'ENXIO', 'ENETDOWN']);
+
 /** What all captures of an engine share. */
 interface CaptureServices {
   readonly opener: Opener;
@@ -117,9 +120,11 @@ export class Capture {
     const capture = new Capture(spec, socket, rings, services, filter, namespace, observer);
     try {
       await early;
-      await capture.begin();
+      if (!capture.over) await capture.begin();
       return capture;
     } catch (error) {
+      // The target ended, or the client left, meanwhile: the capture reports or has reported its end as any other.
+      if (capture.over) return capture;
       capture.abort();
       throw error;
     }
@@ -239,14 +244,16 @@ export class Capture {
     const devices = this.watch.interfaces.filter(this.wanted);
     this.sharers = Math.max(devices.length, this.spec.interfaces.length);
     const attempts = await Promise.allSettled(devices.map((device) => this.open(device)));
+    // Interfaces that went, or went down, while they were being opened are not there: they may come back, as others may.
     const failures = attempts
       .filter((each) => each.status === 'rejected')
-      .map((each) => each.reason as Error);
+      .map((each) => each.reason as NodeJS.ErrnoException)
+      .filter(({ code = '' }) => !GONE.has(code));
     for (const each of attempts) if (each.status === 'fulfilled') this.admit(each.value);
     // Without memory for all of them, the user would not notice which interfaces are missing.
     const noRoom = failures.find((each) => each instanceof CaptureError);
     if (noRoom) throw noRoom;
-    if (failures[0] && failures.length === attempts.length) throw failures[0];
+    if (failures[0] && this.joined.size === 0) throw failures[0];
     await this.refuseInapplicableFilter();
   }
 
