@@ -19,12 +19,16 @@ import type { Capture, CaptureObserver } from './capture/capture.js';
 import type { OutputSocket } from './capture/output-socket.js';
 import type { RingAllotment, RingBudget } from './capture/ring-budget.js';
 
-/** Opens what the spec describes and begins to write the capture to the socket, which it closes in the end. */
+/**
+ * Opens what the spec describes and begins to write the capture to the socket, which it closes in the end. The signal is
+ * aborted when the capture is not wanted any more before it has begun.
+ */
 export type OpenCapture = (
   spec: CaptureSpec,
   socket: OutputSocket,
   rings: RingAllotment,
   observer: CaptureObserver,
+  signal: AbortSignal,
 ) => Promise<Capture>;
 
 /** What a control connection needs from the engine. */
@@ -60,6 +64,8 @@ interface Entry {
   readonly connection: Socket;
   /** What the stream is written to. */
   readonly socket: OutputSocket;
+  /** Aborted when the capture is not wanted any more while it is being opened. */
+  readonly opening: AbortController;
   /** Absent while it is being opened. */
   capture?: Capture;
   /** Bytes of the server wait until the socket accepts them. */
@@ -117,7 +123,12 @@ export class ControlConnection {
     if (this.entries.has(captureId)) throw new ProtocolError('a second capture with the same id');
     const offered = client === undefined ? undefined : validateClientSocket(client);
     const socket = this.context.peer.outputFor(connection, offered);
-    const entry: Entry = { connection, socket, reported: { sentBytes: 0, blocked: false } };
+    const entry: Entry = {
+      connection,
+      socket,
+      opening: new AbortController(),
+      reported: { sentBytes: 0, blocked: false },
+    };
     this.entries.set(captureId, entry);
     connection.once('close', () => this.abort(captureId, entry));
     this.send({ type: 'accepted', captureId });
@@ -126,19 +137,21 @@ export class ControlConnection {
 
   private async open(captureId: string, entry: Entry, spec: unknown): Promise<void> {
     const { budget, totals, openCapture } = this.context;
-    const { connection, socket } = entry;
-    const rings = budget.admit();
+    const { connection, socket, opening } = entry;
+    const wanted = (): boolean => this.entries.get(captureId) === entry;
+    const rings = await budget.whenAvailable(() => budget.admit(), wanted);
     try {
       if (!rings) throw new CaptureError('too-many-captures', RING_MEMORY_USED_UP);
-      const capture = await openCapture(validateCaptureSpec(spec), socket, rings, {
+      const observer: CaptureObserver = {
         onEnd: (ending) => {
           if (this.remove(captureId, entry))
             this.send({ type: 'ended', captureId, direct: socket.direct, ...ending });
           connection.end();
         },
         onBlocked: () => this.reportBlocked(captureId, entry),
-      });
-      if (this.entries.get(captureId) !== entry) {
+      };
+      const capture = await openCapture(validateCaptureSpec(spec), socket, rings, observer, opening.signal);
+      if (!wanted()) {
         capture.abort(); // one of the two connections was closed while it was being opened, or the target has ended
         return;
       }
@@ -217,6 +230,7 @@ export class ControlConnection {
 
   private abort(captureId: string, entry: Entry): void {
     if (!this.remove(captureId, entry)) return;
+    entry.opening.abort();
     entry.capture?.abort();
   }
 

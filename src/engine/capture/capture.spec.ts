@@ -60,7 +60,7 @@ describe('Capture', () => {
     peer.destroy();
   });
 
-  async function open(opener: Opener): Promise<Capture> {
+  async function open(opener: Opener, signal = new AbortController().signal): Promise<Capture> {
     const rings = new RingBudget().admit();
     if (!rings) throw new Error('no ring memory');
     const holderWatch = {
@@ -80,6 +80,7 @@ describe('Capture', () => {
         packetMethod: 'ring',
       },
       observer,
+      signal,
     );
   }
 

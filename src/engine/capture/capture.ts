@@ -1,7 +1,7 @@
 import type { Interface } from '../../shared/linux/rtnetlink.js';
 import { sectionHeaderBlock } from '../../shared/pcapng/blocks.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import { whyNotAnInterfaceName, type CaptureSpec } from '../../shared/protocol/capture-spec.js';
+import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import type { CaptureTotals, EndCode, PacketMethod } from '../../shared/protocol/protocol.js';
 import { exit } from '../../shared/threads.js';
 import type { OpenCapture } from '../control-connection.js';
@@ -21,9 +21,17 @@ import { CaptureOutput } from './output.js';
 import type { OutputSocket } from './output-socket.js';
 import type { RingParameters, RingAllotment } from './ring-budget.js';
 import { CaptureStream } from './stream.js';
+import { TokenBucket } from './token-bucket.js';
 
 /** An interface that exists and is up but could not be opened is tried again after this time. */
 const RETRY_MS = 1_000;
+
+/**
+ * A namespace may have its interfaces created or renamed all the time, and each that joins costs as much time of the opener
+ * threads, which all captures share, as a capture that begins. What exists when the capture begins is not limited.
+ */
+const MAX_JOINS_AT_ONCE = 256;
+const JOINS_PER_SECOND = 5;
 
 /** Codes of the errors that the kernel reports for an interface that has gone or gone down. */
 const GONE: ReadonlySet<string> = new Set(['ENODEV', 'ENXIO', 'ENETDOWN']);
@@ -49,7 +57,8 @@ export function startCaptures(packetMethod: PacketMethod): OpenCapture {
     holderWatch: new HolderWatch(opener),
     packetMethod,
   };
-  return (spec, socket, rings, observer) => Capture.open(spec, socket, rings, services, observer);
+  return (spec, socket, rings, observer, signal) =>
+    Capture.open(spec, socket, rings, services, observer, signal);
 }
 
 /** How a capture ended. */
@@ -70,6 +79,9 @@ export interface CaptureObserver {
   /** The client does not read for the moment. */
   onBlocked(): void;
 }
+
+/** The interface has gone, has been renamed, or the capture has ended, before it was the turn of the interface to be opened. */
+class NotWantedError extends Error {}
 
 /** An interface that is captured, or will be once it is open. */
 interface Member {
@@ -99,6 +111,7 @@ export class Capture {
   /** Number of interfaces that share the ring memory of this capture. */
   private sharers = 1;
   private retry?: NodeJS.Timeout;
+  private readonly joins = new TokenBucket(MAX_JOINS_AT_ONCE, JOINS_PER_SECOND);
   private begun = false;
   private over = false;
 
@@ -113,11 +126,15 @@ export class Capture {
     rings: RingAllotment,
     services: CaptureServices,
     observer: CaptureObserver,
+    signal: AbortSignal,
   ): Promise<Capture> {
     const filter = new CaptureFilter(spec, services.filterCompiler);
     const early = filter.forDlt(DLT_EN10MB);
     const namespace = await services.opener.run('openNamespace', spec.reference);
     const capture = new Capture(spec, socket, rings, services, filter, namespace, observer);
+    const onAbort = (): void => capture.abort();
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
     try {
       await early;
       if (!capture.over) await capture.begin();
@@ -127,6 +144,8 @@ export class Capture {
       if (capture.over) return capture;
       capture.abort();
       throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
     }
   }
 
@@ -287,9 +306,7 @@ export class Capture {
 
   private readonly wanted = ({ name, up }: Interface): boolean => {
     const { interfaces } = this.spec;
-    return (
-      up && (interfaces.length === 0 ? whyNotAnInterfaceName(name) === undefined : interfaces.includes(name))
-    );
+    return up && (interfaces.length === 0 || interfaces.includes(name));
   };
 
   /** Called after every change: interfaces that have gone or were renamed leave, requested ones that are up join. */
@@ -302,7 +319,9 @@ export class Capture {
       if (source) this.stream.remove(source);
     }
     for (const each of interfaces) {
-      if (this.wanted(each) && !this.joined.has(each.index)) void this.join(each);
+      if (!this.wanted(each) || this.joined.has(each.index)) continue;
+      if (!this.joins.take()) return this.retryLater();
+      void this.join(each);
     }
   }
 
@@ -310,7 +329,7 @@ export class Capture {
     try {
       this.admit(await this.open(device));
     } catch (error) {
-      if (this.over) return;
+      if (this.over || error instanceof NotWantedError) return;
       const { message: reason } = error as Error;
       logOnce('an interface cannot be captured from', {
         capture: this.spec.captureId,
@@ -333,14 +352,20 @@ export class Capture {
 
   /** @throws OpenerError, FilterError */
   private async open(device: Interface): Promise<OpenMember> {
-    const ring = this.rings.takeRing(this.sharers);
-    if (!ring) throw new CaptureError('too-many-captures', RING_MEMORY_USED_UP);
     const member: Member = { device };
     this.joined.set(device.index, member);
+    const wanted = (): boolean => !this.over && this.joined.get(device.index) === member;
+    let ring: RingParameters | undefined;
+    const takeRing = async (): Promise<RingParameters> => {
+      ring = await this.rings.whenRingAvailable(this.sharers, wanted);
+      if (!wanted()) throw new NotWantedError();
+      if (!ring) throw new CaptureError('too-many-captures', RING_MEMORY_USED_UP);
+      return ring;
+    };
     try {
-      return { member, ...(await this.interfaceOpener.open(device, ring)) };
+      return { member, ...(await this.interfaceOpener.open(device, takeRing)) };
     } catch (error) {
-      this.rings.returnRing(ring);
+      if (ring) this.rings.returnRing(ring);
       if (this.joined.get(device.index) === member) this.joined.delete(device.index);
       throw error;
     }
@@ -368,8 +393,7 @@ export class Capture {
   }
 
   private closeRing(source: OpenSource, ring: RingParameters): void {
-    this.rings.returnRing(ring);
-    this.interfaceOpener.closeSource(source);
+    void this.rings.returnWhen(this.interfaceOpener.closeSource(source), ring);
   }
 
   private close(): void {

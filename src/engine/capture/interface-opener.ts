@@ -9,6 +9,7 @@ import type { PacketReader } from './interface-source.js';
 import { RingPacketReader } from '../ring/ring-packet-reader.js';
 import type { PacketMethod } from '../../shared/protocol/protocol.js';
 import { MAX_SNAPSHOT_LENGTH, type CaptureSpec } from '../../shared/protocol/capture-spec.js';
+import { logDefect } from '../log.js';
 import { Semaphore } from '../semaphore.js';
 import type { RingParameters } from './ring-budget.js';
 
@@ -40,12 +41,18 @@ export class InterfaceOpener {
     private readonly method: PacketMethod,
   ) {}
 
-  /** @throws OpenerError, FilterError */
-  async open({ index, name, maxPacketBytes }: Interface, ring: RingParameters): Promise<OpenInterface> {
+  /**
+   * @param takeRing called when it is the turn of this interface
+   * @throws OpenerError, FilterError, and what `takeRing` throws
+   */
+  async open(
+    { index, name, maxPacketBytes }: Interface,
+    takeRing: () => Promise<RingParameters>,
+  ): Promise<OpenInterface> {
     this.pending++;
     await this.semaphore.acquire();
     try {
-      if (this.closed) throw new Error('the capture is over');
+      const ring = await takeRing();
       const options = {
         interfaceName: name,
         interfaceIndex: index,
@@ -63,9 +70,13 @@ export class InterfaceOpener {
     }
   }
 
-  /** In an opener thread, because closing blocks as long as opening. */
-  closeSource(source: OpenSource): void {
-    this.opener.run('closeInterfaces', [source]).catch(() => undefined);
+  /** In an opener thread, because closing blocks as long as opening. Resolves when the kernel has freed the ring. */
+  async closeSource(source: OpenSource): Promise<void> {
+    try {
+      await this.opener.run('closeInterfaces', [source]);
+    } catch (error) {
+      logDefect('an interface cannot be closed', error);
+    }
   }
 
   close(): void {
@@ -96,7 +107,7 @@ export class InterfaceOpener {
         reader: readerOf(source, leftToReader(filter, filterPlace)),
       };
     } catch (error) {
-      this.closeSource(source);
+      await this.closeSource(source);
       throw error;
     }
   }

@@ -101,6 +101,49 @@ describe('RingBudget', () => {
     expect(allotment?.takeRing(1)?.bytes).toBe(16 * MIB);
   });
 
+  it('counts the memory of rings that are being closed, and lets captures and rings wait for it', async () => {
+    const budget = new RingBudget(ringLimits(1, 4));
+    const first = budget.admit()!;
+    const rings = [1, 1, 1].map((sharers) => first.takeRing(sharers)!);
+    expect(budget.admit()).toBeUndefined();
+    const closed = rings.map(() => Promise.withResolvers<void>());
+    rings.forEach((ring, index) => void first.returnWhen(closed[index]!.promise, ring));
+    first.release();
+    expect(budget.memory.ringBytes).toBe(sumOf(rings));
+
+    let second: RingAllotment | undefined;
+    const waiting = budget.whenAvailable(
+      () => budget.admit(),
+      () => true,
+    );
+    void waiting.then((allotment) => (second = allotment));
+    let wanted = true;
+    const left = budget.whenAvailable(
+      () => budget.admit(),
+      () => wanted,
+    );
+    await new Promise(setImmediate);
+    expect(second).toBeUndefined();
+    wanted = false;
+    for (const { resolve } of closed) resolve();
+    expect((await waiting)?.bytes).toBe(2 * MIB);
+    expect(await left).toBeUndefined();
+    expect(budget.memory.ringBytes).toBe(2 * MIB);
+    expect(await second?.whenRingAvailable(1, () => true)).toMatchObject({ bytes: 2 * MIB });
+    (await waiting)?.release();
+  });
+
+  it('refuses at once when nothing is being closed', async () => {
+    const budget = new RingBudget(ringLimits(1, 2));
+    expect(budget.admit()).toBeDefined();
+    expect(
+      await budget.whenAvailable(
+        () => budget.admit(),
+        () => true,
+      ),
+    ).toBeUndefined();
+  });
+
   it('gets all memory back when rings are returned after the end of their capture', () => {
     const budget = new RingBudget();
     for (let round = 0; round < 3; round++) {

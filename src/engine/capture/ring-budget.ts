@@ -73,10 +73,13 @@ export class RingBudget {
   private usedBytes = 0;
   private captures = 0;
   private rings = 0;
+  /** Number of rings that are being closed. */
+  private closing = 0;
+  private readonly waiters: (() => void)[] = [];
 
   constructor(private readonly limits: RingLimits = DEFAULT_RING_LIMITS) {}
 
-  /** Memory that is reserved for captures now, and all memory, in bytes. */
+  /** Memory that is reserved for captures now, with that of rings that are being closed, and all memory, in bytes. */
   get memory(): { readonly ringBytes: number; readonly maxRingBytes: number } {
     return { ringBytes: this.usedBytes, maxRingBytes: this.limits.maxBytes };
   }
@@ -104,15 +107,41 @@ export class RingBudget {
     return this.limits.maxBytes - this.usedBytes - this.keptFor(this.captures);
   }
 
+  /**
+   * Tries to reserve memory, again and again as long as rings are being closed: the kernel takes up to 50 ms for each, and
+   * their memory is in use until then.
+   *
+   * @param attempt returns undefined when there is no memory
+   * @param wanted whether the memory is still needed
+   * @returns undefined when there is no memory, or when it is not needed any more
+   */
+  async whenAvailable<Reservation>(
+    attempt: () => Reservation | undefined,
+    wanted: () => boolean,
+  ): Promise<Reservation | undefined> {
+    while (wanted()) {
+      const reservation = attempt();
+      if (reservation !== undefined || this.closing === 0) return reservation;
+      await new Promise<void>((resolve) => this.waiters.push(resolve));
+    }
+    return undefined;
+  }
+
   /** Takes back a part of a capture's reservation. */
   reduce(bytes: number): void {
     this.usedBytes -= bytes;
   }
 
-  /** Takes back all of a capture's reservation. */
+  /** The capture has ended: takes back the part of its reservation that its rings do not use. */
   release(bytes: number): void {
     this.captures--;
     this.usedBytes -= bytes;
+  }
+
+  /** Counts rings that are being closed: +1 before, -1 when their memory has been returned. */
+  countClosing(change: 1 | -1): void {
+    this.closing += change;
+    if (change === -1) for (const resolve of this.waiters.splice(0)) resolve();
   }
 
   /** What is guaranteed to the captures that may follow after this number of them. */
@@ -155,6 +184,17 @@ export class RingAllotment {
   }
 
   /**
+   * Reserves a ring, to be returned by `returnRing` when it has been closed. Waits for memory of rings that are being closed.
+   *
+   * @param interfaces as for `takeRing`
+   * @param wanted whether the ring is still needed
+   * @returns undefined when there is no memory even for a small ring, or when it is not needed any more
+   */
+  whenRingAvailable(interfaces: number, wanted: () => boolean): Promise<RingParameters | undefined> {
+    return this.budget.whenAvailable(() => this.takeRing(interfaces), wanted);
+  }
+
+  /**
    * Reserves a ring, to be returned by `returnRing` when it has been closed.
    *
    * @param interfaces number of interfaces that share the memory of this capture; later ones get smaller rings
@@ -175,21 +215,29 @@ export class RingAllotment {
     return { bytes, blockTimeoutMs };
   }
 
+  /** Returns a ring when the kernel has freed its memory. @param closed settles then */
+  async returnWhen(closed: Promise<unknown>, ring: RingParameters): Promise<void> {
+    this.budget.countClosing(1);
+    await closed;
+    this.returnRing(ring);
+    this.budget.countClosing(-1);
+  }
+
   returnRing({ bytes }: RingParameters): void {
     this.rings--;
     this.ringBytes -= bytes;
     this.budget.countRing(-1);
-    if (this.released) return;
-    const surplus = this.reservedBytes - Math.max(this.bytes, this.ringBytes);
+    const surplus = this.reservedBytes - Math.max(this.released ? 0 : this.bytes, this.ringBytes);
     this.reservedBytes -= surplus;
     this.budget.reduce(surplus);
   }
 
-  /** Must be called when the capture has ended. */
+  /** Must be called when the capture has ended; the memory of its rings remains reserved until they are returned. */
   release(): void {
     if (this.released) return;
     this.released = true;
-    this.budget.release(this.reservedBytes);
+    this.budget.release(this.reservedBytes - this.ringBytes);
+    this.reservedBytes = this.ringBytes;
   }
 
   /** @returns whether there is memory for one more ring */

@@ -25,7 +25,7 @@ import {
   type PacketRing,
 } from '../ring/packet-ring.js';
 import { LOADED } from '../../shared/threads.js';
-import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
+import { MAX_SNAPSHOT_LENGTH, whyNotAnInterfaceName } from '../../shared/protocol/capture-spec.js';
 import type {
   FilterPlace,
   InterfaceFilter,
@@ -86,7 +86,10 @@ const implementations: { [Name in OpenerTaskName]: Implementation<Name> } = {
   },
 };
 
+/** @throws Error when libpcap would open something else than the interface of that name */
 function openByLibpcap(options: PcapOptions, filter: InterfaceFilter): OpenedInterface {
+  const problem = whyNotAnInterfaceName(options.interfaceName);
+  if (problem !== undefined) throw new Error(`the name ${problem}`);
   const handle = activatePcap(options);
   try {
     const dlt = pcapDatalink(handle);

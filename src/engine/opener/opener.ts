@@ -47,12 +47,11 @@ export class Opener {
     argument: OpenerTasks[Name]['argument'],
   ): Promise<OpenerTasks[Name]['result']> {
     const id = ++this.lastId;
-    if (this.threads.length < MAX_THREADS && this.threads.every(({ waiting }) => waiting > 0))
-      this.addThread();
     // Closing blocks as long as opening. A capture that closes hundreds of rings must not delay others that open theirs.
-    const eligible =
+    const eligible = (): Thread[] =>
       task === 'closeInterfaces' ? this.threads.slice(0, this.threads.length / 2) : this.threads;
-    const thread = eligible.reduce((least, each) => (each.waiting < least.waiting ? each : least));
+    if (this.threads.length < MAX_THREADS && eligible().every(({ waiting }) => waiting > 0)) this.addThread();
+    const thread = eligible().reduce((least, each) => (each.waiting < least.waiting ? each : least));
     thread.waiting++;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { resolve: resolve, reject });
