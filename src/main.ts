@@ -30,7 +30,7 @@ async function runRole(role: string | undefined, argv: string[]): Promise<void> 
     case 'discoverer':
       return await (await import('./discoverer/main.js')).runDiscoverer(argv);
     case 'compile-filter':
-      return await (await import('./engine/filter/compiler-main.js')).runCompiler();
+      return (await import('./engine/filter/compiler-main.js')).runCompiler();
     default:
       return await (await import('./supervisor/main.js')).runSupervisor(process.argv.slice(2));
   }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { forbidInspection } from '../shared/linux/libc.js';
 import { installCrashHandler, logFormat, ProcessLog } from '../shared/logging/process-log.js';
 import { assertPrivileges } from '../shared/privileges/privileges.js';
 import { isSupervised, onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
@@ -25,6 +26,7 @@ export async function runDiscoverer(args: string[]): Promise<void> {
   });
   if (!values.socket) throw new Error('the discoverer needs --socket PATH');
   process.title = 'packetflix: discoverer';
+  forbidInspection();
   if (isSupervised(process.env)) {
     assertPrivileges('discoverer');
     new SupervisorLink();

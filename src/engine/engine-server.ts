@@ -6,6 +6,8 @@ import { PROTOCOL_VERSION, type EngineProblem, type Greeting } from '../shared/p
 import { EngineTotals } from './capture/totals.js';
 import type { RingBudget } from './capture/ring-budget.js';
 import { ControlConnection, type OpenCapture } from './control-connection.js';
+import type { Compiler } from './filter/filter-compiler.js';
+import { serveCompilation, type CompileGreeting } from './filter/remote-compiler.js';
 import { logDefect } from './log.js';
 import { PeerProcess } from './peer-process.js';
 
@@ -25,6 +27,7 @@ export class EngineServer {
     private readonly openCapture: OpenCapture,
     private readonly budget: RingBudget,
     private readonly problems: readonly EngineProblem[],
+    private readonly compiler: Compiler,
   ) {
     this.server = createServer((socket) => this.readGreeting(socket));
   }
@@ -74,9 +77,10 @@ export class EngineServer {
     socket.on('data', onData);
   }
 
-  private dispatch(socket: Socket, greeting: Partial<Greeting>): void {
+  private dispatch(socket: Socket, greeting: Partial<Greeting | CompileGreeting>): void {
     if (greeting.type === 'control' && greeting.version === PROTOCOL_VERSION) this.addControl(socket);
     else if (greeting.type === 'capture') this.startCapture(socket, greeting);
+    else if (greeting.type === 'compile') serveCompilation(socket, greeting, this.compiler);
     else throw new ProtocolError('unknown greeting');
   }
 

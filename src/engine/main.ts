@@ -6,10 +6,13 @@ import { CapabilitySet } from '../shared/privileges/capabilities.js';
 import { missingForCaptures } from '../shared/privileges/capabilities.js';
 import { isSupervised, onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
 import { exit } from '../shared/threads.js';
+import { forbidInspection } from '../shared/linux/libc.js';
 import { CaptureError } from '../shared/protocol/capture-error.js';
 import { PACKET_METHODS, type PacketMethod } from '../shared/protocol/protocol.js';
 import { DEFAULT_RING_LIMITS, RingBudget, ringLimits, shareOf } from './capture/ring-budget.js';
 import type { OpenCapture } from './control-connection.js';
+import { FilterCompiler, type Compiler } from './filter/filter-compiler.js';
+import { RemoteCompiler } from './filter/remote-compiler.js';
 import { EngineServer } from './engine-server.js';
 import { log, setLogFormat } from './log.js';
 import type { EngineProblem } from '../shared/protocol/protocol.js';
@@ -21,7 +24,8 @@ import type { EngineProblem } from '../shared/protocol/protocol.js';
  *
  * @param args `--socket PATH`; `--engines N`: number of engines that share `--ring-memory MIB`, which is meant for
  *   `--max-captures N`; `--packet-method`: how packets are read from the kernel; `--end-when-idle SECONDS`: ends when it has
- *   had no captures for that long, see `EngineServer.whenIdle`; and `--log-format`
+ *   had no captures for that long, see `EngineServer.whenIdle`; `--compiler-socket PATH`: the engine that compiles the
+ *   filters; and `--log-format`
  */
 export async function runEngine(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -34,6 +38,7 @@ export async function runEngine(args: string[]): Promise<void> {
       'log-format': { type: 'string' },
       'packet-method': { type: 'string', default: 'ring' },
       'end-when-idle': { type: 'string' },
+      'compiler-socket': { type: 'string' },
     },
   });
   if (!values.socket) throw new Error('the engine needs --socket PATH');
@@ -41,6 +46,7 @@ export async function runEngine(args: string[]): Promise<void> {
   process.title = `packetflix: ${basename(values.socket, '.sock').replace('-', ' ')}`;
   setLogFormat(logFormat(values['log-format'], process.stderr.isTTY === true));
   installCrashHandler((level, message, fields) => log(message, level, fields));
+  forbidInspection();
   if (isSupervised(process.env)) {
     assertPrivileges('engine');
     new SupervisorLink();
@@ -55,10 +61,13 @@ export async function runEngine(args: string[]): Promise<void> {
     part: 'capabilities',
     message,
   }));
+  const remote = values['compiler-socket'];
+  const compiler = remote === undefined ? new FilterCompiler() : new RemoteCompiler(remote);
   const server = new EngineServer(
-    await loadCaptures(packetMethod(values['packet-method']), problems),
+    await loadCaptures(packetMethod(values['packet-method']), compiler, problems),
     new RingBudget(shareOf(Number(values.engines), limits)),
     problems,
+    compiler,
   );
   await server.listen(values.socket);
   const idleSeconds = values['end-when-idle'];
@@ -66,10 +75,14 @@ export async function runEngine(args: string[]): Promise<void> {
 }
 
 /** Loads libpcap. An engine without it refuses all captures and reports the problem, so that the service stays reachable. */
-async function loadCaptures(method: PacketMethod, problems: EngineProblem[]): Promise<OpenCapture> {
+async function loadCaptures(
+  method: PacketMethod,
+  compiler: Compiler,
+  problems: EngineProblem[],
+): Promise<OpenCapture> {
   try {
     const { startCaptures } = await import('./capture/capture.js');
-    return startCaptures(method);
+    return startCaptures(method, compiler);
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'LibraryMissingError') throw error;
     const message = `no captures: ${error.message}; on Debian: apt-get install libpcap0.8`;

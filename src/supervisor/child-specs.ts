@@ -77,6 +77,10 @@ export function createChildSpecs(
     ...['--max-captures', String(capture.maxCaptures), '--ring-memory', String(capture.ringMemoryMebibytes)],
     ...['--packet-method', capture.packetMethod],
   ];
+  const furtherEngine = [
+    ...END_WHEN_IDLE,
+    ...engineSockets.slice(0, 1).flatMap((first) => ['--compiler-socket', first]),
+  ];
   const serverEnvironment = {
     ...process.env,
     // If only root can read the code, the server starts as root and becomes the user when it has loaded the code.
@@ -88,7 +92,7 @@ export function createChildSpecs(
         name: `engine ${index}`,
         socketPath,
         onDemand: index > 0,
-        launch: () => launch('engine', socketPath, ...engineArguments, ...(index > 0 ? END_WHEN_IDLE : [])),
+        launch: () => launch('engine', socketPath, ...engineArguments, ...(index > 0 ? furtherEngine : [])),
       })),
       {
         name: 'discoverer',

@@ -119,7 +119,7 @@ describeAsRoot('A capture filter', () => {
     await Promise.all(opened.map((client) => client.described('eth1')));
   });
 
-  it('is compiled although the filters of twenty other clients take longer than the time limit', async () => {
+  it('is compiled before the filters of another client that has asked for twenty expensive ones', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const request = { netns: namespace.inode, nif: 'eth1' };
@@ -132,10 +132,14 @@ describeAsRoot('A capture filter', () => {
       ),
     );
 
-    await using client = await CaptureClient.open(service.current, { ...request, filter: 'udp or icmp' });
+    await using client = await CaptureClient.open(
+      service.current,
+      { ...request, filter: 'udp or icmp' },
+      { localAddress: '127.0.0.2' },
+    );
     await client.until('the interface', () => client.interfaceNames.includes('eth1'), 30_000);
     const stillCompiling = endless.filter(({ closing }) => closing === undefined);
-    expect(stillCompiling.length).toBeGreaterThanOrEqual(4);
+    expect(stillCompiling.length).toBeGreaterThanOrEqual(8);
     for (const each of endless) expect((await each.ended(30_000)).code).toBe(CLOSE_INVALID_REQUEST);
   }, 60_000);
 

@@ -5,7 +5,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { duplicate, openRouteNetlink } from '../../shared/linux/libc.js';
 import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { descriptorOf } from '../../shared/socket-descriptor.js';
-import type { FilterCompiler } from '../filter/filter-compiler.js';
+import type { Compiler } from '../filter/filter-compiler.js';
 import type { HolderWatch } from '../opener/holder-watch.js';
 import { OpenerError, type Opener } from '../opener/opener.js';
 import { Capture } from './capture.js';
@@ -76,7 +76,7 @@ describe('Capture', () => {
       {
         opener,
         holderWatch: holderWatch as unknown as HolderWatch,
-        filterCompiler: {} as FilterCompiler,
+        filterCompiler: {} as Compiler,
         packetMethod: 'ring',
       },
       observer,

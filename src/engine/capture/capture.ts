@@ -6,7 +6,7 @@ import type { CaptureTotals, EndCode, PacketMethod } from '../../shared/protocol
 import { exit } from '../../shared/threads.js';
 import type { OpenCapture } from '../control-connection.js';
 import { CaptureFilter } from '../filter/capture-filter.js';
-import { FilterCompiler } from '../filter/filter-compiler.js';
+import type { Compiler } from '../filter/filter-compiler.js';
 import { log, logDefect, logOnce } from '../log.js';
 import { HolderWatch } from '../opener/holder-watch.js';
 import type { OpenedNamespace, OpenSource } from '../opener/opener-tasks.js';
@@ -39,13 +39,13 @@ const GONE: ReadonlySet<string> = new Set(['ENODEV', 'ENXIO', 'ENETDOWN']);
 /** What all captures of an engine share. */
 interface CaptureServices {
   readonly opener: Opener;
-  readonly filterCompiler: FilterCompiler;
+  readonly filterCompiler: Compiler;
   readonly holderWatch: HolderWatch;
   readonly packetMethod: PacketMethod;
 }
 
 /** Starts what all captures of this engine share. @returns opens a capture */
-export function startCaptures(packetMethod: PacketMethod): OpenCapture {
+export function startCaptures(packetMethod: PacketMethod, filterCompiler: Compiler): OpenCapture {
   const opener = new Opener((error) => {
     // Without its threads the engine cannot capture; the supervisor restarts it.
     log('an opener thread failed', 'fatal', { error });
@@ -53,7 +53,7 @@ export function startCaptures(packetMethod: PacketMethod): OpenCapture {
   });
   const services = {
     opener,
-    filterCompiler: new FilterCompiler(),
+    filterCompiler,
     holderWatch: new HolderWatch(opener),
     packetMethod,
   };
@@ -128,7 +128,7 @@ export class Capture {
     observer: CaptureObserver,
     signal: AbortSignal,
   ): Promise<Capture> {
-    const filter = new CaptureFilter(spec, services.filterCompiler);
+    const filter = new CaptureFilter(spec, services.filterCompiler, signal);
     const early = filter.forDlt(DLT_EN10MB);
     const namespace = await services.opener.run('openNamespace', spec.reference);
     const capture = new Capture(spec, socket, rings, services, filter, namespace, observer);

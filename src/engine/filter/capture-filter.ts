@@ -1,7 +1,8 @@
 import type { CaptureSpec, TcpConnection, TcpEndpoint } from '../../shared/protocol/capture-spec.js';
 import { PacketFilter } from '../pcap/libpcap.js';
 import { REJECT_ALL } from './bpf-program.js';
-import { FilterError, type FilterCompiler } from './filter-compiler.js';
+import { clientNetwork } from '../../shared/client-network.js';
+import { FilterError, type Compiler } from './filter-compiler.js';
 
 /**
  * The kernel strips VLAN tags before its filter sees a packet, and both readers put them back: a filter that tests for tags
@@ -24,12 +25,18 @@ export class CaptureFilter {
   readonly text: string;
   /** Text of a filter that rejects the connections which carry the capture; empty: none. */
   readonly exclusion: string;
+  /** On whose behalf it is compiled: the peer of the connection that carries the capture. */
+  private readonly client: string;
   private readonly byDlt = new Map<number, Promise<LinkTypeFilter>>();
 
+  /** @param signal aborted when the capture is not wanted any more */
   constructor(
     { filter, ...excluded }: Pick<CaptureSpec, 'filter' | 'excludedConnections' | 'excludedEndpoints'>,
-    private readonly compiler: FilterCompiler,
+    private readonly compiler: Compiler,
+    private readonly signal: AbortSignal,
   ) {
+    const [own] = excluded.excludedConnections;
+    this.client = own ? clientNetwork(own.peerAddress) : '';
     this.text = filter;
     this.exclusion = exclusionFilter(excluded);
   }
@@ -50,7 +57,7 @@ export class CaptureFilter {
 
   private async compile(dlt: number): Promise<LinkTypeFilter> {
     try {
-      const program = await this.compiler.compile(this.text, dlt);
+      const program = await this.compiler.compile(this.text, dlt, this.client, this.signal);
       return TESTS_VLAN_TAGS.test(this.text) ? { afterwards: new PacketFilter(program) } : { program };
     } catch (error) {
       if (!(error instanceof FilterError) || error.tooExpensive) throw error;

@@ -1,26 +1,62 @@
-import { closeSync, readdirSync } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { closeSync, readdirSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { endProcess, forbidInspection, limitDataMemory } from '../../shared/linux/libc.js';
 import { readLink } from '../../shared/linux/proc.js';
 import { assertPrivileges } from '../../shared/privileges/privileges.js';
 import { isSupervised } from '../../shared/supervisor-link/supervisor-link.js';
 import { compileFilter, PcapError } from '../pcap/libpcap.js';
 import { COMPILER_READY, type CompileAnswer, type CompileRequest } from './compiler-protocol.js';
-import { banSockets } from './socket-ban.js';
+import { restrictToCompiling } from './system-call-filter.js';
+
+const STANDARD_INPUT = 0;
+const STANDARD_OUTPUT = 1;
+
+/** Memory that compiling may take, in addition to that of the process when it is ready. */
+const MAX_FILTER_MEMORY_BYTES = 64 * 1024 * 1024;
 
 /**
  * Runs the process that compiles one capture filter of an untrusted client and ends. It has no privileges and no
  * network, and the engine kills it when it takes too long; see docs/adr.
+ *
+ * It reads and writes without the event loop, which needs io_uring(7) on some kernels.
  */
-export async function runCompiler(): Promise<void> {
+export function runCompiler(): void {
   process.title = 'packetflix: filter compiler';
   if (isSupervised(process.env)) assertPrivileges('filter compiler');
   closeInheritedSockets();
-  banSockets();
-  process.stdout.write(`${COMPILER_READY}\n`);
-  for await (const line of createInterface({ input: process.stdin })) {
-    process.stdout.write(`${JSON.stringify(answer(JSON.parse(line) as CompileRequest))}\n`);
-    return;
+  limitMemory();
+  forbidInspection();
+  restrictToCompiling();
+  writeLine(COMPILER_READY);
+  const request = readLine();
+  if (request !== undefined) writeLine(JSON.stringify(answer(JSON.parse(request) as CompileRequest)));
+  endProcess(0); // Node.js would run the event loop once more
+}
+
+/** @returns undefined when the engine has no request any more */
+function readLine(): string | undefined {
+  const chunk = Buffer.alloc(64 * 1024);
+  let line = '';
+  while (!line.includes('\n')) {
+    const length = readSync(STANDARD_INPUT, chunk);
+    if (length === 0) return undefined;
+    line += chunk.toString('utf8', 0, length);
   }
+  return line;
+}
+
+function writeLine(line: string): void {
+  let rest = Buffer.from(`${line}\n`);
+  while (rest.length > 0) rest = rest.subarray(writeSync(STANDARD_OUTPUT, rest));
+}
+
+/** If the machine has no memory left, the kernel ends filter compilers first. */
+const FIRST_TO_END = '1000';
+
+function limitMemory(): void {
+  writeFileSync('/proc/self/oom_score_adj', FIRST_TO_END);
+  const kibibytes = /^VmData:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1];
+  if (kibibytes === undefined) throw new Error('/proc/self/status has no VmData');
+  limitDataMemory(Number(kibibytes) * 1024 + MAX_FILTER_MEMORY_BYTES);
 }
 
 /** Closes packet sockets that libpcap opened in a thread of the engine while this process was being started. */

@@ -24,6 +24,9 @@ function stripped(command: readonly string[]): string[] {
   ];
 }
 
+/** Without machine code made at run time, the process needs no memory that is writable and executable. */
+const FLAGS = ['--disable-sigusr1', '--jitless'];
+
 /** An ordinary filter takes less than a millisecond. */
 const COMPILE_DEADLINE_MS = 2_000;
 /** Starting the process does not depend on the filter, and takes long on a busy machine. */
@@ -50,7 +53,7 @@ export class CompilerProcess {
   /** @throws Error when the process cannot be started, for lack of descriptors or of memory */
   constructor() {
     closeAllOnExec();
-    const [command = '', ...args] = stripped([process.execPath, '--disable-sigusr1', MAIN, 'compile-filter']);
+    const [command = '', ...args] = stripped([process.execPath, ...FLAGS, MAIN, 'compile-filter']);
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     this.process = child;
     this.gone = new Promise((_, reject) => {

@@ -1,16 +1,20 @@
+import { SingleFlight } from '../../shared/single-flight.js';
 import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
-import { Semaphore } from '../semaphore.js';
 import { CompilerProcess, CompileTimeoutError } from './compiler-process.js';
+import { FairTurns } from './fair-turns.js';
 
 /** More at once would only make each of them slower. */
 const MAX_CONCURRENT = 2;
 /** A filter that takes longer than this no longer delays others: it continues in the background at low priority. */
 const FOREGROUND_MS = 250;
-const MAX_IN_BACKGROUND = 12;
+/** Each takes up to 100 MiB. */
+const MAX_IN_BACKGROUND = 2;
 /** The spare process takes memory: it is ended when no filter has been compiled for this time. */
 const SPARE_MS = 30_000;
 /** Compiled filters that are cached; people use the same ones again and again. */
 const MAX_CACHED = 256;
+/** Far more than the kernel accepts, or a person writes. */
+const MAX_PROGRAM_BYTES = 256 * 1024;
 
 /** The filter is not valid, or too expensive to compile. */
 export class FilterError extends Error {
@@ -24,55 +28,78 @@ export class FilterError extends Error {
   }
 }
 
-/**
- * Compiles capture filters of untrusted clients, each in a process of its own that has no privileges and no network and
- * is killed at its deadline: libpcap's compiler can take minutes and cannot be interrupted otherwise. Starting such a
- * process takes about 50 ms, so a spare one is kept ready for a while after each filter.
- */
-export class FilterCompiler {
-  private readonly cache = new Map<string, Promise<Uint8Array>>();
-  private readonly semaphore = new Semaphore(MAX_CONCURRENT);
-  private inBackground = 0;
-  private spare?: CompilerProcess;
-  private spareTimer?: NodeJS.Timeout;
-
+/** Compiles capture filters of untrusted clients. */
+export interface Compiler {
   /**
    * @param dlt a DLT_ value
+   * @param client on whose behalf, for fairness
+   * @param signal aborted when the program is not needed any more
    * @returns instructions of a classic BPF program
    * @throws FilterError with libpcap's message
    */
-  compile(filter: string, dlt: number): Promise<Uint8Array> {
-    const key = `${dlt} ${filter}`;
-    let program = this.cache.get(key);
-    if (!program) {
-      program = this.compileInProcess(filter, dlt);
-      program.catch(() => this.cache.delete(key)); // the callers get the error
+  compile(filter: string, dlt: number, client: string, signal: AbortSignal): Promise<Uint8Array>;
+}
+
+/**
+ * Compiles each filter in a process of its own that has no privileges and no network and is killed at its deadline:
+ * libpcap's compiler can take minutes and cannot be interrupted otherwise. Starting such a process takes about 50 ms, so a
+ * spare one is kept ready for a while after each filter. One engine compiles for all: see remote-compiler.ts.
+ */
+export class FilterCompiler implements Compiler {
+  private readonly cache = new Map<string, Uint8Array>();
+  /** By client and filter: those who ask for the same filter must not wait for the turn of another client. */
+  private readonly pending = new Map<string, SingleFlight<Uint8Array>>();
+  private readonly turns = new FairTurns(MAX_CONCURRENT, MAX_IN_BACKGROUND, () => {
+    const seconds = FOREGROUND_MS / 1_000;
+    return new FilterError(`it takes more than ${seconds} s to compile, and other filters wait`, true);
+  });
+  private spare?: CompilerProcess;
+  private spareTimer?: NodeJS.Timeout;
+
+  compile(filter: string, dlt: number, client: string, signal: AbortSignal): Promise<Uint8Array> {
+    const cached = this.cached(filter, dlt);
+    if (cached) return Promise.resolve(cached);
+    const key = `${client} ${dlt} ${filter}`;
+    let flight = this.pending.get(key);
+    if (!flight) {
+      flight = new SingleFlight((whileWanted) =>
+        this.compileInTurn(filter, dlt, client, whileWanted).finally(() => this.pending.delete(key)),
+      );
+      this.pending.set(key, flight);
     }
-    this.remember(key, program);
-    return program;
+    return flight.ask(false, signal);
   }
 
-  private async compileInProcess(filter: string, dlt: number): Promise<Uint8Array> {
-    await this.semaphore.acquire();
-    let done = (): void => this.semaphore.release();
+  private async compileInTurn(
+    filter: string,
+    dlt: number,
+    client: string,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    const turn = await this.turns.take(client, signal);
     let compiler: CompilerProcess | undefined;
     let foregroundTimer: NodeJS.Timeout | undefined;
+    const onAbort = (): void => compiler?.kill();
     try {
+      const cached = this.cached(filter, dlt); // for another client, meanwhile
+      if (cached) return cached;
       const running = (compiler = this.takeSpare());
+      if (this.turns.waiting > 0) this.keepSpare(); // it starts while this one compiles
+      signal.addEventListener('abort', onAbort);
       await running.ready;
       foregroundTimer = setInterval(() => {
-        if (this.inBackground >= MAX_IN_BACKGROUND) return;
+        if (!turn.giveWay()) return;
         clearInterval(foregroundTimer);
-        this.inBackground++;
         running.giveWay();
-        this.semaphore.release();
-        done = () => void this.inBackground--;
       }, FOREGROUND_MS);
-      return await compileBy(running, filter, dlt);
+      const program = await Promise.race([compileBy(running, filter, dlt), turn.evicted]);
+      this.remember(filter, dlt, program);
+      return program;
     } finally {
+      signal.removeEventListener('abort', onAbort);
       clearInterval(foregroundTimer);
       compiler?.kill();
-      done();
+      turn.end();
       this.keepSpare();
     }
   }
@@ -97,8 +124,16 @@ export class FilterCompiler {
     return spare?.alive ? spare : new CompilerProcess();
   }
 
+  /** The program, which becomes the most recently used one. */
+  private cached(filter: string, dlt: number): Uint8Array | undefined {
+    const program = this.cache.get(`${dlt} ${filter}`);
+    if (program) this.remember(filter, dlt, program);
+    return program;
+  }
+
   /** Evicts the least recently used filter when the cache is full. */
-  private remember(key: string, program: Promise<Uint8Array>): void {
+  private remember(filter: string, dlt: number, program: Uint8Array): void {
+    const key = `${dlt} ${filter}`;
     this.cache.delete(key);
     this.cache.set(key, program);
     const [oldest] = this.cache.keys();
@@ -110,7 +145,9 @@ async function compileBy(compiler: CompilerProcess, filter: string, dlt: number)
   try {
     const answer = await compiler.compile({ filter, dlt, snapshotLength: MAX_SNAPSHOT_LENGTH });
     if ('error' in answer) throw new FilterError(answer.error);
-    return Buffer.from(answer.program, 'base64');
+    const program = Buffer.from(answer.program, 'base64');
+    if (program.length > MAX_PROGRAM_BYTES) throw new FilterError('its program is too long', true);
+    return program;
   } catch (error) {
     throw error instanceof CompileTimeoutError ? new FilterError(error.message, true) : error;
   }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CaptureConfig } from '../config/capture.config.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import { clientNetwork } from '../http/client-network.js';
+import { clientNetwork } from '../../shared/client-network.js';
 
 /** The right to run one capture. */
 export interface CaptureSlot {

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { clientNetwork } from './client-network.js';
+import { clientNetwork } from '../../shared/client-network.js';
 
 /** Limits of a server, each of which one client cannot exhaust alone. */
 export interface ConnectionLimits {

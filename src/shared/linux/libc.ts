@@ -42,8 +42,10 @@ const c = {
   syscall: libc.func('long syscall(long number, ...)'),
   fcntl: libc.func('int fcntl(int fd, int command, ...)'),
   ioctl: libc.func('int ioctl(int fd, ulong request, ...)'),
+  seccomp: libc.func('syscall', 'long', ['long', 'uint', 'uint', pointerTo(sockFprog)]),
+  prctl: libc.func('int prctl(int option, ulong arg2, ulong arg3, ulong arg4, ulong arg5)'),
+  _exit: libc.func('void _exit(int status)'),
   setrlimit: libc.func('int setrlimit(int resource, const void *limits)'),
-  prctl: libc.func('prctl', 'int', ['int', 'ulong', pointerTo(sockFprog)]),
   calloc: libc.func('void *calloc(size_t count, size_t size)'),
   free: libc.func('void free(void *pointer)'),
   open_memstream: libc.func('void *open_memstream(void *buffer, void *size)'),
@@ -221,17 +223,45 @@ export function takeDescriptor(pidfd: number, descriptor: number): number {
   );
 }
 
-const PR_SET_SECCOMP = 22;
-const SECCOMP_MODE_FILTER = 2;
+const SYS_SECCOMP: Partial<Record<NodeJS.Architecture, number>> = { x64: 317, arm64: 277 };
+const SECCOMP_SET_MODE_FILTER = 1;
+const SECCOMP_FILTER_FLAG_TSYNC = 1;
 
 /**
- * PR_SET_SECCOMP(2const): filters each further system call of this *thread* and of whatever it starts. A filter cannot
+ * seccomp(2): filters each further system call of all threads of this process, and of whatever they start. A filter cannot
  * be removed.
  *
  * @param instructions `struct sock_filter`s, one after the other
  */
 export function setSystemCallFilter(instructions: Uint8Array): void {
-  checked('prctl', c.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, classicProgram(instructions)) as number);
+  const number = SYS_SECCOMP[process.arch];
+  if (number === undefined) throw new Error(`no filters of system calls on ${process.arch}`);
+  const program = classicProgram(instructions);
+  const result = c.seccomp(number, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, program) as number;
+  if (checked('seccomp', Number(result)) > 0) throw new Error('seccomp: a thread has another filter');
+}
+
+const PR_SET_DUMPABLE = 4;
+
+/**
+ * PR_SET_DUMPABLE(2const): from now on, other processes of the same user can neither trace this one nor open its
+ * /proc/PID/mem, unless they have CAP_SYS_PTRACE. Lasts until it executes another program.
+ */
+export function forbidInspection(): void {
+  checked('prctl', c.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) as number);
+}
+
+/** _exit(2): ends the process at once, without what Node.js does at its end. */
+export function endProcess(status: number): void {
+  c._exit(status);
+}
+
+const RLIMIT_DATA = 2;
+
+/** RLIMIT_DATA of getrlimit(2): private writable memory. Allocating more fails with ENOMEM. */
+export function limitDataMemory(bytes: number): void {
+  const limits = BigUint64Array.of(BigInt(bytes), BigInt(bytes)); // struct rlimit: current, maximum
+  checked('setrlimit', c.setrlimit(RLIMIT_DATA, limits) as number);
 }
 
 /** socket(2), closed on exec. */

@@ -4,6 +4,7 @@ import { FilterCompiler } from '../../../dist/engine/filter/filter-compiler.js';
 
 const ETHERNET = 1;
 const FILTERS = 6;
+/* global AbortController */
 const compiler = new FilterCompiler();
 
 const descriptors = [];
@@ -22,10 +23,12 @@ process.exit(0);
 
 async function compileAll(filter) {
   for (let number = 1; number <= FILTERS; number++) {
-    const result = compiler.compile(`${filter} ${number}`, ETHERNET).then(
-      () => 'compiled',
-      (error) => error.message,
-    );
+    const result = compiler
+      .compile(`${filter} ${number}`, ETHERNET, 'client', new AbortController().signal)
+      .then(
+        () => 'compiled',
+        (error) => error.message,
+      );
     process.stdout.write(`${await result}\n`);
   }
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
-import { ipv6Bytes } from '../../http/client-network.js';
+import { ipv6Bytes } from '../../../shared/client-network.js';
 
 /** The kernel's state of the sending side of a connection. */
 export interface TcpState {

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { addressLiteral } from '../../shared/protocol/tcp-endpoint.js';
+import { addressLiteral } from './protocol/tcp-endpoint.js';
 
 const SUBNET_BYTES = 8;
 
