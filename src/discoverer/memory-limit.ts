@@ -1,4 +1,4 @@
-import { limitMemory } from '../shared/linux/libc.js';
+import { limitDataMemory } from '../shared/linux/libc.js';
 import { readText } from '../shared/linux/proc.js';
 
 /** Many times what a scan of a large host takes. */
@@ -13,5 +13,5 @@ const BYTES_PER_KIB = 1024;
 export function limitMemoryGrowth(): void {
   if (!/^Max data size +unlimited /m.test(readText('/proc/self/limits') ?? '')) return;
   const kibibytes = /^VmData:\s+(\d+) kB$/m.exec(readText('/proc/self/status') ?? '')?.[1];
-  if (kibibytes !== undefined) limitMemory(Number(kibibytes) * BYTES_PER_KIB + GROWTH_BYTES);
+  if (kibibytes !== undefined) limitDataMemory(Number(kibibytes) * BYTES_PER_KIB + GROWTH_BYTES);
 }

@@ -105,13 +105,6 @@ export function namespaceOwner(fd: number): number {
   return owner[0] ?? 0;
 }
 
-const RLIMIT_DATA = 2;
-
-/** RLIMIT_DATA of setrlimit(2): limits the private writable memory of this process, for good. */
-export function limitMemory(bytes: number): void {
-  checked('setrlimit', c.setrlimit(RLIMIT_DATA, BigUint64Array.of(BigInt(bytes), BigInt(bytes))) as number);
-}
-
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
