@@ -16,12 +16,12 @@ export async function connectedEngines(service: Addressable): Promise<number> {
   return Number(/^\d+/.exec(parts?.engines?.message ?? '')?.[0] ?? 0);
 }
 
-/** An engine compiles a filter only the first time. */
+/** A filter is compiled only the first time. */
 let lastPort = 0;
 
 /**
- * Makes the service start all that it starts on demand: engines, the discoverer and a filter compiler per engine. They end when
- * they have had nothing to do for 30 s.
+ * Makes the service start all that it starts on demand: engines, the discoverer and a filter compiler. They end when they have had
+ * nothing to do for 30 s.
  */
 export async function startAllProcesses(service: Addressable): Promise<void> {
   await using captures = new AsyncDisposableStack();
