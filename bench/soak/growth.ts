@@ -9,8 +9,8 @@ const MIN_SAMPLES = 5;
 const MAX_MIB_PER_HOUR = 8;
 /** Samples are not aligned with garbage collections: a heap of 100 MiB varies by about this much. */
 const HEAP_VARIATION_MIB = 16;
-/** An engine starts up to two more threads when all have something to do; each has three descriptors. */
-const MAX_THREADS = 2.5;
+/** An engine starts up to three more threads when all have something to do; each has three descriptors. */
+const MAX_THREADS = 3.5;
 const MAX_DESCRIPTORS = 3 * MAX_THREADS;
 
 /** All processes of the service at rest, between two rounds of load. */

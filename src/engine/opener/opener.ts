@@ -3,10 +3,10 @@ import { LOADED, startThread } from '../../shared/threads.js';
 import type { OpenerCall, OpenerReply, OpenerTaskName, OpenerTasks } from './opener-tasks.js';
 
 /**
- * Opening a ring is mostly waiting in the kernel, so several threads open several rings in the time of one. A thread takes
- * megabytes and a tenth of a second to start, so those after the first two start when all others have something to do.
+ * Opening a ring is mostly waiting in the kernel, so several threads open several rings in the time of one. A thread takes 13
+ * MiB and a tenth of a second to start, so another one starts when all others have something to do, and gets tasks when it is
+ * ready.
  */
-const MIN_THREADS = 2;
 const MAX_THREADS = 4;
 
 /** A task failed in an opener thread; `code` is that of the error there. */
@@ -32,13 +32,14 @@ interface Thread {
 
 /** Distributes tasks to the opener threads. */
 export class Opener {
-  private readonly threads: Thread[] = [];
+  private readonly threads: Thread[];
+  private starting = false;
   private readonly pending = new Map<number, Pending>();
   private lastId = 0;
 
   /** @param onFailure called when a thread has crashed: the engine cannot open captures any more */
   constructor(private readonly onFailure: (error: Error) => void) {
-    for (let i = 0; i < MIN_THREADS; i++) this.addThread();
+    this.threads = [this.startThread().thread];
   }
 
   /** @throws OpenerError with code and message of what the task threw */
@@ -48,10 +49,10 @@ export class Opener {
   ): Promise<OpenerTasks[Name]['result']> {
     const id = ++this.lastId;
     // Closing blocks as long as opening. A capture that closes hundreds of rings must not delay others that open theirs.
-    const eligible = (): Thread[] =>
-      task === 'closeInterfaces' ? this.threads.slice(0, this.threads.length / 2) : this.threads;
-    if (this.threads.length < MAX_THREADS && eligible().every(({ waiting }) => waiting > 0)) this.addThread();
-    const thread = eligible().reduce((least, each) => (each.waiting < least.waiting ? each : least));
+    const eligible =
+      task === 'closeInterfaces' ? this.threads.slice(0, Math.ceil(this.threads.length / 2)) : this.threads;
+    if (eligible.every(({ waiting }) => waiting > 0)) this.addThread();
+    const thread = eligible.reduce((least, each) => (each.waiting < least.waiting ? each : least));
     thread.waiting++;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { resolve: resolve, reject });
@@ -60,13 +61,23 @@ export class Opener {
   }
 
   private addThread(): void {
-    const { worker } = startThread(new URL('./opener-thread.js', import.meta.url));
+    if (this.starting || this.threads.length >= MAX_THREADS) return;
+    this.starting = true;
+    const { thread, loaded } = this.startThread();
+    void loaded.then(() => {
+      this.starting = false;
+      this.threads.push(thread);
+    });
+  }
+
+  private startThread(): { readonly thread: Thread; readonly loaded: Promise<void> } {
+    const { worker, loaded } = startThread(new URL('./opener-thread.js', import.meta.url));
     const thread: Thread = { worker, waiting: 0 };
     worker.on('message', (message: typeof LOADED | OpenerReply) => {
       if (message !== LOADED) this.settle(thread, message);
     });
     worker.on('error', this.onFailure);
-    this.threads.push(thread);
+    return { thread, loaded };
   }
 
   private settle(thread: Thread, reply: OpenerReply): void {
