@@ -35,7 +35,7 @@ describeAsRoot('The service', () => {
       const all = { engine: ENGINES, discoverer: 1, 'filter compiler': 1 };
       // The title of a process says its role when it has loaded its code.
       await eventually('all processes', () => isDeepStrictEqual(countsOf(service), all));
-      // A capture keeps its engine, and nothing else.
+      // A capture keeps its engine and a free one, and nothing else.
       await using client = await runningCapture(service);
       await eventually(
         'the end of the others',

@@ -33,8 +33,12 @@ export class EngineCaptureProvider extends CaptureProvider implements OnModuleIn
     maxInFlightBytes?: number,
   ) {
     super();
+    // An idle engine stays while all others have captures: the next capture would have to share one of those.
+    const mayRest = (idle: EngineConnection): boolean =>
+      this.engines.some((each) => each !== idle && each.connected && each.captures === 0);
+    const onDemand = requestStart && { requestStart, mayRest };
     this.engines = engineSockets.map(
-      (path, index) => new EngineConnection(path, maxInFlightBytes, index > 0 ? requestStart : undefined),
+      (path, index) => new EngineConnection(path, maxInFlightBytes, index > 0 ? onDemand : undefined),
     );
   }
 

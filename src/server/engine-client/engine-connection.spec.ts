@@ -45,13 +45,17 @@ describe('EngineConnection', () => {
   it('asks for an engine that rests, lets it end when it is idle, and does not count that as a loss', async () => {
     const path = join(folder, 'resting.sock');
     const requests: string[] = [];
-    const engine = new EngineConnection(path, undefined, (socketPath) => requests.push(socketPath));
+    let needed = false;
+    const engine = new EngineConnection(path, undefined, {
+      requestStart: (socketPath) => requests.push(socketPath),
+      mayRest: () => !needed,
+    });
     const sockets: Socket[] = [];
     const server = createServer((socket) => void sockets.push(socket.resume()));
-    const report = (event: object): unknown => sockets.at(-1)?.write(`${JSON.stringify(event)}\n`);
+    let control: Socket | undefined;
+    const report = (event: object): unknown => control?.write(`${JSON.stringify(event)}\n`);
     const connected = async (): Promise<void> => {
-      engine.connect();
-      await once(server, 'connection');
+      [control] = (await once(server, 'connection')) as [Socket];
       report({ type: 'hello', connection: 'c', problems: [] });
       await engine.whenConnected(AbortSignal.timeout(5_000));
     };
@@ -61,9 +65,7 @@ describe('EngineConnection', () => {
       await eventually('requests', () => requests.length > 1);
       expect(requests[0]).toBe(path);
       server.listen(path);
-      await once(server, 'connection');
-      report({ type: 'hello', connection: 'c', problems: [] });
-      await engine.whenConnected(AbortSignal.timeout(5_000));
+      await connected();
 
       const spec = { captureId: 'calm-blue-owl', interfaces: [] } as unknown as CaptureSpec;
       const capture = engine.start(spec, new AbortController().signal);
@@ -72,11 +74,19 @@ describe('EngineConnection', () => {
       await expect(capture).rejects.toMatchObject({ code: 'stale-reference' });
       expect([engine.connected, engine.resting]).toEqual([true, false]);
 
+      needed = true;
       report({ type: 'idle' });
-      await eventually('the end of the connection', () => sockets[0]?.closed === true);
+      report({ type: 'hello', connection: 'd', problems: [{ part: 'libpcap', message: 'read' }] });
+      await eventually('that both have been read', () => engine.problems?.length === 1);
+      expect([engine.connected, engine.resting]).toEqual([true, false]);
+
+      needed = false;
+      report({ type: 'idle' });
+      await eventually('the end of the connection', () => control?.closed === true);
       expect([engine.connected, engine.resting]).toEqual([false, true]);
+      engine.connect();
       await connected();
-      expect([engine.restarts, sockets.length]).toEqual([0, 3]);
+      expect(engine.restarts).toBe(0);
     } finally {
       engine.close();
       for (const socket of sockets) socket.destroy();

@@ -27,6 +27,14 @@ const REPORT_TIMEOUT_MS = 500;
 /** All engines have the same problems, and have them again after a restart: each is logged once. */
 const loggedProblems = new Set<string>();
 
+/** How an engine starts and ends on demand. */
+export interface OnDemand {
+  /** Asks for the start of the engine that listens at that path. */
+  requestStart(path: string): void;
+  /** Whether the engine, which is idle, may end. */
+  mayRest(engine: EngineConnection): boolean;
+}
+
 /**
  * The control connection to one engine. It reconnects when it is lost. An engine that starts on demand *rests*: it does not run,
  * and the connection is not made before `connect`.
@@ -56,14 +64,14 @@ export class EngineConnection {
   /**
    * @param path of the engine's unix socket
    * @param maxChunkBytes maximum number of bytes of a capture that are read before its reader is done with them
-   * @param requestStart asks for the start of the engine; absent: it runs whether it has anything to do or not
+   * @param onDemand absent: the engine runs whether it has anything to do or not
    */
   constructor(
     private readonly path: string,
     private readonly maxChunkBytes = DEFAULT_MAX_CHUNK_BYTES,
-    private readonly requestStart?: (path: string) => void,
+    private readonly onDemand?: OnDemand,
   ) {
-    this.resting = requestStart !== undefined;
+    this.resting = onDemand !== undefined;
   }
 
   get connected(): boolean {
@@ -91,7 +99,7 @@ export class EngineConnection {
     });
     socket.on('error', ({ code }: NodeJS.ErrnoException) => {
       // Nothing listens there. The supervisor ignores the request if the engine is starting. 'close' follows.
-      if (code === 'ENOENT' || code === 'ECONNREFUSED') this.requestStart?.(this.path);
+      if (code === 'ENOENT' || code === 'ECONNREFUSED') this.onDemand?.requestStart(this.path);
     });
     socket.on('close', () => this.onLost());
   }
@@ -218,7 +226,8 @@ export class EngineConnection {
         this.running.get(event.captureId)?.onEnded(event);
         return;
       case 'idle':
-        if (this.running.size > 0) return; // a capture began while the engine reported that
+        // A capture may have begun while the engine reported that. It reports it again every second.
+        if (this.running.size > 0 || this.onDemand?.mayRest(this) !== true) return;
         this.resting = true;
         this.name = undefined;
         this.socket?.destroy();
