@@ -25,7 +25,7 @@ const NO_DEBUGGER = '--disable-sigusr1';
  */
 const SMALL_NEW_SPACE = '--max-semi-space-size=2';
 
-/** In MiB. The discoverer reads what others have written; see also src/discoverer/memory-limit.ts. */
+/** In MiB. The discoverer reads what others have written; see also src/discoverer/scan-thread.ts. */
 const SMALL_HEAP = '--max-old-space-size=256';
 
 /** The command of this program with these arguments; the first may be a role (see main.ts). */

@@ -26,7 +26,7 @@ export class RestartedChild {
     private readonly name: string,
     private readonly launch: () => ChildProcess,
     private readonly log: Log,
-    private readonly onDemand = false,
+    readonly onDemand = false,
   ) {}
 
   /** Starts the child. `onFirstEnd`, when given, decides whether the child is restarted after its first run. */

@@ -33,7 +33,7 @@ export class Supervisor {
   private readonly outcome = Promise.withResolvers<number>();
 
   constructor(
-    private readonly specs: ChildSpecs,
+    specs: ChildSpecs,
     private readonly log: Log,
   ) {
     this.privileged = new Map(
@@ -48,9 +48,7 @@ export class Supervisor {
 
   /** Runs until `shutDown`, or until the server fails to start; settles with the exit status of the service. */
   async run(): Promise<number> {
-    for (const { socketPath, onDemand } of this.specs.privileged) {
-      if (!onDemand) this.privileged.get(socketPath)?.start();
-    }
+    for (const child of this.privileged.values()) if (!child.onDemand) child.start();
     let ready = false;
     const firstServer = this.server.start((end) => {
       if (ready) return 'restart';

@@ -51,12 +51,7 @@ export function startCaptures(packetMethod: PacketMethod, filterCompiler: Compil
     log('an opener thread failed', 'fatal', { error });
     exit(1);
   });
-  const services = {
-    opener,
-    filterCompiler,
-    holderWatch: new HolderWatch(opener),
-    packetMethod,
-  };
+  const services = { opener, filterCompiler, holderWatch: new HolderWatch(opener), packetMethod };
   return (spec, socket, rings, observer, signal) =>
     Capture.open(spec, socket, rings, services, observer, signal);
 }

@@ -1,5 +1,6 @@
-import { closeSync, readdirSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
-import { endProcess, forbidInspection, limitDataMemory } from '../../shared/linux/libc.js';
+import { closeSync, readdirSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { endProcess, forbidInspection } from '../../shared/linux/libc.js';
+import { limitMemoryGrowth } from '../../shared/linux/memory-limit.js';
 import { readLink } from '../../shared/linux/proc.js';
 import { assertPrivileges } from '../../shared/privileges/privileges.js';
 import { isSupervised } from '../../shared/supervisor-link/supervisor-link.js';
@@ -12,6 +13,8 @@ const STANDARD_OUTPUT = 1;
 
 /** Memory that compiling may take, in addition to that of the process when it is ready. */
 const MAX_FILTER_MEMORY_BYTES = 64 * 1024 * 1024;
+/** If the machine has no memory left, the kernel ends filter compilers first. */
+const FIRST_TO_END = '1000';
 
 /**
  * Runs the process that compiles one capture filter of an untrusted client and ends. It has no privileges and no
@@ -23,7 +26,8 @@ export function runCompiler(): void {
   process.title = 'packetflix: filter compiler';
   if (isSupervised(process.env)) assertPrivileges('filter compiler');
   closeInheritedSockets();
-  limitMemory();
+  writeFileSync('/proc/self/oom_score_adj', FIRST_TO_END);
+  limitMemoryGrowth(MAX_FILTER_MEMORY_BYTES);
   forbidInspection();
   restrictToCompiling();
   writeLine(COMPILER_READY);
@@ -47,16 +51,6 @@ function readLine(): string | undefined {
 function writeLine(line: string): void {
   let rest = Buffer.from(`${line}\n`);
   while (rest.length > 0) rest = rest.subarray(writeSync(STANDARD_OUTPUT, rest));
-}
-
-/** If the machine has no memory left, the kernel ends filter compilers first. */
-const FIRST_TO_END = '1000';
-
-function limitMemory(): void {
-  writeFileSync('/proc/self/oom_score_adj', FIRST_TO_END);
-  const kibibytes = /^VmData:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1];
-  if (kibibytes === undefined) throw new Error('/proc/self/status has no VmData');
-  limitDataMemory(Number(kibibytes) * 1024 + MAX_FILTER_MEMORY_BYTES);
 }
 
 /** Closes packet sockets that libpcap opened in a thread of the engine while this process was being started. */
