@@ -15,7 +15,8 @@ import type { ScanReply } from './scanner.js';
 const MAX_GROWTH_BYTES = 1024 * 1024 * 1024;
 
 // Here, because only this thread loads the native code that it takes. A thread that replaces another finds the limit set.
-if (/^Max data size +unlimited /m.test(readText('/proc/self/limits') ?? '')) limitMemoryGrowth(MAX_GROWTH_BYTES);
+if (/^Max data size +unlimited /m.test(readText('/proc/self/limits') ?? ''))
+  limitMemoryGrowth(MAX_GROWTH_BYTES);
 
 const runtimes = new Runtimes();
 
