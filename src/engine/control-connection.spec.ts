@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals';
 import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
+import { PLAIN_SPEC } from '../../test/fixtures/capture-spec.js';
 import { CaptureError } from '../shared/protocol/capture-error.js';
 import type { Capture } from './capture/capture.js';
 import type { OutputSocket } from './capture/output-socket.js';
@@ -8,17 +9,6 @@ import { ProtocolError } from '../shared/protocol/lines.js';
 import { EngineTotals } from './capture/totals.js';
 import { RingBudget } from './capture/ring-budget.js';
 import { ControlConnection } from './control-connection.js';
-
-const SPEC = {
-  captureId: 'brave-amber-otter',
-  reference: { netns: 1 },
-  interfaces: [],
-  filter: '',
-  promiscuous: true,
-  sectionComments: [],
-  excludedConnections: [],
-  excludedEndpoints: [],
-};
 
 const TOTALS = { packets: 3, bytes: 300, dropped: 1 };
 
@@ -38,7 +28,7 @@ async function openingCapture() {
     problems: [],
     peer: { outputFor: () => ({ close: () => undefined }) as OutputSocket, close: () => undefined },
   });
-  control.start(output as unknown as Socket, SPEC, undefined);
+  control.start(output as unknown as Socket, PLAIN_SPEC, undefined);
   await turn();
   return {
     abort,
@@ -71,7 +61,7 @@ describe('ControlConnection', () => {
     expect(abort).toHaveBeenCalledTimes(1);
     expect(events).toEqual([
       expect.objectContaining({ type: 'hello', connection: 'c' }),
-      { type: 'accepted', captureId: SPEC.captureId },
+      { type: 'accepted', captureId: PLAIN_SPEC.captureId },
     ]);
   });
 
@@ -99,7 +89,7 @@ describe('ControlConnection', () => {
     await turn();
     expect(events.at(-1)).toEqual({
       type: 'refused',
-      captureId: SPEC.captureId,
+      captureId: PLAIN_SPEC.captureId,
       code: 'stale-reference',
       message: 'process 1 has ended',
     });
@@ -118,9 +108,9 @@ describe('ControlConnection', () => {
   });
 
   it.each([
-    ['the id of a capture that exists', SPEC],
-    ['no id', { ...SPEC, captureId: undefined }],
-    ['an id that is not a word', { ...SPEC, captureId: 'A\n' }],
+    ['the id of a capture that exists', PLAIN_SPEC],
+    ['no id', { ...PLAIN_SPEC, captureId: undefined }],
+    ['an id that is not a word', { ...PLAIN_SPEC, captureId: 'A\n' }],
     ['no spec', undefined],
   ])('does not start a capture with %s', async (_, spec) => {
     const { control, abort, events, open } = await openingCapture();
@@ -128,7 +118,7 @@ describe('ControlConnection', () => {
     open();
     await turn();
     expect(abort).not.toHaveBeenCalled();
-    expect(events.at(-2)).toMatchObject({ type: 'started', captureId: SPEC.captureId });
+    expect(events.at(-2)).toMatchObject({ type: 'started', captureId: PLAIN_SPEC.captureId });
   });
 
   it.each([
@@ -140,7 +130,7 @@ describe('ControlConnection', () => {
     ['null', null],
   ])('does not start a capture whose client is described by %s', async (_, client) => {
     const { control } = await openingCapture();
-    const spec = { ...SPEC, captureId: 'calm-blue-owl' };
+    const spec = { ...PLAIN_SPEC, captureId: 'calm-blue-owl' };
     expect(() => control.start(connection() as unknown as Socket, spec, client)).toThrow(ProtocolError);
   });
 

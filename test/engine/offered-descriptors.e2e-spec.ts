@@ -4,6 +4,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { createInterface } from 'node:readline';
 import { PROTOCOL_VERSION } from '../../src/shared/protocol/protocol.js';
 import type { EngineEvent } from '../../src/shared/protocol/protocol.js';
+import { PLAIN_SPEC } from '../fixtures/capture-spec.js';
 import { Child } from '../kit/child.js';
 import { Engine } from '../kit/engine.js';
 import { NetworkNamespace } from '../kit/namespace.js';
@@ -114,14 +115,10 @@ class PretendedServer implements AsyncDisposable {
     inode = inodeOf(descriptor),
   ): Promise<Extract<EngineEvent, { type: 'started' }>> {
     const spec = {
+      ...PLAIN_SPEC,
       captureId: `offered-${'abcdefghij'[PretendedServer.captures++]}`,
       reference: { netns },
-      interfaces: [],
-      filter: '',
       promiscuous: false,
-      sectionComments: [],
-      excludedConnections: [],
-      excludedEndpoints: [],
     };
     const capture = connect(this.path).on('error', () => undefined);
     this.captures.push(capture);

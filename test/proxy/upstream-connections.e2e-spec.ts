@@ -7,6 +7,16 @@ describe('The connections of the proxy to the upstream', () => {
     return await (await fetch(proxy.current.url('/x'))).text();
   }
 
+  /** The upstream closes each connection when a second request arrives. */
+  function answerOncePerConnection(): void {
+    const used = new WeakSet();
+    proxy.current.upstream.answer = ({ socket }, response) => {
+      if (used.has(socket)) return void socket.resetAndDestroy();
+      used.add(socket);
+      response.end('hello');
+    };
+  }
+
   it('are kept alive between requests', async () => {
     const { upstream } = proxy.current;
     upstream.answer = ({ socket }, response) => response.end(String(socket.remotePort));
@@ -15,24 +25,12 @@ describe('The connections of the proxy to the upstream', () => {
   });
 
   it('are replaced if the upstream closes an idle one when the next request arrives', async () => {
-    const { upstream } = proxy.current;
-    const used = new WeakSet();
-    upstream.answer = ({ socket }, response) => {
-      if (used.has(socket)) return void socket.resetAndDestroy();
-      used.add(socket);
-      response.end('hello');
-    };
+    answerOncePerConnection();
     expect([await get(), await get(), await get()]).toEqual(['hello', 'hello', 'hello']);
   });
 
   it('are not replaced for a request that may have had an effect', async () => {
-    const { upstream } = proxy.current;
-    const used = new WeakSet();
-    upstream.answer = ({ socket }, response) => {
-      if (used.has(socket)) return void socket.resetAndDestroy();
-      used.add(socket);
-      response.end('hello');
-    };
+    answerOncePerConnection();
     expect(await get()).toBe('hello');
     const { status } = await fetch(proxy.current.url('/x'), { method: 'POST', body: 'x' });
     expect(status).toBe(502);

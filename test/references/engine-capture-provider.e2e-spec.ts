@@ -6,6 +6,7 @@ import {
   describeCaptureProvider,
   newCaptureId,
 } from '../contracts/capture-provider.contract.js';
+import { PLAIN_SPEC } from '../fixtures/capture-spec.js';
 import { Engine } from '../kit/engine.js';
 import { eventually } from '../kit/eventually.js';
 import { namespaceOfProcess } from '../kit/namespace-holders.js';
@@ -28,16 +29,7 @@ describeAsRoot('With a real engine and a real namespace,', () => {
     made.defer(() => provider.onApplicationShutdown());
 
     const { inode: netns, pid } = namespace;
-    const request: CaptureSpec = {
-      captureId: 'brave-amber-otter',
-      reference: { netns, pid, startTime: startTimeOf(pid) },
-      interfaces: [],
-      filter: '',
-      promiscuous: true,
-      sectionComments: [],
-      excludedConnections: [],
-      excludedEndpoints: [],
-    };
+    const request = { ...PLAIN_SPEC, reference: { netns, pid, startTime: startTimeOf(pid) } };
     const heldResources = () => readdirSync(`/proc/${engine.pid}/fd`).length;
     await warmUp(provider, request, heldResources);
     const all = made.move();

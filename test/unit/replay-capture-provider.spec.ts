@@ -1,21 +1,12 @@
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CaptureSpec } from '../../src/shared/protocol/capture-spec.js';
 import { refusalPcapng } from '../../src/server/capture/reason-pcapng.js';
 import { describeCaptureProvider } from '../contracts/capture-provider.contract.js';
+import { PLAIN_SPEC } from '../fixtures/capture-spec.js';
 import { ReplayCaptureProvider } from '../fixtures/replay-capture-provider.js';
 
-const REQUEST: CaptureSpec = {
-  captureId: 'brave-amber-otter',
-  reference: { netns: 4026532270 },
-  interfaces: [],
-  filter: '',
-  promiscuous: true,
-  sectionComments: [],
-  excludedConnections: [],
-  excludedEndpoints: [],
-};
+const REQUEST = { ...PLAIN_SPEC, reference: { netns: 4026532270 } };
 
 /** A section, an interface, and more packets than fit into one read. */
 function recording(): Buffer {

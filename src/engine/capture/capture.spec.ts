@@ -2,8 +2,8 @@ import { jest } from '@jest/globals';
 import { openSync } from 'node:fs';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { PLAIN_SPEC } from '../../../test/fixtures/capture-spec.js';
 import { duplicate, openRouteNetlink } from '../../shared/linux/libc.js';
-import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { descriptorOf } from '../../shared/socket-descriptor.js';
 import type { Compiler } from '../filter/filter-compiler.js';
 import type { HolderWatch } from '../opener/holder-watch.js';
@@ -11,17 +11,6 @@ import { OpenerError, type Opener } from '../opener/opener.js';
 import { Capture } from './capture.js';
 import { OutputSocket } from './output-socket.js';
 import { RingBudget } from './ring-budget.js';
-
-const SPEC: CaptureSpec = {
-  captureId: 'brave-amber-otter',
-  reference: { netns: 1 },
-  interfaces: [],
-  filter: '',
-  promiscuous: true,
-  sectionComments: [],
-  excludedConnections: [],
-  excludedEndpoints: [],
-};
 
 /** A namespace with one interface, which cannot be opened. */
 function openerThatFails(code: string, onOpening: () => void = () => undefined): Opener {
@@ -70,7 +59,7 @@ describe('Capture', () => {
       },
     };
     return await Capture.open(
-      SPEC,
+      PLAIN_SPEC,
       new OutputSocket(duplicate(descriptorOf(ours) ?? -1), 'plain', true),
       rings,
       {

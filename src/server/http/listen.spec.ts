@@ -1,25 +1,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { networkInterfaces } from 'node:os';
-import { connect, createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
+import { accepts, OTHER_ADDRESSES } from '../../../test/kit/addresses.js';
 import { listen } from './listen.js';
-
-const elsewhere = Object.values(networkInterfaces())
-  .flat()
-  .find((address) => address && !address.internal && address.family === 'IPv4')?.address;
-
-/** Whether a connection to that address is accepted. */
-async function accepts(port: number, host: string): Promise<boolean> {
-  const socket = connect(port, host);
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false; // ECONNREFUSED
-  } finally {
-    socket.destroy();
-  }
-}
 
 describe('A server of the service', () => {
   const servers: Server[] = [];
@@ -38,12 +21,12 @@ describe('A server of the service', () => {
     for (const host of ['127.0.0.1', '[::1]']) {
       expect(await (await fetch(`http://${host}:${port}/`)).text()).toBe('hello');
     }
-    if (elsewhere !== undefined) expect(await accepts(port, elsewhere)).toBe(false);
+    for (const host of OTHER_ADDRESSES) expect(await accepts(port, host)).toBe(false);
   });
 
   it('listens on all addresses at ::', async () => {
     const port = await start('::');
-    for (const host of ['127.0.0.1', '::1', ...(elsewhere === undefined ? [] : [elsewhere])]) {
+    for (const host of ['127.0.0.1', '::1', ...OTHER_ADDRESSES]) {
       expect(await accepts(port, host)).toBe(true);
     }
   });
