@@ -163,7 +163,7 @@ function openSocket(
     closeSync(fd);
     return undefined;
   }
-  // A socket belongs to the user who has made it, whoever is said to listen there.
+  // The owner of the socket file made the socket; the listener that /proc/net/unix names may be forged.
   const claimant = isTrusted(root.claimant)
     ? { path: '', ...untrustedAmong(user, stats.uid) }
     : root.claimant;

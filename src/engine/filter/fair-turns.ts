@@ -22,8 +22,8 @@ const MAX_REMEMBERED_CLIENTS = 1_000;
 
 /**
  * Limits how much is done at once for untrusted clients: some in the foreground, some in the background. The next turn is
- * that of the waiting client with the fewest turns now and, among those, the one that was served least recently: whoever
- * asks for a lot waits, others do not. When the background is full, the client with the most turns loses one.
+ * that of the waiting client with the fewest turns now and, among those, the one that was served least recently: a
+ * client that asks for a lot waits for itself, and does not delay others. When the background is full, the client with the most turns loses one.
  */
 export class FairTurns {
   private readonly queue: Entry[] = [];

@@ -56,7 +56,7 @@ export function* listDescriptors(procRoot: string, pid: number): Generator<numbe
   }
 }
 
-/** The names in a folder, read in small portions: whoever fills it does not determine how much memory this takes. */
+/** The names in a folder, read in small portions, so that memory use does not depend on how many there are. */
 export function* namesIn(folder: string): Generator<string> {
   let entries: Dir | undefined;
   try {

@@ -100,7 +100,7 @@ export class SupervisorLink {
     this.toSupervisor?.write(`${READY}\n`);
   }
 
-  /** Asks for the process that listens at that path. Whoever needs it asks again until it is there. */
+  /** Asks for the process that listens at that path. The request may be lost: repeat it until the process listens. */
   requestStart(socketPath: string): void {
     this.write(START + socketPath);
   }

@@ -1,6 +1,6 @@
 /**
- * Makes a command line of that many bytes, as any process can: prctl(2) with PR_SET_MM_MAP. Then starts a child, as conmon(8)
- * has one, says so, and sleeps.
+ * Gives itself a command line of BYTES bytes with prctl(2), PR_SET_MM_MAP, which needs no privileges. Then starts a child, as
+ * conmon(8) does, prints a line, and sleeps.
  *
  * Usage: node long-command-line.ts COMM BYTES
  */
