@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
 /** What a thread of `startThread` posts first, when its modules are loaded. */
@@ -13,14 +14,14 @@ export interface StartedThread {
 }
 
 /**
- * Starts a thread that uses native code.
+ * Starts a thread that uses native code. Its name, as top(1) and ps(1) show it, is that of the script.
  *
  * @param script posts `LOADED` before any other message
  */
 export function startThread(script: URL): StartedThread {
   // Node.js does not know the descriptors that C functions open: it would close those that the thread opens for the
   // process, and warn about those that the thread closes.
-  const worker = new Worker(script, { trackUnmanagedFds: false });
+  const worker = new Worker(script, { name: basename(script.pathname, '.js'), trackUnmanagedFds: false });
   const { promise: loaded, resolve } = Promise.withResolvers<void>();
   loading.add(loaded);
   void loaded.then(() => loading.delete(loaded));

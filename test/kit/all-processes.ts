@@ -1,12 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { CaptureClient, type Addressable, type CaptureParameters } from './capture-client.js';
 import { eventually } from './eventually.js';
-import { netnsOfThisProcess } from './service.js';
+import { threadsNamed } from './processes.js';
+import { netnsOfThisProcess, type Service } from './service.js';
 
 /** How many engines the service starts at most. */
 export const ENGINES = Math.min(availableParallelism(), 4);
 
-const CAPTURES_FOR_ALL_THREADS = 24;
+/** How many opener threads an engine starts at most. */
+const OPENERS = 4;
+/** An engine that has to open that many interfaces at once starts another opener thread. */
+const CAPTURES_PER_ENGINE = 16;
 
 /** Number of engines that the service is connected to. */
 export async function connectedEngines(service: Addressable): Promise<number> {
@@ -37,20 +41,27 @@ export async function startAllProcesses(service: Addressable): Promise<void> {
 }
 
 /**
- * Makes all processes start and all threads do some work: on first use, a thread opens descriptors that it keeps.
+ * Makes all processes and threads start that start on demand.
  *
  * @returns many captures, which keep the engines running
  */
 export async function startAllThreads(
-  service: Addressable,
+  service: Service,
   request: CaptureParameters,
 ): Promise<AsyncDisposableStack> {
   await startAllProcesses(service);
-  const captures = new AsyncDisposableStack();
+  await using captures = new AsyncDisposableStack();
   const open = async (): Promise<void> => {
     const client = captures.use(await CaptureClient.open(service, request));
     await client.until('the interface', () => client.interfaces.length > 0);
   };
-  await Promise.all(Array.from({ length: CAPTURES_FOR_ALL_THREADS * ENGINES }, open));
-  return captures;
+  const complete = () =>
+    service.allInRole('engine').every(({ pid }) => threadsNamed('opener-thread', pid) === OPENERS);
+  const opened = async () => {
+    if (complete()) return true;
+    await Promise.all(Array.from({ length: CAPTURES_PER_ENGINE * ENGINES }, open));
+    return false;
+  };
+  await eventually('all opener threads', opened, 60_000);
+  return captures.move();
 }

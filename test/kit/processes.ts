@@ -126,6 +126,13 @@ export interface Privileges {
   readonly noNewPrivileges: boolean;
 }
 
+/** Number of threads with that name, see PR_SET_NAME of prctl(2). */
+export function threadsNamed(name: string, pid: number): number {
+  const threads = unlessEnded(() => readdirSync(`/proc/${pid}/task`)) ?? [];
+  const nameOf = (thread: string) => readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim();
+  return threads.filter((thread) => unlessEnded(() => nameOf(thread)) === name).length;
+}
+
 export const NO_CAPABILITIES = '0000000000000000';
 
 /** The privileges of a process; throws when those of its threads differ. */

@@ -150,7 +150,7 @@ function isNamespace(stat: { dev: number; ino: number }, netns: number): boolean
 }
 
 /** The network namespace to which a thread returns; each thread loads this module for itself. */
-let ownNamespace: number | undefined;
+const ownNamespace = openSync('/proc/thread-self/ns/net', 'r');
 
 /**
  * Calls a function in a network namespace. setns(2) moves the calling thread, so the function must not await anything.
@@ -160,7 +160,6 @@ let ownNamespace: number | undefined;
  * @throws SystemError
  */
 export function inNamespace<T>(fd: number, call: () => T): T {
-  ownNamespace ??= openSync('/proc/thread-self/ns/net', 'r');
   setNetworkNamespace(fd);
   try {
     return call();
