@@ -8,10 +8,18 @@ export type ScanReply =
 /** Several times what a large host takes, including a runtime that does not answer. */
 const TIMEOUT_MS = 15_000;
 
+/**
+ * A thread that hangs in the kernel, where it cannot be ended, is replaced. Not without a limit: what it hangs at is still there
+ * for the next one.
+ */
+const MAX_HANGING = 3;
+
 /** Scans the host in a thread of its own. Only one scan may run at a time: see SingleFlight. */
 export class Scanner {
   private thread?: StartedThread;
   private problems = new Set<string>();
+  /** Threads that did not reply and have not ended. */
+  private hanging = 0;
 
   /** @param log writes one line for the operator */
   constructor(private readonly log: (line: string) => void) {}
@@ -21,6 +29,7 @@ export class Scanner {
    * @throws Error when the thread ends or does not reply in time; the next call starts a new thread
    */
   async scan(): Promise<Uint8Array> {
+    if (this.hanging >= MAX_HANGING) throw new Error(`${MAX_HANGING} scans hang in the kernel`);
     const { worker, loaded } = (this.thread ??= this.startThread());
     const { promise, resolve, reject } = Promise.withResolvers<ScanReply>();
     const onExit = () => reject(new Error('the thread has ended'));
@@ -42,7 +51,8 @@ export class Scanner {
     } catch (error) {
       this.log(`cannot scan for targets: ${error instanceof Error ? error.message : String(error)}`);
       this.thread = undefined;
-      void worker.terminate();
+      this.hanging++;
+      void worker.terminate().then(() => this.hanging--);
       throw error;
     } finally {
       clearTimeout(timer);
@@ -51,7 +61,7 @@ export class Scanner {
   }
 
   private startThread(): StartedThread {
-    const thread = startThread(new URL('./scan-thread.js', import.meta.url));
+    const thread = startThread(new URL('./scan-thread.js', import.meta.url), 'scanner');
     // Between two scans there is no other listener, and an `error` without a listener would end the process.
     thread.worker.on('error', () => undefined);
     thread.worker.on('exit', () => {

@@ -17,6 +17,7 @@ describe('A process that exits', () => {
       .mockImplementation((status) => exited.resolve(status) as never);
     const { worker, loaded } = startThread(
       script(`import { parentPort } from 'node:worker_threads'; ${text}`),
+      'test',
     );
     worker.on('error', () => undefined);
     try {

@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
 /** What a thread of `startThread` posts first, when its modules are loaded. */
@@ -14,14 +13,15 @@ export interface StartedThread {
 }
 
 /**
- * Starts a thread that uses native code. Its name, as top(1) and ps(1) show it, is that of the script.
+ * Starts a thread that uses native code.
  *
  * @param script posts `LOADED` before any other message
+ * @param name as top(1) shows it
  */
-export function startThread(script: URL): StartedThread {
+export function startThread(script: URL, name: string): StartedThread {
   // Node.js does not know the descriptors that C functions open: it would close those that the thread opens for the
   // process, and warn about those that the thread closes.
-  const worker = new Worker(script, { name: basename(script.pathname, '.js'), trackUnmanagedFds: false });
+  const worker = new Worker(script, { name, trackUnmanagedFds: false });
   const { promise: loaded, resolve } = Promise.withResolvers<void>();
   loading.add(loaded);
   void loaded.then(() => loading.delete(loaded));

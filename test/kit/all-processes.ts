@@ -43,6 +43,7 @@ export async function startAllProcesses(service: Addressable): Promise<void> {
 /**
  * Makes all processes and threads start that start on demand.
  *
+ * @param request for a namespace without a process, so that it must be searched for
  * @returns many captures, which keep the engines running
  */
 export async function startAllThreads(
@@ -56,12 +57,14 @@ export async function startAllThreads(
     await client.until('the interface', () => client.interfaces.length > 0);
   };
   const complete = () =>
-    service.allInRole('engine').every(({ pid }) => threadsNamed('opener-thread', pid) === OPENERS);
+    service
+      .allInRole('engine')
+      .every(({ pid }) => threadsNamed('opener', pid) === OPENERS && threadsNamed('searcher', pid) === 1);
   const opened = async () => {
     if (complete()) return true;
     await Promise.all(Array.from({ length: CAPTURES_PER_ENGINE * ENGINES }, open));
     return false;
   };
-  await eventually('all opener threads', opened, 60_000);
+  await eventually('all threads of all engines', opened, 60_000);
   return captures.move();
 }

@@ -46,7 +46,8 @@ describeAsRoot(`With ${PROCESSES} processes, a namespace is found`, () => {
     await using namespace = await NetworkNamespace.create();
     const finding = await findingOf({ netns: namespace.inode });
     console.info(`held by a bind mount: ${finding.medianMs.toFixed(1)} ms`);
-    expect(finding).toMatchObject({ holder: 'mount', listings: 1 });
+    // Processes that are in it are searched for before.
+    expect(finding).toMatchObject({ holder: 'mount', listings: 2 });
     expect(finding.medianMs).toBeLessThan(LIMIT_MS);
   });
 

@@ -3,6 +3,7 @@ import { readArguments, type ProcessFacts, type ProcessTable } from '../process-
 import { isTrusted, limitsOf, type Claims } from './claims.js';
 import { podOf, type Container } from './container.js';
 import { readAnnotations } from './containerd-bundles.js';
+import { foreignRoot } from './foreign-files.js';
 
 const CONMON = 'conmon';
 
@@ -37,7 +38,8 @@ function monitoredContainer(
   const claimant = claims.claimant(monitor);
   const process = claims.rootProcess(claimant, id) ?? (claims.mayClaim(claimant, child) ? child : undefined);
   if (!process) return undefined;
-  const root = { path: `${procRoot}/${monitor.pid}/root`, followsLinks: isTrusted(claimant) };
+  const foreign = foreignRoot(procRoot, monitor.pid);
+  const root = isTrusted(claimant) ? { path: foreign.path, followsLinks: true } : foreign;
   const labels = bundle ? readAnnotations(root, bundle) : {};
   const pod = podOf(labels, limitsOf(claimant).nameBytes);
   const type = labels['io.container.manager'] === 'cri-o' ? 'cri-o' : 'podman';

@@ -1,6 +1,6 @@
 /** Reading file systems that others control: of containers, and the folders of users. */
 import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
-import { namesIn, O_PATH, readUpTo } from '../../shared/linux/proc.js';
+import { namesIn, O_PATH, parseMounts, readLines, readUpTo } from '../../shared/linux/proc.js';
 
 /** The root directory of a file system. */
 export interface FileRoot {
@@ -8,6 +8,36 @@ export interface FileRoot {
   readonly path: string;
   /** Whether symbolic links in it can be followed. A container may have made links that lead out of it. */
   readonly followsLinks: boolean;
+  /** Path of its mountinfo, see proc_pid_mountinfo(5): where links are not followed, nor are mounts that may never answer. */
+  readonly mountinfo?: string;
+}
+
+/** The root of a process in a container, or of a user: no link is followed in it. */
+export function foreignRoot(procRoot: string, pid: number): FileRoot {
+  const process = `${procRoot}/${pid}`;
+  return { path: `${process}/root`, followsLinks: false, mountinfo: `${process}/mountinfo` };
+}
+
+/** Types of file systems that ask a process or another host, which may never answer: whoever looks into one waits forever. */
+const MAY_NOT_ANSWER = /^(?:fuse|fuseblk|nfs4?|cifs|smb3|9p|ceph|afs|coda|virtiofs)(?:\.|$)/;
+
+const silentMounts = new WeakMap<FileRoot, readonly string[]>();
+
+function mayNotAnswer(root: FileRoot, path: string): boolean {
+  const { followsLinks, mountinfo } = root;
+  if (followsLinks || mountinfo === undefined) return false;
+  let mounts = silentMounts.get(root);
+  if (!mounts) {
+    mounts = [...parseMounts(readLines(mountinfo))].flatMap((mount) =>
+      MAY_NOT_ANSWER.test(mount.type) ? mount.path : [],
+    );
+    silentMounts.set(root, mounts);
+  }
+  return mounts.some((mount) => isWithin(path, mount));
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return folder === '/' || path === folder || path.startsWith(`${folder}/`);
 }
 
 /** An open descriptor of a path, with O_PATH: it has no side effects, whatever is there. The caller closes it. */
@@ -26,9 +56,10 @@ export function pathOfDescriptor(fd: number): string {
  * our own root, so a container could make us read any file, or connect to any socket.
  *
  * @param path absolute, in that root
- * @returns undefined when there is nothing
+ * @returns undefined when there is nothing, or it is in a file system that may not answer
  */
 export function openForeign(root: FileRoot, path: string): OpenPath | undefined {
+  if (mayNotAnswer(root, path)) return undefined;
   let fd: number | undefined;
   try {
     fd = root.followsLinks ? openSync(root.path + path, O_PATH) : openWithoutLinks(root.path, path);

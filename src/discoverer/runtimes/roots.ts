@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { readLink } from '../../shared/linux/proc.js';
 import type { ProcessFacts, ProcessTable } from '../process-table.js';
 import { HOST, isTrusted, sourceOf, type Claimant, type Claims } from './claims.js';
-import type { FileRoot } from './foreign-files.js';
+import { foreignRoot, type FileRoot } from './foreign-files.js';
 
 /** A file system in which container runtimes have their sockets and bundles. */
 export interface RuntimeRoot extends FileRoot {
@@ -40,7 +40,13 @@ export function findRuntimeRoots(procRoot: string, table: ProcessTable, claims: 
   const own = dirname(procRoot);
   const mountNamespace = readLink(`${procRoot}/self/ns/mnt`) ?? '';
   const trusted: RuntimeRoot[] = [
-    { path: own === '/' ? '' : own, followsLinks: true, mountNamespace, claimant: HOST },
+    {
+      path: own === '/' ? '' : own,
+      followsLinks: true,
+      mountinfo: `${procRoot}/self/mountinfo`,
+      mountNamespace,
+      claimant: HOST,
+    },
   ];
   const others: RuntimeRoot[] = [];
   const seen = new Set(['', mountNamespace]);
@@ -50,7 +56,7 @@ export function findRuntimeRoots(procRoot: string, table: ProcessTable, claims: 
     if (seen.has(each.mountNamespace)) continue;
     const claimant = claims.claimant(each);
     const root: RuntimeRoot = {
-      path: `${procRoot}/${each.pid}/root`,
+      ...foreignRoot(procRoot, each.pid),
       pid: each.pid,
       mountNamespace: each.mountNamespace,
       claimant,

@@ -155,7 +155,7 @@ function openSocket(
   root: RuntimeRoot,
   { label, user, isOfUser = false }: Candidate,
 ): RuntimeSocket | undefined {
-  const place: FileRoot = isOfUser ? { path: root.path, followsLinks: false } : root;
+  const place: FileRoot = isOfUser ? { ...root, followsLinks: false } : root;
   const open = openForeign(place, label);
   if (!open) return undefined;
   const { fd, stats } = open;

@@ -7,6 +7,7 @@ import { duplicate, openRouteNetlink } from '../../shared/linux/libc.js';
 import { descriptorOf } from '../../shared/socket-descriptor.js';
 import type { Compiler } from '../filter/filter-compiler.js';
 import type { HolderWatch } from '../opener/holder-watch.js';
+import { NamespaceFinder } from '../opener/namespace-finder.js';
 import { OpenerError, type Opener } from '../opener/opener.js';
 import { Capture } from './capture.js';
 import { OutputSocket } from './output-socket.js';
@@ -64,6 +65,7 @@ describe('Capture', () => {
       rings,
       {
         opener,
+        finder: new NamespaceFinder(opener, opener),
         holderWatch: holderWatch as unknown as HolderWatch,
         filterCompiler: {} as Compiler,
         packetMethod: 'ring',

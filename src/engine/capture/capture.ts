@@ -9,6 +9,7 @@ import { CaptureFilter } from '../filter/capture-filter.js';
 import type { Compiler } from '../filter/filter-compiler.js';
 import { log, logDefect, logOnce } from '../log.js';
 import { HolderWatch } from '../opener/holder-watch.js';
+import { NamespaceFinder } from '../opener/namespace-finder.js';
 import type { OpenedNamespace, OpenSource } from '../opener/opener-tasks.js';
 import { Opener } from '../opener/opener.js';
 import { libraryVersion } from '../pcap/libpcap.js';
@@ -39,6 +40,7 @@ const GONE: ReadonlySet<string> = new Set(['ENODEV', 'ENXIO', 'ENETDOWN']);
 /** What all captures of an engine share. */
 interface CaptureServices {
   readonly opener: Opener;
+  readonly finder: NamespaceFinder;
   readonly filterCompiler: Compiler;
   readonly holderWatch: HolderWatch;
   readonly packetMethod: PacketMethod;
@@ -46,12 +48,16 @@ interface CaptureServices {
 
 /** Starts what all captures of this engine share. @returns opens a capture */
 export function startCaptures(packetMethod: PacketMethod, filterCompiler: Compiler): OpenCapture {
-  const opener = new Opener((error) => {
+  const onFailure = (error: Error): void => {
     // Without its threads the engine cannot capture; the supervisor restarts it.
     log('an opener thread failed', 'fatal', { error });
     exit(1);
-  });
-  const services = { opener, filterCompiler, holderWatch: new HolderWatch(opener), packetMethod };
+  };
+  const opener = new Opener('opener', onFailure);
+  opener.prepare();
+  const finder = new NamespaceFinder(opener, new Opener('searcher', onFailure, 1));
+  const holderWatch = new HolderWatch(opener, finder);
+  const services = { opener, finder, filterCompiler, holderWatch, packetMethod };
   return (spec, socket, rings, observer, signal) =>
     Capture.open(spec, socket, rings, services, observer, signal);
 }
@@ -125,7 +131,7 @@ export class Capture {
   ): Promise<Capture> {
     const filter = new CaptureFilter(spec, services.filterCompiler, signal);
     const early = filter.forDlt(DLT_EN10MB);
-    const namespace = await services.opener.run('openNamespace', spec.reference);
+    const namespace = await services.finder.open(spec.reference);
     const capture = new Capture(spec, socket, rings, services, filter, namespace, observer);
     const onAbort = (): void => capture.abort();
     signal.addEventListener('abort', onAbort);

@@ -1,12 +1,18 @@
-import type { Opener } from './opener.js';
 import type { FoundHolder, NamespaceHolder } from '../../shared/linux/namespace-holders.js';
+import type { SearchOutcome } from '../../shared/linux/namespaces.js';
+import type { NamespaceFinder } from './namespace-finder.js';
+import type { Opener } from './opener.js';
 
 /** Polling interval. */
 const INTERVAL_MS = 1_000;
+/** A search that did not get to its end has taken seconds, and would again. */
+const NEXT_SEARCH_MS = 20_000;
 
 interface Watched {
   readonly netns: number;
   holder: NamespaceHolder;
+  /** Not to be checked before that time, see performance.now(). */
+  notBefore: number;
   readonly onEnd: () => void;
 }
 
@@ -19,14 +25,17 @@ export class HolderWatch {
   private readonly watched = new Set<Watched>();
   private timer?: NodeJS.Timeout;
 
-  constructor(private readonly opener: Pick<Opener, 'run'>) {}
+  constructor(
+    private readonly opener: Pick<Opener, 'run'>,
+    private readonly finder: Pick<NamespaceFinder, 'find'>,
+  ) {}
 
   /**
    * @param onEnd called once, when nothing holds the namespace any more
    * @returns ends the watch
    */
   watch({ netns, holder }: FoundHolder, onEnd: () => void): () => void {
-    const entry: Watched = { netns, holder, onEnd };
+    const entry: Watched = { netns, holder, notBefore: 0, onEnd };
     this.watched.add(entry);
     this.schedule();
     return () => this.watched.delete(entry);
@@ -37,7 +46,7 @@ export class HolderWatch {
   }
 
   private async check(): Promise<void> {
-    const entries = [...this.watched];
+    const entries = [...this.watched].filter(({ notBefore }) => notBefore <= performance.now());
     try {
       const holders = await this.opener.run(
         'checkHolders',
@@ -46,11 +55,22 @@ export class HolderWatch {
       for (const [index, entry] of entries.entries()) {
         const holder = holders[index];
         if (holder) entry.holder = holder;
-        else if (this.watched.delete(entry)) entry.onEnd();
+        else void this.search(entry);
       }
     } finally {
       this.timer = undefined;
       this.schedule();
     }
+  }
+
+  private async search(entry: Watched): Promise<void> {
+    entry.notBefore = Infinity;
+    // A search fails, too, when there are no descriptors left: that says nothing about the namespace.
+    const outcome = await this.finder.find(entry.netns).catch(() => ({ isComplete: false }));
+    const { holder, refusal, isComplete }: SearchOutcome = outcome;
+    if (holder) entry.holder = holder;
+    const isGone = !holder && refusal === undefined && isComplete;
+    if (isGone && this.watched.delete(entry)) entry.onEnd();
+    else entry.notBefore = holder ? 0 : performance.now() + NEXT_SEARCH_MS;
   }
 }

@@ -2,6 +2,7 @@ import type { Interface } from '../../shared/linux/rtnetlink.js';
 import type { Pointer } from '../../shared/linux/native.js';
 import type { PcapOptions } from '../pcap/libpcap.js';
 import type { FoundHolder, NamespaceHolder } from '../../shared/linux/namespace-holders.js';
+import type { SearchOutcome } from '../../shared/linux/namespaces.js';
 import type { PacketRing, PacketRingOptions } from '../ring/packet-ring.js';
 import type { PacketMethod } from '../../shared/protocol/protocol.js';
 import type { NetnsReference } from '../../shared/protocol/capture-spec.js';
@@ -9,14 +10,22 @@ import type { NetnsReference } from '../../shared/protocol/capture-spec.js';
 /** The tasks of the opener threads: all that block in the kernel or enter a namespace. */
 export interface OpenerTasks {
   /** Opens and verifies a namespace, and lists its interfaces. */
-  openNamespace: { argument: NetnsReference; result: OpenedNamespace };
+  openNamespace: { argument: NamespaceOpening; result: OpenedNamespace };
+  /** Searches for what holds each of these namespaces, see `searchNamespaces`. */
+  searchNamespaces: { argument: readonly number[]; result: SearchOutcome[] };
   openInterface: { argument: InterfaceOpening; result: OpenedInterface };
   /** Replaces the filter of an open interface. */
   setFilter: { argument: FilterSetting; result: FilterPlace };
   /** Closes interfaces that are no longer read. */
   closeInterfaces: { argument: readonly OpenSource[]; result: void };
-  /** For each namespace, what holds it now; undefined: nothing does. */
+  /** For each namespace, what holds it now; undefined: search for it. */
   checkHolders: { argument: readonly FoundHolder[]; result: (NamespaceHolder | undefined)[] };
+}
+
+export interface NamespaceOpening {
+  readonly reference: NetnsReference;
+  /** What to open it by, see `openNamespace`. */
+  readonly holder?: NamespaceHolder;
 }
 
 export interface OpenedNamespace {

@@ -1,6 +1,6 @@
 /**
  * A thread that may block: opening a ring takes the kernel up to 50 ms, closing it 30 ms, and searching all of /proc may
- * take 100 ms. It is also the thread that enters other network namespaces: setns(2) moves a thread, not a process.
+ * take seconds, so that another pool of these threads does it. It is also the thread that enters other network namespaces: setns(2) moves a thread, not a process.
  */
 import { closeSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
@@ -14,7 +14,12 @@ import {
   setPcapFilter,
   type PcapOptions,
 } from '../pcap/libpcap.js';
-import { currentHolders, inNamespace, openNamespace } from '../../shared/linux/namespaces.js';
+import {
+  currentHolders,
+  inNamespace,
+  openNamespace,
+  searchNamespaces,
+} from '../../shared/linux/namespaces.js';
 import type { Pointer } from '../../shared/linux/native.js';
 import { listInterfaces } from '../../shared/linux/rtnetlink.js';
 import {
@@ -38,13 +43,16 @@ import type {
 
 const PROC = '/proc';
 
+/** CPU time: several times what a search of a large host takes. A user can have more descriptors than can be looked at. */
+const MAX_SEARCH_MS = 1_000;
+
 type Implementation<Name extends OpenerTaskName> = (
   argument: OpenerTasks[Name]['argument'],
 ) => OpenerTasks[Name]['result'];
 
 const implementations: { [Name in OpenerTaskName]: Implementation<Name> } = {
-  openNamespace(reference) {
-    const { fd, holder } = openNamespace(PROC, reference);
+  openNamespace({ reference, holder: known }) {
+    const { fd, holder } = openNamespace(PROC, reference, known);
     try {
       const { fd: watchFd, interfaces } = inNamespace(fd, listInterfaces);
       return { fd, holder, watchFd, interfaces };
@@ -52,6 +60,10 @@ const implementations: { [Name in OpenerTaskName]: Implementation<Name> } = {
       closeSync(fd);
       throw error;
     }
+  },
+
+  searchNamespaces(wanted) {
+    return searchNamespaces(PROC, wanted, MAX_SEARCH_MS);
   },
 
   openInterface({ namespaceFd, method, options, filter }) {

@@ -30,16 +30,27 @@ interface Thread {
   waiting: number;
 }
 
-/** Distributes tasks to the opener threads. */
+/** Distributes tasks to threads, of which the first starts with the first task. */
 export class Opener {
-  private readonly threads: Thread[];
+  private readonly threads: Thread[] = [];
   private starting = false;
   private readonly pending = new Map<number, Pending>();
   private lastId = 0;
 
-  /** @param onFailure called when a thread has crashed: the engine cannot open captures any more */
-  constructor(private readonly onFailure: (error: Error) => void) {
-    this.threads = [this.startThread().thread];
+  /**
+   * @param name of the threads, as top(1) shows it
+   * @param onFailure called when a thread has crashed: the engine cannot open captures any more
+   * @param maxThreads how many may run at the same time
+   */
+  constructor(
+    private readonly name: string,
+    private readonly onFailure: (error: Error) => void,
+    private readonly maxThreads = MAX_THREADS,
+  ) {}
+
+  /** Starts the first thread, so that it is ready when the first task comes. */
+  prepare(): void {
+    if (this.threads.length === 0) this.threads.push(this.startThread().thread);
   }
 
   /** @throws OpenerError with code and message of what the task threw */
@@ -47,6 +58,7 @@ export class Opener {
     task: Name,
     argument: OpenerTasks[Name]['argument'],
   ): Promise<OpenerTasks[Name]['result']> {
+    this.prepare();
     const id = ++this.lastId;
     // Closing blocks as long as opening. A capture that closes hundreds of rings must not delay others that open theirs.
     const eligible =
@@ -61,7 +73,7 @@ export class Opener {
   }
 
   private addThread(): void {
-    if (this.starting || this.threads.length >= MAX_THREADS) return;
+    if (this.starting || this.threads.length >= this.maxThreads) return;
     this.starting = true;
     const { thread, loaded } = this.startThread();
     void loaded.then(() => {
@@ -71,7 +83,7 @@ export class Opener {
   }
 
   private startThread(): { readonly thread: Thread; readonly loaded: Promise<void> } {
-    const { worker, loaded } = startThread(new URL('./opener-thread.js', import.meta.url));
+    const { worker, loaded } = startThread(new URL('./opener-thread.js', import.meta.url), this.name);
     const thread: Thread = { worker, waiting: 0 };
     worker.on('message', (message: typeof LOADED | OpenerReply) => {
       if (message !== LOADED) this.settle(thread, message);

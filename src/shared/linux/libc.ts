@@ -187,6 +187,7 @@ function closeRangeOnExec(): boolean {
   return Number(c.syscall(SYS_CLOSE_RANGE, ...range, 'int', CLOSE_RANGE_CLOEXEC)) === 0;
 }
 
+const O_CLOEXEC = 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
 
 /** F_DUPFD_CLOEXEC of fcntl(2): a second descriptor of the same file, closed on exec. */
@@ -214,6 +215,61 @@ export function takeDescriptor(pidfd: number, descriptor: number): number {
     'pidfd_getfd',
     Number(c.syscall(SYS_PIDFD_GETFD, 'int', pidfd, 'int', descriptor, 'uint', 0)),
   );
+}
+
+/** The number is the same on every architecture; glibc has no function. */
+const SYS_OPENAT2 = 437;
+const RESOLVE_NO_MAGICLINKS = 0x02n;
+const RESOLVE_IN_ROOT = 0x10n;
+const RESOLVE_CACHED = 0x20n;
+
+/**
+ * openat2(2) with RESOLVE_CACHED, since Linux 5.12: opens a path only if the kernel has all of it in memory, so that no file
+ * system is asked, which may be one that never answers (FUSE, NFS).
+ *
+ * @param root descriptor of the directory that the path begins at and that nothing in it leads out of
+ * @param path its bytes, relative
+ * @throws SystemError EAGAIN: not in memory, or changing just now; ENOSYS, EINVAL, EPERM: not available here
+ */
+export function openCached(root: number, path: Uint8Array, flags: number): number {
+  // struct open_how: flags, mode, resolve
+  const how = BigUint64Array.of(
+    BigInt(flags | O_CLOEXEC),
+    0n,
+    RESOLVE_CACHED | RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+  );
+  const terminated = new Uint8Array(path.byteLength + 1);
+  terminated.set(path);
+  const args = ['int', root, 'void *', terminated, 'void *', how, 'size_t', how.byteLength] as const;
+  return checked('openat2', Number(c.syscall(SYS_OPENAT2, ...args)));
+}
+
+const SYS_STATX: Partial<Record<NodeJS.Architecture, number>> = { x64: 332, arm64: 291 };
+const AT_EMPTY_PATH = 0x1000;
+const AT_STATX_DONT_SYNC = 0x4000;
+const STATX_INO = 0x100;
+/** Of a `struct statx`. */
+const STATX_BYTES = 256;
+const STX_INO_OFFSET = 32;
+const STX_DEV_MAJOR_OFFSET = 136;
+const STX_DEV_MINOR_OFFSET = 140;
+
+/**
+ * statx(2) with AT_STATX_DONT_SYNC: what the kernel knows of an open file without asking its file system.
+ *
+ * @returns its inode number, and the device of its file system
+ */
+export function cachedStat(fd: number): { ino: number; dev: string } {
+  const result = Buffer.alloc(STATX_BYTES);
+  const number = SYS_STATX[process.arch];
+  if (number === undefined) throw new Error(`no statx(2) on ${process.arch}`);
+  const path = ['int', fd, 'const char *', ''] as const;
+  const what = ['int', AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 'uint', STATX_INO] as const;
+  checked('statx', Number(c.syscall(number, ...path, ...what, 'void *', result)));
+  return {
+    ino: Number(result.readBigUInt64LE(STX_INO_OFFSET)),
+    dev: `${result.readUInt32LE(STX_DEV_MAJOR_OFFSET)}:${result.readUInt32LE(STX_DEV_MINOR_OFFSET)}`,
+  };
 }
 
 const SYS_SECCOMP: Partial<Record<NodeJS.Architecture, number>> = { x64: 317, arm64: 277 };

@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findHolders } from './namespace-holders.js';
+import { findProcesses } from './namespace-holders.js';
 
-describe('The search for holders of network namespaces', () => {
+describe('The search for processes in network namespaces', () => {
   const proc = mkdtempSync(join(tmpdir(), 'packetflix-test-'));
   afterAll(() => rmSync(proc, { recursive: true }));
 
@@ -19,7 +19,7 @@ describe('The search for holders of network namespaces', () => {
     }
     const wanted = new Set([7001, 7003, 7004]);
     const found = [];
-    for (const each of findHolders(proc, wanted)) {
+    for (const each of findProcesses(proc, wanted)) {
       found.push(each);
       wanted.delete(each.netns);
     }

@@ -11,7 +11,8 @@ import {
 
 /**
  * What keeps a network namespace in existence, see namespaces(7): a process or thread that is in it, a bind mount of
- * it, or an open descriptor of it.
+ * it, or an open descriptor of it. A socket that was made in it keeps it as well, but leads nobody there without CAP_NET_ADMIN
+ * (SIOCGSKNS of linux/sockios.h), with which an engine could change the network.
  */
 export type NamespaceHolder =
   | { readonly kind: 'process'; readonly pid: number }
@@ -26,54 +27,64 @@ export interface FoundHolder {
   readonly holder: NamespaceHolder;
 }
 
-/** The path by which the namespace can be opened. */
-export function holderPath(procRoot: string, holder: NamespaceHolder): string {
-  switch (holder.kind) {
-    case 'process':
-      return `${procRoot}/${holder.pid}/ns/net`;
-    case 'mount':
-      return `${procRoot}/${holder.pid}/root${holder.path}`;
-    case 'thread':
-      return `${procRoot}/${holder.pid}/task/${holder.tid}/ns/net`;
-    case 'descriptor':
-      return `${procRoot}/${holder.pid}/fd/${holder.fd}`;
-    default:
-      return holder satisfies never;
+/**
+ * Finds processes that are in some network namespaces: one readlink(2) per process. Our own processes do not count, here and
+ * in `findOtherHolders`: the descriptors of running captures must not keep their target alive.
+ *
+ * @param wanted inode numbers of the namespaces; those that the caller removes meanwhile are not searched any more
+ */
+export function* findProcesses(procRoot: string, wanted: ReadonlySet<number>): Generator<FoundHolder> {
+  for (const pid of foreignProcesses(procRoot)) {
+    const netns = linkedNamespace(`${procRoot}/${pid}/ns/net`);
+    if (wanted.has(netns)) yield { netns, holder: { kind: 'process', pid } };
   }
 }
 
 /**
- * Finds what holds some network namespaces, in one search for all of them, the likeliest kinds first: processes, bind mounts in any mount namespace,
- * threads, open descriptors. A kind is searched only when the caller asks for more, so the common case costs one
- * readlink(2) per process. What we are not permitted to read is left out. So are our own processes: the descriptors of
- * running captures must not keep their target alive.
- *
- * @param wanted inode numbers of the namespaces; those that the caller removes meanwhile are not searched any more
+ * How many descriptors of a process are looked at. A process may have a million, and one that holds namespaces has opened
+ * them early, or has few.
  */
-export function* findHolders(procRoot: string, wanted: ReadonlySet<number>): Generator<FoundHolder> {
-  const pids = listProcesses(procRoot).filter((pid) => pid !== process.pid && pid !== process.ppid);
+const MAX_DESCRIPTORS = 16_384;
 
-  for (const pid of pids) {
-    const netns = linkedNamespace(`${procRoot}/${pid}/ns/net`);
-    if (wanted.has(netns)) yield { netns, holder: { kind: 'process', pid } };
-  }
-  for (const mount of namespaceMounts(procRoot, withMountNamespaces(procRoot, pids))) {
+/**
+ * Finds what else holds some network namespaces, in one search for all of them, the likeliest kinds first: bind mounts in any
+ * mount namespace, threads, open descriptors. It looks at all threads and descriptors of the host, so it may take
+ * seconds. What we are not permitted to read is left out.
+ *
+ * @param wanted as for `findProcesses`
+ * @param check called often: it may throw, to end the search
+ */
+export function* findOtherHolders(
+  procRoot: string,
+  wanted: ReadonlySet<number>,
+  check: () => void = () => undefined,
+): Generator<FoundHolder> {
+  const pids = foreignProcesses(procRoot);
+  for (const mount of namespaceMounts(procRoot, withMountNamespaces(procRoot, pids, check))) {
     if (wanted.has(mount.netns)) yield mount;
   }
   // Our own engines have descriptors of the namespaces they capture from, and threads that enter them to open interfaces.
   const others = pids.filter((pid) => readProcessStat(procRoot, pid)?.parent !== process.ppid);
   for (const pid of others) {
     for (const tid of listOtherThreads(procRoot, pid)) {
+      check();
       const netns = linkedNamespace(`${procRoot}/${pid}/task/${tid}/ns/net`);
       if (wanted.has(netns)) yield { netns, holder: { kind: 'thread', pid, tid } };
     }
   }
   for (const pid of others) {
+    let left = MAX_DESCRIPTORS;
     for (const fd of listDescriptors(procRoot, pid)) {
+      if (left-- === 0) break;
+      check();
       const netns = linkedNamespace(`${procRoot}/${pid}/fd/${fd}`);
       if (wanted.has(netns)) yield { netns, holder: { kind: 'descriptor', pid, fd } };
     }
   }
+}
+
+function foreignProcesses(procRoot: string): number[] {
+  return listProcesses(procRoot).filter((pid) => pid !== process.pid && pid !== process.ppid);
 }
 
 /** A bind mount that holds a network namespace. */
@@ -115,8 +126,15 @@ function* observed<T>(values: Iterable<T>, onValue: () => void): Generator<T> {
 }
 
 /** A generator, so that a caller that stops early does not pay for the links of all other processes. */
-function* withMountNamespaces(procRoot: string, pids: readonly number[]): Generator<ProcessWithMounts> {
-  for (const pid of pids) yield { pid, mountNamespace: readLink(`${procRoot}/${pid}/ns/mnt`) };
+function* withMountNamespaces(
+  procRoot: string,
+  pids: readonly number[],
+  check: () => void,
+): Generator<ProcessWithMounts> {
+  for (const pid of pids) {
+    check();
+    yield { pid, mountNamespace: readLink(`${procRoot}/${pid}/ns/mnt`) };
+  }
 }
 
 /** 0, which no namespace has, if there is no such link. */

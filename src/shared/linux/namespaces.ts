@@ -1,8 +1,13 @@
 /** Opening network namespaces, verifying them, and entering them for the length of a call. */
-import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import type { NetnsReference } from '../protocol/capture-spec.js';
-import { setNetworkNamespace } from './libc.js';
-import { findHolders, holderPath, type FoundHolder, type NamespaceHolder } from './namespace-holders.js';
+import { cachedStat, openCached, setNetworkNamespace, type SystemError } from './libc.js';
+import {
+  findOtherHolders,
+  findProcesses,
+  type FoundHolder,
+  type NamespaceHolder,
+} from './namespace-holders.js';
 import { O_PATH, readProcessStat } from './proc.js';
 
 /** The namespace does not exist, cannot be opened, or is not the one that the reference describes. */
@@ -27,12 +32,21 @@ export interface OpenNamespace {
  * Opens the network namespace that a reference describes. The checks are made on the opened namespace, so nothing can
  * change between check and use.
  *
+ * @param holder what to open it by; absent: the process of the reference, or any process in that namespace
  * @throws NamespaceError
  */
-export function openNamespace(procRoot: string, reference: NetnsReference): OpenNamespace {
-  return reference.pid === undefined
-    ? openByAnyHolder(procRoot, reference.netns)
-    : openByProcess(procRoot, reference.pid, reference);
+export function openNamespace(
+  procRoot: string,
+  reference: NetnsReference,
+  holder?: NamespaceHolder,
+): OpenNamespace {
+  if (reference.pid !== undefined) return openByProcess(procRoot, reference.pid, reference);
+  const { netns } = reference;
+  const holders = holder ? [{ netns, holder }] : findProcesses(procRoot, new Set([netns]));
+  const { found, refusal } = firstThatOpens(procRoot, holders);
+  if (found) return found;
+  if (refusal) throw refusal;
+  throw new NamespaceError('no-such-namespace', `there is no network namespace ${netns}`);
 }
 
 /** With a process there is no need to search: where it does not match, the reference is stale. */
@@ -57,25 +71,92 @@ function openByProcess(procRoot: string, pid: number, reference: NetnsReference)
   return { fd, holder };
 }
 
-function openByAnyHolder(procRoot: string, netns: number): OpenNamespace {
-  let refused: Error | undefined;
-  for (const { holder } of findHolders(procRoot, new Set([netns]))) {
+/** @returns the first namespace that can be opened, or else why one could not */
+function firstThatOpens(
+  procRoot: string,
+  holders: Iterable<FoundHolder>,
+): { readonly found?: OpenNamespace; readonly refusal?: NamespaceError } {
+  let refusal: NamespaceError | undefined;
+  for (const { netns, holder } of holders) {
     try {
       const fd = openHolder(procRoot, holder, netns);
-      if (fd !== undefined) return { fd, holder };
+      if (fd !== undefined) return { found: { fd, holder } };
     } catch (error) {
-      refused ??= error as Error; // not-permitted: another holder may be accessible
+      if (!(error instanceof NamespaceError)) throw error;
+      refusal ??= error; // another holder may be accessible
     }
   }
-  throw refused ?? new NamespaceError('no-such-namespace', `there is no network namespace ${netns}`);
+  return { refusal };
+}
+
+/** What a search has found for a namespace. */
+export interface SearchOutcome {
+  /** By which the namespace can be opened. */
+  readonly holder?: NamespaceHolder;
+  /** Why what holds the namespace cannot be opened. */
+  readonly refusal?: string;
+  /** Whether the search got to its end, or has found something. */
+  readonly isComplete: boolean;
+}
+
+/** A check that throws it ends a search. */
+class OutOfTime extends Error {}
+
+/** How often the CPU time is read, which takes as long as looking at a descriptor. */
+const CPU_TIME_INTERVAL_MS = 10;
+
+/** CPU time of this thread so far, in ms. */
+function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
 }
 
 /**
- * What holds each of these namespaces now.
+ * Searches for what holds some network namespaces, besides processes in them; see `findOtherHolders`.
  *
- * @param last the holders that were found before; they are checked first, since searching takes up to 100 ms. All
- *   namespaces that have lost theirs share one search
- * @returns undefined for a namespace that nothing holds any more
+ * @param wanted inode numbers
+ * @param maxCpuMs how much CPU time of this thread it may take, in ms
+ * @returns one outcome for each, in the same order
+ */
+export function searchNamespaces(
+  procRoot: string,
+  wanted: readonly number[],
+  maxCpuMs: number,
+): SearchOutcome[] {
+  const began = cpuMs();
+  let lookedAt = performance.now();
+  const left = new Set(wanted);
+  const outcomes = new Map<number, SearchOutcome>();
+  let isComplete = true;
+  try {
+    const check = (): void => {
+      const now = performance.now();
+      if (now - lookedAt < CPU_TIME_INTERVAL_MS) return;
+      lookedAt = now;
+      if (cpuMs() - began > maxCpuMs) throw new OutOfTime();
+    };
+    for (const each of findOtherHolders(procRoot, left, check)) {
+      const { found, refusal } = firstThatOpens(procRoot, [each]);
+      if (found) {
+        closeSync(found.fd);
+        outcomes.set(each.netns, { holder: each.holder, isComplete: true });
+        left.delete(each.netns);
+        if (left.size === 0) break;
+      } else if (refusal) {
+        outcomes.set(each.netns, { refusal: refusal.message, isComplete: true });
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof OutOfTime)) throw error;
+    isComplete = false;
+  }
+  return wanted.map((netns) => outcomes.get(netns) ?? { isComplete });
+}
+
+/**
+ * What holds each of these namespaces now: what did last, or else a process that is in it.
+ *
+ * @returns undefined for a namespace for which neither holds
  */
 export function currentHolders(
   procRoot: string,
@@ -85,8 +166,7 @@ export function currentHolders(
   for (const { netns, holder } of last) if (holds(procRoot, holder, netns)) current.set(netns, holder);
   const lost = new Set(last.map(({ netns }) => netns).filter((netns) => !current.has(netns)));
   if (lost.size > 0) {
-    for (const { netns, holder } of findHolders(procRoot, lost)) {
-      if (!holds(procRoot, holder, netns)) continue;
+    for (const { netns, holder } of findProcesses(procRoot, lost)) {
       current.set(netns, holder);
       lost.delete(netns);
       if (lost.size === 0) break;
@@ -97,43 +177,92 @@ export function currentHolders(
 
 function holds(procRoot: string, holder: NamespaceHolder, netns: number): boolean {
   try {
-    return isNamespace(statSync(pathBytes(holderPath(procRoot, holder))), netns);
+    const fd = openHolder(procRoot, holder, netns);
+    if (fd !== undefined) closeSync(fd);
+    return fd !== undefined;
   } catch {
-    return false; // ENOENT or ESRCH: the holder has ended; EACCES: we could not open the namespace by it either
+    return false; // we could not open the namespace by it either
   }
 }
 
 /**
  * Opens a namespace by what holds it; the caller closes it. The path may lead through directories of a container, which
- * may have been replaced by a device or a pipe meanwhile: an O_PATH descriptor has no side effects, and only what has
- * been identified as the namespace is opened for reading.
+ * may have been replaced by a device or a pipe meanwhile, or by a file system that never answers: an O_PATH descriptor has no
+ * side effects, and only what has been identified as the namespace is opened for reading.
  *
  * @param netns inode number of the namespace
  * @returns undefined when the holder does not hold this namespace (any more)
  * @throws NamespaceError not-permitted
  */
 export function openHolder(procRoot: string, holder: NamespaceHolder, netns: number): number | undefined {
-  const place = openIfPresent(holderPath(procRoot, holder), O_PATH);
+  const place = openPlace(procRoot, holder);
   if (place === undefined) return undefined;
   try {
-    if (!isNamespace(fstatSync(place), netns)) return undefined;
+    if (!isNamespace(place, netns)) return undefined;
     return openIfPresent(`/proc/self/fd/${place}`, constants.O_RDONLY);
   } finally {
     closeSync(place);
   }
 }
 
+function openPlace(procRoot: string, holder: NamespaceHolder): number | undefined {
+  switch (holder.kind) {
+    case 'process':
+      return openIfPresent(`${procRoot}/${holder.pid}/ns/net`, O_PATH);
+    case 'mount':
+      return openMountPoint(procRoot, holder.pid, holder.path);
+    case 'thread':
+      return openIfPresent(`${procRoot}/${holder.pid}/task/${holder.tid}/ns/net`, O_PATH);
+    case 'descriptor':
+      return openIfPresent(`${procRoot}/${holder.pid}/fd/${holder.fd}`, O_PATH);
+    default:
+      return holder satisfies never;
+  }
+}
+
+/** EAGAIN of openat2(2) may also mean that directories or mounts were changing. */
+const ATTEMPTS = 10;
+
+/** Opens a mount point, with O_PATH, which the kernel has in memory as long as something is mounted there. */
+function openMountPoint(procRoot: string, pid: number, path: string): number | undefined {
+  const root = openIfPresent(`${procRoot}/${pid}/root`, O_PATH);
+  if (root === undefined) return undefined;
+  try {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return openCached(root, pathBytes(path.replace(/^\/+/, '')), O_PATH);
+      } catch (error) {
+        const { code } = error as SystemError;
+        if (code === 'ENOSYS' || code === 'EINVAL' || code === 'EPERM') break; // before Linux 5.12
+        if (code !== 'EAGAIN') return absent(error as SystemError, path);
+        if (attempt === ATTEMPTS) {
+          throw new NamespaceError('not-permitted', `${path} may be in a file system that does not answer`);
+        }
+      }
+    }
+  } finally {
+    closeSync(root);
+  }
+  return openIfPresent(`${procRoot}/${pid}/root${path}`, O_PATH);
+}
+
 function openIfPresent(path: string, flags: number): number | undefined {
   try {
     return openSync(pathBytes(path), flags);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EACCES' && code !== 'EPERM') return undefined; // ENOENT and the like: gone meanwhile
-    throw new NamespaceError(
-      'not-permitted',
-      `the service may not open ${path} (${code}): it lacks SYS_PTRACE or is confined`,
-    );
+    return absent(error as NodeJS.ErrnoException, path);
   }
+}
+
+/** @throws NamespaceError we may not open it; the error itself, when this process or the host lacks resources */
+function absent(error: NodeJS.ErrnoException, path: string): undefined {
+  const { code = '' } = error;
+  if (['EMFILE', 'ENFILE', 'ENOMEM'].includes(code)) throw error;
+  if (code !== 'EACCES' && code !== 'EPERM') return undefined; // ENOENT and the like: gone meanwhile
+  throw new NamespaceError(
+    'not-permitted',
+    `the service may not open ${path} (${code}): it lacks SYS_PTRACE or is confined`,
+  );
 }
 
 /** Paths from mountinfo hold raw bytes, one per character; see `namespaceMounts`. */
@@ -141,16 +270,16 @@ function pathBytes(path: string): Buffer {
   return Buffer.from(path, 'latin1');
 }
 
-/** All namespaces are files of one file system, nsfs; a file of another one may have the same inode number. */
-let nsfsDevice: number | undefined;
-
-function isNamespace(stat: { dev: number; ino: number }, netns: number): boolean {
-  nsfsDevice ??= statSync('/proc/self/ns/net').dev;
-  return stat.ino === netns && stat.dev === nsfsDevice;
-}
-
 /** The network namespace to which a thread returns; each thread loads this module for itself. */
 const ownNamespace = openSync('/proc/thread-self/ns/net', 'r');
+
+/** All namespaces are files of one file system, nsfs; a file of another one may have the same inode number. */
+const nsfsDevice = cachedStat(ownNamespace).dev;
+
+function isNamespace(fd: number, netns: number): boolean {
+  const { ino, dev } = cachedStat(fd);
+  return ino === netns && dev === nsfsDevice;
+}
 
 /**
  * Calls a function in a network namespace. setns(2) moves the calling thread, so the function must not await anything.

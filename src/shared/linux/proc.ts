@@ -174,17 +174,41 @@ function listNumbers(folder: string): number[] {
   return numbers.sort((a, b) => a - b);
 }
 
-/** A bind-mounted namespace in a mount namespace. */
-export interface NamespaceMount {
-  /** Inode number of the network namespace. */
-  readonly netns: number;
-  /** Mount point, as seen from the root of the process whose mountinfo it is. */
+/** A mount in a mount namespace. */
+export interface Mount {
+  /** The directory or file in the file system that is mounted. */
+  readonly root: string;
+  /** Mount point, as seen from the root of the process whose mountinfo it is. Each character is a byte. */
   readonly path: string;
+  /** Of the file system, such as `tmpfs`. */
+  readonly type: string;
 }
 
 /** Fields of a /proc/PID/mountinfo line, see proc_pid_mountinfo(5); counted from 0. */
 const MOUNT_ROOT = 3;
 const MOUNT_POINT = 4;
+/** Ends the optional fields; the type of the file system follows. */
+const MOUNT_SEPARATOR = ' - ';
+
+/** @param mountinfo lines of a /proc/PID/mountinfo */
+export function* parseMounts(mountinfo: Iterable<string>): Generator<Mount> {
+  for (const line of mountinfo) {
+    const separator = line.indexOf(MOUNT_SEPARATOR);
+    if (separator < 0) continue;
+    const typeAt = separator + MOUNT_SEPARATOR.length;
+    const type = line.slice(typeAt, line.indexOf(' ', typeAt));
+    const fields = line.split(' ', MOUNT_POINT + 1);
+    yield { root: fields[MOUNT_ROOT] ?? '', path: unescapeOctal(fields[MOUNT_POINT] ?? ''), type };
+  }
+}
+
+/** A bind-mounted namespace in a mount namespace. */
+export interface NamespaceMount {
+  /** Inode number of the network namespace. */
+  readonly netns: number;
+  /** See `Mount`. */
+  readonly path: string;
+}
 
 /**
  * The network namespaces among the mounts: file system type nsfs, root `net:[INODE]`.
@@ -192,11 +216,9 @@ const MOUNT_POINT = 4;
  * @param mountinfo lines of a /proc/PID/mountinfo
  */
 export function* parseNamespaceMounts(mountinfo: Iterable<string>): Generator<NamespaceMount> {
-  for (const line of mountinfo) {
-    if (!line.includes(' - nsfs ')) continue;
-    const fields = line.split(' ');
-    const netns = parseNamespaceLink(fields[MOUNT_ROOT] ?? '');
-    if (netns !== undefined) yield { netns, path: unescapeOctal(fields[MOUNT_POINT] ?? '') };
+  for (const { root, path, type } of parseMounts(mountinfo)) {
+    const netns = type === 'nsfs' ? parseNamespaceLink(root) : undefined;
+    if (netns !== undefined) yield { netns, path };
   }
 }
 

@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SearchOutcome } from '../../shared/linux/namespaces.js';
+import type { NetnsReference } from '../../shared/protocol/capture-spec.js';
+import type { OpenedNamespace } from './opener-tasks.js';
+import { OpenerError, type Opener } from './opener.js';
+
+type Runner = Pick<Opener, 'run'>;
+
+/** After a search that took longer, the next one waits as long as it took, so that searches take half of a core at most. */
+const SHORT_SEARCH_MS = 50;
+
+/** The next search, which takes all that is asked for until it begins. */
+interface Search {
+  readonly wanted: Set<number>;
+  readonly outcomes: Promise<ReadonlyMap<number, SearchOutcome>>;
+}
+
+/**
+ * Opens namespaces, and finds what holds those in which there is no process. Everybody on the host can make that search
+ * slow, so there is one at a time, for all who ask, in a thread apart, and of limited duration. Whoever asks for a process, or
+ * for a namespace that has one, does not wait for it.
+ */
+export class NamespaceFinder {
+  private running: Promise<unknown> = Promise.resolve();
+  private next?: Search;
+
+  /**
+   * @param opener opens namespaces
+   * @param searcher searches for them
+   */
+  constructor(
+    private readonly opener: Runner,
+    private readonly searcher: Runner,
+  ) {}
+
+  /** @throws OpenerError with the code of a NamespaceError, or of another error of the task */
+  async open(reference: NetnsReference): Promise<OpenedNamespace> {
+    try {
+      return await this.opener.run('openNamespace', { reference });
+    } catch (error) {
+      const { code } = error as OpenerError;
+      if (reference.pid !== undefined || !['no-such-namespace', 'not-permitted'].includes(code)) throw error;
+      const { holder, refusal, isComplete } = await this.find(reference.netns);
+      if (holder) return this.opener.run('openNamespace', { reference, holder });
+      if (code === 'not-permitted') throw error;
+      if (refusal !== undefined) throw new OpenerError('not-permitted', refusal);
+      if (isComplete) throw error;
+      const message = `no network namespace ${reference.netns} found: the search took too long`;
+      throw new OpenerError('no-such-namespace', message);
+    }
+  }
+
+  /** Searches for what holds a namespace, besides processes in it. */
+  async find(netns: number): Promise<SearchOutcome> {
+    this.next ??= this.newSearch();
+    this.next.wanted.add(netns);
+    const outcomes = await this.next.outcomes;
+    return outcomes.get(netns) ?? { isComplete: false };
+  }
+
+  private newSearch(): Search {
+    const wanted = new Set<number>();
+    let began = 0;
+    const outcomes = this.running.then(async () => {
+      this.next = undefined;
+      began = performance.now();
+      const asked = [...wanted];
+      const found = await this.searcher.run('searchNamespaces', asked);
+      return new Map(found.map((outcome, index) => [asked[index] ?? 0, outcome]));
+    });
+    // That nothing was found is not remembered: the next namespace often gets the inode number of one that has just ended.
+    this.running = outcomes
+      .catch(() => undefined)
+      .then(() => {
+        const tookMs = performance.now() - began;
+        return tookMs > SHORT_SEARCH_MS ? sleep(tookMs) : undefined;
+      });
+    return { wanted, outcomes };
+  }
+}
