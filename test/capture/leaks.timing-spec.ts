@@ -1,3 +1,4 @@
+import { startAllThreads } from '../kit/all-processes.js';
 import { CaptureClient } from '../kit/capture-client.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';
@@ -37,7 +38,7 @@ describeAsRoot('Twenty captures', () => {
       await Promise.all(shuffled(clients, random).map((client) => stop(client, random.next())));
     };
 
-    // By then, all processes and threads have started that start on demand.
+    await (await startAllThreads(service.current, request(0))).disposeAsync();
     for (let number = 1; number < WARM_UP_ROUNDS; number += 1) await round();
     const before = await service.current.resourcesAtRest();
     const samples: [captures: number, residentKiB: number][] = [];

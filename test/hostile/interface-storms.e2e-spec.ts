@@ -1,45 +1,28 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CaptureClient } from '../kit/capture-client.js';
-import type { Child } from '../kit/child.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { describeAsRoot } from '../kit/root.js';
 import { Service } from '../kit/service.js';
+import { crowdedNamespace, openAndAbort, renameInterfaces } from './attacks.js';
 
 const MEBIBYTES = 96;
 const LIMITS = ['--max-captures', '16', '--ring-memory', String(MEBIBYTES)];
-/** Pairs of interfaces; with `lo`, 31 interfaces are up. */
-const PAIRS = 15;
 const ATTACK_MS = 8_000;
-const AT_ONCE = 16;
 /** For an ordinary client that opens a capture during the attack, on a machine that is busy with other things. */
 const MAX_OPENING_MS = 5_000;
-const RENAMES = 20_000;
 
 describeAsRoot('Ring memory', () => {
   it('stays within its limit while captures of many interfaces are opened and aborted', async () => {
     await using service = await Service.start(LIMITS);
-    await using namespace = await crowded();
+    await using namespace = await crowdedNamespace();
     let most = 0;
     let attacking = true;
     const watching = (async () => {
       for (; attacking; await sleep(10)) most = Math.max(most, mappedRings(service));
     })();
-    const attackers = Array.from({ length: AT_ONCE }, async (_, index) => {
-      for (const end = performance.now() + ATTACK_MS; performance.now() < end;) {
-        await using client = await CaptureClient.open(
-          service,
-          { netns: namespace.inode },
-          { countOnly: true },
-        );
-        await sleep(10 + 7 * index);
-        client.abort();
-      }
-    });
-    await Promise.all(attackers);
+    await openAndAbort(namespace)(service, AbortSignal.timeout(ATTACK_MS));
     attacking = false;
     await watching;
     console.info(`captures that are aborted while they open: at most ${most} MiB of rings are mapped`);
@@ -51,18 +34,16 @@ describeAsRoot('Ring memory', () => {
 });
 
 describeAsRoot('A namespace whose interfaces are renamed all the time', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'interface-storms-'));
-  afterAll(() => rmSync(folder, { recursive: true }));
-
   it('costs others neither ring memory nor time, and the log a few lines', async () => {
     await using service = await Service.start(LIMITS);
-    await using namespace = await crowded();
+    await using namespace = await crowdedNamespace();
     await using other = await NetworkNamespace.create();
     await other.addWire('eth0', 'eth1');
     await using victim = await CaptureClient.open(service, { netns: namespace.inode }, { countOnly: true });
     await victim.described('a0');
     const linesBefore = service.log.split('\n').length;
-    await using renaming = await renameAll(namespace, join(folder, 'renames'));
+    const end = new AbortController();
+    const attack = renameInterfaces(namespace)(service, end.signal);
     let most = 0;
     let slowestMs = 0;
     for (const end = performance.now() + ATTACK_MS; performance.now() < end; await sleep(200)) {
@@ -72,7 +53,8 @@ describeAsRoot('A namespace whose interfaces are renamed all the time', () => {
       await client.described('eth1');
       slowestMs = Math.max(slowestMs, performance.now() - begin);
     }
-    expect(renaming.alive).toBe(true);
+    end.abort();
+    await attack;
     const interfaces = victim.interfaces.length;
     const engineLines = service.log
       .split('\n')
@@ -88,30 +70,6 @@ describeAsRoot('A namespace whose interfaces are renamed all the time', () => {
     expect(slowestMs).toBeLessThan(MAX_OPENING_MS);
   });
 });
-
-/** A namespace with 31 interfaces. */
-async function crowded(): Promise<NetworkNamespace> {
-  const namespace = await NetworkNamespace.create();
-  const lines = Array.from({ length: PAIRS }, (_, number) => [
-    `link add a${number} up type veth peer name b${number}`,
-    `link set b${number} up`,
-  ]);
-  await namespace.exec('sh', '-c', `echo "${['link set lo up', ...lines.flat()].join('\n')}" | ip -batch -`);
-  return namespace;
-}
-
-/** Gives all interfaces new names, of letters only, again and again. */
-async function renameAll(namespace: NetworkNamespace, file: string): Promise<Child> {
-  const names = Array.from({ length: PAIRS }, (_, number) => [`a${number}`, `b${number}`]).flat();
-  const lines = Array.from({ length: RENAMES }, (_, number) => {
-    const at = number % names.length;
-    const before = names[at];
-    names[at] = `x${number}`.replace(/\d/g, (digit) => 'klmnopqrst'[Number(digit)] ?? '');
-    return `link set ${before} down\nlink set ${before} name ${names[at]} up\n`;
-  });
-  writeFileSync(file, lines.join(''));
-  return namespace.start('ip', '-batch', file);
-}
 
 /** Ring memory that the engines have mapped, in MiB. */
 function mappedRings(service: Service): number {

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CaptureClient } from '../kit/capture-client.js';
-import { Child } from '../kit/child.js';
+import type { Child } from '../kit/child.js';
 import { CLOSE_ENDED } from '../kit/close-codes.js';
 import { listTargets } from '../discovery/listed-targets.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
+import { inMountNamespace, mountSilent } from './attacks.js';
 
 /** More than an engine has opener threads. */
 const ATTEMPTS = 6;
@@ -14,20 +15,8 @@ const ATTEMPTS = 6;
 const ANSWER_TIMEOUT_MS = 5_000;
 const SCAN_TIMEOUT_MS = 5_000;
 
-const TARGET = 'mount -t tmpfs tmpfs /mnt && touch /mnt/net && unshare --net=/mnt/net true';
-/** A FUSE file system whose process never answers a request. */
-const mountSilent = (folder: string): string =>
-  `exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 silent ${folder}`;
+const TARGET = 'mount -t tmpfs tmpfs /mnt && touch /mnt/net && unshare --net=/mnt/net ip link set lo up';
 const INODE = 'stat -c "inode %i" /mnt/net';
-
-/** Runs commands in a mount namespace of their own, and on SIGUSR1 one more; then it says "done". */
-async function inMountNamespace(commands: readonly string[], later = ':'): Promise<Child> {
-  const onSignal = `trap '${later} && echo done' USR1`;
-  const script = [...commands, onSignal, 'echo ready', 'while :; do sleep 0.1; done'].join('\n');
-  const child = await Child.start('unshare', ['--mount', '--propagation', 'private', 'sh', '-ec', script]);
-  await child.saying(/ready/);
-  return child;
-}
 
 async function inodeSaid(child: Child): Promise<number> {
   const [, inode] = await child.saying(/inode (\d+)/);
@@ -60,6 +49,7 @@ describeAsRoot('A file system that never answers', () => {
     await using capture = await CaptureClient.open(service.current, { netns: namespace.inode, nif: 'eth1' });
     await capture.described('eth1');
     await using own = await CaptureClient.open(service.current, { netns });
+    await own.described('lo');
     attacker.signal('SIGUSR1');
     await attacker.saying(/done/);
     // The holders are checked each second.

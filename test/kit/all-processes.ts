@@ -40,6 +40,11 @@ export async function startAllProcesses(service: Addressable): Promise<void> {
   await lookup.ended(30_000);
 }
 
+/** Whether an engine has started all threads that it starts on demand: each opens descriptors that it keeps. */
+export function hasAllThreads(engine: number): boolean {
+  return threadsNamed('opener', engine) === OPENERS && threadsNamed('searcher', engine) === 1;
+}
+
 /**
  * Makes all processes and threads start that start on demand.
  *
@@ -56,10 +61,7 @@ export async function startAllThreads(
     const client = captures.use(await CaptureClient.open(service, request));
     await client.until('the interface', () => client.interfaces.length > 0);
   };
-  const complete = () =>
-    service
-      .allInRole('engine')
-      .every(({ pid }) => threadsNamed('opener', pid) === OPENERS && threadsNamed('searcher', pid) === 1);
+  const complete = () => service.allInRole('engine').every(({ pid }) => hasAllThreads(pid));
   const opened = async () => {
     if (complete()) return true;
     await Promise.all(Array.from({ length: CAPTURES_PER_ENGINE * ENGINES }, open));

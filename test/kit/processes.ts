@@ -6,6 +6,7 @@ import { eventually } from './eventually.js';
 /** Memory in pages, second field: see proc_pid_statm(5). */
 const STATM_RESIDENT = 1;
 const PAGE_KIB = 4;
+const KIB_PER_MIB = 1024;
 /** Fields of proc_pid_stat(5), counted from the one after the command name. */
 const STAT_STATE = 0;
 const STAT_PARENT = 1;
@@ -65,6 +66,15 @@ function factsOf(pid: number): ProcessFacts | undefined {
     residentKiB:
       Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[STATM_RESIDENT] ?? NaN) * PAGE_KIB,
   }));
+}
+
+/** PSS of some processes, see proc_pid_smaps(5): pages that several share are divided among them. */
+export function proportionalMemoryMib(processes: readonly ProcessFacts[]): number {
+  const kibibytes = processes.map(({ pid }) => {
+    const rollup = unlessEnded(() => readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')) ?? '';
+    return Number(/^Pss: +(\d+) kB$/m.exec(rollup)?.[1] ?? 0);
+  });
+  return kibibytes.reduce((sum, each) => sum + each, 0) / KIB_PER_MIB;
 }
 
 /** Returns undefined when the process has ended while its files were read. */

@@ -7,6 +7,7 @@ import {
   newCaptureId,
 } from '../contracts/capture-provider.contract.js';
 import { PLAIN_SPEC } from '../fixtures/capture-spec.js';
+import { hasAllThreads } from '../kit/all-processes.js';
 import { Engine } from '../kit/engine.js';
 import { eventually } from '../kit/eventually.js';
 import { namespaceOfProcess } from '../kit/namespace-holders.js';
@@ -14,7 +15,6 @@ import { startTimeOf } from '../kit/processes.js';
 import { describeAsRoot } from '../kit/root.js';
 import { addNamedInterface } from './targets.js';
 
-/** More than the number of threads of the engine that enter namespaces. */
 const WARM_UP_CAPTURES = 8;
 
 /** Runs the contract of all capture providers for that of the service. */
@@ -31,7 +31,7 @@ describeAsRoot('With a real engine and a real namespace,', () => {
     const { inode: netns, pid } = namespace;
     const request = { ...PLAIN_SPEC, reference: { netns, pid, startTime: startTimeOf(pid) } };
     const heldResources = () => readdirSync(`/proc/${engine.pid}/fd`).length;
-    await warmUp(provider, request, heldResources);
+    await eventually('all threads', () => warmUp(provider, request, engine.pid, heldResources), 30_000);
     const all = made.move();
     return {
       provider,
@@ -50,17 +50,21 @@ describeAsRoot('With a real engine and a real namespace,', () => {
   });
 });
 
-/** Makes each thread open a capture: with its first capture, a thread opens descriptors that it keeps. */
+/** Makes the engine start threads. @returns whether it has all of them */
 async function warmUp(
   provider: EngineCaptureProvider,
   request: CaptureSpec,
+  engine: number,
   heldResources: () => number,
-): Promise<void> {
+): Promise<boolean> {
   const { signal } = new AbortController();
   const open = () => provider.open({ ...request, captureId: newCaptureId() }, signal);
   const captures = await Promise.all(Array.from({ length: WARM_UP_CAPTURES }, open));
+  const nowhere = { ...request, captureId: newCaptureId(), reference: { netns: 1 } };
+  await expect(provider.open(nowhere, signal)).rejects.toThrow();
   const held = heldResources();
   for (const capture of captures) await capture.chunks[Symbol.asyncIterator]().return?.();
   // Each has at least a ring, a namespace, and a connection.
   await eventually('the end of all captures', () => heldResources() <= held - 3 * WARM_UP_CAPTURES);
+  return hasAllThreads(engine);
 }
