@@ -1,16 +1,13 @@
-/** What attackers do, for as long as a test lets them: alone in the specs of this folder, all at once in all-attacks.slow-spec.ts. */
-import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
-import { connect } from 'node:net';
+/** What attackers do, for as long as a test lets them. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { docker as answersLikeDocker, FakeRuntime } from '../fixtures/fake-runtime.js';
 import { CaptureClient } from '../kit/capture-client.js';
 import { Child } from '../kit/child.js';
 import { clientFrame } from '../kit/frame-reader.js';
 import { NetworkNamespace } from '../kit/namespace.js';
-import { handshake, RawConnection } from '../kit/raw-connection.js';
+import type { RawConnection } from '../kit/raw-connection.js';
 import type { Service } from '../kit/service.js';
 
 /** Goes on until `signal` is aborted, and then removes what it has made. */
@@ -18,8 +15,6 @@ export type Attack = (service: Service, signal: AbortSignal) => Promise<void>;
 
 /** A user that no system has. */
 const USER = 3_999_999_999;
-const LONG_COMMAND_LINE = new URL('../kit/programs/long-command-line.ts', import.meta.url).pathname;
-const COMMAND_LINE_BYTES = 128 * 1024 * 1024;
 /** Pairs of interfaces; with `lo`, 31 interfaces are up. */
 const PAIRS = 15;
 /** Of one ip-batch(8). */
@@ -37,10 +32,6 @@ async function repeatedly(
     for (let round = 0; !signal.aborted; round++) await action(index, round);
   };
   await Promise.all(Array.from({ length: atOnce }, one));
-}
-
-async function untilAborted(signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) await sleep(100);
 }
 
 /** A namespace with 31 interfaces. */
@@ -112,18 +103,6 @@ export function endlessFilters(netns: number, connections: number): Attack {
     });
 }
 
-/** Clients, 20 at a time, that send pings and do not read. They are cut sooner or later, and come again. */
-export function pings(netns: number): Attack {
-  return (service, signal) =>
-    repeatedly(20, signal, async () => {
-      const target = `/capture?netns=${netns}&nif=eth1&filter=port+9`;
-      const client = await RawConnection.upgraded(service.port, handshake(target));
-      sendPings(client);
-      while (!signal.aborted && !client.socket.destroyed) await sleep(100);
-      client.socket.destroy();
-    });
-}
-
 /** Sends as fast as the service reads, until it cuts the connection. */
 export function sendPings({ socket }: RawConnection): void {
   socket.pause();
@@ -154,42 +133,6 @@ export const searches: Attack = async (service, signal) => {
   });
 };
 
-/** A process with a command line of 128 MiB that claims to monitor a container. */
-export const longCommandLine: Attack = async (_, signal) => {
-  await using child = await Child.start(process.execPath, [
-    LONG_COMMAND_LINE,
-    'conmon',
-    String(COMMAND_LINE_BYTES),
-  ]);
-  await child.saying(/ready/);
-  await untilAborted(signal);
-};
-
-/** A user who answers like Docker, with names of others, too many, and too long ones. */
-export const falseClaims: Attack = async (_, signal) => {
-  const folder = `/run/user/${USER}`;
-  mkdirSync(folder, { recursive: true });
-  try {
-    const claims = Array.from({ length: 5_000 }, (_, number) => ({
-      Id: number.toString(16).padStart(64, '0'),
-      Names: [`/${'x'.repeat(2_000)}${number}`],
-      Labels: { 'io.kubernetes.pod.name': 'web', 'io.kubernetes.pod.namespace': 'prod' },
-    }));
-    await using runtime = await FakeRuntime.start(answersLikeDocker(claims), join(folder, 'docker.sock'));
-    for (const path of [folder, runtime.socketPath]) chownSync(path, USER, USER);
-    await untilAborted(signal);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-};
-
-/** A process that pretends to be a container runtime, with a FUSE file system that never answers in place of its sockets. */
-export const silentRuntime: Attack = async (_, signal) => {
-  await using child = await inMountNamespace([mountSilent('/run'), 'printf dockerd >/proc/self/comm']);
-  await untilAborted(signal);
-  if (!child.alive) throw new Error(`the silent runtime has ended: ${child.stderr}`);
-};
-
 /** Mounts a FUSE file system whose process never answers a request. */
 export function mountSilent(folder: string): string {
   return `exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 silent ${folder}`;
@@ -203,42 +146,3 @@ export async function inMountNamespace(commands: readonly string[], later = ':')
   await child.saying(/ready/);
   return child;
 }
-
-/** Requests of a web page of another origin, by DNS rebinding. */
-export const rebinding: Attack = (service, signal) =>
-  repeatedly(2, signal, async () => {
-    const status = await statusOf(service.port, '/discover/mobyshark', 'evil.example');
-    if (status !== 403) throw new Error(`a request for evil.example was answered with ${status}`);
-    await sleep(50);
-  });
-
-function statusOf(port: number, path: string, host: string): Promise<number | undefined> {
-  return new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port, path, headers: { host } }, (response) => {
-      response.resume();
-      resolve(response.statusCode);
-    });
-    sent.on('error', reject).end();
-  });
-}
-
-/** Connections, 1,000 at a time, that send a header byte by byte. */
-export const slowHeaders: Attack = (service, signal) =>
-  repeatedly(1_000, signal, async () => {
-    const socket = connect({ port: service.port, host: '127.0.0.1', localAddress: '127.0.0.14' });
-    const connection = new RawConnection(socket);
-    connection.send('GET /version HTTP/1.1\r\nX: ');
-    while (!signal.aborted && !socket.destroyed) {
-      await sleep(1_000);
-      if (!socket.destroyed) connection.send('x');
-    }
-    socket.destroy();
-  });
-
-/** Asks for the directory of targets, which makes the service look at what all others have prepared. */
-export const lookups: Attack = (service, signal) =>
-  repeatedly(2, signal, async () => {
-    const response = await fetch(service.url('/discover/mobyshark'));
-    await response.arrayBuffer();
-    await sleep(250);
-  });
