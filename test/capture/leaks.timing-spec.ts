@@ -38,7 +38,7 @@ describeAsRoot('Twenty captures', () => {
       await Promise.all(shuffled(clients, random).map((client) => stop(client, random.next())));
     };
 
-    await (await startAllThreads(service.current, request(0))).disposeAsync();
+    await (await startAllThreads(service.current)).disposeAsync();
     for (let number = 1; number < WARM_UP_ROUNDS; number += 1) await round();
     const before = await service.current.resourcesAtRest();
     const samples: [captures: number, residentKiB: number][] = [];

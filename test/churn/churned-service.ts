@@ -34,8 +34,7 @@ export class ChurnedService implements AsyncDisposable {
 
   /** Starts all processes of the service, and makes all threads do some work: each opens a descriptor then, which it keeps. */
   async warmUp(): Promise<void> {
-    const request = { netns: this.bystander.netns, nif: 'eth1' };
-    await (await startAllThreads(this.service, request)).disposeAsync();
+    await (await startAllThreads(this.service)).disposeAsync();
     await this.churn.run(WARM_UP_NAMESPACES);
   }
 

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { CaptureClient, type Addressable, type CaptureParameters } from './capture-client.js';
+import { CaptureClient, type Addressable } from './capture-client.js';
 import { eventually } from './eventually.js';
+import { NetworkNamespace } from './namespace.js';
 import { threadsNamed } from './processes.js';
 import { netnsOfThisProcess, type Service } from './service.js';
 
@@ -10,7 +11,7 @@ export const ENGINES = Math.min(availableParallelism(), 4);
 /** How many opener threads an engine starts at most. */
 const OPENERS = 4;
 /** An engine that has to open that many interfaces at once starts another opener thread. */
-const CAPTURES_PER_ENGINE = 16;
+const CAPTURES_PER_ENGINE = 24;
 
 /** Number of engines that the service is connected to. */
 export async function connectedEngines(service: Addressable): Promise<number> {
@@ -48,25 +49,27 @@ export function hasAllThreads(engine: number): boolean {
 /**
  * Makes all processes and threads start that start on demand.
  *
- * @param request for a namespace without a process, so that it must be searched for
  * @returns many captures, which keep the engines running
  */
-export async function startAllThreads(
-  service: Service,
-  request: CaptureParameters,
-): Promise<AsyncDisposableStack> {
+export async function startAllThreads(service: Service): Promise<AsyncDisposableStack> {
   await startAllProcesses(service);
-  await using captures = new AsyncDisposableStack();
-  const open = async (): Promise<void> => {
-    const client = captures.use(await CaptureClient.open(service, request));
-    await client.until('the interface', () => client.interfaces.length > 0);
-  };
-  const complete = () => service.allInRole('engine').every(({ pid }) => hasAllThreads(pid));
-  const opened = async () => {
-    if (complete()) return true;
-    await Promise.all(Array.from({ length: CAPTURES_PER_ENGINE * ENGINES }, open));
-    return false;
-  };
-  await eventually('all threads of all engines', opened, 60_000);
-  return captures.move();
+  await using made = new AsyncDisposableStack();
+  // It has no process, so that it must be searched for.
+  const namespace = made.use(await NetworkNamespace.create());
+  await namespace.setUp('lo');
+  const captures = await eventually(
+    'all threads of all engines',
+    async () => {
+      await using clients = new AsyncDisposableStack();
+      const open = async (): Promise<void> => {
+        const client = clients.use(await CaptureClient.open(service, { netns: namespace.inode }));
+        await client.described('lo');
+      };
+      await Promise.all(Array.from({ length: CAPTURES_PER_ENGINE * ENGINES }, open));
+      return service.allInRole('engine').every(({ pid }) => hasAllThreads(pid)) && clients.move();
+    },
+    60_000,
+  );
+  made.use(captures);
+  return made.move();
 }

@@ -45,7 +45,7 @@ describeAsRoot('Bad requests', () => {
         expectRefusal(request, await ask(service.url(`/capture?${request.query}`, 'ws'), request));
         faults.set(request.fault, (faults.get(request.fault) ?? 0) + 1);
       });
-    await using captures = await startAllThreads(service, { netns: inode });
+    await using captures = await startAllThreads(service);
     await send(sample(badRequest(inode), WARM_UP_REQUESTS));
     // The largest requests determine the size of the heaps.
     await send(sample(hugeRequest(inode), WARM_UP_REQUESTS));

@@ -75,7 +75,7 @@ describeAsRoot('The socket of an engine', () => {
     const request = { netns: namespace.inode, nif: 'eth1' };
     await using client = await CaptureClient.open(service, request);
     await client.described('eth1');
-    await (await startAllThreads(service, request)).disposeAsync();
+    await (await startAllThreads(service)).disposeAsync();
     const path = `${runtimeDirectories(service.pid)[0]}/engine-0.sock`;
     const before = service.inRole('engine');
 

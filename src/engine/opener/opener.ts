@@ -21,19 +21,21 @@ export class OpenerError extends Error {
 }
 
 interface Pending {
+  readonly thread: Thread;
   resolve(result: unknown): void;
   reject(error: Error): void;
 }
 
 interface Thread {
   readonly worker: Worker;
+  isLoaded: boolean;
   waiting: number;
 }
 
 /** Distributes tasks to threads, of which the first starts with the first task. */
 export class Opener {
   private readonly threads: Thread[] = [];
-  private starting = false;
+  private starting?: Thread;
   private readonly pending = new Map<number, Pending>();
   private lastId = 0;
 
@@ -50,7 +52,7 @@ export class Opener {
 
   /** Starts the first thread, so that it is ready when the first task comes. */
   prepare(): void {
-    if (this.threads.length === 0) this.threads.push(this.startThread().thread);
+    if (this.threads.length === 0) this.threads.push(this.startThread());
   }
 
   /** @throws OpenerError with code and message of what the task threw */
@@ -67,29 +69,49 @@ export class Opener {
     const thread = eligible.reduce((least, each) => (each.waiting < least.waiting ? each : least));
     thread.waiting++;
     return new Promise((resolve, reject) => {
-      this.pending.set(id, { resolve: resolve, reject });
+      this.pending.set(id, { thread, resolve: resolve, reject });
       thread.worker.postMessage({ id, task, argument } satisfies OpenerCall);
     });
   }
 
   private addThread(): void {
     if (this.starting || this.threads.length >= this.maxThreads) return;
-    this.starting = true;
-    const { thread, loaded } = this.startThread();
-    void loaded.then(() => {
-      this.starting = false;
-      this.threads.push(thread);
-    });
+    this.starting = this.startThread();
   }
 
-  private startThread(): { readonly thread: Thread; readonly loaded: Promise<void> } {
-    const { worker, loaded } = startThread(new URL('./opener-thread.js', import.meta.url), this.name);
-    const thread: Thread = { worker, waiting: 0 };
+  private startThread(): Thread {
+    const { worker } = startThread(new URL('./opener-thread.js', import.meta.url), this.name);
+    const thread: Thread = { worker, isLoaded: false, waiting: 0 };
     worker.on('message', (message: typeof LOADED | OpenerReply) => {
-      if (message !== LOADED) this.settle(thread, message);
+      if (message === LOADED) this.onLoaded(thread);
+      else this.settle(thread, message);
     });
-    worker.on('error', this.onFailure);
-    return { thread, loaded };
+    worker.on('error', (error: NodeJS.ErrnoException) => {
+      if (thread.isLoaded) this.onFailure(error);
+      else this.onNotStarted(thread, error);
+    });
+    return thread;
+  }
+
+  private onLoaded(thread: Thread): void {
+    thread.isLoaded = true;
+    if (this.starting !== thread) return;
+    this.starting = undefined;
+    this.threads.push(thread);
+    // Tasks wait, and none may come soon that would start another one.
+    if (this.threads.some(({ waiting }) => waiting > 1)) this.addThread();
+  }
+
+  /** There are no descriptors left, or no memory: its tasks fail, and the next one tries again. */
+  private onNotStarted(thread: Thread, { code = 'internal', message }: NodeJS.ErrnoException): void {
+    if (this.starting === thread) this.starting = undefined;
+    const at = this.threads.indexOf(thread);
+    if (at >= 0) this.threads.splice(at, 1);
+    for (const [id, pending] of this.pending) {
+      if (pending.thread !== thread) continue;
+      this.pending.delete(id);
+      pending.reject(new OpenerError(code, `a thread could not start: ${message}`));
+    }
   }
 
   private settle(thread: Thread, reply: OpenerReply): void {
