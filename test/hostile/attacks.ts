@@ -135,7 +135,7 @@ export const searches: Attack = async (service, signal) => {
 
 /** Mounts a FUSE file system whose process never answers a request. */
 export function mountSilent(folder: string): string {
-  return `exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 silent ${folder}`;
+  return `exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0,allow_other silent ${folder}`;
 }
 
 /** Runs shell commands in a mount namespace of their own, and on SIGUSR1 one more; then it says "done". */
