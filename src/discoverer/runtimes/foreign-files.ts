@@ -18,9 +18,13 @@ export function foreignRoot(procRoot: string, pid: number): FileRoot {
   return { path: `${process}/root`, followsLinks: false, mountinfo: `${process}/mountinfo` };
 }
 
-/** Types of file systems that ask a process or another host, which may never answer: whoever looks into one waits forever. */
+/**
+ * Types of file systems that ask a process or another host. If that never answers, a thread that opens a path in such a file
+ * system hangs for ever.
+ */
 const MAY_NOT_ANSWER = /^(?:fuse|fuseblk|nfs4?|cifs|smb3|9p|ceph|afs|coda|virtiofs)(?:\.|$)/;
 
+/** Mount points of such file systems. A root is made for one scan, and its mountinfo is read once. */
 const silentMounts = new WeakMap<FileRoot, readonly string[]>();
 
 function mayNotAnswer(root: FileRoot, path: string): boolean {
@@ -28,9 +32,8 @@ function mayNotAnswer(root: FileRoot, path: string): boolean {
   if (followsLinks || mountinfo === undefined) return false;
   let mounts = silentMounts.get(root);
   if (!mounts) {
-    mounts = [...parseMounts(readLines(mountinfo))].flatMap((mount) =>
-      MAY_NOT_ANSWER.test(mount.type) ? mount.path : [],
-    );
+    const found = parseMounts(readLines(mountinfo), (type) => MAY_NOT_ANSWER.test(type));
+    mounts = Array.from(found, (mount) => mount.path);
     silentMounts.set(root, mounts);
   }
   return mounts.some((mount) => isWithin(path, mount));

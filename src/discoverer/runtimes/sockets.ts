@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { listDescriptors, readLines, readLink } from '../../shared/linux/proc.js';
 import type { ProcessFacts, ProcessTable } from '../process-table.js';
 import { isTrusted, sourceOf, untrustedAmong, type Claimant, type Claims } from './claims.js';
-import { listForeignFolder, openForeign, type FileRoot } from './foreign-files.js';
+import { listForeignFolder, openForeign } from './foreign-files.js';
 import { isRuntime, type RuntimeRoot } from './roots.js';
 
 /** A unix socket at which Docker or Podman serves its HTTP API. */
@@ -56,8 +56,9 @@ export function findRuntimeSockets(
   const listening = new ListeningSockets(procRoot, table, claims);
   for (const root of roots) {
     const system = SYSTEM_SOCKETS.map((label): Candidate => ({ label }));
+    const rootOfUsers = { ...root, followsLinks: false };
     for (const candidate of [...system, ...userSockets(root), ...listening.of(root)]) {
-      const socket = openSocket(root, candidate);
+      const socket = openSocket(candidate.isOfUser ? rootOfUsers : root, candidate);
       if (!socket) continue;
       const source = sourceOf(socket.claimant);
       const count = countBySource.get(source) ?? 0;
@@ -151,12 +152,8 @@ export function* parseUnixSockets(lines: Iterable<string>): Generator<{ inode: s
   }
 }
 
-function openSocket(
-  root: RuntimeRoot,
-  { label, user, isOfUser = false }: Candidate,
-): RuntimeSocket | undefined {
-  const place: FileRoot = isOfUser ? { ...root, followsLinks: false } : root;
-  const open = openForeign(place, label);
+function openSocket(root: RuntimeRoot, { label, user }: Candidate): RuntimeSocket | undefined {
+  const open = openForeign(root, label);
   if (!open) return undefined;
   const { fd, stats } = open;
   if (!stats.isSocket()) {

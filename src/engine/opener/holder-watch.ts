@@ -5,7 +5,7 @@ import type { Opener } from './opener.js';
 
 /** Polling interval. */
 const INTERVAL_MS = 1_000;
-/** A search that did not get to its end has taken seconds, and would again. */
+/** When to look again for a namespace that a search has neither found gone nor found a usable holder of: searches are slow. */
 const NEXT_SEARCH_MS = 20_000;
 
 interface Watched {

@@ -9,16 +9,16 @@ type Runner = Pick<Opener, 'run'>;
 /** After a search that took longer, the next one waits as long as it took, so that searches take half of a core at most. */
 const SHORT_SEARCH_MS = 50;
 
-/** The next search, which takes all that is asked for until it begins. */
+/** A search that has not begun: each request until then adds a namespace to it. */
 interface Search {
   readonly wanted: Set<number>;
   readonly outcomes: Promise<ReadonlyMap<number, SearchOutcome>>;
 }
 
 /**
- * Opens namespaces, and finds what holds those in which there is no process. Everybody on the host can make that search
- * slow, so there is one at a time, for all who ask, in a thread apart, and of limited duration. Whoever asks for a process, or
- * for a namespace that has one, does not wait for it.
+ * Opens namespaces, and searches for what holds those without a process. Every user of the host can make that search slow, so
+ * only one runs at a time, for all requests, in its own thread and with a limit on its CPU time. Requests for a process, or for a
+ * namespace that has one, do not wait for it.
  */
 export class NamespaceFinder {
   private running: Promise<unknown> = Promise.resolve();

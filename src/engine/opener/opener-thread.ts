@@ -1,6 +1,7 @@
 /**
- * A thread that may block: opening a ring takes the kernel up to 50 ms, closing it 30 ms, and searching all of /proc may
- * take seconds, so that another pool of these threads does it. It is also the thread that enters other network namespaces: setns(2) moves a thread, not a process.
+ * A thread that may block: opening a ring takes the kernel up to 50 ms, and closing it 30 ms. Searching all of /proc may take
+ * seconds, so an engine has one more of these threads for searches only. Such a thread also enters other network namespaces:
+ * setns(2) moves a thread, not a process.
  */
 import { closeSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';

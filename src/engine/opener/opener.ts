@@ -98,7 +98,7 @@ export class Opener {
     if (this.starting !== thread) return;
     this.starting = undefined;
     this.threads.push(thread);
-    // Tasks wait, and none may come soon that would start another one.
+    // While tasks wait, start the next one now: `run`, which would start it, may not be called for a while.
     if (this.threads.some(({ waiting }) => waiting > 1)) this.addThread();
   }
 

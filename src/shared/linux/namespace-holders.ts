@@ -57,7 +57,7 @@ const MAX_DESCRIPTORS = 16_384;
 export function* findOtherHolders(
   procRoot: string,
   wanted: ReadonlySet<number>,
-  check: () => void = () => undefined,
+  check: () => void,
 ): Generator<FoundHolder> {
   const pids = foreignProcesses(procRoot);
   for (const mount of namespaceMounts(procRoot, withMountNamespaces(procRoot, pids, check))) {

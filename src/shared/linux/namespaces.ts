@@ -177,9 +177,9 @@ export function currentHolders(
 
 function holds(procRoot: string, holder: NamespaceHolder, netns: number): boolean {
   try {
-    const fd = openHolder(procRoot, holder, netns);
-    if (fd !== undefined) closeSync(fd);
-    return fd !== undefined;
+    const place = openVerifiedPlace(procRoot, holder, netns);
+    if (place !== undefined) closeSync(place);
+    return place !== undefined;
   } catch {
     return false; // we could not open the namespace by it either
   }
@@ -195,14 +195,21 @@ function holds(procRoot: string, holder: NamespaceHolder, netns: number): boolea
  * @throws NamespaceError not-permitted
  */
 export function openHolder(procRoot: string, holder: NamespaceHolder, netns: number): number | undefined {
-  const place = openPlace(procRoot, holder);
+  const place = openVerifiedPlace(procRoot, holder, netns);
   if (place === undefined) return undefined;
   try {
-    if (!isNamespace(place, netns)) return undefined;
     return openIfPresent(`/proc/self/fd/${place}`, constants.O_RDONLY);
   } finally {
     closeSync(place);
   }
+}
+
+/** @returns an O_PATH descriptor of the namespace; undefined when the holder does not hold it (any more) */
+function openVerifiedPlace(procRoot: string, holder: NamespaceHolder, netns: number): number | undefined {
+  const place = openPlace(procRoot, holder);
+  if (place === undefined || isNamespace(place, netns)) return place;
+  closeSync(place);
+  return undefined;
 }
 
 function openPlace(procRoot: string, holder: NamespaceHolder): number | undefined {
@@ -220,30 +227,36 @@ function openPlace(procRoot: string, holder: NamespaceHolder): number | undefine
   }
 }
 
-/** EAGAIN of openat2(2) may also mean that directories or mounts were changing. */
-const ATTEMPTS = 10;
-
 /** Opens a mount point, with O_PATH, which the kernel has in memory as long as something is mounted there. */
 function openMountPoint(procRoot: string, pid: number, path: string): number | undefined {
   const root = openIfPresent(`${procRoot}/${pid}/root`, O_PATH);
   if (root === undefined) return undefined;
   try {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return openCached(root, pathBytes(path.replace(/^\/+/, '')), O_PATH);
-      } catch (error) {
-        const { code } = error as SystemError;
-        if (code === 'ENOSYS' || code === 'EINVAL' || code === 'EPERM') break; // before Linux 5.12
-        if (code !== 'EAGAIN') return absent(error as SystemError, path);
-        if (attempt === ATTEMPTS) {
-          throw new NamespaceError('not-permitted', `${path} may be in a file system that does not answer`);
-        }
-      }
-    }
+    return openFromMemory(root, path);
+  } catch (error) {
+    const { code } = error as SystemError;
+    if (NOT_AVAILABLE.has(code)) return openIfPresent(`${procRoot}/${pid}/root${path}`, O_PATH);
+    if (code !== 'EAGAIN') return absent(error as SystemError, path);
+    throw new NamespaceError('not-permitted', `${path} may be in a file system that does not answer`);
   } finally {
     closeSync(root);
   }
-  return openIfPresent(`${procRoot}/${pid}/root${path}`, O_PATH);
+}
+
+/** Codes of openat2(2) before Linux 5.12, and under seccomp profiles that do not know it. */
+const NOT_AVAILABLE: ReadonlySet<string> = new Set(['ENOSYS', 'EINVAL', 'EPERM']);
+/** EAGAIN of openat2(2) may also mean that directories or mounts were changing. */
+const ATTEMPTS = 10;
+
+function openFromMemory(root: number, path: string): number {
+  const relative = pathBytes(path.replace(/^\/+/, ''));
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return openCached(root, relative, O_PATH);
+    } catch (error) {
+      if ((error as SystemError).code !== 'EAGAIN' || attempt === ATTEMPTS) throw error;
+    }
+  }
 }
 
 function openIfPresent(path: string, flags: number): number | undefined {

@@ -180,8 +180,6 @@ export interface Mount {
   readonly root: string;
   /** Mount point, as seen from the root of the process whose mountinfo it is. Each character is a byte. */
   readonly path: string;
-  /** Of the file system, such as `tmpfs`. */
-  readonly type: string;
 }
 
 /** Fields of a /proc/PID/mountinfo line, see proc_pid_mountinfo(5); counted from 0. */
@@ -190,15 +188,23 @@ const MOUNT_POINT = 4;
 /** Ends the optional fields; the type of the file system follows. */
 const MOUNT_SEPARATOR = ' - ';
 
-/** @param mountinfo lines of a /proc/PID/mountinfo */
-export function* parseMounts(mountinfo: Iterable<string>): Generator<Mount> {
+/**
+ * The mounts of some types of file systems.
+ *
+ * @param mountinfo lines of a /proc/PID/mountinfo
+ * @param isWanted decides by the type, such as `tmpfs`; there are many mounts, and the rest of a line costs more to parse
+ */
+export function* parseMounts(
+  mountinfo: Iterable<string>,
+  isWanted: (type: string) => boolean,
+): Generator<Mount> {
   for (const line of mountinfo) {
     const separator = line.indexOf(MOUNT_SEPARATOR);
     if (separator < 0) continue;
     const typeAt = separator + MOUNT_SEPARATOR.length;
-    const type = line.slice(typeAt, line.indexOf(' ', typeAt));
+    if (!isWanted(line.slice(typeAt, line.indexOf(' ', typeAt)))) continue;
     const fields = line.split(' ', MOUNT_POINT + 1);
-    yield { root: fields[MOUNT_ROOT] ?? '', path: unescapeOctal(fields[MOUNT_POINT] ?? ''), type };
+    yield { root: fields[MOUNT_ROOT] ?? '', path: unescapeOctal(fields[MOUNT_POINT] ?? '') };
   }
 }
 
@@ -216,8 +222,8 @@ export interface NamespaceMount {
  * @param mountinfo lines of a /proc/PID/mountinfo
  */
 export function* parseNamespaceMounts(mountinfo: Iterable<string>): Generator<NamespaceMount> {
-  for (const { root, path, type } of parseMounts(mountinfo)) {
-    const netns = type === 'nsfs' ? parseNamespaceLink(root) : undefined;
+  for (const { root, path } of parseMounts(mountinfo, (type) => type === 'nsfs')) {
+    const netns = parseNamespaceLink(root);
     if (netns !== undefined) yield { netns, path };
   }
 }
