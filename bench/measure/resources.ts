@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs';
+import { proportionalKiB } from '../../test/kit/processes.js';
 
 /** sysconf(_SC_CLK_TCK) is 100 on every architecture that Node supports. */
 const TICKS_PER_SECOND = 100;
@@ -106,12 +107,4 @@ function roleOf(pid: number): string {
 export function memoryOfTreesMiB(roots: readonly number[]): number {
   const kib = cpuOfTrees(roots).map(({ pid }) => proportionalKiB(pid));
   return kib.reduce((sum, each) => sum + each, 0) / 1024;
-}
-
-function proportionalKiB(pid: number): number {
-  try {
-    return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))?.[1] ?? 0);
-  } catch {
-    return 0; // ENOENT or ESRCH: the process has ended
-  }
 }

@@ -32,7 +32,7 @@ export class ChurnedService implements AsyncDisposable {
     return new ChurnedService(service, churn, bystander, witness, made.move());
   }
 
-  /** Starts all processes of the service, and makes all threads do some work: each opens a descriptor then, which it keeps. */
+  /** Starts all processes and threads of the service: each thread opens descriptors that it keeps. */
   async warmUp(): Promise<void> {
     await (await startAllThreads(this.service)).disposeAsync();
     await this.churn.run(WARM_UP_NAMESPACES);

@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CaptureClient } from '../kit/capture-client.js';
 import { Child } from '../kit/child.js';
-import { clientFrame } from '../kit/frame-reader.js';
+import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
-import type { RawConnection } from '../kit/raw-connection.js';
 import type { Service } from '../kit/service.js';
 
 /** Goes on until `signal` is aborted, and then removes what it has made. */
@@ -19,7 +18,6 @@ const USER = 3_999_999_999;
 const PAIRS = 15;
 /** Of one ip-batch(8). */
 const RENAMES = 20_000;
-const PINGS = Buffer.concat(Array.from({ length: 1_000 }, () => clientFrame('ping', 'p'.repeat(100))));
 const ANSWER_TIMEOUT_MS = 120_000;
 
 /** Does something again and again, several at a time. */
@@ -96,21 +94,12 @@ export function endlessFilters(netns: number, connections: number): Attack {
       const filter = endlessFilter(round * connections + index);
       const from = { localAddress: '127.0.0.12' };
       await using client = await CaptureClient.open(service, { netns, nif: 'eth1', filter }, from);
-      for (const deadline = performance.now() + ANSWER_TIMEOUT_MS; !signal.aborted && !client.closing;) {
-        if (performance.now() > deadline) throw new Error('no answer to a filter');
-        await sleep(100);
-      }
+      await eventually(
+        'an answer to a filter',
+        () => signal.aborted || client.closing !== undefined,
+        ANSWER_TIMEOUT_MS,
+      );
     });
-}
-
-/** Sends as fast as the service reads, until it cuts the connection. */
-export function sendPings({ socket }: RawConnection): void {
-  socket.pause();
-  const send = (): void => {
-    while (!socket.destroyed && socket.write(PINGS)) continue;
-  };
-  socket.on('drain', send);
-  send();
 }
 
 /** In Perl, which Debian always has. Descriptors are copied when a process forks. */

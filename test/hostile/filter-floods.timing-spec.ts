@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Bystander } from '../kit/bystander.js';
 import { CaptureClient } from '../kit/capture-client.js';
-import { proportionalMemoryMib } from '../kit/processes.js';
+import { proportionalKiB } from '../kit/processes.js';
 import { describeAsRoot } from '../kit/root.js';
 import { Service } from '../kit/service.js';
 import { endlessFilters } from './attacks.js';
@@ -38,7 +38,8 @@ describeAsRoot(
           );
           await client.described('eth1');
           times.push(performance.now() - begin);
-          memoryMib = Math.max(memoryMib, proportionalMemoryMib(service.processes()));
+          const kibibytes = service.processes().map(({ pid }) => proportionalKiB(pid));
+          memoryMib = Math.max(memoryMib, kibibytes.reduce((sum, each) => sum + each) / 1024);
           await sleep(1_000);
         }
       } finally {

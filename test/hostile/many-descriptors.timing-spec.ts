@@ -9,7 +9,7 @@ import { searches } from './attacks.js';
 
 const ROUNDS = 10;
 const MAX_OPENING_MS = 1_000;
-/** Whoever asks for what only a search finds waits for the one that runs, for a pause, and for its own: 1 s of CPU time each. */
+/** A request that needs a search waits for the running one, for the pause after it, and for its own: 1 s of CPU time each. */
 const MAX_SEARCH_MS = 10_000;
 
 describeAsRoot('While a user with 500,000 descriptors slows down each search for a namespace', () => {

@@ -1,12 +1,13 @@
 import { Bystander } from '../kit/bystander.js';
 import { eventually } from '../kit/eventually.js';
+import { clientFrame } from '../kit/frame-reader.js';
 import { handshake, RawConnection } from '../kit/raw-connection.js';
 import { describeAsRoot } from '../kit/root.js';
 import { Service } from '../kit/service.js';
-import { sendPings } from './attacks.js';
 
 const FLOODING_CLIENTS = 20;
 const RATE = 15_000;
+const PINGS = Buffer.concat(Array.from({ length: 1_000 }, () => clientFrame('ping', 'p'.repeat(100))));
 
 describeAsRoot('Clients that send pings without end and do not read', () => {
   it('are closed, and cost the capture of another client no packet', async () => {
@@ -16,9 +17,19 @@ describeAsRoot('Clients that send pings without end and do not read', () => {
     const clients = await Promise.all(
       Array.from({ length: FLOODING_CLIENTS }, () => RawConnection.upgraded(service.port, handshake(target))),
     );
-    for (const client of clients) sendPings(client);
+    for (const client of clients) flood(client);
     await eventually('the end of all floods', () => clients.every(({ socket }) => socket.destroyed), 30_000);
     expect(await bystander.leave()).toMatchObject({ missing: 0, reported: 0, disorder: 0 });
     expect(service.log.match(/"cause":"client-floods"/g)).toHaveLength(FLOODING_CLIENTS);
   });
 });
+
+/** Sends as fast as the service reads, until it cuts the connection. */
+function flood({ socket }: RawConnection): void {
+  socket.pause();
+  const send = (): void => {
+    while (!socket.destroyed && socket.write(PINGS)) continue;
+  };
+  socket.on('drain', send);
+  send();
+}

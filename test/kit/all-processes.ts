@@ -10,7 +10,7 @@ export const ENGINES = Math.min(availableParallelism(), 4);
 
 /** How many opener threads an engine starts at most. */
 const OPENERS = 4;
-/** An engine that has to open that many interfaces at once starts another opener thread. */
+/** Captures that are opened at once: enough for an engine to start more opener threads. */
 const CAPTURES_PER_ENGINE = 24;
 
 /** Number of engines that the service is connected to. */

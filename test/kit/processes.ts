@@ -6,7 +6,6 @@ import { eventually } from './eventually.js';
 /** Memory in pages, second field: see proc_pid_statm(5). */
 const STATM_RESIDENT = 1;
 const PAGE_KIB = 4;
-const KIB_PER_MIB = 1024;
 /** Fields of proc_pid_stat(5), counted from the one after the command name. */
 const STAT_STATE = 0;
 const STAT_PARENT = 1;
@@ -68,13 +67,17 @@ function factsOf(pid: number): ProcessFacts | undefined {
   }));
 }
 
-/** PSS of some processes, see proc_pid_smaps(5): pages that several share are divided among them. */
-export function proportionalMemoryMib(processes: readonly ProcessFacts[]): number {
-  const kibibytes = processes.map(({ pid }) => {
-    const rollup = unlessEnded(() => readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')) ?? '';
-    return Number(/^Pss: +(\d+) kB$/m.exec(rollup)?.[1] ?? 0);
-  });
-  return kibibytes.reduce((sum, each) => sum + each, 0) / KIB_PER_MIB;
+/** Number of threads with that name, see PR_SET_NAME of prctl(2). */
+export function threadsNamed(name: string, pid: number): number {
+  const threads = unlessEnded(() => readdirSync(`/proc/${pid}/task`)) ?? [];
+  const nameOf = (thread: string) => readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim();
+  return threads.filter((thread) => unlessEnded(() => nameOf(thread)) === name).length;
+}
+
+/** PSS of a process in KiB, see proc_pid_smaps(5): pages that several processes share are divided among them. 0: it has ended. */
+export function proportionalKiB(pid: number): number {
+  const rollup = unlessEnded(() => readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')) ?? '';
+  return Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0);
 }
 
 /** Returns undefined when the process has ended while its files were read. */
@@ -134,13 +137,6 @@ export interface Privileges {
   readonly bounding: string;
   readonly ambient: string;
   readonly noNewPrivileges: boolean;
-}
-
-/** Number of threads with that name, see PR_SET_NAME of prctl(2). */
-export function threadsNamed(name: string, pid: number): number {
-  const threads = unlessEnded(() => readdirSync(`/proc/${pid}/task`)) ?? [];
-  const nameOf = (thread: string) => readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim();
-  return threads.filter((thread) => unlessEnded(() => nameOf(thread)) === name).length;
 }
 
 export const NO_CAPABILITIES = '0000000000000000';
