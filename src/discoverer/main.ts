@@ -1,11 +1,16 @@
 import { parseArgs } from 'node:util';
 import { forbidInspection } from '../shared/linux/libc.js';
+import { FloodGate } from '../shared/logging/flood-gate.js';
 import { installCrashHandler, logFormat, ProcessLog } from '../shared/logging/process-log.js';
 import { assertPrivileges } from '../shared/privileges/privileges.js';
 import { isSupervised, onEndOfService, SupervisorLink } from '../shared/supervisor-link/supervisor-link.js';
 import { exit } from '../shared/threads.js';
 import { DiscovererServer } from './server.js';
 import { Scanner } from './scanner.js';
+
+const LOG_PERIOD_MS = 10_000;
+/** Of one kind in one period. */
+const MAX_WARNINGS = 5;
 
 /**
  * Runs the discoverer, the process that finds the capture targets of this host, which takes privileges. It listens at a
@@ -35,7 +40,10 @@ export async function runDiscoverer(args: string[]): Promise<void> {
 
   const log = new ProcessLog('discoverer', logFormat(values['log-format'], process.stderr.isTTY === true));
   installCrashHandler((level, message, fields) => log.write(level, message, fields));
-  const scanner = new Scanner((message) => log.write('warn', message));
+  const gate = new FloodGate(LOG_PERIOD_MS, (summary) => log.write('warn', summary));
+  const scanner = new Scanner((message) => {
+    if (gate.admits(message, MAX_WARNINGS)) log.write('warn', message);
+  });
   const server = new DiscovererServer(() => scanner.scan());
   await server.listen(values.socket);
   const idleSeconds = values['end-when-idle'];

@@ -29,7 +29,7 @@ export class Scanner {
    * @throws Error when the thread ends or does not reply in time; the next call starts a new thread
    */
   async scan(): Promise<Uint8Array> {
-    if (this.hanging >= MAX_HANGING) throw new Error(`${MAX_HANGING} scans hang in the kernel`);
+    if (this.hanging >= MAX_HANGING) return this.fail(new Error(`${MAX_HANGING} scans hang in the kernel`));
     const { worker, loaded } = (this.thread ??= this.startThread());
     const { promise, resolve, reject } = Promise.withResolvers<ScanReply>();
     const onExit = () => reject(new Error('the thread has ended'));
@@ -49,15 +49,19 @@ export class Scanner {
       this.report(reply.problems);
       return reply.document;
     } catch (error) {
-      this.log(`cannot scan for targets: ${error instanceof Error ? error.message : String(error)}`);
       this.thread = undefined;
       this.hanging++;
       void worker.terminate().then(() => this.hanging--);
-      throw error;
+      return this.fail(error);
     } finally {
       clearTimeout(timer);
       worker.off('message', resolve).off('error', reject).off('exit', onExit);
     }
+  }
+
+  private fail(error: unknown): never {
+    this.log(`cannot scan for targets: ${error instanceof Error ? error.message : String(error)}`);
+    throw error;
   }
 
   private startThread(): StartedThread {

@@ -1,16 +1,20 @@
 /** What attackers do, for as long as a test lets them. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CaptureClient } from '../kit/capture-client.js';
+import { FakeRuntime } from '../fixtures/fake-runtime.js';
+import { type Addressable, CaptureClient } from '../kit/capture-client.js';
 import { Child } from '../kit/child.js';
 import { eventually } from '../kit/eventually.js';
+import { clientFrame } from '../kit/frame-reader.js';
 import { NetworkNamespace } from '../kit/namespace.js';
-import type { Service } from '../kit/service.js';
+import { handshake, RawConnection } from '../kit/raw-connection.js';
 
 /** Goes on until `signal` is aborted, and then removes what it has made. */
-export type Attack = (service: Service, signal: AbortSignal) => Promise<void>;
+export type Attack = (service: Addressable, signal: AbortSignal) => Promise<void>;
 
 /** A user that no system has. */
 const USER = 3_999_999_999;
@@ -118,6 +122,140 @@ export const searches: Attack = async (service, signal) => {
   await repeatedly(20, signal, async (index, round) => {
     const from = { localAddress: '127.0.0.13' };
     await using client = await CaptureClient.open(service, { netns: 1 + round * 20 + index }, from);
+    await client.ended(ANSWER_TIMEOUT_MS);
+  });
+};
+
+const PINGS = Buffer.concat(Array.from({ length: 1_000 }, () => clientFrame('ping', 'p'.repeat(100))));
+
+/** Opens captures, sends pings without end and reads nothing; `clients` at a time, again when they are cut. */
+export function pings(netns: number, clients: number): Attack {
+  return (service, signal) =>
+    repeatedly(clients, signal, async () => {
+      using client = connectFrom('127.0.0.14', service);
+      client.send(handshake(`/capture?netns=${netns}`));
+      await client.until((bytes) => bytes.includes('\r\n\r\n'));
+      await flood(client, signal);
+    });
+}
+
+/** Sends pings as fast as the service reads them, until it cuts the connection. */
+export async function flood({ socket, ended }: RawConnection, signal: AbortSignal): Promise<void> {
+  socket.pause();
+  const send = (): void => {
+    while (!socket.destroyed && !signal.aborted && socket.write(PINGS)) continue;
+  };
+  socket.on('drain', send);
+  send();
+  signal.addEventListener('abort', () => socket.destroy(), { once: true });
+  await ended;
+}
+
+/** Begins uploads through the proxy and does not end them, `uploads` at a time, again when they are cut. */
+export function slowUploads(uploads: number): Attack {
+  return (service, signal) =>
+    repeatedly(uploads, signal, async () => {
+      using upload = connectFrom('127.0.0.15', service);
+      upload.send('POST /discover/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nx');
+      signal.addEventListener('abort', () => upload.socket.destroy(), { once: true });
+      await upload.ended;
+      await sleep(100);
+    });
+}
+
+/** Asks for lists and captures as a page whose host name was rebound to the address of the service. */
+export const rebinding: Attack = (service, signal) =>
+  repeatedly(4, signal, async (_, round) => {
+    using page = connectFrom('127.0.0.16', service);
+    const path = ['/discover/mobyshark', '/metrics', '/readyz', '/capture?netns=5'][round % 4] ?? '';
+    page.send(
+      `GET ${path} HTTP/1.1\r\nHost: evil.example\r\nSec-Fetch-Site: same-origin\r\nConnection: close\r\n\r\n`,
+    );
+    await page.ended;
+    if (page.text !== '' && !page.text.startsWith('HTTP/1.1 403')) throw new Error(`${path}: ${page.text}`);
+  });
+
+function connectFrom(localAddress: string, service: Addressable): RawConnection {
+  const { hostname, port } = new URL(service.url('/', 'http'));
+  return new RawConnection(connect({ host: hostname, port: Number(port), localAddress }));
+}
+
+const LONG_COMMAND_LINE = new URL('../kit/programs/long-command-line.ts', import.meta.url).pathname;
+const ENDLESS_LIST = Buffer.alloc(60 * 1024 * 1024, '{},');
+
+/** Lists of 60 MiB, and a container with a name of 1 MiB and the processes of others, in turn. */
+function hostileRuntime(): RequestListener {
+  let lists = 0;
+  return (request, response) => {
+    if (request.url !== '/containers/json') {
+      response.end(JSON.stringify({ Id: 'a'.repeat(64), State: { Pid: 1 } }));
+    } else if (lists++ % 2) {
+      response.end(JSON.stringify([{ Id: 'a'.repeat(64), Names: ['/'.padEnd(1024 * 1024, 'x')] }]));
+    } else response.end(Buffer.concat([Buffer.from('['), ENDLESS_LIST]));
+  };
+}
+
+/**
+ * Asks for names that nobody has, so that the built-in directory is asked all the time, and puts into its way a process
+ * with a command line of 3 GiB and a user's socket that answers like a hostile container runtime.
+ */
+export const lookUps: Attack = async (service, signal) => {
+  await using process3 = await Child.start(process.execPath, [
+    LONG_COMMAND_LINE,
+    'conmon',
+    String(3 * 1024 ** 3),
+  ]);
+  await process3.saying(/ready/, 60_000);
+  const folder = `/run/user/${USER}`;
+  mkdirSync(folder, { recursive: true });
+  try {
+    const path = join(folder, 'docker.sock');
+    await using runtime = await FakeRuntime.start(hostileRuntime(), path);
+    for (const each of [folder, runtime.socketPath]) chownSync(each, USER, USER);
+    await repeatedly(4, signal, async () => {
+      const from = { localAddress: '127.0.0.17' };
+      await using client = await CaptureClient.open(service, { container: { name: 'nobody' } }, from);
+      await client.ended(ANSWER_TIMEOUT_MS);
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+};
+
+/** Captures, again and again, all interfaces of a namespace in which one has as many alternative names as the kernel allows. */
+export const alternativeNames: Attack = async (service, signal) => {
+  await using namespace = await NetworkNamespace.create();
+  await namespace.addWire('eth0', 'eth1');
+  for (let from = 0; from < 480; from += 60) {
+    const names = Array.from({ length: 60 }, (_, index) => ['altname', `${from + index}`.padEnd(127, 'x')]);
+    await namespace.exec('ip', 'link', 'property', 'add', 'dev', 'eth0', ...names.flat());
+  }
+  await repeatedly(1, signal, async () => {
+    const from = { localAddress: '127.0.0.18' };
+    await using client = await CaptureClient.open(service, { netns: namespace.inode }, from);
+    await client.described('eth0', 'eth1');
+    await sleep(500);
+  });
+};
+
+/** A mount namespace in which /mnt/net holds a network namespace whose inode number is printed. */
+export const NAMESPACE_AT_MNT = [
+  'mount -t tmpfs tmpfs /mnt && touch /mnt/net && unshare --net=/mnt/net ip link set lo up',
+  'stat -c "inode %i" /mnt/net',
+];
+
+export async function inodeSaid(child: Child): Promise<number> {
+  const [, inode] = await child.saying(/inode (\d+)/);
+  return Number(inode);
+}
+
+/** Asks for a namespace behind a file system that never answers. */
+export const silentMounts: Attack = async (service, signal) => {
+  await using attacker = await inMountNamespace([...NAMESPACE_AT_MNT, mountSilent('/mnt')]);
+  const netns = await inodeSaid(attacker);
+  await repeatedly(2, signal, async () => {
+    const from = { localAddress: '127.0.0.19' };
+    await using client = await CaptureClient.open(service, { netns }, from);
     await client.ended(ANSWER_TIMEOUT_MS);
   });
 };

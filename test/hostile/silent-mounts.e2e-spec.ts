@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CaptureClient } from '../kit/capture-client.js';
-import type { Child } from '../kit/child.js';
 import { CLOSE_ENDED } from '../kit/close-codes.js';
 import { listTargets } from '../discovery/listed-targets.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
-import { inMountNamespace, mountSilent } from './attacks.js';
+import { inMountNamespace, inodeSaid, mountSilent, NAMESPACE_AT_MNT } from './attacks.js';
 
 /** More than an engine has opener threads. */
 const ATTEMPTS = 6;
@@ -15,19 +14,11 @@ const ATTEMPTS = 6;
 const ANSWER_TIMEOUT_MS = 5_000;
 const SCAN_TIMEOUT_MS = 5_000;
 
-const TARGET = 'mount -t tmpfs tmpfs /mnt && touch /mnt/net && unshare --net=/mnt/net ip link set lo up';
-const INODE = 'stat -c "inode %i" /mnt/net';
-
-async function inodeSaid(child: Child): Promise<number> {
-  const [, inode] = await child.saying(/inode (\d+)/);
-  return Number(inode);
-}
-
 describeAsRoot('A file system that never answers', () => {
   const service = serviceForAllTests(['--local-discovery']);
 
   it('in front of the mount of a namespace hides that one only', async () => {
-    await using attacker = await inMountNamespace([TARGET, INODE, mountSilent('/mnt')]);
+    await using attacker = await inMountNamespace([...NAMESPACE_AT_MNT, mountSilent('/mnt')]);
     const netns = await inodeSaid(attacker);
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       await using client = await CaptureClient.open(service.current, { netns });
@@ -42,7 +33,7 @@ describeAsRoot('A file system that never answers', () => {
   });
 
   it('that is mounted there later does not disturb the captures that run', async () => {
-    await using attacker = await inMountNamespace([TARGET, INODE], mountSilent('/mnt'));
+    await using attacker = await inMountNamespace(NAMESPACE_AT_MNT, mountSilent('/mnt'));
     const netns = await inodeSaid(attacker);
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');

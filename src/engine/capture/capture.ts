@@ -131,7 +131,7 @@ export class Capture {
   ): Promise<Capture> {
     const filter = new CaptureFilter(spec, services.filterCompiler, signal);
     const early = filter.forDlt(DLT_EN10MB);
-    const namespace = await services.finder.open(spec.reference);
+    const namespace = await services.finder.open(spec.reference, filter.client);
     const capture = new Capture(spec, socket, rings, services, filter, namespace, observer);
     const onAbort = (): void => capture.abort();
     signal.addEventListener('abort', onAbort);

@@ -73,7 +73,7 @@ export class InterfaceOpener {
   /** In an opener thread, because closing blocks as long as opening. Resolves when the kernel has freed the ring. */
   async closeSource(source: OpenSource): Promise<void> {
     try {
-      await this.opener.run('closeInterfaces', [source]);
+      await this.opener.run('closeInterfaces', [source], this.filter.client);
     } catch (error) {
       logDefect('an interface cannot be closed', error);
     }
@@ -86,21 +86,21 @@ export class InterfaceOpener {
 
   private async openWithFilter(options: InterfaceOpening['options']): Promise<Omit<OpenInterface, 'ring'>> {
     let filter = await this.filter.forDlt(DLT_EN10MB);
-    const opened = await this.opener.run('openInterface', {
+    const { client } = this.filter;
+    const opening = {
       namespaceFd: this.namespaceFd,
       method: this.method,
       options,
       filter: this.forKernel(DLT_EN10MB, filter),
-    });
+    };
+    const opened = await this.opener.run('openInterface', opening, client);
     const { source, dlt } = opened;
     let { filterPlace } = opened;
     try {
       if (dlt !== DLT_EN10MB) {
         filter = await this.filter.forDlt(dlt);
-        filterPlace = await this.opener.run('setFilter', {
-          source,
-          filter: this.forKernel(dlt, filter),
-        });
+        const setting = { source, filter: this.forKernel(dlt, filter) };
+        filterPlace = await this.opener.run('setFilter', setting, client);
       }
       return {
         dlt,

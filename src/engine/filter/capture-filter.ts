@@ -25,8 +25,8 @@ export class CaptureFilter {
   readonly text: string;
   /** Text of a filter that rejects the connections which carry the capture; empty: none. */
   readonly exclusion: string;
-  /** On whose behalf it is compiled: the peer of the connection that carries the capture. */
-  private readonly client: string;
+  /** On whose behalf it is compiled and its interfaces are opened: the peer of the connection that carries the capture. */
+  readonly client: string;
   private readonly byDlt = new Map<number, Promise<LinkTypeFilter>>();
 
   /** @param signal aborted when the capture is not wanted any more */

@@ -67,7 +67,7 @@ describe('The search for a namespace', () => {
   });
 
   it('opens what it has found', async () => {
-    const namespace = finder.open({ netns: 1 });
+    const namespace = finder.open({ netns: 1 }, 'client');
     await settled();
     searches[0]?.end([{ holder: HOLDER, isComplete: true }]);
     expect(await namespace).toBe('namespace');
@@ -75,7 +75,7 @@ describe('The search for a namespace', () => {
   });
 
   it('is not made for a reference to a process', async () => {
-    await expect(finder.open({ netns: 1, pid: 2 })).rejects.toBe(NOT_FOUND);
+    await expect(finder.open({ netns: 1, pid: 2 }, 'client')).rejects.toBe(NOT_FOUND);
     expect(searches).toEqual([]);
   });
 
@@ -92,7 +92,7 @@ describe('The search for a namespace', () => {
       { code: 'not-permitted', message: 'it lacks SYS_PTRACE' },
     ],
   ])('says why it has found nothing: %s', async (_, outcome, error) => {
-    const namespace = finder.open({ netns: 1 });
+    const namespace = finder.open({ netns: 1 }, 'client');
     await settled();
     searches[0]?.end([outcome]);
     await expect(namespace).rejects.toMatchObject({ code: error.code, message: error.message });

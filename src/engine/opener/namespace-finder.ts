@@ -33,15 +33,18 @@ export class NamespaceFinder {
     private readonly searcher: Runner,
   ) {}
 
-  /** @throws OpenerError with the code of a NamespaceError, or of another error of the task */
-  async open(reference: NetnsReference): Promise<OpenedNamespace> {
+  /**
+   * @param client on whose behalf
+   * @throws OpenerError with the code of a NamespaceError, or of another error of the task
+   */
+  async open(reference: NetnsReference, client: string): Promise<OpenedNamespace> {
     try {
-      return await this.opener.run('openNamespace', { reference });
+      return await this.opener.run('openNamespace', { reference }, client);
     } catch (error) {
       const { code } = error as OpenerError;
       if (reference.pid !== undefined || !['no-such-namespace', 'not-permitted'].includes(code)) throw error;
       const { holder, refusal, isComplete } = await this.find(reference.netns);
-      if (holder) return this.opener.run('openNamespace', { reference, holder });
+      if (holder) return this.opener.run('openNamespace', { reference, holder }, client);
       if (code === 'not-permitted') throw error;
       if (refusal !== undefined) throw new OpenerError('not-permitted', refusal);
       if (isComplete) throw error;

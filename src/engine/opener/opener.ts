@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import { FairQueue } from '../fair-queue.js';
 import { LOADED, startThread } from '../../shared/threads.js';
 import type { OpenerCall, OpenerReply, OpenerTaskName, OpenerTasks } from './opener-tasks.js';
 
@@ -20,8 +21,9 @@ export class OpenerError extends Error {
   }
 }
 
-interface Pending {
-  readonly thread: Thread;
+interface Task {
+  readonly call: OpenerCall;
+  readonly client: string;
   resolve(result: unknown): void;
   reject(error: Error): void;
 }
@@ -29,14 +31,15 @@ interface Pending {
 interface Thread {
   readonly worker: Worker;
   isLoaded: boolean;
-  waiting: number;
+  /** What it does now. */
+  task?: Task;
 }
 
 /** Distributes tasks to threads, of which the first starts with the first task. */
 export class Opener {
   private readonly threads: Thread[] = [];
   private starting?: Thread;
-  private readonly pending = new Map<number, Pending>();
+  private readonly queue = new FairQueue<Task>();
   private lastId = 0;
 
   /**
@@ -55,23 +58,38 @@ export class Opener {
     if (this.threads.length === 0) this.threads.push(this.startThread());
   }
 
-  /** @throws OpenerError with code and message of what the task threw */
+  /**
+   * @param client on whose behalf, for fairness; default: that of the engine itself
+   * @throws OpenerError with code and message of what the task threw
+   */
   run<Name extends OpenerTaskName>(
     task: Name,
     argument: OpenerTasks[Name]['argument'],
+    client = '',
   ): Promise<OpenerTasks[Name]['result']> {
     this.prepare();
-    const id = ++this.lastId;
-    // Closing blocks as long as opening. A capture that closes hundreds of rings must not delay others that open theirs.
-    const eligible =
-      task === 'closeInterfaces' ? this.threads.slice(0, Math.ceil(this.threads.length / 2)) : this.threads;
-    if (eligible.every(({ waiting }) => waiting > 0)) this.addThread();
-    const thread = eligible.reduce((least, each) => (each.waiting < least.waiting ? each : least));
-    thread.waiting++;
+    const call = { id: ++this.lastId, task, argument } satisfies OpenerCall;
     return new Promise((resolve, reject) => {
-      this.pending.set(id, { thread, resolve: resolve, reject });
-      thread.worker.postMessage({ id, task, argument } satisfies OpenerCall);
+      this.queue.add({ call, client, resolve, reject });
+      this.distribute();
     });
+  }
+
+  private distribute(): void {
+    for (const thread of this.threads) {
+      if (thread.task) continue;
+      const task = this.queue.begin(({ call }) => call.task !== 'closeInterfaces' || this.mayClose());
+      if (!task) return;
+      thread.task = task;
+      thread.worker.postMessage(task.call);
+    }
+    if (this.queue.waiting.length > 0) this.addThread();
+  }
+
+  /** Closing blocks as long as opening. A capture that closes hundreds of rings must not delay others that open theirs. */
+  private mayClose(): boolean {
+    const closing = this.threads.filter(({ task }) => task?.call.task === 'closeInterfaces').length;
+    return closing < this.threads.length / 2;
   }
 
   private addThread(): void {
@@ -81,7 +99,7 @@ export class Opener {
 
   private startThread(): Thread {
     const { worker } = startThread(new URL('./opener-thread.js', import.meta.url), this.name);
-    const thread: Thread = { worker, isLoaded: false, waiting: 0 };
+    const thread: Thread = { worker, isLoaded: false };
     worker.on('message', (message: typeof LOADED | OpenerReply) => {
       if (message === LOADED) this.onLoaded(thread);
       else this.settle(thread, message);
@@ -98,27 +116,31 @@ export class Opener {
     if (this.starting !== thread) return;
     this.starting = undefined;
     this.threads.push(thread);
-    // While tasks wait, start the next one now: `run`, which would start it, may not be called for a while.
-    if (this.threads.some(({ waiting }) => waiting > 1)) this.addThread();
+    this.distribute();
   }
 
-  /** There are no descriptors left, or no memory: its tasks fail, and the next one tries again. */
+  /** There are no descriptors left, or no memory: without any thread, all tasks fail, and the next one tries again. */
   private onNotStarted(thread: Thread, { code = 'internal', message }: NodeJS.ErrnoException): void {
     if (this.starting === thread) this.starting = undefined;
     const at = this.threads.indexOf(thread);
-    if (at >= 0) this.threads.splice(at, 1);
-    for (const [id, pending] of this.pending) {
-      if (pending.thread !== thread) continue;
-      this.pending.delete(id);
-      pending.reject(new OpenerError(code, `a thread could not start: ${message}`));
+    if (at < 0) return;
+    this.threads.splice(at, 1);
+    const error = new OpenerError(code, `a thread could not start: ${message}`);
+    const begun = thread.task ? [thread.task] : [];
+    for (let task; (task = this.queue.begin());) begun.push(task);
+    for (const task of begun) {
+      this.queue.end(task);
+      task.reject(error);
     }
   }
 
   private settle(thread: Thread, reply: OpenerReply): void {
-    thread.waiting--;
-    const pending = this.pending.get(reply.id);
-    this.pending.delete(reply.id);
-    if ('error' in reply) pending?.reject(new OpenerError(reply.error.code, reply.error.message));
-    else pending?.resolve(reply.result);
+    const { task } = thread;
+    thread.task = undefined;
+    if (!task) return;
+    this.queue.end(task);
+    this.distribute();
+    if ('error' in reply) task.reject(new OpenerError(reply.error.code, reply.error.message));
+    else task.resolve(reply.result);
   }
 }

@@ -74,7 +74,7 @@ export class ClientLiveness {
       ...watched,
       acceptedBytes: watched.connection.acceptedBytes,
     }));
-    const table = await TcpTable.read();
+    const table = await TcpTable.read(silent.map(({ connection }) => connection.socket));
     this.isReadingTable = false;
     for (const { connection, probe, onGone, acceptedBytes } of before) {
       if (probe.isGone(table.find(connection.socket), acceptedBytes, nowMs)) onGone();

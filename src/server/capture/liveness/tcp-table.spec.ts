@@ -15,7 +15,16 @@ const TCP6 = `  sl  local_address                         remote_address        
 const local = { localAddress: '10.9.9.1', localPort: 7777, remoteAddress: '10.9.9.2' };
 
 describe('TcpTable', () => {
-  const table = new TcpTable([TCP, TCP6]);
+  const mapped = { localAddress: '::ffff:10.9.9.1', localPort: 7777, remoteAddress: '::ffff:10.9.9.2' };
+  const connections = [
+    { ...local, remotePort: 0x8138 },
+    { ...local, remotePort: 0x8139 },
+    { ...mapped, remotePort: 0xebe6 },
+    { ...local, remotePort: 1 },
+    {},
+  ];
+  const table = new TcpTable(connections);
+  for (const line of (TCP + TCP6).split('\n')) table.add(line);
 
   it('has the number of bytes that the peer has not acknowledged', () => {
     expect(table.find({ ...local, remotePort: 0x8138 })).toEqual({ unacknowledgedBytes: 8 });
@@ -29,7 +38,6 @@ describe('TcpTable', () => {
   });
 
   it('finds IPv4 connections of IPv6 sockets', () => {
-    const mapped = { localAddress: '::ffff:10.9.9.1', localPort: 7777, remoteAddress: '::ffff:10.9.9.2' };
     expect(table.find({ ...mapped, remotePort: 0xebe6 })).toEqual({ unacknowledgedBytes: 0x3fda90 });
   });
 
@@ -55,7 +63,7 @@ describe('TcpTable', () => {
     const { port } = server.address() as AddressInfo;
     const client = connect(port, host === '::' ? '127.0.0.1' : host);
     const [socket] = (await once(server, 'connection')) as [Socket];
-    expect((await TcpTable.read()).find(socket)).toEqual({ unacknowledgedBytes: 0 });
+    expect((await TcpTable.read([socket])).find(socket)).toEqual({ unacknowledgedBytes: 0 });
     client.destroy();
     server.close();
     await once(server, 'close');

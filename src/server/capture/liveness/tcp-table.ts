@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { ipv6Bytes } from '../../../shared/client-network.js';
 
@@ -19,42 +19,51 @@ export interface TcpEnds {
 }
 
 /** Columns: local and remote end, state, queues, timer and its time, retransmissions, uid, probes; see proc_pid_net(5). */
-const ROW = /^ *\d+: (\S+ \S+) \S+ (\S+):\S+ (\S+):\S+ \S+ +\d+ +(\d+) /gm;
+const ROW = /^ *\d+: (\S+ \S+) \S+ (\S+):\S+ (\S+):\S+ \S+ +\d+ +(\d+) /;
 
 /** `timer_active`: the peer's window is zero, and window probes are sent. */
 const ZERO_WINDOW_TIMER = '04';
 
-/** All TCP connections of this network namespace at one moment. Reading them needs no privileges. */
-export class TcpTable {
-  private readonly rows = new Map<string, TcpState>();
+/** 200,000 connections; what comes after them is not found. */
+const MAX_FILE_BYTES = 32 * 1024 * 1024;
 
-  /** @param texts contents of files such as /proc/self/net/tcp */
-  constructor(texts: readonly string[]) {
-    for (const [, ends = '', queued = '', timer, probes] of texts.flatMap((text) => [
-      ...text.matchAll(ROW),
-    ])) {
-      this.rows.set(ends, {
-        unacknowledgedBytes: parseInt(queued, 16),
-        ...(timer === ZERO_WINDOW_TIMER ? { unansweredProbes: Number(probes) } : {}),
-      });
-    }
+/** The state of some TCP connections of this network namespace at one moment. Reading it needs no privileges. */
+export class TcpTable {
+  private readonly rows = new Map<string, TcpState | undefined>();
+
+  /** @param connections the only ones that can be found, since other programs may have any number of them */
+  constructor(connections: Iterable<TcpEnds>) {
+    for (const connection of connections) this.rows.set(keyOf(connection), undefined);
   }
 
-  static async read(): Promise<TcpTable> {
-    // Without IPv6 the second file does not exist.
-    const files = ['/proc/self/net/tcp', '/proc/self/net/tcp6'].map((path) =>
-      readFile(path, 'latin1').catch(() => ''),
-    );
-    return new TcpTable(await Promise.all(files));
+  static async read(connections: Iterable<TcpEnds>): Promise<TcpTable> {
+    const table = new TcpTable(connections);
+    for (const path of ['/proc/self/net/tcp', '/proc/self/net/tcp6']) {
+      const file = await open(path).catch(() => undefined); // ENOENT: without IPv6, there is no second file
+      const lines = file?.readLines({ encoding: 'latin1', end: MAX_FILE_BYTES - 1 }) ?? [];
+      for await (const line of lines) table.add(line);
+    }
+    return table;
+  }
+
+  /** @param line of a file such as /proc/self/net/tcp */
+  add(line: string): void {
+    const [, key = '', queued = '', timer, probes] = ROW.exec(line) ?? [];
+    if (!this.rows.has(key)) return;
+    this.rows.set(key, {
+      unacknowledgedBytes: parseInt(queued, 16),
+      ...(timer === ZERO_WINDOW_TIMER ? { unansweredProbes: Number(probes) } : {}),
+    });
   }
 
   /** Undefined when there is no such connection. */
-  find({ localAddress, localPort, remoteAddress, remotePort }: TcpEnds): TcpState | undefined {
-    if (localAddress === undefined || remoteAddress === undefined) return undefined;
-    return this.rows.get(
-      `${kernelNotation(localAddress, localPort)} ${kernelNotation(remoteAddress, remotePort)}`,
-    );
+  find(connection: TcpEnds): TcpState | undefined {
+    return this.rows.get(keyOf(connection));
   }
+}
+
+function keyOf({ localAddress = '', localPort, remoteAddress = '', remotePort }: TcpEnds): string {
+  return `${kernelNotation(localAddress, localPort)} ${kernelNotation(remoteAddress, remotePort)}`;
 }
 
 /** The kernel prints addresses in hexadecimal, as words of four bytes in the byte order of the machine. */

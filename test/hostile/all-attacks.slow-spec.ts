@@ -1,0 +1,105 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { jest } from '@jest/globals';
+import { Bystander } from '../kit/bystander.js';
+import { CaptureClient } from '../kit/capture-client.js';
+import { Child } from '../kit/child.js';
+import { namespaceOfProcess } from '../kit/namespace-holders.js';
+import { proportionalKiB, startTimeOf } from '../kit/processes.js';
+import { describeAsRoot } from '../kit/root.js';
+import { PROJECT, Service } from '../kit/service.js';
+
+const MINUTES = 10;
+const BYSTANDERS = 8;
+const ATTACKS = [
+  ...['open and abort', 'renames', 'filters', 'pings', 'searches', 'slow uploads', 'rebinding', 'look-ups'],
+  ...['alternative names', 'silent mounts'],
+];
+/** In which memory grows to its working size. */
+const WARM_UP_SHARE = 0.3;
+const MAX_OPENING_MS = 1_000;
+/** Between the medians of the second and the last third. Heaps vary by that much. */
+const MAX_GROWTH_MIB = 32;
+
+describeAsRoot('While all attacks go on at the same time', () => {
+  jest.setTimeout((MINUTES + 5) * 60_000);
+
+  it(`for ${MINUTES} minutes, others lose no packet, captures open within ${MAX_OPENING_MS / 1_000} s, and memory is flat`, async () => {
+    await using made = new AsyncDisposableStack();
+    const service = made.use(await Service.start(['--max-captures', '512', ...(await proxyOptions(made))]));
+    const bystanders = await Promise.all(
+      Array.from({ length: BYSTANDERS }, async () => made.use(await Bystander.join(service))),
+    );
+    const target = made.use(await namespaceOfProcess());
+    await target.setUp('lo');
+    const { pid, inode: netns } = target;
+    const container = { netns, pid, starttime: startTimeOf(pid) };
+    const attackers = await Promise.all(ATTACKS.map(async (name) => made.use(await attacker(name, service))));
+    await Promise.all(attackers.map((each) => each.saying(/ready/, 60_000)));
+
+    const times: number[] = [];
+    const memory: number[] = [];
+    for (const end = performance.now() + MINUTES * 60_000; performance.now() < end; await sleep(1_000)) {
+      const begin = performance.now();
+      const parameters = { container, nif: 'lo', filter: `udp port ${1 + (times.length % 65_535)}` };
+      await using client = await CaptureClient.open(service, parameters, { localAddress: '127.0.0.2' });
+      await client.described('lo');
+      times.push(performance.now() - begin);
+      const kibibytes = service.processes().map((process) => proportionalKiB(process.pid));
+      memory.push(kibibytes.reduce((sum, each) => sum + each, 0) / 1024);
+    }
+    for (const each of attackers) {
+      expect(each.alive).toBe(true);
+      each.signal('SIGTERM');
+    }
+    await Promise.all(attackers.map((each) => each.succeeded()));
+
+    const lost = await Promise.all(bystanders.map((each) => each.leave()));
+    const steady = memory.slice(memory.length * WARM_UP_SHARE);
+    const [earlier, later] = [steady.slice(0, steady.length / 2), steady.slice(steady.length / 2)].map(
+      median,
+    );
+    console.info({
+      captures: times.length,
+      openingMs: { median: median(times), slowest: Math.max(...times) },
+      memoryMib: { earlier, later, most: Math.max(...memory) },
+      packets: lost.reduce((sum, { sent }) => sum + sent, 0),
+      missing: lost.reduce((sum, { missing }) => sum + missing, 0),
+    });
+    for (const each of lost) expect(each).toMatchObject({ missing: 0, disorder: 0 });
+    expect(Math.max(...times)).toBeLessThan(MAX_OPENING_MS);
+    expect((later ?? NaN) - (earlier ?? NaN)).toBeLessThan(MAX_GROWTH_MIB);
+    expect(service.log).not.toMatch(/(engine|discoverer|server) .*ended/);
+  });
+});
+
+/** An upstream that takes uploads and answers nothing. */
+async function proxyOptions(made: AsyncDisposableStack): Promise<string[]> {
+  const upstream = createServer((request, response) => {
+    if (request.method === 'POST') request.on('error', () => undefined).resume();
+    else response.destroy();
+  }).listen(0, '127.0.0.1');
+  await once(upstream, 'listening');
+  made.defer(() => {
+    upstream.close();
+    upstream.closeAllConnections();
+  });
+  return ['--proxy-discovery', '--gw-port', String((upstream.address() as AddressInfo).port)];
+}
+
+/** An attacker gets the processor time that the service leaves, since a real one has a machine of its own. */
+function attacker(name: string, { port }: Service): Promise<Child> {
+  const node = [process.execPath, '--experimental-transform-types', '--disable-warning=ExperimentalWarning'];
+  const program = [
+    '--import',
+    `${PROJECT}bench/resolve-typescript.mjs`,
+    `${PROJECT}test/hostile/programs/attack.ts`,
+  ];
+  return Child.start('nice', ['-n', '19', ...node, ...program, name, String(port)]);
+}
+
+function median(values: readonly number[]): number {
+  return Math.round([...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN);
+}
