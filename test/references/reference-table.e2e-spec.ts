@@ -101,9 +101,9 @@ describeAsRoot('A container object', () => {
     });
 
     it('is stale when the process is a zombie', async () => {
-      // The shell is replaced with a program that does not wait for its child.
-      const script = 'nsenter --net="$0" true & echo "child $!"; exec sleep infinity';
-      await using parent = await Child.start('sh', ['-c', script, targets.first.path]);
+      // The parent does not wait for its child.
+      const script = '$| = 1; my $child = fork or exit; print "child $child\\n"; sleep 1 while 1';
+      await using parent = await Child.start('nsenter', [`--net=${targets.first.path}`, 'perl', '-e', script]);
       const zombie = Number((await parent.saying(/child (\d+)/))[1]);
       await eventually('a zombie', () => readFileSync(`/proc/${zombie}/stat`, 'latin1').includes(') Z '));
       const facts = factsOf(zombie, targets.first);
