@@ -42,19 +42,17 @@ describeAsRoot('While all attacks go on at the same time', () => {
     const times: number[] = [];
     const memory: number[] = [];
     for (const end = performance.now() + MINUTES * 60_000; performance.now() < end; await sleep(1_000)) {
+      const filter = times.length % 2 ? `udp port ${times.length}` : undefined;
       const begin = performance.now();
-      const parameters = { container, nif: 'lo', filter: `udp port ${1 + (times.length % 65_535)}` };
+      const parameters = { container, nif: 'lo', filter };
       await using client = await CaptureClient.open(service, parameters, { localAddress: '127.0.0.2' });
       await client.described('lo');
       times.push(performance.now() - begin);
       const kibibytes = service.processes().map((process) => proportionalKiB(process.pid));
       memory.push(kibibytes.reduce((sum, each) => sum + each, 0) / 1024);
     }
-    for (const each of attackers) {
-      expect(each.alive).toBe(true);
-      each.signal('SIGTERM');
-    }
-    await Promise.all(attackers.map((each) => each.succeeded()));
+    for (const each of attackers) if (each.alive) each.signal('SIGTERM');
+    await Promise.all(attackers.map((each) => each.ended));
 
     const lost = await Promise.all(bystanders.map((each) => each.leave()));
     const steady = memory.slice(memory.length * WARM_UP_SHARE);
@@ -63,11 +61,16 @@ describeAsRoot('While all attacks go on at the same time', () => {
     );
     console.info({
       captures: times.length,
-      openingMs: { median: median(times), slowest: Math.max(...times) },
-      memoryMib: { earlier, later, most: Math.max(...memory) },
+      openingMs: {
+        median: median(times.filter((_, number) => number % 2 === 0)),
+        medianWithFilter: median(times.filter((_, number) => number % 2 === 1)),
+        slowest: Math.round(Math.max(...times)),
+      },
+      memoryMib: { earlier, later, most: Math.round(Math.max(...memory)) },
       packets: lost.reduce((sum, { sent }) => sum + sent, 0),
       missing: lost.reduce((sum, { missing }) => sum + missing, 0),
     });
+    await Promise.all(attackers.map((each) => each.succeeded()));
     for (const each of lost) expect(each).toMatchObject({ missing: 0, disorder: 0 });
     expect(Math.max(...times)).toBeLessThan(MAX_OPENING_MS);
     expect((later ?? NaN) - (earlier ?? NaN)).toBeLessThan(MAX_GROWTH_MIB);
@@ -89,7 +92,12 @@ async function proxyOptions(made: AsyncDisposableStack): Promise<string[]> {
   return ['--proxy-discovery', '--gw-port', String((upstream.address() as AddressInfo).port)];
 }
 
-/** An attacker gets the processor time that the service leaves, since a real one has a machine of its own. */
+/**
+ * Attackers get the processor time that the service leaves, since real ones have machines of their own. Where each session has
+ * its share of it, see autogroup in sched(7), that needs a session of low priority.
+ */
+const LEAVES_TIME = 'echo 19 > /proc/self/autogroup; exec nice -n 19 "$@"';
+
 function attacker(name: string, { port }: Service): Promise<Child> {
   const node = [process.execPath, '--experimental-transform-types', '--disable-warning=ExperimentalWarning'];
   const program = [
@@ -97,7 +105,7 @@ function attacker(name: string, { port }: Service): Promise<Child> {
     `${PROJECT}bench/resolve-typescript.mjs`,
     `${PROJECT}test/hostile/programs/attack.ts`,
   ];
-  return Child.start('nice', ['-n', '19', ...node, ...program, name, String(port)]);
+  return Child.start('setsid', ['sh', '-c', LEAVES_TIME, 'sh', ...node, ...program, name, String(port)]);
 }
 
 function median(values: readonly number[]): number {

@@ -132,22 +132,21 @@ const PINGS = Buffer.concat(Array.from({ length: 1_000 }, () => clientFrame('pin
 export function pings(netns: number, clients: number): Attack {
   return (service, signal) =>
     repeatedly(clients, signal, async () => {
-      using client = connectFrom('127.0.0.14', service);
+      using client = connectFrom('127.0.0.14', service, signal);
       client.send(handshake(`/capture?netns=${netns}`));
       await client.until((bytes) => bytes.includes('\r\n\r\n'));
-      await flood(client, signal);
+      await flood(client);
     });
 }
 
 /** Sends pings as fast as the service reads them, until it cuts the connection. */
-export async function flood({ socket, ended }: RawConnection, signal: AbortSignal): Promise<void> {
+export async function flood({ socket, ended }: RawConnection): Promise<void> {
   socket.pause();
   const send = (): void => {
-    while (!socket.destroyed && !signal.aborted && socket.write(PINGS)) continue;
+    while (!socket.destroyed && socket.write(PINGS)) continue;
   };
   socket.on('drain', send);
   send();
-  signal.addEventListener('abort', () => socket.destroy(), { once: true });
   await ended;
 }
 
@@ -155,9 +154,8 @@ export async function flood({ socket, ended }: RawConnection, signal: AbortSigna
 export function slowUploads(uploads: number): Attack {
   return (service, signal) =>
     repeatedly(uploads, signal, async () => {
-      using upload = connectFrom('127.0.0.15', service);
+      using upload = connectFrom('127.0.0.15', service, signal);
       upload.send('POST /discover/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nx');
-      signal.addEventListener('abort', () => upload.socket.destroy(), { once: true });
       await upload.ended;
       await sleep(100);
     });
@@ -166,7 +164,7 @@ export function slowUploads(uploads: number): Attack {
 /** Asks for lists and captures as a page whose host name was rebound to the address of the service. */
 export const rebinding: Attack = (service, signal) =>
   repeatedly(4, signal, async (_, round) => {
-    using page = connectFrom('127.0.0.16', service);
+    using page = connectFrom('127.0.0.16', service, signal);
     const path = ['/discover/mobyshark', '/metrics', '/readyz', '/capture?netns=5'][round % 4] ?? '';
     page.send(
       `GET ${path} HTTP/1.1\r\nHost: evil.example\r\nSec-Fetch-Site: same-origin\r\nConnection: close\r\n\r\n`,
@@ -175,9 +173,9 @@ export const rebinding: Attack = (service, signal) =>
     if (page.text !== '' && !page.text.startsWith('HTTP/1.1 403')) throw new Error(`${path}: ${page.text}`);
   });
 
-function connectFrom(localAddress: string, service: Addressable): RawConnection {
+function connectFrom(localAddress: string, service: Addressable, signal: AbortSignal): RawConnection {
   const { hostname, port } = new URL(service.url('/', 'http'));
-  return new RawConnection(connect({ host: hostname, port: Number(port), localAddress }));
+  return new RawConnection(connect({ host: hostname, port: Number(port), localAddress, signal }));
 }
 
 const LONG_COMMAND_LINE = new URL('../kit/programs/long-command-line.ts', import.meta.url).pathname;

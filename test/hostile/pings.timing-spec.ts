@@ -17,9 +17,7 @@ describeAsRoot('Clients that send pings without end and do not read', () => {
     const clients = await Promise.all(
       Array.from({ length: FLOODING_CLIENTS }, () => RawConnection.upgraded(service.port, handshake(target))),
     );
-    const deadline = AbortSignal.timeout(30_000);
-    await Promise.all(clients.map((client) => flood(client, deadline)));
-    expect(deadline.aborted).toBe(false);
+    await Promise.all(clients.map(flood));
     const { sent, missing, reported, disorder } = await bystander.leave();
     console.info(`${missing} of ${sent} packets lost`);
     expect({ reported, disorder }).toEqual({ reported: missing, disorder: 0 });

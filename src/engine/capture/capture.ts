@@ -5,6 +5,7 @@ import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import type { CaptureTotals, EndCode, PacketMethod } from '../../shared/protocol/protocol.js';
 import { exit } from '../../shared/threads.js';
 import type { OpenCapture } from '../control-connection.js';
+import { beneficiaryOf, type Beneficiary } from '../beneficiary.js';
 import { CaptureFilter } from '../filter/capture-filter.js';
 import type { Compiler } from '../filter/filter-compiler.js';
 import { log, logDefect, logOnce } from '../log.js';
@@ -129,10 +130,11 @@ export class Capture {
     observer: CaptureObserver,
     signal: AbortSignal,
   ): Promise<Capture> {
-    const filter = new CaptureFilter(spec, services.filterCompiler, signal);
+    const beneficiary = beneficiaryOf(spec, signal);
+    const filter = new CaptureFilter(spec, services.filterCompiler, beneficiary);
     const early = filter.forDlt(DLT_EN10MB);
-    const namespace = await services.finder.open(spec.reference, filter.client);
-    const capture = new Capture(spec, socket, rings, services, filter, namespace, observer);
+    const namespace = await services.finder.open(spec.reference, beneficiary);
+    const capture = new Capture(spec, socket, rings, services, filter, namespace, observer, beneficiary);
     const onAbort = (): void => capture.abort();
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
@@ -158,6 +160,7 @@ export class Capture {
     private readonly filter: CaptureFilter,
     private readonly namespace: OpenedNamespace,
     private readonly observer: CaptureObserver,
+    beneficiary: Beneficiary,
   ) {
     this.limiter = new CaptureLimiter(spec, (message) => this.end('limit-reached', message));
     this.output = new CaptureOutput(socket, this.limiter, {
@@ -172,7 +175,7 @@ export class Capture {
       { filter: filter.text, snapshotLength: spec.snapshotLength },
     );
     const { opener, holderWatch, packetMethod } = services;
-    this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, spec, filter, packetMethod);
+    this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, spec, filter, packetMethod, beneficiary);
     this.watch = new InterfaceWatch(
       { fd: namespace.watchFd, interfaces: namespace.interfaces },
       (interfaces) => this.follow(interfaces),

@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import type { Beneficiary } from '../beneficiary.js';
 import type { CaptureFilter, LinkTypeFilter } from '../filter/capture-filter.js';
 import type { Interface } from '../../shared/linux/rtnetlink.js';
 import { PacketFilter } from '../pcap/libpcap.js';
@@ -39,11 +40,12 @@ export class InterfaceOpener {
     private readonly spec: Pick<CaptureSpec, 'promiscuous' | 'snapshotLength'>,
     private readonly filter: CaptureFilter,
     private readonly method: PacketMethod,
+    private readonly beneficiary: Beneficiary,
   ) {}
 
   /**
    * @param takeRing called when it is the turn of this interface
-   * @throws OpenerError, FilterError, and what `takeRing` throws
+   * @throws OpenerError, FilterError, the reason of the beneficiary's signal, and what `takeRing` throws
    */
   async open(
     { index, name, maxPacketBytes }: Interface,
@@ -73,7 +75,8 @@ export class InterfaceOpener {
   /** In an opener thread, because closing blocks as long as opening. Resolves when the kernel has freed the ring. */
   async closeSource(source: OpenSource): Promise<void> {
     try {
-      await this.opener.run('closeInterfaces', [source], this.filter.client);
+      const { client } = this.beneficiary;
+      await this.opener.run('closeInterfaces', [source], { client });
     } catch (error) {
       logDefect('an interface cannot be closed', error);
     }
@@ -86,21 +89,21 @@ export class InterfaceOpener {
 
   private async openWithFilter(options: InterfaceOpening['options']): Promise<Omit<OpenInterface, 'ring'>> {
     let filter = await this.filter.forDlt(DLT_EN10MB);
-    const { client } = this.filter;
+    const { beneficiary } = this;
     const opening = {
       namespaceFd: this.namespaceFd,
       method: this.method,
       options,
       filter: this.forKernel(DLT_EN10MB, filter),
     };
-    const opened = await this.opener.run('openInterface', opening, client);
+    const opened = await this.opener.run('openInterface', opening, beneficiary);
     const { source, dlt } = opened;
     let { filterPlace } = opened;
     try {
       if (dlt !== DLT_EN10MB) {
         filter = await this.filter.forDlt(dlt);
         const setting = { source, filter: this.forKernel(dlt, filter) };
-        filterPlace = await this.opener.run('setFilter', setting, client);
+        filterPlace = await this.opener.run('setFilter', setting, beneficiary);
       }
       return {
         dlt,

@@ -1,7 +1,7 @@
 import type { CaptureSpec, TcpConnection, TcpEndpoint } from '../../shared/protocol/capture-spec.js';
 import { PacketFilter } from '../pcap/libpcap.js';
 import { REJECT_ALL } from './bpf-program.js';
-import { clientNetwork } from '../../shared/client-network.js';
+import type { Beneficiary } from '../beneficiary.js';
 import { FilterError, type Compiler } from './filter-compiler.js';
 
 /**
@@ -25,18 +25,13 @@ export class CaptureFilter {
   readonly text: string;
   /** Text of a filter that rejects the connections which carry the capture; empty: none. */
   readonly exclusion: string;
-  /** On whose behalf it is compiled and its interfaces are opened: the peer of the connection that carries the capture. */
-  readonly client: string;
   private readonly byDlt = new Map<number, Promise<LinkTypeFilter>>();
 
-  /** @param signal aborted when the capture is not wanted any more */
   constructor(
     { filter, ...excluded }: Pick<CaptureSpec, 'filter' | 'excludedConnections' | 'excludedEndpoints'>,
     private readonly compiler: Compiler,
-    private readonly signal: AbortSignal,
+    private readonly beneficiary: Beneficiary,
   ) {
-    const [own] = excluded.excludedConnections;
-    this.client = own ? clientNetwork(own.peerAddress) : '';
     this.text = filter;
     this.exclusion = exclusionFilter(excluded);
   }
@@ -57,7 +52,8 @@ export class CaptureFilter {
 
   private async compile(dlt: number): Promise<LinkTypeFilter> {
     try {
-      const program = await this.compiler.compile(this.text, dlt, this.client, this.signal);
+      const { client, signal } = this.beneficiary;
+      const program = await this.compiler.compile(this.text, dlt, client, signal);
       return TESTS_VLAN_TAGS.test(this.text) ? { afterwards: new PacketFilter(program) } : { program };
     } catch (error) {
       if (!(error instanceof FilterError) || error.tooExpensive) throw error;

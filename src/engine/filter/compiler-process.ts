@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { constants, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import type { Writable } from 'node:stream';
 import { createInterface, type Interface as LineInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -54,7 +54,8 @@ export class CompilerProcess {
   constructor() {
     closeAllOnExec();
     const [command = '', ...args] = stripped([process.execPath, ...FLAGS, MAIN, 'compile-filter']);
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    // Not in a session of its own, in which its priority would not count against that of other sessions: sched(7), autogroup.
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.process = child;
     this.gone = new Promise((_, reject) => {
       const onGone = (cause?: Error): void => {
@@ -88,10 +89,10 @@ export class CompilerProcess {
     return JSON.parse(await this.nextLine(COMPILE_DEADLINE_MS)) as CompileAnswer;
   }
 
-  /** Lowers the priority of the process. */
-  giveWay(): void {
+  /** @param nice value of sched(7), which cannot be lowered again */
+  lowerPriority(nice: number): void {
     try {
-      if (this.process.pid !== undefined) setPriority(this.process.pid, constants.priority.PRIORITY_LOW);
+      if (this.process.pid !== undefined) setPriority(this.process.pid, nice);
     } catch {
       // ESRCH: it has just ended.
     }

@@ -54,6 +54,15 @@ describe('FairTurns', () => {
     await take('d1');
   });
 
+  it('says which turn is one of many of its client', async () => {
+    for (const name of ['a1', 'a2', 'a3', 'b1']) void take(name);
+    await settled();
+    expect(held.get('a1')?.isOneOfMany).toBe(true);
+    held.get('a1')?.end();
+    await settled();
+    expect(held.get('b1')?.isOneOfMany).toBe(false);
+  });
+
   it('lets nobody give way for nothing', async () => {
     await take('a1');
     expect(held.get('a1')?.giveWay()).toBe(false);

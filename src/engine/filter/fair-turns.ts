@@ -2,6 +2,8 @@ import { FairQueue } from '../fair-queue.js';
 
 /** A turn that `FairTurns.take` has granted. */
 export interface Turn {
+  /** The client had, or waited for, further turns when this one began. */
+  readonly isOneOfMany: boolean;
   /** Rejects when the turn is taken away. */
   readonly evicted: Promise<never>;
   /**
@@ -61,6 +63,8 @@ export class FairTurns {
       signal.removeEventListener('abort', onAbort);
     }
     return {
+      isOneOfMany:
+        this.queue.runningOf(client) > 1 || this.queue.waiting.some((each) => each.client === client),
       evicted: evicted.promise,
       giveWay: () => this.giveWay(entry),
       end: () => {

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { SingleFlight } from '../../shared/single-flight.js';
 import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
 import { CompilerProcess, CompileTimeoutError } from './compiler-process.js';
@@ -7,6 +8,8 @@ import { FairTurns } from './fair-turns.js';
 const MAX_CONCURRENT = 2;
 /** A filter that takes longer than this no longer delays others: it continues in the background at low priority. */
 const FOREGROUND_MS = 250;
+/** Priority of the filters of a client with several: packets and other clients come first. */
+const NICE_OF_MANY = 10;
 /** Each takes up to 100 MiB. */
 const MAX_IN_BACKGROUND = 2;
 /** The spare process takes memory: it is ended when no filter has been compiled for this time. */
@@ -86,11 +89,12 @@ export class FilterCompiler implements Compiler {
       const running = (compiler = this.takeSpare());
       if (this.turns.waiting > 0) this.keepSpare(); // it starts while this one compiles
       signal.addEventListener('abort', onAbort);
+      if (turn.isOneOfMany) running.lowerPriority(NICE_OF_MANY);
       await running.ready;
       foregroundTimer = setInterval(() => {
         if (!turn.giveWay()) return;
         clearInterval(foregroundTimer);
-        running.giveWay();
+        running.lowerPriority(constants.priority.PRIORITY_LOW);
       }, FOREGROUND_MS);
       const program = await Promise.race([compileBy(running, filter, dlt), turn.evicted]);
       this.remember(filter, dlt, program);

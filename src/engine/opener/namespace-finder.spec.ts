@@ -13,6 +13,8 @@ describe('The search for a namespace', () => {
   let searches: { wanted: readonly number[]; end: (outcomes: readonly SearchOutcome[]) => void }[];
   let opened: unknown[];
   let finder: NamespaceFinder;
+  const leaving = new AbortController();
+  const beneficiary = { client: '192.0.2.1', signal: leaving.signal };
 
   beforeEach(() => {
     searches = [];
@@ -67,7 +69,7 @@ describe('The search for a namespace', () => {
   });
 
   it('opens what it has found', async () => {
-    const namespace = finder.open({ netns: 1 }, 'client');
+    const namespace = finder.open({ netns: 1 }, beneficiary);
     await settled();
     searches[0]?.end([{ holder: HOLDER, isComplete: true }]);
     expect(await namespace).toBe('namespace');
@@ -75,7 +77,7 @@ describe('The search for a namespace', () => {
   });
 
   it('is not made for a reference to a process', async () => {
-    await expect(finder.open({ netns: 1, pid: 2 }, 'client')).rejects.toBe(NOT_FOUND);
+    await expect(finder.open({ netns: 1, pid: 2 }, beneficiary)).rejects.toBe(NOT_FOUND);
     expect(searches).toEqual([]);
   });
 
@@ -92,7 +94,7 @@ describe('The search for a namespace', () => {
       { code: 'not-permitted', message: 'it lacks SYS_PTRACE' },
     ],
   ])('says why it has found nothing: %s', async (_, outcome, error) => {
-    const namespace = finder.open({ netns: 1 }, 'client');
+    const namespace = finder.open({ netns: 1 }, beneficiary);
     await settled();
     searches[0]?.end([outcome]);
     await expect(namespace).rejects.toMatchObject({ code: error.code, message: error.message });
@@ -106,5 +108,13 @@ describe('The search for a namespace', () => {
     const failing = new NamespaceFinder({} as Opener, { run } as unknown as Opener);
     await expect(failing.find(1)).rejects.toMatchObject({ code: 'EMFILE' });
     expect(await failing.find(1)).toEqual({ holder: HOLDER, isComplete: true });
+  });
+
+  it('is not waited for any more by who leaves', async () => {
+    const namespace = finder.open({ netns: 1 }, beneficiary);
+    await settled();
+    leaving.abort();
+    await expect(namespace).rejects.toBe(leaving.signal.reason);
+    expect(searches).toHaveLength(1);
   });
 });

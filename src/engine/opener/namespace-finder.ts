@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SearchOutcome } from '../../shared/linux/namespaces.js';
+import type { Beneficiary } from '../beneficiary.js';
 import type { NetnsReference } from '../../shared/protocol/capture-spec.js';
 import type { OpenedNamespace } from './opener-tasks.js';
 import { OpenerError, type Opener } from './opener.js';
@@ -34,17 +35,16 @@ export class NamespaceFinder {
   ) {}
 
   /**
-   * @param client on whose behalf
-   * @throws OpenerError with the code of a NamespaceError, or of another error of the task
+   * @throws OpenerError with the code of a NamespaceError, or of another error of the task; or the reason of the signal
    */
-  async open(reference: NetnsReference, client: string): Promise<OpenedNamespace> {
+  async open(reference: NetnsReference, beneficiary: Beneficiary): Promise<OpenedNamespace> {
     try {
-      return await this.opener.run('openNamespace', { reference }, client);
+      return await this.opener.run('openNamespace', { reference }, beneficiary);
     } catch (error) {
       const { code } = error as OpenerError;
       if (reference.pid !== undefined || !['no-such-namespace', 'not-permitted'].includes(code)) throw error;
-      const { holder, refusal, isComplete } = await this.find(reference.netns);
-      if (holder) return this.opener.run('openNamespace', { reference, holder }, client);
+      const { holder, refusal, isComplete } = await this.find(reference.netns, beneficiary.signal);
+      if (holder) return this.opener.run('openNamespace', { reference, holder }, beneficiary);
       if (code === 'not-permitted') throw error;
       if (refusal !== undefined) throw new OpenerError('not-permitted', refusal);
       if (isComplete) throw error;
@@ -53,12 +53,24 @@ export class NamespaceFinder {
     }
   }
 
-  /** Searches for what holds a namespace, besides processes in it. */
-  async find(netns: number): Promise<SearchOutcome> {
+  /**
+   * Searches for what holds a namespace, besides processes in it.
+   *
+   * @param signal aborts the wait, not the search
+   */
+  async find(netns: number, signal?: AbortSignal): Promise<SearchOutcome> {
+    signal?.throwIfAborted();
     this.next ??= this.newSearch();
     this.next.wanted.add(netns);
-    const outcomes = await this.next.outcomes;
-    return outcomes.get(netns) ?? { isComplete: false };
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = (): void => aborted.reject(signal?.reason as Error);
+    signal?.addEventListener('abort', onAbort);
+    try {
+      const outcomes = await Promise.race([this.next.outcomes, aborted.promise]);
+      return outcomes.get(netns) ?? { isComplete: false };
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
   }
 
   private newSearch(): Search {

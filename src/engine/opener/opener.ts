@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import type { Beneficiary } from '../beneficiary.js';
 import { FairQueue } from '../fair-queue.js';
 import { LOADED, startThread } from '../../shared/threads.js';
 import type { OpenerCall, OpenerReply, OpenerTaskName, OpenerTasks } from './opener-tasks.js';
@@ -9,6 +10,9 @@ import type { OpenerCall, OpenerReply, OpenerTaskName, OpenerTasks } from './ope
  * ready.
  */
 const MAX_THREADS = 4;
+
+/** A client with more rings that wait to be closed opens no others: else it could fill the ring memory with what it has left. */
+const MAX_WAITING_CLOSES = 128;
 
 /** A task failed in an opener thread; `code` is that of the error there. */
 export class OpenerError extends Error {
@@ -59,26 +63,43 @@ export class Opener {
   }
 
   /**
-   * @param client on whose behalf, for fairness; default: that of the engine itself
-   * @throws OpenerError with code and message of what the task threw
+   * @param beneficiary default: the engine itself. When its signal is aborted, the task is not begun; one that has begun goes on
+   * @throws OpenerError with code and message of what the task threw, or the reason of the signal
    */
-  run<Name extends OpenerTaskName>(
+  async run<Name extends OpenerTaskName>(
     task: Name,
     argument: OpenerTasks[Name]['argument'],
-    client = '',
+    { client = '', signal }: Partial<Beneficiary> = {},
   ): Promise<OpenerTasks[Name]['result']> {
+    signal?.throwIfAborted();
     this.prepare();
     const call = { id: ++this.lastId, task, argument } satisfies OpenerCall;
-    return new Promise((resolve, reject) => {
-      this.queue.add({ call, client, resolve, reject });
-      this.distribute();
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const entry: Task = { call, client, resolve, reject };
+    const onAbort = (): void => {
+      if (this.queue.remove(entry)) reject(signal?.reason as Error);
+    };
+    signal?.addEventListener('abort', onAbort);
+    this.queue.add(entry);
+    this.distribute();
+    try {
+      return (await promise) as OpenerTasks[Name]['result'];
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
   }
 
   private distribute(): void {
+    const waitingCloses = new Map<string, number>();
+    for (const { call, client } of this.queue.waiting) {
+      if (call.task === 'closeInterfaces') waitingCloses.set(client, (waitingCloses.get(client) ?? 0) + 1);
+    }
     for (const thread of this.threads) {
       if (thread.task) continue;
-      const task = this.queue.begin(({ call }) => call.task !== 'closeInterfaces' || this.mayClose());
+      const task = this.queue.begin(({ call, client }) => {
+        if (call.task === 'closeInterfaces') return this.mayClose();
+        return call.task !== 'openInterface' || (waitingCloses.get(client) ?? 0) < MAX_WAITING_CLOSES;
+      });
       if (!task) return;
       thread.task = task;
       thread.worker.postMessage(task.call);
