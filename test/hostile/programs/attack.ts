@@ -24,7 +24,7 @@ const ATTACKS: Readonly<Record<string, () => Promise<attacks.Attack>>> = {
   filters: async () => attacks.endlessFilters((await wired()).inode, 230),
   pings: async () => attacks.pings((await wired()).inode, 20),
   searches: () => Promise.resolve(attacks.searches),
-  'slow uploads': () => Promise.resolve(attacks.slowUploads(512)),
+  'slow headers': () => Promise.resolve(attacks.slowHeaders(512)),
   rebinding: () => Promise.resolve(attacks.rebinding),
   'look-ups': () => Promise.resolve(attacks.lookUps),
   'alternative names': () => Promise.resolve(attacks.alternativeNames),
