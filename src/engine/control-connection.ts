@@ -21,7 +21,7 @@ import type { RingAllotment, RingBudget } from './capture/ring-budget.js';
 
 /**
  * Opens what the spec describes and begins to write the capture to the socket, which it closes in the end. The signal is
- * aborted when the capture is not wanted any more before it has begun.
+ * aborted when the capture is not wanted any more.
  */
 export type OpenCapture = (
   spec: CaptureSpec,
@@ -64,8 +64,8 @@ interface Entry {
   readonly connection: Socket;
   /** What the stream is written to. */
   readonly socket: OutputSocket;
-  /** Aborted when the capture is not wanted any more while it is being opened. */
-  readonly opening: AbortController;
+  /** Aborted when the capture is not wanted any more. */
+  readonly needed: AbortController;
   /** Absent while it is being opened. */
   capture?: Capture;
   /** Bytes of the server wait until the socket accepts them. */
@@ -126,7 +126,7 @@ export class ControlConnection {
     const entry: Entry = {
       connection,
       socket,
-      opening: new AbortController(),
+      needed: new AbortController(),
       reported: { sentBytes: 0, blocked: false },
     };
     this.entries.set(captureId, entry);
@@ -137,7 +137,7 @@ export class ControlConnection {
 
   private async open(captureId: string, entry: Entry, spec: unknown): Promise<void> {
     const { budget, totals, openCapture } = this.context;
-    const { connection, socket, opening } = entry;
+    const { connection, socket, needed } = entry;
     const wanted = (): boolean => this.entries.get(captureId) === entry;
     const rings = await budget.whenAvailable(() => budget.admit(), wanted);
     try {
@@ -150,7 +150,7 @@ export class ControlConnection {
         },
         onBlocked: () => this.reportBlocked(captureId, entry),
       };
-      const capture = await openCapture(validateCaptureSpec(spec), socket, rings, observer, opening.signal);
+      const capture = await openCapture(validateCaptureSpec(spec), socket, rings, observer, needed.signal);
       if (!wanted()) {
         capture.abort(); // one of the two connections was closed while it was being opened, or the target has ended
         return;
@@ -230,7 +230,7 @@ export class ControlConnection {
 
   private abort(captureId: string, entry: Entry): void {
     if (!this.remove(captureId, entry)) return;
-    entry.opening.abort();
+    entry.needed.abort();
     entry.capture?.abort();
   }
 

@@ -37,7 +37,7 @@ describe('FairQueue', () => {
     expect(order).toEqual(['a', 'b', 'a', 'b', 'a']);
   });
 
-  it('leaves waiting what may not begin, and what has been removed', () => {
+  it('passes over what may not begin, and forgets what has been removed', () => {
     const [first, second, third] = [entry('a', 1), entry('a', 2), entry('a', 3)];
     for (const each of [first, second, third]) queue.add(each);
     expect(queue.remove(second)).toBe(true);

@@ -1,9 +1,9 @@
 const MAX_REMEMBERED_CLIENTS = 1_000;
 
 /**
- * What is to be done for untrusted clients, in an order that is fair: next is what the client with the fewest running entries
- * waits for and, among those clients, the one that was served least recently. A client that asks for a lot waits for
- * itself, and does not delay others.
+ * What is to be done for untrusted clients, in a fair order. Next is an entry of the client with the fewest running entries;
+ * of several such clients, of the one that was served least recently. A client that asks for a lot waits for itself, and
+ * does not delay others.
  */
 export class FairQueue<Entry extends { readonly client: string }> {
   private readonly queue: Entry[] = [];

@@ -22,7 +22,7 @@ const MAX_MEMORY_MIB = 1_500;
 describeAsRoot('While all attacks go on at the same time', () => {
   jest.setTimeout((MINUTES + 5) * 60_000);
 
-  it(`for ${MINUTES} minutes, others lose less than a packet in 1,000, and captures open within ${MAX_MEDIAN_MS / 1_000} s`, async () => {
+  it(`for ${MINUTES} minutes, others lose less than a packet in 1,000, and half of the captures open within ${MAX_MEDIAN_MS / 1_000} s`, async () => {
     await using made = new AsyncDisposableStack();
     const service = made.use(await Service.start(['--max-captures', '512', '--local-discovery']));
     const bystanders = await Promise.all(

@@ -25,18 +25,31 @@ const RENAMES = 20_000;
 const ANSWER_TIMEOUT_MS = 120_000;
 const RETRY_MS = 100;
 
-/** Does something again and again, several at a time. An attacker does not mind when the service refuses it. */
+/**
+ * Does something again and again, several at a time. An attacker does not mind being refused.
+ *
+ * @throws the last error when nothing has ever succeeded
+ */
 async function repeatedly(
   atOnce: number,
   signal: AbortSignal,
   action: (index: number, round: number) => Promise<void>,
 ): Promise<void> {
+  let succeeded = false;
+  let lastError: unknown;
   const one = async (_: unknown, index: number): Promise<void> => {
     for (let round = 0; !signal.aborted; round++) {
-      await action(index, round).catch(() => sleep(RETRY_MS));
+      try {
+        await action(index, round);
+        succeeded = true;
+      } catch (error) {
+        lastError = error;
+        await sleep(RETRY_MS);
+      }
     }
   };
   await Promise.all(Array.from({ length: atOnce }, one));
+  if (!succeeded) throw lastError;
 }
 
 /** A namespace with 31 interfaces. */
@@ -180,7 +193,7 @@ function connectFrom(localAddress: string, service: Addressable, signal: AbortSi
 }
 
 const LONG_COMMAND_LINE = new URL('../kit/programs/long-command-line.ts', import.meta.url).pathname;
-const ENDLESS_LIST = Buffer.alloc(60 * 1024 * 1024, '{},');
+const HUGE_LIST_BYTES = 60 * 1024 * 1024;
 
 /** Lists of 60 MiB, and a container with a name of 1 MiB and the processes of others, in turn. */
 function hostileRuntime(): RequestListener {
@@ -190,7 +203,7 @@ function hostileRuntime(): RequestListener {
       response.end(JSON.stringify({ Id: 'a'.repeat(64), State: { Pid: 1 } }));
     } else if (lists++ % 2) {
       response.end(JSON.stringify([{ Id: 'a'.repeat(64), Names: ['/'.padEnd(1024 * 1024, 'x')] }]));
-    } else response.end(Buffer.concat([Buffer.from('['), ENDLESS_LIST]));
+    } else response.end(Buffer.alloc(HUGE_LIST_BYTES, '{},').fill('[', 0, 1));
   };
 }
 
@@ -199,12 +212,12 @@ function hostileRuntime(): RequestListener {
  * with a command line of 3 GiB and a user's socket that answers like a hostile container runtime.
  */
 export const lookUps: Attack = async (service, signal) => {
-  await using process3 = await Child.start(process.execPath, [
+  await using conmon = await Child.start(process.execPath, [
     LONG_COMMAND_LINE,
     'conmon',
     String(3 * 1024 ** 3),
   ]);
-  await process3.saying(/ready/, 60_000);
+  await conmon.saying(/ready/, 60_000);
   const folder = `/run/user/${USER}`;
   mkdirSync(folder, { recursive: true });
   try {

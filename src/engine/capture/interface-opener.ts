@@ -17,7 +17,7 @@ import type { RingParameters } from './ring-budget.js';
 /** Ethernet, as most interfaces are: a filter is compiled for it before any interface is open. */
 export const DLT_EN10MB = 1;
 
-/** More would not be faster, and would fill the queue of the opener threads, in which other captures wait as well. */
+/** As many as there are opener threads. */
 const MAX_CONCURRENT = 4;
 
 export interface OpenInterface {

@@ -54,7 +54,7 @@ export class CompilerProcess {
   constructor() {
     closeAllOnExec();
     const [command = '', ...args] = stripped([process.execPath, ...FLAGS, MAIN, 'compile-filter']);
-    // Not in a session of its own, in which its priority would not count against that of other sessions: sched(7), autogroup.
+    // In the session of the engine: in one of its own, its nice value would have no effect on others, see autogroup in sched(7).
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.process = child;
     this.gone = new Promise((_, reject) => {

@@ -79,12 +79,10 @@ export type OpenerTaskName = keyof OpenerTasks;
 
 /** Message from the engine to a thread. */
 export interface OpenerCall {
-  readonly id: number;
   readonly task: OpenerTaskName;
   readonly argument: unknown;
 }
 
 /** Its answer. An error loses its class on the way and keeps its `code`. */
 export type OpenerReply =
-  | { readonly id: number; readonly result: unknown }
-  | { readonly id: number; readonly error: { readonly code: string; readonly message: string } };
+  { readonly result: unknown } | { readonly error: { readonly code: string; readonly message: string } };

@@ -151,13 +151,13 @@ function compileExclusion(exclusion: string, dlt: number): Uint8Array | undefine
   }
 }
 
-parentPort?.on('message', ({ id, task, argument }: OpenerCall) => {
+parentPort?.on('message', ({ task, argument }: OpenerCall) => {
   let reply: OpenerReply;
   try {
-    reply = { id, result: (implementations[task] as (argument: unknown) => unknown)(argument) };
+    reply = { result: (implementations[task] as (argument: unknown) => unknown)(argument) };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    reply = { id, error: { code: code ?? 'internal', message } };
+    reply = { error: { code: code ?? 'internal', message } };
   }
   parentPort?.postMessage(reply);
 });

@@ -11,7 +11,7 @@ import type { OpenerCall, OpenerReply, OpenerTaskName, OpenerTasks } from './ope
  */
 const MAX_THREADS = 4;
 
-/** A client with more rings that wait to be closed opens no others: else it could fill the ring memory with what it has left. */
+/** A client with as many rings to be closed opens no others: else it could fill the ring memory with what it has left. */
 const MAX_WAITING_CLOSES = 128;
 
 /** A task failed in an opener thread; `code` is that of the error there. */
@@ -44,7 +44,6 @@ export class Opener {
   private readonly threads: Thread[] = [];
   private starting?: Thread;
   private readonly queue = new FairQueue<Task>();
-  private lastId = 0;
 
   /**
    * @param name of the threads, as top(1) shows it
@@ -73,16 +72,15 @@ export class Opener {
   ): Promise<OpenerTasks[Name]['result']> {
     signal?.throwIfAborted();
     this.prepare();
-    const call = { id: ++this.lastId, task, argument } satisfies OpenerCall;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const entry: Task = { call, client, resolve, reject };
+    const entry: Task = { call: { task, argument }, client, resolve, reject };
     const onAbort = (): void => {
       if (this.queue.remove(entry)) reject(signal?.reason as Error);
     };
-    signal?.addEventListener('abort', onAbort);
-    this.queue.add(entry);
-    this.distribute();
     try {
+      signal?.addEventListener('abort', onAbort);
+      this.queue.add(entry);
+      this.distribute();
       return (await promise) as OpenerTasks[Name]['result'];
     } finally {
       signal?.removeEventListener('abort', onAbort);
@@ -96,11 +94,12 @@ export class Opener {
     }
     for (const thread of this.threads) {
       if (thread.task) continue;
+      const mayClose = this.mayClose();
       const task = this.queue.begin(({ call, client }) => {
-        if (call.task === 'closeInterfaces') return this.mayClose();
+        if (call.task === 'closeInterfaces') return mayClose;
         return call.task !== 'openInterface' || (waitingCloses.get(client) ?? 0) < MAX_WAITING_CLOSES;
       });
-      if (!task) return;
+      if (!task) break;
       thread.task = task;
       thread.worker.postMessage(task.call);
     }
@@ -115,7 +114,11 @@ export class Opener {
 
   private addThread(): void {
     if (this.starting || this.threads.length >= this.maxThreads) return;
-    this.starting = this.startThread();
+    try {
+      this.starting = this.startThread();
+    } catch {
+      // ERR_WORKER_INIT_FAILED: the limit of threads is reached. The others do what waits.
+    }
   }
 
   private startThread(): Thread {
@@ -146,13 +149,17 @@ export class Opener {
     const at = this.threads.indexOf(thread);
     if (at < 0) return;
     this.threads.splice(at, 1);
-    const error = new OpenerError(code, `a thread could not start: ${message}`);
-    const begun = thread.task ? [thread.task] : [];
-    for (let task; (task = this.queue.begin());) begun.push(task);
-    for (const task of begun) {
-      this.queue.end(task);
-      task.reject(error);
+    const failed = thread.task ? [thread.task] : [];
+    while (this.threads.length === 0) {
+      const task = this.queue.begin();
+      if (!task) break;
+      failed.push(task);
     }
+    for (const task of failed) {
+      this.queue.end(task);
+      task.reject(new OpenerError(code, `a thread could not start: ${message}`));
+    }
+    if (this.threads.length > 0) this.distribute();
   }
 
   private settle(thread: Thread, reply: OpenerReply): void {
@@ -160,8 +167,8 @@ export class Opener {
     thread.task = undefined;
     if (!task) return;
     this.queue.end(task);
-    this.distribute();
     if ('error' in reply) task.reject(new OpenerError(reply.error.code, reply.error.message));
     else task.resolve(reply.result);
+    this.distribute();
   }
 }

@@ -39,9 +39,13 @@ export class TcpTable {
   static async read(connections: Iterable<TcpEnds>): Promise<TcpTable> {
     const table = new TcpTable(connections);
     for (const path of ['/proc/self/net/tcp', '/proc/self/net/tcp6']) {
-      const file = await open(path).catch(() => undefined); // ENOENT: without IPv6, there is no second file
-      const lines = file?.readLines({ encoding: 'latin1', end: MAX_FILE_BYTES - 1 }) ?? [];
-      for await (const line of lines) table.add(line);
+      try {
+        const file = await open(path);
+        const lines = file.readLines({ encoding: 'latin1', end: MAX_FILE_BYTES - 1 });
+        for await (const line of lines) table.add(line);
+      } catch {
+        // ENOENT: without IPv6, there is no second file. Or there are no descriptors or memory left: the next poll tries again.
+      }
     }
     return table;
   }
