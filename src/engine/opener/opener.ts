@@ -39,6 +39,8 @@ interface Thread {
   task?: Task;
 }
 
+type StartThread = (script: URL, name: string) => { readonly worker: Worker };
+
 /** Distributes tasks to threads, of which the first starts with the first task. */
 export class Opener {
   private readonly threads: Thread[] = [];
@@ -49,11 +51,13 @@ export class Opener {
    * @param name of the threads, as top(1) shows it
    * @param onFailure called when a thread has crashed: the engine cannot open captures any more
    * @param maxThreads how many may run at the same time
+   * @param start for tests
    */
   constructor(
     private readonly name: string,
     private readonly onFailure: (error: Error) => void,
     private readonly maxThreads = MAX_THREADS,
+    private readonly start: StartThread = startThread,
   ) {}
 
   /** Starts the first thread, so that it is ready when the first task comes. */
@@ -122,7 +126,7 @@ export class Opener {
   }
 
   private startThread(): Thread {
-    const { worker } = startThread(new URL('./opener-thread.js', import.meta.url), this.name);
+    const { worker } = this.start(new URL('./opener-thread.js', import.meta.url), this.name);
     const thread: Thread = { worker, isLoaded: false };
     worker.on('message', (message: typeof LOADED | OpenerReply) => {
       if (message === LOADED) this.onLoaded(thread);
