@@ -103,7 +103,12 @@ describeAsRoot('A container object', () => {
     it('is stale when the process is a zombie', async () => {
       // The parent does not wait for its child.
       const script = '$| = 1; my $child = fork or exit; print "child $child\\n"; sleep 1 while 1';
-      await using parent = await Child.start('nsenter', [`--net=${targets.first.path}`, 'perl', '-e', script]);
+      await using parent = await Child.start('nsenter', [
+        `--net=${targets.first.path}`,
+        'perl',
+        '-e',
+        script,
+      ]);
       const zombie = Number((await parent.saying(/child (\d+)/))[1]);
       await eventually('a zombie', () => readFileSync(`/proc/${zombie}/stat`, 'latin1').includes(') Z '));
       const facts = factsOf(zombie, targets.first);
