@@ -260,10 +260,14 @@ function openFromMemory(root: number, path: string): number {
 }
 
 function openIfPresent(path: string, flags: number): number | undefined {
-  try {
-    return openSync(pathBytes(path), flags);
-  } catch (error) {
-    return absent(error as NodeJS.ErrnoException, path);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return openSync(pathBytes(path), flags);
+    } catch (error) {
+      // Also what the kernel says when the process ends while it follows the link (proc_ns_get_link()): then it is gone now.
+      const mayHaveEnded = (error as NodeJS.ErrnoException).code === 'EACCES' && attempt === 1;
+      if (!mayHaveEnded) return absent(error as NodeJS.ErrnoException, path);
+    }
   }
 }
 
