@@ -7,7 +7,6 @@ import { serviceForAllTests } from '../kit/service.js';
 
 /** The kernel's limit is 64 KiB for all of them. */
 const MANY = 480;
-const LONGEST = 127;
 
 describeAsRoot('An interface with alternative names', () => {
   const service = serviceForAllTests(['--local-discovery']);
@@ -21,11 +20,7 @@ describeAsRoot('An interface with alternative names', () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     await namespace.setUp('lo');
-    const names = Array.from({ length: count }, (_, index) => String(index).padEnd(LONGEST, 'x'));
-    for (let i = 0; i < count; i += 60) {
-      const some = names.slice(i, i + 60).flatMap((name) => ['altname', name]);
-      await namespace.exec('ip', 'link', 'property', 'add', 'dev', device, ...some);
-    }
+    await namespace.addAlternativeNames(device, count);
 
     const [target] = (await listTargets(service.current)).filter(({ netns }) => netns === namespace.inode);
     expect(target?.['network-interfaces']).toEqual(expect.arrayContaining(['lo', 'eth0', 'eth1']));

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
+import { spreadOf } from '../../bench/report/figures.js';
 import { Bystander } from '../kit/bystander.js';
 import { CaptureClient } from '../kit/capture-client.js';
 import { Child } from '../kit/child.js';
 import { namespaceOfProcess } from '../kit/namespace-holders.js';
-import { proportionalKiB, startTimeOf } from '../kit/processes.js';
+import { startTimeOf } from '../kit/processes.js';
 import { describeAsRoot } from '../kit/root.js';
 import { PROJECT, Service } from '../kit/service.js';
 
@@ -44,19 +45,19 @@ describeAsRoot('While all attacks go on at the same time', () => {
       await using client = await CaptureClient.open(service, parameters, { localAddress: '127.0.0.2' });
       await client.described('lo');
       times.push(performance.now() - begin);
-      const kibibytes = service.processes().map((process) => proportionalKiB(process.pid));
-      memory.push(kibibytes.reduce((sum, each) => sum + each, 0) / 1024);
+      memory.push(service.proportionalMib());
     }
     for (const each of attackers) if (each.alive) each.signal('SIGTERM');
     await Promise.all(attackers.map((each) => each.ended));
 
     const lost = await Promise.all(bystanders.map((each) => each.leave()));
     const half = memory.length / 2;
-    const byKind = [0, 1].map((kind) => median(times.filter((_, number) => number % 2 === kind)));
+    const medianOf = (values: readonly number[]) => Math.round(spreadOf(values).median);
+    const byKind = [0, 1].map((kind) => medianOf(times.filter((_, number) => number % 2 === kind)));
     console.info({
       captures: times.length,
       openingMs: { median: byKind[0], withFilter: byKind[1], slowest: Math.round(Math.max(...times)) },
-      memoryMib: { earlier: median(memory.slice(0, half)), later: median(memory.slice(half)) },
+      memoryMib: { earlier: medianOf(memory.slice(0, half)), later: medianOf(memory.slice(half)) },
       packets: lost.reduce((sum, { sent }) => sum + sent, 0),
       missing: lost.reduce((sum, { missing }) => sum + missing, 0),
     });
@@ -86,8 +87,4 @@ function attacker(name: string, { port }: Service): Promise<Child> {
     `${PROJECT}test/hostile/programs/attack.ts`,
   ];
   return Child.start('setsid', ['sh', '-c', LEAVES_TIME, 'sh', ...node, ...program, name, String(port)]);
-}
-
-function median(values: readonly number[]): number {
-  return Math.round([...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN);
 }

@@ -1,5 +1,5 @@
 /** What attackers do, for as long as a test lets them. */
-import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -218,30 +218,20 @@ export const lookUps: Attack = async (service, signal) => {
     String(3 * 1024 ** 3),
   ]);
   await conmon.saying(/ready/, 60_000);
-  const folder = `/run/user/${USER}`;
-  mkdirSync(folder, { recursive: true });
-  try {
-    const path = join(folder, 'docker.sock');
-    await using runtime = await FakeRuntime.start(hostileRuntime(), path);
-    for (const each of [folder, runtime.socketPath]) chownSync(each, USER, USER);
-    await repeatedly(4, signal, async () => {
-      const from = { localAddress: '127.0.0.17' };
-      await using client = await CaptureClient.open(service, { container: { name: 'nobody' } }, from);
-      await client.ended(ANSWER_TIMEOUT_MS);
-    });
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  await using made = new AsyncDisposableStack();
+  made.use(await FakeRuntime.ofUser(USER, hostileRuntime()));
+  await repeatedly(4, signal, async () => {
+    const from = { localAddress: '127.0.0.17' };
+    await using client = await CaptureClient.open(service, { container: { name: 'nobody' } }, from);
+    await client.ended(ANSWER_TIMEOUT_MS);
+  });
 };
 
 /** Captures, again and again, all interfaces of a namespace in which one has as many alternative names as the kernel allows. */
 export const alternativeNames: Attack = async (service, signal) => {
   await using namespace = await NetworkNamespace.create();
   await namespace.addWire('eth0', 'eth1');
-  for (let from = 0; from < 480; from += 60) {
-    const names = Array.from({ length: 60 }, (_, index) => ['altname', `${from + index}`.padEnd(127, 'x')]);
-    await namespace.exec('ip', 'link', 'property', 'add', 'dev', 'eth0', ...names.flat());
-  }
+  await namespace.addAlternativeNames('eth0', 480);
   await repeatedly(1, signal, async () => {
     const from = { localAddress: '127.0.0.18' };
     await using client = await CaptureClient.open(service, { netns: namespace.inode }, from);

@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listTargets, type ListedTarget } from '../discovery/listed-targets.js';
@@ -27,7 +27,6 @@ describeWithRuntimes('When a container and a user pretend to run Docker', () => 
   let docker: ContainerRuntime;
   const fakes: FakeRuntime[] = [];
   const folder = mkdtempSync(join(tmpdir(), 'packetflix-'));
-  const userFolder = `/run/user/${USER}`;
 
   beforeAll(async () => {
     docker = await ContainerRuntime.docker();
@@ -49,13 +48,11 @@ describeWithRuntimes('When a container and a user pretend to run Docker', () => 
     ];
     const pids = { [db ?? '']: await docker.pidOf('db'), [web ?? '']: await docker.pidOf('web') };
     fakes.push(await FakeRuntime.start(answersLikeDocker(claims, pids), join(folder, 'docker.sock')));
-    mkdirSync(userFolder, { recursive: true });
-    fakes.push(await FakeRuntime.start(answersLikeDocker(claims, pids), join(userFolder, 'docker.sock')));
-    for (const path of [userFolder, join(userFolder, 'docker.sock')]) chownSync(path, USER, USER);
+    fakes.push(await FakeRuntime.ofUser(USER, answersLikeDocker(claims, pids)));
   }, STARTUP_TIMEOUT_MS);
   afterAll(async () => {
     for (const fake of fakes) await fake[Symbol.asyncDispose]();
-    for (const path of [folder, userFolder]) rmSync(path, { recursive: true });
+    rmSync(folder, { recursive: true });
     await docker?.[Symbol.asyncDispose]();
   }, STARTUP_TIMEOUT_MS);
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { spreadOf } from '../../bench/report/figures.js';
 import { Bystander } from '../kit/bystander.js';
 import { CaptureClient } from '../kit/capture-client.js';
-import { proportionalKiB } from '../kit/processes.js';
 import { describeAsRoot } from '../kit/root.js';
 import { Service } from '../kit/service.js';
 import { endlessFilters } from './attacks.js';
@@ -38,8 +38,7 @@ describeAsRoot(
           );
           await client.described('eth1');
           times.push(performance.now() - begin);
-          const kibibytes = service.processes().map(({ pid }) => proportionalKiB(pid));
-          memoryMib = Math.max(memoryMib, kibibytes.reduce((sum, each) => sum + each) / 1024);
+          memoryMib = Math.max(memoryMib, service.proportionalMib());
           await sleep(1_000);
         }
       } finally {
@@ -48,8 +47,7 @@ describeAsRoot(
       }
 
       const refused = service.log.match(/takes more than/g)?.length ?? 0;
-      times.sort((a, b) => a - b);
-      const [medianMs = NaN, slowestMs = NaN] = [times[times.length >> 1], times.at(-1)];
+      const { median: medianMs, maximum: slowestMs } = spreadOf(times);
       console.info(
         `a filter takes ${medianMs.toFixed(0)} ms (median), ${slowestMs.toFixed(0)} ms (slowest); ` +
           `memory ${memoryMib.toFixed(0)} MiB, ${refused} refused`,

@@ -72,6 +72,16 @@ export class NetworkNamespace implements AsyncDisposable {
     }
   }
 
+  /** Gives an interface names of 127 bytes, of which the kernel allows 64 KiB in all: see property in ip-link(8). */
+  async addAlternativeNames(device: string, count: number): Promise<void> {
+    const names = Array.from({ length: count }, (_, index) => String(index).padEnd(127, 'x'));
+    // The arguments of one command have room for some of them only.
+    for (let from = 0; from < count; from += 60) {
+      const some = names.slice(from, from + 60).flatMap((name) => ['altname', name]);
+      await this.exec('ip', 'link', 'property', 'add', 'dev', device, ...some);
+    }
+  }
+
   async setUp(...names: readonly string[]): Promise<void> {
     for (const name of names) {
       await this.link(`set ${name} up`);

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { processesAtRest } from './at-rest.js';
 import { Child } from './child.js';
 import { eventually } from './eventually.js';
-import { isAlive, processTree, type ProcessFacts } from './processes.js';
+import { isAlive, processTree, proportionalKiB, type ProcessFacts } from './processes.js';
 
 export const PROJECT = new URL('../../', import.meta.url).pathname;
 export const MAIN = `${PROJECT}dist/main.js`;
@@ -107,6 +107,11 @@ export class Service implements AsyncDisposable {
 
   resources(): Resources {
     return sumOf(this.processes());
+  }
+
+  /** PSS of all processes in total, see `proportionalKiB`. */
+  proportionalMib(): number {
+    return this.processes().reduce((sum, { pid }) => sum + proportionalKiB(pid), 0) / 1024;
   }
 
   /** The resources, as soon as descriptors and threads do not change any more. */

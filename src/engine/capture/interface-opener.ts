@@ -4,7 +4,7 @@ import type { CaptureFilter, LinkTypeFilter } from '../filter/capture-filter.js'
 import type { Interface } from '../../shared/linux/rtnetlink.js';
 import { PacketFilter } from '../pcap/libpcap.js';
 import type { FilterPlace, InterfaceFilter, InterfaceOpening, OpenSource } from '../opener/opener-tasks.js';
-import type { Opener } from '../opener/opener.js';
+import { MAX_OPENER_THREADS, type Opener } from '../opener/opener.js';
 import { PcapPacketReader } from '../pcap/pcap-packet-reader.js';
 import type { PacketReader } from './interface-source.js';
 import { RingPacketReader } from '../ring/ring-packet-reader.js';
@@ -17,9 +17,6 @@ import type { RingParameters } from './ring-budget.js';
 /** Ethernet, as most interfaces are: a filter is compiled for it before any interface is open. */
 export const DLT_EN10MB = 1;
 
-/** As many as there are opener threads. */
-const MAX_CONCURRENT = 4;
-
 export interface OpenInterface {
   readonly reader: PacketReader;
   readonly ring: RingParameters;
@@ -29,7 +26,7 @@ export interface OpenInterface {
 
 /** Opens interfaces of one network namespace for one capture. */
 export class InterfaceOpener {
-  private readonly semaphore = new Semaphore(MAX_CONCURRENT);
+  private readonly semaphore = new Semaphore(MAX_OPENER_THREADS);
   private pending = 0;
   private closed = false;
 

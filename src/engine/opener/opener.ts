@@ -9,7 +9,7 @@ import type { OpenerCall, OpenerReply, OpenerTaskName, OpenerTasks } from './ope
  * MiB and a tenth of a second to start, so another one starts when all others have something to do, and gets tasks when it is
  * ready.
  */
-const MAX_THREADS = 4;
+export const MAX_OPENER_THREADS = 4;
 
 /** A client with as many rings to be closed opens no others: else it could fill the ring memory with what it has left. */
 const MAX_WAITING_CLOSES = 128;
@@ -56,7 +56,7 @@ export class Opener {
   constructor(
     private readonly name: string,
     private readonly onFailure: (error: Error) => void,
-    private readonly maxThreads = MAX_THREADS,
+    private readonly maxThreads = MAX_OPENER_THREADS,
     private readonly start: StartThread = startThread,
   ) {}
 

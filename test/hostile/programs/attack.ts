@@ -13,7 +13,7 @@ const service = { log: '', url: (path: string, scheme: string) => `${scheme}://1
 const end = new AbortController();
 process.once('SIGTERM', () => end.abort());
 
-const ATTACKS: Readonly<Record<string, () => Promise<attacks.Attack>>> = {
+const ATTACKS: Readonly<Record<string, () => attacks.Attack | Promise<attacks.Attack>>> = {
   'open and abort': async () => attacks.openAndAbort(made.use(await attacks.crowdedNamespace())),
   renames: async () => {
     const namespace = made.use(await attacks.crowdedNamespace());
@@ -23,12 +23,12 @@ const ATTACKS: Readonly<Record<string, () => Promise<attacks.Attack>>> = {
   },
   filters: async () => attacks.endlessFilters((await wired()).inode, 230),
   pings: async () => attacks.pings((await wired()).inode, 20),
-  searches: () => Promise.resolve(attacks.searches),
-  'slow headers': () => Promise.resolve(attacks.slowHeaders(512)),
-  rebinding: () => Promise.resolve(attacks.rebinding),
-  'look-ups': () => Promise.resolve(attacks.lookUps),
-  'alternative names': () => Promise.resolve(attacks.alternativeNames),
-  'silent mounts': () => Promise.resolve(attacks.silentMounts),
+  searches: () => attacks.searches,
+  'slow headers': () => attacks.slowHeaders(512),
+  rebinding: () => attacks.rebinding,
+  'look-ups': () => attacks.lookUps,
+  'alternative names': () => attacks.alternativeNames,
+  'silent mounts': () => attacks.silentMounts,
 };
 
 async function wired(): Promise<NetworkNamespace> {
