@@ -5,6 +5,7 @@ import { CaptureClient } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { PacketSender } from '../kit/packets.js';
+import { RawConnection } from '../kit/raw-connection.js';
 import { describeAsRoot } from '../kit/root.js';
 import { CONNECTION_NAME, CONTROL_GREETING, malformedMessages, SPEC } from './malformed-messages.js';
 import { Service, runtimeDirectories } from '../kit/service.js';
@@ -27,25 +28,24 @@ async function connection(path: string): Promise<Socket> {
 
 /** Sends the first message of a connection, and waits until either side has closed it. */
 async function send(path: string, message: string): Promise<void> {
-  const socket = await connection(path);
+  const { socket, ended } = new RawConnection(connect(path));
   socket.end(Buffer.from(message, 'latin1'));
-  if (!socket.closed) await once(socket, 'close');
+  await ended;
 }
 
 /** Sends messages on control connections; opens a new connection when the engine has closed the last one. */
 async function sendOnControlConnections(path: string, messages: readonly string[]): Promise<void> {
-  let socket: Socket | undefined;
+  let connection: RawConnection | undefined;
   for (const message of messages) {
-    if (!socket || socket.destroyed || !socket.writable) {
-      socket = await connection(path);
-      socket.write(CONTROL_GREETING);
-      await Promise.race([once(socket, 'data'), once(socket, 'close')]);
+    if (!connection?.socket.writable) {
+      connection = new RawConnection(connect(path));
+      connection.send(CONTROL_GREETING);
+      await connection.until((received) => received.length > 0);
     }
-    const written = Promise.withResolvers<void>();
-    socket.write(Buffer.from(`${message}\n`, 'latin1'), () => written.resolve());
-    await written.promise;
+    const { socket } = connection;
+    await new Promise((resolve) => socket.write(Buffer.from(`${message}\n`, 'latin1'), resolve));
   }
-  socket?.destroy();
+  connection?.socket.destroy();
 }
 
 /** A control connection and the name that the engine gave it. */

@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { RawConnection } from '../../../test/kit/raw-connection.js';
 import { limitConnections, type ConnectionLimits } from './connection-limits.js';
 
 const UPLOAD = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n';
 
 describe('A server with limits', () => {
-  const sockets: Socket[] = [];
+  const connections: RawConnection[] = [];
   let server: Server;
   let open: ReadonlySet<Socket>;
 
@@ -17,7 +18,7 @@ describe('A server with limits', () => {
   });
 
   afterEach(async () => {
-    sockets.splice(0).forEach((socket) => socket.destroy());
+    connections.splice(0).forEach(({ socket }) => socket.destroy());
     server.close();
     await once(server, 'close');
   });
@@ -31,29 +32,32 @@ describe('A server with limits', () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
   }
 
-  async function client(localAddress = '127.0.0.1'): Promise<Socket> {
+  async function client(localAddress = '127.0.0.1'): Promise<RawConnection> {
     const { port } = server.address() as AddressInfo;
-    const socket = connect({ port, host: '127.0.0.1', localAddress });
-    socket.on('error', () => undefined).resume();
-    sockets.push(socket);
-    await once(socket, 'connect');
-    return socket;
+    const connection = new RawConnection(connect({ port, host: '127.0.0.1', localAddress }));
+    connections.push(connection);
+    await once(connection.socket, 'connect');
+    return connection;
   }
 
-  /** Whether the server keeps the connection. */
-  async function isKept(socket: Socket): Promise<boolean> {
-    return await Promise.race([once(socket, 'close').then(() => false), delay(100, true)]);
+  /** Whether the server keeps the connection for some time. */
+  async function isKept({ ended }: RawConnection, ms = 100): Promise<boolean> {
+    return await Promise.race([ended.then(() => false), delay(ms, true)]);
   }
 
   it('leaves half of the connections to other clients, and closes those beyond its limit', async () => {
     await start({ maxConnections: 4 });
     const ofOne = [await client('127.0.0.2'), await client('127.0.0.2')];
-    expect(await isKept(await client('127.0.0.2'))).toBe(false);
+    await (
+      await client('127.0.0.2')
+    ).ended;
     const ofOther = [await client('127.0.0.3'), await client('127.0.0.4')];
-    expect(await isKept(await client('127.0.0.5'))).toBe(false);
-    for (const socket of [...ofOne, ...ofOther]) expect(await isKept(socket)).toBe(true);
+    await (
+      await client('127.0.0.5')
+    ).ended;
+    for (const connection of [...ofOne, ...ofOther]) expect(await isKept(connection)).toBe(true);
 
-    ofOne[0]!.destroy();
+    ofOne[0]!.socket.destroy();
     while (open.size > 3) await delay(5);
     expect(await isKept(await client('127.0.0.2'))).toBe(true);
   });
@@ -62,36 +66,36 @@ describe('A server with limits', () => {
 
   it('closes the connection of an upload that is too slow', async () => {
     await start(SLOW);
-    const socket = await client();
-    socket.write(UPLOAD);
-    const drip = setInterval(() => socket.write('x'), 20);
-    await once(socket, 'close');
+    const connection = await client();
+    connection.send(UPLOAD);
+    const drip = setInterval(() => connection.send('x'), 20);
+    await connection.ended;
     clearInterval(drip);
   });
 
   it('does not limit an upload that is fast enough', async () => {
     await start(SLOW);
-    const socket = await client();
-    socket.write(UPLOAD);
-    const drip = setInterval(() => socket.write('x'.repeat(500)), 20);
-    expect(await Promise.race([once(socket, 'close'), delay(1_000, 'open')])).toBe('open');
+    const connection = await client();
+    connection.send(UPLOAD);
+    const drip = setInterval(() => connection.send('x'.repeat(500)), 20);
+    expect(await isKept(connection, 1_000)).toBe(true);
     clearInterval(drip);
   });
 
   it('does not blame the client for bytes that the service does not read', async () => {
     await start(SLOW, () => undefined);
-    const socket = await client();
-    socket.write(UPLOAD);
-    socket.write('x');
-    expect(await Promise.race([once(socket, 'close'), delay(1_000, 'open')])).toBe('open');
+    const connection = await client();
+    connection.send(UPLOAD);
+    connection.send('x');
+    expect(await isKept(connection, 1_000)).toBe(true);
   });
 
   it('does not wait for the rest of an upload after the answer', async () => {
     await start(SLOW, (_, response) => response.end());
-    const socket = await client();
-    socket.write(UPLOAD);
-    const drip = setInterval(() => socket.write('x'.repeat(500)), 20);
-    await once(socket, 'close');
+    const connection = await client();
+    connection.send(UPLOAD);
+    const drip = setInterval(() => connection.send('x'.repeat(500)), 20);
+    await connection.ended;
     clearInterval(drip);
   });
 });
