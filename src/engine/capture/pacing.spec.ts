@@ -1,21 +1,15 @@
 import { EngineRate, Pacing, untilTickMs } from './pacing.js';
 
-const RING_BYTES = 16 * 1024 * 1024;
-const RING_LASTS_MS = 192;
+const RING = { bytes: 16 * 1024 * 1024, blockTimeoutMs: 4 };
 
 /** The pause after a second of an even load. */
-function pauseAt(
-  packetsPerSecond: number,
-  packetBytes: number,
-  ringBytes = RING_BYTES,
-  lastsMs = RING_LASTS_MS,
-): number {
+function pauseAt(packetsPerSecond: number, packetBytes: number, ring = RING): number {
   const pacing = new Pacing(new EngineRate());
   for (let now = 10; now <= 1_000; now += 10) {
     const packets = packetsPerSecond / 100;
     pacing.observe(now, packets, packets * packetBytes);
   }
-  return pacing.pauseMs(ringBytes, lastsMs);
+  return pacing.pauseMs(ring);
 }
 
 describe('Pacing', () => {
@@ -37,7 +31,7 @@ describe('Pacing', () => {
     for (let now = 10; now <= 1_000; now += 10) {
       for (const { rate, pacing } of captures) pacing.observe(now, rate / 100, rate);
     }
-    const pauses = captures.map(({ pacing }) => pacing.pauseMs(RING_BYTES, RING_LASTS_MS));
+    const pauses = captures.map(({ pacing }) => pacing.pauseMs(RING));
     expect(pauses).toEqual([0, 20, 20, 20]);
   });
 
@@ -47,20 +41,27 @@ describe('Pacing', () => {
     for (let now = 10; now <= 1_000; now += 10) busy.observe(now, 1_000, 64_000);
     const other = new Pacing(engine);
     for (let now = 10_000; now <= 11_000; now += 10) other.observe(now, 4, 256);
-    expect(other.pauseMs(RING_BYTES, RING_LASTS_MS)).toBeLessThan(10);
+    expect(other.pauseMs(RING)).toBeLessThan(10);
   });
 
   it('ends the pause before a ring can be full', () => {
     const bytesPerMs = (100_000 * 65_000) / 1_000;
-    expect(pauseAt(100_000, 65_000) * bytesPerMs).toBeLessThanOrEqual(RING_BYTES);
-    expect(pauseAt(20_000, 200, 1024 * 1024, 40)).toBeLessThanOrEqual(10);
+    expect(pauseAt(100_000, 65_000) * bytesPerMs).toBeLessThanOrEqual(RING.bytes);
+    expect(pauseAt(20_000, 200, { bytes: 1024 * 1024, blockTimeoutMs: 10 })).toBeLessThanOrEqual(10);
+  });
+
+  it('pauses until the kernel hands over the next block, where that takes longer', () => {
+    const ring = { bytes: 4 * 1024 * 1024, blockTimeoutMs: 50 };
+    expect(pauseAt(500, 200, ring)).toBe(55);
+    expect(pauseAt(250, 200, ring)).toBe(0);
+    expect(pauseAt(500, 200, { ...ring, bytes: 1024 * 1024 })).toBe(50);
   });
 
   it('stops pausing when the load ends', () => {
     const pacing = new Pacing(new EngineRate());
     for (let now = 10; now <= 100; now += 10) pacing.observe(now, 1_000, 100_000);
     for (let now = 110; now <= 300; now += 10) pacing.observe(now, 0, 0);
-    expect(pacing.pauseMs(RING_BYTES, RING_LASTS_MS)).toBe(0);
+    expect(pacing.pauseMs(RING)).toBe(0);
   });
 });
 

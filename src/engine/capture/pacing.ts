@@ -1,9 +1,13 @@
+import { minTimeToFillMs, type RingParameters } from './ring-budget.js';
+
 /** Below this rate the kernel's block timer sets the pace; above it, a wake-up for each block costs too much. */
 const QUIET_PACKETS_PER_SECOND = 300;
 /** At and above this rate, over all captures of the engine, the pause is MAX_PAUSE_MS. */
 const BUSY_PACKETS_PER_SECOND = 1_000;
 const MIN_PAUSE_MS = 5;
 const MAX_PAUSE_MS = 20;
+/** Pauses end at multiples of this, so that captures with similar pauses wake the process up together. */
+const TICK_MS = 5;
 /** Share of the time that a ring lasts after which it is read again. */
 const RING_SHARE = 1 / 4;
 /** Weight of the last interval in the moving average of the rates. */
@@ -54,24 +58,19 @@ export class Pacing {
     this.bytesPerMs += LATEST_WEIGHT * (bytes / elapsed - this.bytesPerMs);
   }
 
-  /**
-   * @param ringBytes size of a ring
-   * @param minTimeToFillMs minimum time until it is full if the kernel's timer hands over each of its blocks
-   * @returns milliseconds; 0: no pause, the kernel wakes us up
-   */
-  pauseMs(ringBytes: number, minTimeToFillMs: number): number {
+  /** @returns milliseconds until the ring should be read again; 0: no pause, the kernel wakes us up */
+  pauseMs(ring: RingParameters): number {
     const rate = this.packetsPerMs * 1_000;
     if (rate < QUIET_PACKETS_PER_SECOND) return 0;
     const excess = Math.max(rate, this.engine.packetsPerMs * 1_000) - QUIET_PACKETS_PER_SECOND;
     const share = Math.min(1, excess / (BUSY_PACKETS_PER_SECOND - QUIET_PACKETS_PER_SECOND));
     const wanted = MIN_PAUSE_MS + share * (MAX_PAUSE_MS - MIN_PAUSE_MS);
-    const untilFull = Math.min(minTimeToFillMs, ringBytes / this.bytesPerMs);
-    return Math.max(1, Math.floor(Math.min(wanted, RING_SHARE * untilFull)));
+    // Before the timeout of its block, a ring that is not busy has nothing to read. A tick more, because pauses end on ticks.
+    const useful = ring.blockTimeoutMs > MAX_PAUSE_MS ? ring.blockTimeoutMs + TICK_MS : wanted;
+    const untilFull = Math.min(minTimeToFillMs(ring), ring.bytes / this.bytesPerMs);
+    return Math.max(1, Math.floor(Math.min(useful, RING_SHARE * untilFull)));
   }
 }
-
-/** Pauses end at multiples of this, so that captures with similar pauses wake the process up together. */
-const TICK_MS = 5;
 
 /**
  * Shortens a pause so that it ends on a tick.

@@ -6,7 +6,6 @@ import { PcapError } from '../pcap/libpcap.js';
 import type { DescribedInterface, InterfaceSource } from './interface-source.js';
 import type { CaptureOutput } from './output.js';
 import { Pacing, untilTickMs } from './pacing.js';
-import { minTimeToFillMs } from './ring-budget.js';
 
 /** Minimum time between two statistics blocks of an interface. */
 const STATISTICS_INTERVAL_MS = 1_000;
@@ -248,13 +247,18 @@ export class CaptureStream {
     return known;
   }
 
+  private readonly onPauseOver = (): void => {
+    this.pause = undefined; // it has run, so `pump` need not clear it
+    this.pump();
+  };
+
   private observePace(): void {
     this.pacing.observe(performance.now(), this.movedPackets, this.movedBytes);
   }
 
   /** Lets packets collect in the rings for a while: the longer, the more they deliver. */
   private rest(delivering: readonly InterfaceSource[]): void {
-    const pauses = delivering.map(({ ring }) => this.pacing.pauseMs(ring.bytes, minTimeToFillMs(ring)));
+    const pauses = delivering.map(({ ring }) => this.pacing.pauseMs(ring));
     const pauseMs = pauses.length > 0 ? Math.min(...pauses) : 0;
     for (const source of delivering) {
       if (pauseMs === 0) {
@@ -264,7 +268,7 @@ export class CaptureStream {
         this.ready.add(source);
       }
     }
-    if (pauseMs > 0) this.pause = setTimeout(this.pump, untilTickMs(performance.now(), pauseMs));
+    if (pauseMs > 0) this.pause = setTimeout(this.onPauseOver, untilTickMs(performance.now(), pauseMs));
   }
 
   private readonly onStatisticsTimer = (): void => {

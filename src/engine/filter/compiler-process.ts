@@ -76,7 +76,8 @@ export class CompilerProcess {
     );
     this.input = stdin.on('error', () => undefined); // EPIPE: the process has ended, `gone` reports it
     this.lines = createInterface({ input: stdout });
-    this.ready = this.nextLine(START_DEADLINE_MS).then((line) => {
+    const slow = new Error(`the filter compiler does not start within ${START_DEADLINE_MS / 1000} s`);
+    this.ready = this.nextLine(START_DEADLINE_MS, slow).then((line) => {
       if (line !== COMPILER_READY) throw new Error('the filter compiler does not start');
     });
     this.ready.catch(() => undefined);
@@ -86,7 +87,7 @@ export class CompilerProcess {
   async compile(request: CompileRequest): Promise<CompileAnswer> {
     await this.ready;
     this.input.write(`${JSON.stringify(request)}\n`);
-    return JSON.parse(await this.nextLine(COMPILE_DEADLINE_MS)) as CompileAnswer;
+    return JSON.parse(await this.nextLine(COMPILE_DEADLINE_MS, new CompileTimeoutError())) as CompileAnswer;
   }
 
   /** @param nice value of sched(7), which cannot be lowered again */
@@ -102,9 +103,9 @@ export class CompilerProcess {
     this.process.kill('SIGKILL');
   }
 
-  private async nextLine(deadlineMs: number): Promise<string> {
+  private async nextLine(deadlineMs: number, lateError: Error): Promise<string> {
     const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new CompileTimeoutError()), deadlineMs);
+    const timer = setTimeout(() => late.reject(lateError), deadlineMs);
     try {
       const line = new Promise<string>((resolve) => this.lines.once('line', resolve));
       return await Promise.race([line, late.promise, this.gone]);
