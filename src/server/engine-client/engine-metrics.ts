@@ -43,7 +43,7 @@ export function addEngineMetrics(engines: readonly MeasuredEngine[], { registry 
   add(
     Gauge,
     'engine_connected',
-    'Whether the server is connected to the engine: 1 or 0. Absent while the engine rests: it starts on demand',
+    'Whether the server is connected to the engine: 1 or 0. Absent while it is not running: it starts on demand',
     ({ connected, resting }) => (resting ? undefined : Number(connected)),
   );
   add(

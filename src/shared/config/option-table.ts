@@ -131,7 +131,7 @@ const ENTRIES = [
     type: wholeNumber({ min: 1, max: MAX_CAPTURES }),
     value: 'number',
     defaultValue: 256,
-    description: 'maximum number of concurrent captures',
+    description: 'maximum number of concurrent captures, at most 4096',
   },
   {
     section: 'capture',
@@ -154,7 +154,8 @@ const ENTRIES = [
     type: wholeNumber({ min: 1, max: MAX_RING_MEBIBYTES, unit: 'MiB' }),
     value: 'MiB',
     defaultValue: 4096,
-    description: 'maximum memory for packets buffered in the kernel, all captures together',
+    description:
+      'maximum memory for packets buffered in the kernel, all captures together; at least 2 MiB for each of --max-captures',
   },
   {
     section: 'capture',
@@ -164,7 +165,8 @@ const ENTRIES = [
     type: wholeNumber(IN_FLIGHT_KIBIBYTES),
     value: 'KiB',
     defaultValue: 256,
-    description: 'maximum length of a message, which is what waits per capture for a slow client',
+    description:
+      'maximum length of a message, from 16 to 256; messages are no longer than 192 KiB unless one packet needs more',
   },
   {
     section: 'capture',
