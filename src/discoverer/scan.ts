@@ -3,6 +3,7 @@ import { readProcessTable } from './process-table.js';
 import { ContainerMembership } from './runtimes/cgroup.js';
 import { Claims } from './runtimes/claims.js';
 import type { Runtimes } from './runtimes/runtimes.js';
+import { SourceBudget } from './source-budget.js';
 import {
   containerTargets,
   mountTargets,
@@ -45,7 +46,8 @@ export async function scan(options: ScanOptions): Promise<ScanResult> {
   const table = readProcessTable(procRoot);
   const membership = new ContainerMembership(procRoot, table);
   const claims = new Claims(procRoot, membership);
-  const found = await runtimes.findContainers(procRoot, table, membership, claims);
+  const files = new SourceBudget(250, 1_000);
+  const found = await runtimes.findContainers(procRoot, table, membership, claims, files);
   const { containers } = found;
   const prefixes = prefixesOf(containers, membership);
   const problems = [...found.problems];
@@ -53,7 +55,7 @@ export async function scan(options: ScanOptions): Promise<ScanResult> {
   const targets = [
     ...containerTargets(containers, claims, prefixes),
     ...processTargets(table, membership, claims, containers, supervisor),
-    ...mountTargets(procRoot, table, claims, prefixes),
+    ...mountTargets(procRoot, table, claims, prefixes, files),
   ];
   const described = targets.flatMap((target) => {
     const names = interfaces.of(target);
@@ -78,8 +80,7 @@ function describe(target: ProcessTarget | MountTarget, names: readonly string[])
 /** The interfaces of the namespaces. Targets may share a namespace: each is visited once. */
 class InterfaceLists {
   private readonly known = new Map<number, readonly string[]>();
-  private readonly spentMs = new Map<string, number>();
-  private readonly beginMs = performance.now();
+  private readonly budget = new SourceBudget(1_000, 2_000);
 
   constructor(private readonly options: ScanOptions) {}
 
@@ -88,18 +89,12 @@ class InterfaceLists {
     const { netns, source } = target;
     const known = this.known.get(netns);
     if (known) return known;
-    const spentMs = this.spentMs.get(source) ?? 0;
-    if (source !== '' && spentMs > this.limitMs()) return [];
+    if (!this.budget.hasTime(source)) return [];
     const beginMs = performance.now();
     const names = this.read(target);
-    this.spentMs.set(source, spentMs + performance.now() - beginMs);
+    this.budget.count(source, beginMs);
     if (names) this.known.set(netns, names);
     return names;
-  }
-
-  /** Of each container and user; less when there are many that take long. */
-  private limitMs(): number {
-    return performance.now() - this.beginMs < 3_000 ? 1_000 : 100;
   }
 
   private read(target: ProcessTarget | MountTarget): readonly string[] | undefined {

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { SingleFlight } from '../shared/single-flight.js';
+import { listenForAll } from '../shared/unix-socket.js';
 
 /** Only our own server connects, and has few requests at a time. */
 const MAX_CONNECTIONS = 64;
@@ -40,12 +41,7 @@ export class DiscovererServer {
   /** @param path of the unix socket; one that an earlier process has left is replaced */
   listen(path: string): Promise<void> {
     this.path = path;
-    rmSync(path, { force: true });
-    return new Promise((resolve, reject) => {
-      this.server.once('error', reject);
-      // Access is restricted by the folder of the socket: the server may run as another user.
-      this.server.listen({ path, readableAll: true, writableAll: true }, resolve);
-    });
+    return listenForAll(this.server, path); // the server may run as another user
   }
 
   /**

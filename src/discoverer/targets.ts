@@ -12,6 +12,7 @@ import {
   type Claims,
 } from './runtimes/claims.js';
 import type { Container } from './runtimes/container.js';
+import type { SourceBudget } from './source-budget.js';
 
 /** A capture target, with the attributes of GhostWire's `/mobyshark`. */
 export interface Target {
@@ -161,11 +162,12 @@ export function mountTargets(
   table: ProcessTable,
   claims: Claims,
   prefixes: Prefixes,
+  budget: SourceBudget,
 ): MountTarget[] {
   const mounts = new Map<number, { claimant: Claimant; holders: HoldingMount['holder'][] }>();
   const inUse = new Set([...table.values()].map(({ netns }) => netns));
   const countBySource = new Map<string, number>();
-  for (const { netns, holder } of namespaceMounts(procRoot, table.values())) {
+  for (const { netns, holder } of namespaceMounts(procRoot, withinBudget(table, claims, budget))) {
     if (inUse.has(netns)) continue;
     const process = table.get(holder.pid);
     const claimant = process ? claims.claimant(process) : HOST;
@@ -184,6 +186,18 @@ export function mountTargets(
     const facts = { type: 'bindmount', prefix: prefixes(claimant), source: sourceOf(claimant) };
     return name === '' ? [] : [{ ...facts, name, netns, mounts: holders }];
   });
+}
+
+/** The processes of those sources that have time left: their mounts are read until the next process is asked for. */
+function* withinBudget(table: ProcessTable, claims: Claims, budget: SourceBudget): Generator<ProcessFacts> {
+  const ofHost = table.get(1)?.mountNamespace;
+  for (const process of table.values()) {
+    const source = process.mountNamespace === ofHost ? '' : sourceOf(claims.claimant(process));
+    if (!budget.hasTime(source)) continue;
+    const beginMs = performance.now();
+    yield process;
+    budget.count(source, beginMs);
+  }
 }
 
 /** As many of the paths as a name may be long. */

@@ -36,7 +36,7 @@ async function openingCapture() {
     output,
     socket,
     events,
-    open: () => opened.resolve({ abort, deliver, interfaceNames: [], totals: TOTALS } as unknown as Capture),
+    open: () => opened.resolve({ abort, deliver, interfaceCount: 0, totals: TOTALS } as unknown as Capture),
     fail: (error: Error) => opened.reject(error),
   };
 }
@@ -63,6 +63,21 @@ describe('ControlConnection', () => {
       expect.objectContaining({ type: 'hello', connection: 'c' }),
       { type: 'accepted', captureId: PLAIN_SPEC.captureId },
     ]);
+  });
+
+  it('stops a capture that is being opened, and says so', async () => {
+    const { abort, output, socket, events, open } = await openingCapture();
+    socket.push(`${JSON.stringify({ type: 'stop', captureId: PLAIN_SPEC.captureId })}\n`);
+    await turn();
+    open();
+    await turn();
+    expect(abort).toHaveBeenCalledTimes(1);
+    expect(events.at(-1)).toMatchObject({
+      type: 'refused',
+      captureId: PLAIN_SPEC.captureId,
+      message: 'stopped',
+    });
+    expect(output.destroyed).toBe(true);
   });
 
   it('aborts a running capture when its server disconnects', async () => {

@@ -43,7 +43,7 @@ export interface ControlContext {
   readonly problems: readonly EngineProblem[];
 }
 
-/** Maximum bytes that wait for a server that does not read. A slow one leaves far less: an event has at most 64 KiB. */
+/** Maximum bytes that wait for a server that does not read. A slow one leaves far less: an event has a few hundred bytes. */
 const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 
 /** Maximum length of the id of a report request. */
@@ -138,9 +138,10 @@ export class ControlConnection {
   private async open(captureId: string, entry: Entry, spec: unknown): Promise<void> {
     const { budget, totals, openCapture } = this.context;
     const { connection, socket, needed } = entry;
-    const wanted = (): boolean => this.entries.get(captureId) === entry;
+    const wanted = (): boolean => this.entries.get(captureId) === entry && !needed.signal.aborted;
     const rings = await budget.whenAvailable(() => budget.admit(), wanted);
     try {
+      needed.signal.throwIfAborted();
       if (!rings) throw new CaptureError('too-many-captures', RING_MEMORY_USED_UP);
       const observer: CaptureObserver = {
         onEnd: (ending) => {
@@ -152,12 +153,14 @@ export class ControlConnection {
       };
       const capture = await openCapture(validateCaptureSpec(spec), socket, rings, observer, needed.signal);
       if (!wanted()) {
-        capture.abort(); // one of the two connections was closed while it was being opened, or the target has ended
+        capture.abort(); // not wanted any more while it was being opened, or the target has ended
+        needed.signal.throwIfAborted();
         return;
       }
       entry.capture = capture;
       totals.begin(capture);
-      this.send({ type: 'started', captureId, interfaces: capture.interfaceNames, direct: socket.direct });
+      const interfaces = capture.interfaceCount;
+      this.send({ type: 'started', captureId, interfaces, direct: socket.direct });
       if (socket.direct)
         this.progressTimer ??= setInterval(() => this.reportProgress(), PROGRESS_INTERVAL_MS);
       capture.deliver();
@@ -167,7 +170,7 @@ export class ControlConnection {
       if (this.remove(captureId, entry)) {
         const refusal = asCaptureError(error);
         const { code, message } = refusal;
-        if (code === 'internal')
+        if (code === 'internal' && !needed.signal.aborted)
           logDefect('a capture cannot begin', refusal.cause ?? refusal, { capture: captureId });
         this.send({ type: 'refused', captureId, code, message });
       }
@@ -186,10 +189,13 @@ export class ControlConnection {
 
   private handle(request: UncheckedRequest): void {
     switch (request.type) {
-      case 'stop':
+      case 'stop': {
         if (!isCaptureId(request.captureId)) throw new ProtocolError('a stop request without a capture id');
-        this.entries.get(request.captureId)?.capture?.end('stopped', 'stopped');
+        const entry = this.entries.get(request.captureId);
+        if (entry?.capture) entry.capture.end('stopped', 'stopped');
+        else entry?.needed.abort(new CaptureError('internal', 'stopped'));
         return;
+      }
       case 'write': {
         const { captureId, bytes, last } = request;
         if (!isCaptureId(captureId) || typeof bytes !== 'string' || typeof last !== 'boolean') {

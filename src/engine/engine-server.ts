@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { LineReader, parseMessage, ProtocolError } from '../shared/protocol/lines.js';
 import { PROTOCOL_VERSION, type EngineProblem, type Greeting } from '../shared/protocol/protocol.js';
 import { EngineTotals } from './capture/totals.js';
 import type { RingBudget } from './capture/ring-budget.js';
+import { listenForAll } from '../shared/unix-socket.js';
 import { ControlConnection, type OpenCapture } from './control-connection.js';
 import type { Compiler } from './filter/filter-compiler.js';
 import { serveCompilation, type CompileGreeting } from './filter/remote-compiler.js';
@@ -34,12 +34,7 @@ export class EngineServer {
 
   /** @param path of the unix socket; a leftover of an earlier engine is replaced */
   listen(path: string): Promise<void> {
-    rmSync(path, { force: true });
-    return new Promise((resolve, reject) => {
-      this.server.once('error', reject);
-      // The permissions of the folder decide who may connect: the server may run as another user.
-      this.server.listen({ path, readableAll: true, writableAll: true }, resolve);
-    });
+    return listenForAll(this.server, path); // the server may run as another user
   }
 
   /**
@@ -59,16 +54,18 @@ export class EngineServer {
 
   private readGreeting(socket: Socket): void {
     const lines = new LineReader();
+    const acceptedAtMs = performance.now();
     socket.on('error', () => socket.destroy());
-    socket.setTimeout(GREETING_TIMEOUT_MS, () => socket.destroy());
+    const timer = setTimeout(() => socket.destroy(), GREETING_TIMEOUT_MS);
+    socket.once('close', () => clearTimeout(timer));
     const onData = (chunk: Buffer): void => {
       try {
         const [line, ...rest] = lines.push(chunk);
         if (line === undefined) return;
         if (rest.length > 0 || lines.isWithinLine) throw new ProtocolError('data after the greeting');
         socket.off('data', onData);
-        socket.setTimeout(0);
-        this.dispatch(socket, parseMessage(line));
+        clearTimeout(timer);
+        this.dispatch(socket, parseMessage(line), acceptedAtMs);
       } catch (error) {
         if (!(error instanceof ProtocolError)) logDefect('a connection failed', error);
         socket.destroy();
@@ -77,18 +74,23 @@ export class EngineServer {
     socket.on('data', onData);
   }
 
-  private dispatch(socket: Socket, greeting: Partial<Greeting | CompileGreeting>): void {
-    if (greeting.type === 'control' && greeting.version === PROTOCOL_VERSION) this.addControl(socket);
+  private dispatch(
+    socket: Socket,
+    greeting: Partial<Greeting | CompileGreeting>,
+    acceptedAtMs: number,
+  ): void {
+    if (greeting.type === 'control' && greeting.version === PROTOCOL_VERSION)
+      this.addControl(socket, acceptedAtMs);
     else if (greeting.type === 'capture') this.startCapture(socket, greeting);
     else if (greeting.type === 'compile') serveCompilation(socket, greeting, this.compiler);
     else throw new ProtocolError('unknown greeting');
   }
 
-  private addControl(socket: Socket): void {
+  private addControl(socket: Socket, acceptedAtMs: number): void {
     // Unguessable, so that a server starts captures for its own connections only.
     const name = randomUUID();
     const { openCapture, budget, totals, problems } = this;
-    const peer = new PeerProcess(socket);
+    const peer = new PeerProcess(socket, acceptedAtMs);
     const control = new ControlConnection(socket, { name, peer, openCapture, budget, totals, problems });
     this.controls.set(name, control);
     socket.once('close', () => this.controls.delete(name));

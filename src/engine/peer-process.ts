@@ -1,4 +1,4 @@
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync, fstatSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import {
   duplicate,
@@ -8,6 +8,7 @@ import {
   SystemError,
   takeDescriptor,
 } from '../shared/linux/libc.js';
+import { readProcessStat } from '../shared/linux/proc.js';
 import { ProtocolError } from '../shared/protocol/lines.js';
 import type { ClientSocket } from '../shared/protocol/protocol.js';
 import { descriptorOf } from '../shared/socket-descriptor.js';
@@ -20,8 +21,13 @@ import { OutputSocket } from './capture/output-socket.js';
 export class PeerProcess {
   private readonly pidfd: number | undefined;
 
-  constructor(connection: Socket) {
-    this.pidfd = orUndefined(() => openPidfd(peerProcess(openDescriptorOf(connection))));
+  /** @param acceptedAtMs when the connection was accepted, see performance.now() */
+  constructor(connection: Socket, acceptedAtMs: number) {
+    const pid = peerProcess(openDescriptorOf(connection));
+    const pidfd = orUndefined(() => openPidfd(pid));
+    // The process may have ended since it connected, and another one may have got its id.
+    if (pidfd === undefined || startedBefore(pid, acceptedAtMs)) this.pidfd = pidfd;
+    else closeSync(pidfd);
   }
 
   /**
@@ -50,6 +56,18 @@ export class PeerProcess {
     closeSync(fd);
     return undefined;
   }
+}
+
+/** Of the start time in /proc, see proc_pid_stat(5); USER_HZ is 100 on all supported architectures. */
+const TICKS_PER_SECOND = 100;
+
+/** Whether a process is older than an event. @param eventMs see performance.now() */
+function startedBefore(pid: number, eventMs: number): boolean {
+  const startTime = readProcessStat('/proc', pid)?.startTime ?? Infinity;
+  const [uptime] = readFileSync('/proc/uptime', 'latin1').split(' ', 1);
+  const eventUptime = Number(uptime) - (performance.now() - eventMs) / 1_000;
+  // A tick of tolerance: both times are rounded down to ticks.
+  return startTime / TICKS_PER_SECOND <= eventUptime + 1 / TICKS_PER_SECOND;
 }
 
 /**

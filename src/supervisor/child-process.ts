@@ -3,6 +3,9 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MAX_REPORT_LENGTH, READY, START } from '../shared/supervisor-link/supervisor-link.js';
 
+/** A process that was killed ends within milliseconds, or not at all. */
+const MAX_DYING_MS = 1_000;
+
 /** A program and its arguments. */
 export interface Command {
   readonly file: string;
@@ -80,11 +83,21 @@ export class ChildProcess {
     this.process.stdin?.end();
     const timer = new AbortController();
     const late = sleep(deadlineMs, undefined, { signal: timer.signal }).then(
-      () => this.kill() ?? this.ended.then(() => undefined),
+      () => this.kill() ?? this.endAfterKill(),
       () => undefined,
     );
     const failure = await Promise.race([this.ended.then(() => undefined), late]);
     timer.abort();
+    return failure;
+  }
+
+  /** A process that waits in the kernel, for example for a file system that never answers, ends only when that is over. */
+  private async endAfterKill(): Promise<Error | undefined> {
+    const timer = new AbortController();
+    const late = sleep(MAX_DYING_MS, new Error('it does not end after SIGKILL'), { signal: timer.signal });
+    const failure = await Promise.race([this.ended.then(() => undefined), late]);
+    timer.abort();
+    late.catch(ignore);
     return failure;
   }
 

@@ -37,7 +37,7 @@ export class RestartedChild {
   /** Starts the child unless it runs or is about to be restarted. */
   startIfResting(): void {
     if (this.current || this.pause || this.stopping) return;
-    this.run();
+    this.runAgain();
   }
 
   /** Ends the child for good; settles when it has ended. */
@@ -56,9 +56,9 @@ export class RestartedChild {
 
   private run(onEnd: (end: ProcessEnd) => 'restart' | 'leave' = () => 'restart'): ChildProcess {
     this.pause = undefined;
+    this.startedAtMs = performance.now();
     const child = this.launch();
     this.current = child;
-    this.startedAtMs = performance.now();
     const watchdog = new Watchdog(child, (silentMs) => {
       const seconds = (silentMs / 1000).toFixed(1);
       this.log(`${this.name} hangs: no sign of life for ${seconds} s; killing it`, 'error');
@@ -73,6 +73,15 @@ export class RestartedChild {
     return child;
   }
 
+  /** Where the host lacks memory for another process, spawn() throws. */
+  private runAgain(): void {
+    try {
+      this.run();
+    } catch (error) {
+      this.restartLater({ status: null, signal: null, error: error as Error });
+    }
+  }
+
   /** A child that cannot be killed still runs, so no other one is started in its place. */
   private logFailedKill(error: Error | undefined): void {
     if (error) this.log(`${this.name} cannot be killed: ${error.message}`, 'error');
@@ -83,6 +92,6 @@ export class RestartedChild {
     const pauseMs = this.nextPauseMs;
     this.nextPauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
     this.log(`${this.name} ${describeEnd(end)}; restarting it in ${pauseMs} ms`, 'warn');
-    this.pause = setTimeout(() => this.run(), pauseMs);
+    this.pause = setTimeout(() => this.runAgain(), pauseMs);
   }
 }

@@ -218,6 +218,28 @@ describe('Supervisor', () => {
     expect(engine.launched).toHaveLength(count);
   });
 
+  it('tries again when there is no memory for another engine', async () => {
+    const engine = launcher('obedient');
+    let attempts = 0;
+    const launch = () => {
+      attempts++;
+      if (attempts === 2) throw new Error('spawn ENOMEM');
+      return engine.launch();
+    };
+    const spec = { ...privileged('engine', engine), launch };
+    const { supervisor, status } = superviseSpecs(launcher('obedient'), [spec]);
+    await eventually(() => engine.launched.length === 1, 'the engine');
+    engine.launched[0]?.kill();
+    await eventually(() => engine.launched.length === 2, 'another engine');
+    expect(log.slice(0, 2)).toEqual([
+      expect.stringMatching(/^engine was ended by SIGKILL/),
+      'engine could not be started: spawn ENOMEM; restarting it in 200 ms',
+    ]);
+    supervisor.shutDown('SIGTERM');
+    expect(await status).toBe(0);
+    expectAllGone();
+  });
+
   it('logs that the server cannot be started, and exits with status 1', async () => {
     const missing = () => new ChildProcess({ file: '/nonexistent', args: [] }, process.env);
     const supervisor = new Supervisor({ server: missing, privileged: [] }, (line) => log.push(line));

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startAllProcesses } from '../kit/all-processes.js';
 import { CaptureClient } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
@@ -12,6 +13,8 @@ const MANY = 200;
 /** Captures that are opened concurrently. */
 const AT_ONCE = 20;
 const PROMISED_END_MS = 5_000;
+/** An engine checks each second whether what it captures from still exists. */
+const HOLDER_CHECKS_MS = 2_500;
 /** As documented in docs/reliability.md: the kernel frees the rings of killed engines one after the other. */
 const PROMISED_DEATH_MS = 10_000;
 
@@ -127,6 +130,8 @@ describeAsRoot('An engine that', () => {
     const { service } = it;
     const engines = service.allInRole('engine');
     const running = await Promise.all(engines.map(() => it.capture()));
+    // So that each engine has begun to search for namespaces: it could not start that thread later.
+    for (const _ of engines) await (await CaptureClient.open(service, { netns: 1 })).ended();
     const limit = async (count: string): Promise<void> => {
       for (const { pid } of engines) await setLimit(pid, `--nofile=${count}:`);
     };
@@ -137,6 +142,7 @@ describeAsRoot('An engine that', () => {
       code: 1011,
       reason: expect.stringMatching(/\w/) as string,
     });
+    await sleep(HOLDER_CHECKS_MS); // that the target still exists cannot be checked meanwhile
     await limit('1024');
     await eventually(
       'captures again',

@@ -1,9 +1,10 @@
 /** Source of containers: the conmon(8) processes of Podman and CRI-O. */
 import { readArguments, type ProcessFacts, type ProcessTable } from '../process-table.js';
-import { isTrusted, limitsOf, type Claims } from './claims.js';
+import type { SourceBudget } from '../source-budget.js';
+import { isTrusted, limitsOf, sourceOf, type Claims } from './claims.js';
 import { podOf, type Container } from './container.js';
 import { readAnnotations } from './containerd-bundles.js';
-import { foreignRoot } from './foreign-files.js';
+import { foreignRoot, type FileRoot } from './foreign-files.js';
 
 const CONMON = 'conmon';
 
@@ -15,20 +16,29 @@ export function* findMonitoredContainers(
   procRoot: string,
   table: ProcessTable,
   claims: Claims,
+  budget: SourceBudget,
 ): Generator<Container> {
   const children = new Map<number, ProcessFacts>();
   for (const each of table.values()) {
     if (table.get(each.parent)?.command === CONMON) children.set(each.parent, each);
   }
+  const roots = new Map<string, FileRoot>();
   for (const [pid, child] of children) {
     const monitor = table.get(pid);
-    const container = monitor && monitoredContainer(procRoot, monitor, child, claims);
+    const source = monitor && sourceOf(claims.claimant(monitor));
+    if (!monitor || source === undefined || !budget.hasTime(source)) continue;
+    const beginMs = performance.now();
+    const root = roots.get(monitor.mountNamespace) ?? foreignRoot(procRoot, pid);
+    roots.set(monitor.mountNamespace, root);
+    const container = monitoredContainer(procRoot, root, monitor, child, claims);
+    budget.count(source, beginMs);
     if (container) yield container;
   }
 }
 
 function monitoredContainer(
   procRoot: string,
+  foreign: FileRoot,
   monitor: ProcessFacts,
   child: ProcessFacts,
   claims: Claims,
@@ -38,7 +48,6 @@ function monitoredContainer(
   const claimant = claims.claimant(monitor);
   const process = claims.rootProcess(claimant, id) ?? (claims.mayClaim(claimant, child) ? child : undefined);
   if (!process) return undefined;
-  const foreign = foreignRoot(procRoot, monitor.pid);
   const root = isTrusted(claimant) ? { path: foreign.path, followsLinks: true } : foreign;
   const labels = bundle ? readAnnotations(root, bundle) : {};
   const pod = podOf(labels, limitsOf(claimant).nameBytes);

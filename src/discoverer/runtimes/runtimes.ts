@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import { readProcess, type ProcessFacts, type ProcessTable } from '../process-table.js';
+import type { SourceBudget } from '../source-budget.js';
 import type { ContainerMembership } from './cgroup.js';
 import { isTrusted, limitsOf, sourceOf, type Claims } from './claims.js';
 import { findMonitoredContainers } from './conmon.js';
@@ -8,12 +9,10 @@ import { findBundledContainers } from './containerd-bundles.js';
 import { inspectProcesses, listContainers, RuntimeError } from './docker-api.js';
 import { pathOfDescriptor } from './foreign-files.js';
 import { findRuntimeRoots, type RuntimeRoot } from './roots.js';
-import { findRuntimeSockets, type RuntimeSocket } from './sockets.js';
+import { findRuntimeSockets, listenerAt, type RuntimeSocket } from './sockets.js';
 
 const DEFAULT_TIMEOUT_MS = 2_000;
 const DEFAULT_PAUSE_MS = 30_000;
-/** Limit for reading the bundles of one container or user in one scan. */
-const MAX_READING_MS = 250;
 
 export interface RuntimesOptions {
   /** Limit for all requests to a runtime, or to all runtimes of one container or user, in one scan. */
@@ -34,6 +33,8 @@ interface Scan {
   readonly table: ProcessTable;
   readonly membership: ContainerMembership;
   readonly claims: Claims;
+  /** For files of containers and users. */
+  readonly budget: SourceBudget;
 }
 
 /**
@@ -60,8 +61,9 @@ export class Runtimes {
     table: ProcessTable,
     membership: ContainerMembership,
     claims: Claims,
+    budget: SourceBudget,
   ): Promise<FoundContainers> {
-    const scan = { procRoot, table, membership, claims };
+    const scan = { procRoot, table, membership, claims, budget };
     const roots = findRuntimeRoots(procRoot, table, claims);
     const { containers: answers, problems } = await this.askAll(
       scan,
@@ -69,7 +71,7 @@ export class Runtimes {
     );
     const found = [
       ...answers,
-      ...findMonitoredContainers(procRoot, table, claims),
+      ...findMonitoredContainers(procRoot, table, claims, budget),
       ...readBundles(scan, roots, problems),
       ...namedContainers(membership),
     ];
@@ -118,6 +120,9 @@ export class Runtimes {
     const timedOut = new RuntimeError(`did not answer within ${this.timeoutMs / 1000} s`);
     if (this.pausedUntilMs.has(key)) throw timedOut;
     try {
+      if (socket.isForgeable && !(await this.isServedByRoot(scan, socket, signal))) {
+        throw new RuntimeError('is not served by a process of root on the host');
+      }
       const limits = limitsOf(socket.claimant);
       const listed = await listContainers(pathOfDescriptor(socket.fd), signal, limits);
       return await withProcesses(scan, socket, listed, signal);
@@ -126,6 +131,15 @@ export class Runtimes {
       this.pausedUntilMs.set(key, performance.now() + this.pauseMs);
       throw timedOut;
     }
+  }
+
+  private async isServedByRoot(
+    { table, claims }: Scan,
+    { fd }: RuntimeSocket,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const listener = table.get(await listenerAt(pathOfDescriptor(fd), signal));
+    return listener !== undefined && isTrusted(claims.claimant(listener));
   }
 }
 
@@ -165,18 +179,20 @@ async function withProcesses(
 }
 
 function readBundles(scan: Scan, roots: readonly RuntimeRoot[], problems: string[]): Container[] {
+  const { procRoot, claims, budget } = scan;
   const found: Container[] = [];
-  const spentMs = new Map<string, number>();
   for (const root of roots) {
     const source = sourceOf(root.claimant);
-    const beginMs = performance.now() - (spentMs.get(source) ?? 0);
-    for (const container of findBundledContainers(scan.procRoot, root, scan.claims)) {
+    let beginMs = performance.now();
+    for (const container of findBundledContainers(procRoot, root, claims)) {
       if (container) found.push(container);
-      if (source === '' || performance.now() - beginMs < MAX_READING_MS) continue;
+      budget.count(source, beginMs);
+      beginMs = performance.now();
+      if (budget.hasTime(source)) continue;
       problems.push(`cannot list all containers of containerd in ${source.slice(0, 12)}: there are too many`);
       break;
     }
-    spentMs.set(source, performance.now() - beginMs);
+    budget.count(source, beginMs);
   }
   return found;
 }

@@ -8,7 +8,7 @@ import { Claims, limitsOf } from './claims.js';
 import { listContainers } from './docker-api.js';
 import { pathOfDescriptor } from './foreign-files.js';
 import { findRuntimeRoots } from './roots.js';
-import { findRuntimeSockets, parseUnixSockets } from './sockets.js';
+import { findRuntimeSockets, listenerAt, parseUnixSockets } from './sockets.js';
 
 const HEADING = 'Num       RefCount Protocol Flags    Type St Inode Path';
 
@@ -27,6 +27,13 @@ describe('The list of unix sockets', () => {
       { inode: '373393', path: '/run/podman/podman.sock' },
       { inode: '368127', path: '/srv/my runtime/docker.sock' },
     ]);
+  });
+});
+
+describe('listenerAt', () => {
+  it('tells which process listens at a socket', async () => {
+    await using runtime = await FakeRuntime.start(docker([]));
+    expect(await listenerAt(runtime.socketPath, AbortSignal.timeout(5_000))).toBe(process.pid);
   });
 });
 

@@ -1,6 +1,10 @@
 import { closeSync } from 'node:fs';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { peerProcess } from '../../shared/linux/libc.js';
 import { listDescriptors, readLines, readLink } from '../../shared/linux/proc.js';
+import { descriptorOf } from '../../shared/socket-descriptor.js';
 import type { ProcessFacts, ProcessTable } from '../process-table.js';
 import { isTrusted, sourceOf, untrustedAmong, type Claimant, type Claims } from './claims.js';
 import { listForeignFolder, openForeign } from './foreign-files.js';
@@ -16,6 +20,11 @@ export interface RuntimeSocket {
   readonly label: string;
   /** Who listens there. */
   readonly claimant: Claimant;
+  /**
+   * Whether it was found by what /proc/net/unix tells, and counts as one of root: then the process that listens there must be
+   * verified, see `listenerAt`. A socket of a container with the host's network may be named in a forged line of that file.
+   */
+  readonly isForgeable: boolean;
 }
 
 /** Where a socket may be. */
@@ -25,6 +34,8 @@ interface Candidate {
   readonly user?: number;
   /** Whether a user can replace what is there. */
   readonly isOfUser?: boolean;
+  /** From /proc/net/unix. */
+  readonly isForgeable?: boolean;
 }
 
 /** The default paths of Docker and Podman, of the system and of users (rootless). */
@@ -109,6 +120,7 @@ class ListeningSockets {
         return this.pathsOf(runtime).map((label) => ({
           label,
           isOfUser,
+          isForgeable: true,
           ...(user !== undefined && { user }),
         }));
       });
@@ -152,7 +164,10 @@ export function* parseUnixSockets(lines: Iterable<string>): Generator<{ inode: s
   }
 }
 
-function openSocket(root: RuntimeRoot, { label, user }: Candidate): RuntimeSocket | undefined {
+function openSocket(
+  root: RuntimeRoot,
+  { label, user, isForgeable = false }: Candidate,
+): RuntimeSocket | undefined {
   const open = openForeign(root, label);
   if (!open) return undefined;
   const { fd, stats } = open;
@@ -164,5 +179,17 @@ function openSocket(root: RuntimeRoot, { label, user }: Candidate): RuntimeSocke
   const claimant = isTrusted(root.claimant)
     ? { path: '', ...untrustedAmong(user, stats.uid) }
     : root.claimant;
-  return { fd, key: `${stats.dev}:${stats.ino}`, label, claimant };
+  const key = `${stats.dev}:${stats.ino}`;
+  return { fd, key, label, claimant, isForgeable: isForgeable && isTrusted(claimant) };
+}
+
+/** The process that listens at a unix socket, as the kernel recorded it. @throws Error when nothing listens there any more */
+export async function listenerAt(path: string, signal: AbortSignal): Promise<number> {
+  const socket = connect({ path, signal });
+  try {
+    await once(socket, 'connect');
+    return peerProcess(descriptorOf(socket) ?? -1);
+  } finally {
+    socket.on('error', () => undefined).destroy();
+  }
 }

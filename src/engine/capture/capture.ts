@@ -113,6 +113,8 @@ export class Capture {
   /** Number of interfaces that share the ring memory of this capture. */
   private sharers = 1;
   private retry?: NodeJS.Timeout;
+  /** Names of the wanted interfaces; empty: all. */
+  private readonly wantedNames: ReadonlySet<string>;
   private readonly joins = new TokenBucket(MAX_JOINS_AT_ONCE, JOINS_PER_SECOND);
   private begun = false;
   private over = false;
@@ -162,6 +164,7 @@ export class Capture {
     private readonly observer: CaptureObserver,
     beneficiary: Beneficiary,
   ) {
+    this.wantedNames = new Set(spec.interfaces);
     this.limiter = new CaptureLimiter(spec, (message) => this.end('limit-reached', message));
     this.output = new CaptureOutput(socket, this.limiter, {
       onBlocked: () => observer.onBlocked(),
@@ -176,18 +179,15 @@ export class Capture {
     );
     const { opener, holderWatch, packetMethod } = services;
     this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, spec, filter, packetMethod, beneficiary);
-    this.watch = new InterfaceWatch(
-      { fd: namespace.watchFd, interfaces: namespace.interfaces },
-      (interfaces) => this.follow(interfaces),
-    );
+    this.watch = new InterfaceWatch(namespace.list, (interfaces) => this.follow(interfaces));
     this.unwatchHolder = holderWatch.watch({ netns: spec.reference.netns, holder: namespace.holder }, () =>
       this.end('target-ended', 'the target has ended: nothing holds its network namespace any more'),
     );
   }
 
-  /** Names of the interfaces that are captured now. */
-  get interfaceNames(): string[] {
-    return [...this.joined.values()].map(({ device }) => device.name);
+  /** Number of interfaces that are captured now. */
+  get interfaceCount(): number {
+    return this.joined.size;
   }
 
   /** What was delivered and lost so far. */
@@ -291,7 +291,7 @@ export class Capture {
   private refuseUnknownInterfaces(): void {
     const { interfaces } = this.spec;
     if (interfaces.length === 0) return;
-    const there = new Set(this.namespace.interfaces.map(({ name }) => name));
+    const there = new Set(this.namespace.list.interfaces.map(({ name }) => name));
     if (interfaces.some((name) => there.has(name))) return;
     throw new CaptureError(
       'no-such-interface',
@@ -309,8 +309,7 @@ export class Capture {
   }
 
   private readonly wanted = ({ name, up }: Interface): boolean => {
-    const { interfaces } = this.spec;
-    return up && (interfaces.length === 0 || interfaces.includes(name));
+    return up && (this.wantedNames.size === 0 || this.wantedNames.has(name));
   };
 
   /** Called after every change: interfaces that have gone or were renamed leave, requested ones that are up join. */

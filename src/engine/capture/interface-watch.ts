@@ -11,6 +11,12 @@ import {
 /** Datagrams that are read before `onChange` is called. */
 const MAX_DATAGRAMS_PER_READ = 256;
 
+/** Minimum time between two calls of `onChange`, each of which looks at all interfaces: they may change all the time. */
+const MIN_INTERVAL_MS = 50;
+
+/** When to list the interfaces again after the list changed while the kernel made it, so that some may be missing. */
+const NEXT_LIST_MS = 1_000;
+
 /** Keeps track of the interfaces of a network namespace, in which the calling thread need not be. */
 export class InterfaceWatch {
   private readonly readiness: ReadinessWatch;
@@ -19,10 +25,13 @@ export class InterfaceWatch {
   private lost = false;
   /** While a new dump is read after messages were lost: the interfaces seen in it. */
   private resync?: Map<number, Interface>;
+  private changeTimer?: NodeJS.Timeout;
+  private changedAtMs = -Infinity;
+  private listTimer?: NodeJS.Timeout;
 
   /**
    * @param list from now on owned by this
-   * @param onChange called after every change with the interfaces that exist now
+   * @param onChange called soon after every change with the interfaces that exist now
    */
   constructor(
     private readonly list: InterfaceList,
@@ -30,6 +39,7 @@ export class InterfaceWatch {
   ) {
     for (const each of list.interfaces) this.known.set(each.index, each);
     this.readiness = new ReadinessWatch(list.fd, () => this.read());
+    if (!list.isConsistent) this.listLater();
   }
 
   get interfaces(): readonly Interface[] {
@@ -37,6 +47,8 @@ export class InterfaceWatch {
   }
 
   close(): void {
+    clearTimeout(this.changeTimer);
+    clearTimeout(this.listTimer);
     this.readiness.close();
     closeSync(this.list.fd);
   }
@@ -55,7 +67,27 @@ export class InterfaceWatch {
     // The kernel makes one dump at a time, and what was lost while it was made may be missing in it.
     if (this.lost && drained && !this.resync) this.requestAgain();
     this.readiness.resume(); // the kernel reported the loss as an error of the socket
+    this.reportChange();
+  }
+
+  private reportChange(): void {
+    const waitMs = this.changedAtMs + MIN_INTERVAL_MS - performance.now();
+    if (waitMs > 0) {
+      this.changeTimer ??= setTimeout(() => this.reportChange(), Math.ceil(waitMs));
+      return;
+    }
+    clearTimeout(this.changeTimer);
+    this.changeTimer = undefined;
+    this.changedAtMs = performance.now();
     this.onChange(this.interfaces);
+  }
+
+  private listLater(): void {
+    this.listTimer ??= setTimeout(() => {
+      this.listTimer = undefined;
+      this.lost = true;
+      this.read();
+    }, NEXT_LIST_MS);
   }
 
   private requestAgain(): void {
@@ -77,6 +109,9 @@ export class InterfaceWatch {
       case 'gone':
         this.known.delete(event.index);
         this.resync?.delete(event.index);
+        break;
+      case 'inconsistent':
+        this.listLater();
         break;
       case 'dump-done':
         if (this.resync) this.known = this.resync;

@@ -22,6 +22,12 @@ const TURN_MS = 10;
 const LEAVE_GRACE_MS = 250;
 
 /**
+ * Descriptions of interfaces that have left are kept in case they come back, but not without a limit: interfaces may come and go
+ * for months.
+ */
+const MAX_DESCRIBED = 10_000;
+
+/**
  * The stream of a running capture: moves packets from the rings of its interfaces to its output as fast as the client
  * reads, and writes the statistics. Everything else stays in the rings, where the kernel counts what it drops.
  */
@@ -34,6 +40,8 @@ export class CaptureStream {
   /** Sources whose interfaces are to be described as soon as the output has room. */
   private readonly undescribed = new Set<InterfaceSource>();
   private readonly described = new Map<string, DescribedInterface>();
+  /** Number of interface description blocks. */
+  private descriptions = 0;
   private readonly pacing = new Pacing();
   /** No packet is written before the interfaces that exist at the beginning have been described. */
   private held = true;
@@ -42,8 +50,8 @@ export class CaptureStream {
   private statisticsTimer?: NodeJS.Timeout;
   private statisticsDue = false;
   private graceTimer?: NodeJS.Timeout;
-  /** Packets dropped at interfaces that left before they could be described. */
-  private droppedUndescribed = 0;
+  /** Packets dropped at interfaces that left before they could be described, or whose descriptions were forgotten. */
+  private droppedElsewhere = 0;
   private onFinished?: () => void;
   /** What this turn has moved to the output, for the pacing. */
   private movedPackets = 0;
@@ -64,14 +72,14 @@ export class CaptureStream {
 
   /** Number of interfaces that have been described. */
   get interfaces(): number {
-    return this.described.size;
+    return this.descriptions;
   }
 
   /** Packets that were dropped because a ring was full, or was given back before it was read, over all interfaces. */
   get dropped(): number {
     // The statistics of a client that does not read may be minutes old.
     for (const source of this.sources) source.updateCounters();
-    let dropped = this.droppedUndescribed;
+    let dropped = this.droppedElsewhere;
     for (const each of this.described.values()) dropped += each.dropped;
     return dropped;
   }
@@ -221,7 +229,7 @@ export class CaptureStream {
   private discard(source: InterfaceSource): void {
     this.leaving.delete(source);
     this.ready.delete(source);
-    if (this.undescribed.delete(source)) this.droppedUndescribed += source.countLosses();
+    if (this.undescribed.delete(source)) this.droppedElsewhere += source.countLosses();
     else source.countUnreadAsDropped();
     this.onDrained(source);
   }
@@ -240,8 +248,9 @@ export class CaptureStream {
     let known = this.described.get(key);
     if (!known) {
       const { filter, snapshotLength = MAX_SNAPSHOT_LENGTH } = this.description;
-      known = { id: this.described.size, received: 0, dropped: 0, reported: 0 };
+      known = { id: this.descriptions++, received: 0, dropped: 0, reported: 0 };
       this.described.set(key, known);
+      if (this.described.size > MAX_DESCRIBED) this.forgetOldest();
       this.output.append(interfaceDescriptionBlock(name, linkType, snapshotLength, filter));
     }
     return known;
@@ -251,6 +260,17 @@ export class CaptureStream {
     this.pause = undefined; // it has run, so `pump` need not clear it
     this.pump();
   };
+
+  /** Forgets the oldest description of an interface that has left, with its last statistics reported. */
+  private forgetOldest(): void {
+    const inUse = new Set([...this.sources, ...this.leaving].map(({ description }) => description));
+    for (const [key, each] of this.described) {
+      if (inUse.has(each) || each.received + each.dropped !== each.reported) continue;
+      this.described.delete(key);
+      this.droppedElsewhere += each.dropped;
+      return;
+    }
+  }
 
   private observePace(): void {
     this.pacing.observe(performance.now(), this.movedPackets, this.movedBytes);

@@ -32,6 +32,9 @@ const COMPILE_DEADLINE_MS = 2_000;
 /** Starting the process does not depend on the filter, and takes long on a busy machine. */
 const START_DEADLINE_MS = 10_000;
 
+/** More than the longest answer: a program that the engine accepts has 256 KiB. What the process writes is not trusted. */
+const MAX_OUTPUT_BYTES = 512 * 1024;
+
 /** Compiling took longer than COMPILE_DEADLINE_MS. */
 export class CompileTimeoutError extends Error {
   constructor() {
@@ -71,6 +74,13 @@ export class CompilerProcess {
     const { stdin, stdout, stderr } = child as Partial<typeof child>;
     if (!stdin || !stdout || !stderr)
       throw new Error('the filter compiler cannot be started: no free descriptors');
+    let outputBytes = 0;
+    for (const output of [stdout, stderr]) {
+      output.on('data', (chunk: Buffer) => {
+        outputBytes += chunk.length;
+        if (outputBytes > MAX_OUTPUT_BYTES) this.kill();
+      });
+    }
     createInterface({ input: stderr }).on('line', (line) =>
       logOnce('a filter compiler reports a problem', { line }),
     );

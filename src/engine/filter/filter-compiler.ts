@@ -18,6 +18,8 @@ const SPARE_MS = 30_000;
 const MAX_CACHED = 256;
 /** Far more than the kernel accepts, or a person writes. */
 const MAX_PROGRAM_BYTES = 256 * 1024;
+/** libpcap's messages have at most 256 bytes. */
+const MAX_ERROR_LENGTH = 1024;
 
 /** The filter is not valid, or too expensive to compile. */
 export class FilterError extends Error {
@@ -148,7 +150,7 @@ export class FilterCompiler implements Compiler {
 async function compileBy(compiler: CompilerProcess, filter: string, dlt: number): Promise<Uint8Array> {
   try {
     const answer = await compiler.compile({ filter, dlt, snapshotLength: MAX_SNAPSHOT_LENGTH });
-    if ('error' in answer) throw new FilterError(answer.error);
+    if ('error' in answer) throw new FilterError(String(answer.error).slice(0, MAX_ERROR_LENGTH));
     const program = Buffer.from(answer.program, 'base64');
     if (program.length > MAX_PROGRAM_BYTES) throw new FilterError('its program is too long', true);
     return program;

@@ -1,5 +1,6 @@
 import type { FoundHolder, NamespaceHolder } from '../../shared/linux/namespace-holders.js';
 import type { SearchOutcome } from '../../shared/linux/namespaces.js';
+import { logOnce } from '../log.js';
 import type { NamespaceFinder } from './namespace-finder.js';
 import type { Opener } from './opener.js';
 
@@ -57,6 +58,8 @@ export class HolderWatch {
         if (holder) entry.holder = holder;
         else void this.search(entry);
       }
+    } catch (error) {
+      logOnce('it cannot be checked whether targets still exist', { error: (error as Error).message });
     } finally {
       this.timer = undefined;
       this.schedule();

@@ -1,4 +1,4 @@
-import type { Interface } from '../../shared/linux/rtnetlink.js';
+import type { InterfaceList } from '../../shared/linux/rtnetlink.js';
 import type { Pointer } from '../../shared/linux/native.js';
 import type { PcapOptions } from '../pcap/libpcap.js';
 import type { FoundHolder, NamespaceHolder } from '../../shared/linux/namespace-holders.js';
@@ -32,9 +32,7 @@ export interface OpenedNamespace {
   /** Open descriptor of the namespace. */
   readonly fd: number;
   readonly holder: NamespaceHolder;
-  /** An rtnetlink(7) socket that reports changes, see interface-watch.ts. */
-  readonly watchFd: number;
-  readonly interfaces: readonly Interface[];
+  readonly list: InterfaceList;
 }
 
 export interface InterfaceOpening {

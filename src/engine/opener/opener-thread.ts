@@ -55,8 +55,8 @@ const implementations: { [Name in OpenerTaskName]: Implementation<Name> } = {
   openNamespace({ reference, holder: known }) {
     const { fd, holder } = openNamespace(PROC, reference, known);
     try {
-      const { fd: watchFd, interfaces } = inNamespace(fd, listInterfaces);
-      return { fd, holder, watchFd, interfaces };
+      const list = inNamespace(fd, listInterfaces);
+      return { fd, holder, list };
     } catch (error) {
       closeSync(fd);
       throw error;

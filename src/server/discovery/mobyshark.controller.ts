@@ -8,23 +8,26 @@ import { TargetDirectoryError } from './target-directory.js';
 /** Serves the discoverer's list of targets where and as GhostWire's would be with `--proxy-discovery`. */
 @Controller('discover')
 export class MobysharkController {
-  private readonly targets: SingleFlight<string>;
+  private readonly targets: SingleFlight<Uint8Array>;
 
   constructor({ discovererSocket: socketPath, requestStart }: ServerEnvironment) {
-    this.targets = new SingleFlight((signal) =>
-      getDiscoveredTargets({ socketPath, requestStart }, false, signal),
+    this.targets = new SingleFlight<Uint8Array>(async (signal) =>
+      Buffer.from(await getDiscoveredTargets({ socketPath, requestStart }, false, signal)),
     );
   }
 
-  /** Passes the discoverer's answer on without parsing it: it is trusted, and may have megabytes. */
+  /**
+   * Passes the discoverer's answer on without parsing it: it is trusted, and may have megabytes. Those who ask at the same time
+   * share its memory, however slowly they read.
+   */
   @Get('mobyshark')
   @Header('Content-Type', 'application/json')
   @Header('Cache-Control', 'no-store')
-  async mobyshark(@Res({ passthrough: true }) response: Response): Promise<string> {
+  async mobyshark(@Res() response: Response): Promise<void> {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     try {
-      return await this.targets.ask(false, gone.signal);
+      response.end(await this.targets.ask(false, gone.signal));
     } catch (cause) {
       if (gone.signal.aborted || cause instanceof TargetDirectoryError) {
         throw new ServiceUnavailableException(cause instanceof Error ? cause.message : undefined, { cause });

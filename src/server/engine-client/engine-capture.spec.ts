@@ -15,7 +15,7 @@ const PLENTY = Buffer.alloc(4 * 1024 * 1024, 'packets ');
 /** Less than a unix socket holds. */
 const MAX_CHUNK_BYTES = 32 * 1024;
 const ID = { captureId: 'brave-amber-otter' };
-const STARTED = { type: 'started', ...ID, interfaces: ['eth0'], direct: true } as const;
+const STARTED = { type: 'started', ...ID, interfaces: 1, direct: true } as const;
 const THE_END: Extract<EngineEvent, { type: 'ended' }> = {
   type: 'ended',
   ...ID,
@@ -203,6 +203,24 @@ describe('EngineCapture', () => {
       capture.onEnded(THE_END);
       client.end();
       expect(await textOf(peer)).toBe('');
+    });
+
+    it('asks the engine to stop opening a capture that is abandoned, again when the engine knows it', async () => {
+      let stops = 0;
+      server.once('connection', (socket: Socket) => socket.on('error', () => undefined).resume());
+      const opening = new EngineCapture(
+        { path, greeting: GREETING, maxChunkBytes: MAX_CHUNK_BYTES, client },
+        { ...CONTROLS, stop: () => void stops++ },
+      );
+      const abort = new AbortController();
+      opening.whenStarted(abort.signal).catch(() => undefined);
+      abort.abort();
+      expect(stops).toBe(1);
+      opening.onAccepted();
+      expect(stops).toBe(2);
+      opening.onRefused(new CaptureError('internal', 'stopped'));
+      client.end('closed');
+      expect(await textOf(peer)).toBe('closed');
     });
 
     it('cuts the connection when the engine is lost within a message', async () => {

@@ -103,13 +103,14 @@ export class EngineCapture implements Capture {
   onAccepted(): void {
     this.awaitsAcceptance = false;
     clearTimeout(this.acceptTimer);
+    if (this.abandoned) this.stop(); // it did not know the capture before
   }
 
   /** The engine reports that the capture runs. */
   onStarted({ direct, interfaces }: Extract<EngineEvent, { type: 'started' }>): void {
     this.answered = true;
     if (direct && this.client) {
-      this.direct = { streamBytes: 0, interfaces: interfaces.length };
+      this.direct = { streamBytes: 0, interfaces };
       this.client.writeThrough((bytes, last) => this.controls.write(bytes, last));
       this.socket.resume(); // nothing arrives here but the end
     } else {
@@ -171,7 +172,8 @@ export class EngineCapture implements Capture {
     this.start.reject(new CaptureError('internal', 'the client has disconnected'));
     // A client that is still there gets a close frame, which must not be written into a message of the engine.
     this.abandoned = this.client?.isLent === true && !this.client.destroyed && !this.answered;
-    if (!this.abandoned) this.stopReading();
+    if (this.abandoned) this.stop();
+    else this.stopReading();
   }
 
   private stopReading(): void {

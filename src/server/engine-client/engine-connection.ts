@@ -101,7 +101,10 @@ export class EngineConnection {
       // Nothing listens there. The supervisor ignores the request if the engine is starting. 'close' follows.
       if (code === 'ENOENT' || code === 'ECONNREFUSED') this.onDemand?.requestStart(this.path);
     });
-    socket.on('close', () => this.onLost());
+    socket.on('close', () => {
+      // An engine that rests may have been needed again before this socket was closed.
+      if (this.socket === socket) this.onLost();
+    });
   }
 
   /** Ends all captures and does not reconnect. */

@@ -90,6 +90,49 @@ describe('A server with limits', () => {
     expect(await isKept(connection, 1_000)).toBe(true);
   });
 
+  it('closes the connection of a client that sends more and more requests without waiting for responses', async () => {
+    let requests = 0;
+    await start({ maxConnections: 4 }, () => void requests++);
+    const connection = await client();
+    connection.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(4));
+    expect(await isKept(connection, 200)).toBe(true);
+    connection.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await connection.ended;
+    expect(requests).toBeLessThanOrEqual(5);
+  });
+
+  const RESPONSE = Buffer.alloc(16 * 1024 * 1024);
+
+  /** A client that requests RESPONSE and reads none of it. */
+  async function idler(): Promise<RawConnection> {
+    const connection = await client();
+    connection.socket.pause();
+    connection.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    return connection;
+  }
+
+  it('closes the connection of a client that does not read its response', async () => {
+    await start({ maxConnections: 4, readWindowMs: 200 }, (_, response) => response.end(RESPONSE));
+    await idler();
+    while (open.size === 0) await delay(5);
+    while (open.size > 0) await delay(5);
+  });
+
+  it('closes the largest connection when too much waits to be read', async () => {
+    await start({ maxConnections: 8, maxUnreadBytes: 24 * 1024 * 1024 }, (_, response) =>
+      response.end(RESPONSE),
+    );
+    await Promise.all([idler(), idler()]);
+    while (open.size < 2) await delay(5);
+    await delay(200);
+    expect(open.size).toBe(2);
+    const other = await client();
+    other.send('HEAD / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await other.until((received) => received.length > 0);
+    while (open.size > 2) await delay(5);
+    expect(await isKept(other)).toBe(true);
+  });
+
   it('does not wait for the rest of an upload after the answer', async () => {
     await start(SLOW, (_, response) => response.end());
     const connection = await client();

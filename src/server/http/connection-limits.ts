@@ -10,16 +10,28 @@ export interface ConnectionLimits {
   /** Least number of bytes of a request body in `uploadWindowMs`, as long as the service reads them. */
   readonly minUploadBytes?: number;
   readonly uploadWindowMs?: number;
+  /** Bytes of all responses that wait for their clients to read them. */
+  readonly maxUnreadBytes?: number;
+  /** Time within which a client must read something of the response that waits for it. */
+  readonly readWindowMs?: number;
 }
 
+/** Requests of one connection that may be unanswered at the same time (pipelining, RFC 9112, 9.3.2), which hardly any client does. */
+const MAX_UNANSWERED = 4;
+
+/** How often it is looked at how much clients have not read: that takes time for each connection. */
+const CHECK_INTERVAL_MS = 100;
+
 /**
- * Closes connections beyond the limit, and those whose client sends a request body too slowly. The time for the headers
- * is limited by Node.js (`headersTimeout`).
+ * Closes connections beyond the limit, and those whose client sends a request body too slowly, does not read its response, or
+ * sends further requests without waiting for responses. The time for the headers is limited by Node.js (`headersTimeout`).
  *
  * @returns the connections that are open, including upgraded ones
  */
 export function limitConnections(server: Server, limits: ConnectionLimits): ReadonlySet<Socket> {
   const { maxConnections, minUploadBytes = 10 * 1024, uploadWindowMs = 10_000 } = limits;
+  const { maxUnreadBytes = 64 * 1024 * 1024, readWindowMs = 30_000 } = limits;
+  const unanswered = new Unanswered();
   const log = new Logger('Http');
   const sockets = new Set<Socket>();
   const byClient = new Map<string, number>();
@@ -43,6 +55,17 @@ export function limitConnections(server: Server, limits: ConnectionLimits): Read
     });
   });
 
+  // Before the application sees the request, which ignores those of a destroyed socket.
+  server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request;
+    if (socket.destroyed) return;
+    if (unanswered.add(response, socket) > MAX_UNANSWERED) socket.destroy();
+    unanswered.limitTo(maxUnreadBytes);
+  });
+
+  const reading = setInterval(() => unanswered.destroyStuck(), readWindowMs).unref();
+  server.once('close', () => clearInterval(reading));
+
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket, headers } = request;
     if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return;
@@ -59,4 +82,53 @@ export function limitConnections(server: Server, limits: ConnectionLimits): Read
     request.once('close', () => clearInterval(timer));
   });
   return sockets;
+}
+
+/** The responses of each connection that have not been sent completely. */
+class Unanswered {
+  private readonly bySocket = new Map<Socket, Set<ServerResponse>>();
+  private checkedAtMs = -Infinity;
+  /** Bytes that the kernel had accepted for each connection at the last `destroyStuck`. */
+  private acceptedBytes = new Map<Socket, number>();
+
+  /** @returns how many there are for this connection now */
+  add(response: ServerResponse, socket: Socket): number {
+    const responses = this.bySocket.get(socket) ?? new Set();
+    if (!this.bySocket.has(socket)) {
+      this.bySocket.set(socket, responses);
+      // A response whose turn has not come has no `close` event when the connection breaks.
+      socket.once('close', () => this.bySocket.delete(socket));
+    }
+    responses.add(response);
+    response.once('close', () => responses.delete(response));
+    return responses.size;
+  }
+
+  /** If more bytes wait for all clients, destroys the connection with the most of them. Looks now and then only. */
+  limitTo(maxBytes: number): void {
+    if (performance.now() - this.checkedAtMs < CHECK_INTERVAL_MS) return;
+    this.checkedAtMs = performance.now();
+    let sum = 0;
+    let most = 0;
+    let greediest: Socket | undefined;
+    for (const [socket, responses] of this.bySocket) {
+      let bytes = 0;
+      for (const { writableLength } of responses) bytes += writableLength;
+      sum += bytes;
+      if (bytes > most) [most, greediest] = [bytes, socket];
+    }
+    if (sum > maxBytes) greediest?.destroy();
+  }
+
+  /** Destroys the connections of which the kernel has accepted nothing since the last call, although bytes wait. */
+  destroyStuck(): void {
+    const accepted = new Map<Socket, number>();
+    for (const [socket, responses] of this.bySocket) {
+      if (responses.size === 0 || socket.writableLength === 0) continue;
+      const bytes = socket.bytesWritten - socket.writableLength;
+      if (this.acceptedBytes.get(socket) === bytes) socket.destroy();
+      else accepted.set(socket, bytes);
+    }
+    this.acceptedBytes = accepted;
+  }
 }

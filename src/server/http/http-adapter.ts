@@ -106,6 +106,7 @@ export class HttpAdapter extends ExpressAdapter {
           !isAmbiguous(request) && examine(request) === undefined && shouldUpgrade(request),
       },
       (request, response) => {
+        if (request.socket.destroyed) return; // by `limitConnections`: this request had arrived with others
         const refusal = examine(request);
         if (isAmbiguous(request)) response.writeHead(400, { Connection: 'close' }).end();
         else if (refusal) this.refuse(refusal, request, response);

@@ -8,7 +8,7 @@ import {
   type FoundHolder,
   type NamespaceHolder,
 } from './namespace-holders.js';
-import { O_PATH, readProcessStat } from './proc.js';
+import { O_PATH, readProcessStat, throwIfExhausted } from './proc.js';
 
 /** The namespace does not exist, cannot be opened, or is not the one that the reference describes. */
 export class NamespaceError extends Error {
@@ -180,7 +180,8 @@ function holds(procRoot: string, holder: NamespaceHolder, netns: number): boolea
     const place = openVerifiedPlace(procRoot, holder, netns);
     if (place !== undefined) closeSync(place);
     return place !== undefined;
-  } catch {
+  } catch (error) {
+    throwIfExhausted(error);
     return false; // we could not open the namespace by it either
   }
 }
@@ -273,8 +274,8 @@ function openIfPresent(path: string, flags: number): number | undefined {
 
 /** @throws NamespaceError we may not open it; the error itself, when this process or the host lacks resources */
 function absent(error: NodeJS.ErrnoException, path: string): undefined {
+  throwIfExhausted(error);
   const { code = '' } = error;
-  if (['EMFILE', 'ENFILE', 'ENOMEM'].includes(code)) throw error;
   if (code !== 'EACCES' && code !== 'EPERM') return undefined; // ENOENT and the like: gone meanwhile
   throw new NamespaceError(
     'not-permitted',

@@ -8,6 +8,14 @@ import { StringDecoder } from 'node:string_decoder';
  */
 export const O_PATH = 0o10000000;
 
+/** Codes of the errors that say nothing about the file: this process or the host has no descriptors or memory left. */
+const EXHAUSTED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
+
+/** @throws the error itself, if this process or the host lacks resources: what cannot be read may be there nevertheless */
+export function throwIfExhausted(error: unknown): void {
+  if (EXHAUSTED.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+}
+
 /** Field numbers of /proc/PID/stat, see proc_pid_stat(5); counted from 1. */
 const STAT_PPID = 4;
 const STAT_STARTTIME = 22;
@@ -62,7 +70,8 @@ export function* namesIn(folder: string): Generator<string> {
   try {
     entries = opendirSync(folder, { bufferSize: 256 });
     for (let entry = entries.readSync(); entry; entry = entries.readSync()) yield entry.name;
-  } catch {
+  } catch (error) {
+    throwIfExhausted(error);
     // ENOENT or ESRCH: the process has ended or there is no such folder; EACCES: then we could not open what is in it either
   } finally {
     entries?.closeSync();
@@ -96,7 +105,8 @@ export function readText(path: string, encoding: 'latin1' | 'utf8' = 'latin1'): 
     } finally {
       closeSync(fd);
     }
-  } catch {
+  } catch (error) {
+    throwIfExhausted(error);
     return undefined; // ENOENT or ESRCH: the process has ended; EACCES: see above
   }
 }
@@ -130,8 +140,8 @@ export function* readLines(path: string, encoding: 'latin1' | 'utf8' = 'latin1')
       if (isTooLong) line = '';
     }
     if (line !== '') yield line;
-  } catch {
-    // as in `readText`
+  } catch (error) {
+    throwIfExhausted(error);
   }
 }
 
@@ -163,7 +173,8 @@ function listNumbers(folder: string): number[] {
   let names: string[];
   try {
     names = readdirSync(folder);
-  } catch {
+  } catch (error) {
+    throwIfExhausted(error);
     return []; // the process has ended, or we may not read it: then we could not open what it holds either
   }
   const numbers: number[] = [];

@@ -5,11 +5,13 @@ const DELLINK = 17;
 const DONE = 3;
 const ERROR = 2;
 const AF_BRIDGE = 7;
+const DUMP_INTR = 0x10;
 
-function message(type: number, payload: Buffer): Buffer {
+function message(type: number, payload: Buffer, flags = 0): Buffer {
   const header = Buffer.alloc(16);
   header.writeUInt32LE(16 + payload.length, 0);
   header.writeUInt16LE(type, 4);
+  header.writeUInt16LE(flags, 6);
   return Buffer.concat([header, payload, Buffer.alloc(-payload.length & 3)]);
 }
 
@@ -44,6 +46,11 @@ function attribute(type: number, value: string): Buffer {
 }
 
 describe('parseLinkMessages', () => {
+  it('reports that a list may be incomplete', () => {
+    const datagram = message(NEWLINK, link(1, 'lo', true), DUMP_INTR);
+    expect([...parseLinkMessages(datagram)].map(({ type }) => type)).toEqual(['inconsistent', 'present']);
+  });
+
   it('reads several messages of one datagram', () => {
     const datagram = Buffer.concat([
       message(NEWLINK, link(1, 'lo', true)),

@@ -13,6 +13,8 @@ const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const NLM_F_REQUEST = 0x1;
 const NLM_F_DUMP = 0x300;
+/** In an answer to a dump request: what is listed changed meanwhile, so that something may be missing. */
+const NLM_F_DUMP_INTR = 0x10;
 
 /** struct nlmsghdr: length, type, flags, sequence number, port id. */
 const MESSAGE_HEADER_BYTES = 16;
@@ -52,6 +54,8 @@ export interface Interface {
 export type LinkEvent =
   | { readonly type: 'present'; readonly interface: Interface }
   | { readonly type: 'gone'; readonly index: number }
+  /** Interfaces came or went while they were listed: some may be missing in the list. */
+  | { readonly type: 'inconsistent' }
   /** The answer to a dump request is complete. */
   | { readonly type: 'dump-done' }
   | { readonly type: 'failed'; readonly errno: number };
@@ -66,6 +70,8 @@ export interface InterfaceList {
   /** A blocking rtnetlink(7) socket, for `receiveLinkEvents`; the caller closes it. */
   readonly fd: number;
   readonly interfaces: readonly Interface[];
+  /** Whether no interface came or went while the kernel listed them: otherwise some may be missing. */
+  readonly isConsistent: boolean;
 }
 
 /**
@@ -91,11 +97,13 @@ function tryToList(): InterfaceList {
   try {
     requestLinkDump(fd);
     const known = new Map<number, Interface>();
+    let isConsistent = true;
     for (;;) {
       for (const event of receiveLinkEvents(fd, true) ?? []) {
-        if (event.type === 'dump-done') return { fd, interfaces: [...known.values()] };
+        if (event.type === 'dump-done') return { fd, interfaces: [...known.values()], isConsistent };
         if (event.type === 'failed') throw new SystemError('rtnetlink', event.errno);
-        if (event.type === 'gone') known.delete(event.index);
+        if (event.type === 'inconsistent') isConsistent = false;
+        else if (event.type === 'gone') known.delete(event.index);
         else known.set(event.interface.index, event.interface);
       }
     }
@@ -136,6 +144,7 @@ export function* parseLinkMessages(bytes: Buffer): Generator<LinkEvent> {
   while (offset + MESSAGE_HEADER_BYTES <= bytes.length) {
     const length = bytes.readUInt32LE(offset);
     if (length < MESSAGE_HEADER_BYTES || offset + length > bytes.length) return;
+    if ((bytes.readUInt16LE(offset + 6) & NLM_F_DUMP_INTR) !== 0) yield { type: 'inconsistent' };
     const event = parseMessage(
       bytes.readUInt16LE(offset + 4),
       bytes.subarray(offset + MESSAGE_HEADER_BYTES, offset + length),

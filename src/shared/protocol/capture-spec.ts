@@ -16,6 +16,9 @@ export const MAX_SNAPSHOT_LENGTH = 262_144;
 /** Longest duration, in seconds: a timer of Node.js lasts at most 2^31 - 1 ms, which is 24 days. */
 export const MAX_DURATION_SECONDS = 2_000_000;
 
+/** Maximum number of interface names. It takes some 10 ms to check them, in which the process does nothing else. */
+export const MAX_INTERFACE_NAMES = 16_384;
+
 /** Each comment may have 64 KiB, and all of them must fit into the section header block. */
 const MAX_COMMENTS = 4;
 
@@ -99,7 +102,9 @@ export function validateCaptureSpec(value: unknown): CaptureSpec {
   return {
     captureId: spec['captureId'],
     reference: validateReference(spec['reference']),
-    interfaces: [...new Set(asList(spec['interfaces'], 'interfaces').map(validateInterfaceName))],
+    interfaces: [
+      ...new Set(asList(spec['interfaces'], 'interfaces', MAX_INTERFACE_NAMES).map(validateInterfaceName)),
+    ],
     filter: validateFilter(spec['filter']),
     promiscuous: spec['promiscuous'],
     sectionComments: asList(spec['sectionComments'], 'sectionComments', MAX_COMMENTS).map(asText),

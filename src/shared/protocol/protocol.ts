@@ -120,7 +120,7 @@ export type EngineEvent =
   | {
       readonly type: 'started';
       readonly captureId: string;
-      readonly interfaces: readonly string[];
+      readonly interfaces: number;
       /** Whether the engine writes to the socket of the client. */
       readonly direct: boolean;
     }

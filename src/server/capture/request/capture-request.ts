@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
 import {
+  MAX_INTERFACE_NAMES,
   validateFilter,
   validateInterfaceName,
   type CaptureSpec,
@@ -106,6 +107,12 @@ function parseNetns(text: string): number {
 /** Without duplicates; empty: all interfaces of the namespace, including later ones. */
 function parseInterfaceNames(names: readonly string[]): string[] {
   const given = new Set(names.filter((name) => name !== ''));
+  if (given.size > MAX_INTERFACE_NAMES) {
+    throw new CaptureError(
+      'invalid-request',
+      `nif: ${given.size} names are more than ${MAX_INTERFACE_NAMES}`,
+    );
+  }
   const wanted = [...given].filter((name) => !ALL_INTERFACES.has(name)).map(validateInterfaceName);
   return wanted.length < given.size ? [] : wanted;
 }
