@@ -63,11 +63,15 @@ const TICKS_PER_SECOND = 100;
 
 /** Whether a process is older than an event. @param eventMs see performance.now() */
 function startedBefore(pid: number, eventMs: number): boolean {
-  const startTime = readProcessStat('/proc', pid)?.startTime ?? Infinity;
-  const [uptime] = readFileSync('/proc/uptime', 'latin1').split(' ', 1);
-  const eventUptime = Number(uptime) - (performance.now() - eventMs) / 1_000;
-  // A tick of tolerance: both times are rounded down to ticks.
-  return startTime / TICKS_PER_SECOND <= eventUptime + 1 / TICKS_PER_SECOND;
+  try {
+    const startTime = readProcessStat('/proc', pid)?.startTime ?? Infinity;
+    const [uptime] = readFileSync('/proc/uptime', 'latin1').split(' ', 1);
+    const eventUptime = Number(uptime) - (performance.now() - eventMs) / 1_000;
+    // A tick of tolerance: both times are rounded down to ticks.
+    return startTime / TICKS_PER_SECOND <= eventUptime + 1 / TICKS_PER_SECOND;
+  } catch {
+    return false; // no free descriptors: it is not known
+  }
 }
 
 /**

@@ -62,15 +62,15 @@ export function pathOfDescriptor(fd: number): string {
  * @returns undefined when there is nothing, or it is in a file system that may not answer
  */
 export function openForeign(root: FileRoot, path: string): OpenPath | undefined {
-  if (mayNotAnswer(root, path)) return undefined;
   let fd: number | undefined;
   try {
+    if (mayNotAnswer(root, path)) return undefined;
     fd = root.followsLinks ? openSync(root.path + path, O_PATH) : openWithoutLinks(root.path, path);
     if (fd === undefined) return undefined;
     return { fd, stats: fstatSync(fd) };
   } catch {
     if (fd !== undefined) closeSync(fd);
-    return undefined; // ENOENT or ENOTDIR; ELOOP; EACCES
+    return undefined; // ENOENT or ENOTDIR; ELOOP; EACCES; EMFILE
   }
 }
 

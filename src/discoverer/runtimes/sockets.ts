@@ -65,21 +65,24 @@ export function findRuntimeSockets(
   const found = new Map<string, RuntimeSocket>();
   const countBySource = new Map<string, number>();
   const listening = new ListeningSockets(procRoot, table, claims);
-  for (const root of roots) {
+  // All before the first is opened: this throws without free descriptors.
+  const places = roots.flatMap((root) => {
     const system = SYSTEM_SOCKETS.map((label): Candidate => ({ label }));
     const rootOfUsers = { ...root, followsLinks: false };
-    for (const candidate of [...system, ...userSockets(root), ...listening.of(root)]) {
-      const socket = openSocket(candidate.isOfUser ? rootOfUsers : root, candidate);
-      if (!socket) continue;
-      const source = sourceOf(socket.claimant);
-      const count = countBySource.get(source) ?? 0;
-      if (found.has(socket.key) || (source !== '' && count >= MAX_SOCKETS_PER_SOURCE)) {
-        closeSync(socket.fd);
-        continue;
-      }
-      countBySource.set(source, count + 1);
-      found.set(socket.key, socket);
+    const candidates = [...system, ...userSockets(root), ...listening.of(root)];
+    return candidates.map((candidate) => ({ candidate, root: candidate.isOfUser ? rootOfUsers : root }));
+  });
+  for (const { candidate, root } of places) {
+    const socket = openSocket(root, candidate);
+    if (!socket) continue;
+    const source = sourceOf(socket.claimant);
+    const count = countBySource.get(source) ?? 0;
+    if (found.has(socket.key) || (source !== '' && count >= MAX_SOCKETS_PER_SOURCE)) {
+      closeSync(socket.fd);
+      continue;
     }
+    countBySource.set(source, count + 1);
+    found.set(socket.key, socket);
   }
   return [...found.values()];
 }

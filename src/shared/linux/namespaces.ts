@@ -60,7 +60,7 @@ function openByProcess(procRoot: string, pid: number, reference: NetnsReference)
     );
   }
   // Compared after opening: a process that reused the id of the intended one has another start time.
-  const startTime = readProcessStat(procRoot, pid)?.startTime;
+  const startTime = startTimeOf(procRoot, pid, fd);
   if (startTime === undefined || (reference.startTime !== undefined && startTime !== reference.startTime)) {
     closeSync(fd);
     throw new NamespaceError(
@@ -69,6 +69,16 @@ function openByProcess(procRoot: string, pid: number, reference: NetnsReference)
     );
   }
   return { fd, holder };
+}
+
+/** @param fd is closed when it cannot be read for lack of resources */
+function startTimeOf(procRoot: string, pid: number, fd: number): number | undefined {
+  try {
+    return readProcessStat(procRoot, pid)?.startTime;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 /** @returns the first namespace that can be opened, or else why one could not */
