@@ -71,13 +71,16 @@ export class InterfaceWatch {
   }
 
   private reportChange(): void {
+    if (this.changeTimer) return;
     const waitMs = this.changedAtMs + MIN_INTERVAL_MS - performance.now();
     if (waitMs > 0) {
-      this.changeTimer ??= setTimeout(() => this.reportChange(), Math.ceil(waitMs));
+      this.changeTimer = setTimeout(() => {
+        this.changeTimer = undefined;
+        this.changedAtMs = -Infinity;
+        this.reportChange();
+      }, waitMs);
       return;
     }
-    clearTimeout(this.changeTimer);
-    this.changeTimer = undefined;
     this.changedAtMs = performance.now();
     this.onChange(this.interfaces);
   }
