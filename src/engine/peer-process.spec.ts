@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { fstatSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeAsRoot } from '../../test/kit/root.js';
-import { ClientConnection } from '../server/http/client-connection.js';
+import { descriptorOf } from '../shared/socket-descriptor.js';
 import { PeerProcess } from './peer-process.js';
 
 /** Before this process existed, by `performance.now()`. */
@@ -37,9 +37,15 @@ describeAsRoot('PeerProcess', () => {
     };
     const [, control] = await pairOf(join(folder, `${isTaken}.sock`));
     const [, client] = await pairOf(0);
-    const lent = new ClientConnection(client).lend();
+    const descriptor = descriptorOf(client) ?? -1;
+    const { ino: inode } = fstatSync(descriptor);
     const peer = new PeerProcess(control, acceptedAtMs);
-    const output = peer.outputFor(control, lent && { ...lent, framing: 'websocket', maxMessageBytes: 1_024 });
+    const output = peer.outputFor(control, {
+      descriptor,
+      inode,
+      framing: 'websocket',
+      maxMessageBytes: 1_024,
+    });
     expect(output.direct).toBe(isTaken);
     output.close();
     peer.close();

@@ -131,7 +131,8 @@ describeAsRoot('An engine that', () => {
     const engines = service.allInRole('engine');
     const running = await Promise.all(engines.map(() => it.capture()));
     // So that each engine has begun to search for namespaces: it could not start that thread later.
-    for (const _ of engines) await (await CaptureClient.open(service, { netns: 1 })).ended();
+    const unknown = await Promise.all(engines.map(({ pid }) => CaptureClient.open(service, { netns: pid })));
+    await Promise.all(unknown.map((client) => client.ended()));
     const limit = async (count: string): Promise<void> => {
       for (const { pid } of engines) await setLimit(pid, `--nofile=${count}:`);
     };
