@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CaptureProvider, type Capture } from '../../src/server/capture/capture-provider.js';
 import { EngineCaptureProvider } from '../../src/server/engine-client/engine-capture-provider.js';
 import { Engine } from '../kit/engine.js';
+import { eventually } from '../kit/eventually.js';
 import { FrameReader } from '../kit/frame-reader.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { handshake, RawConnection } from '../kit/raw-connection.js';
@@ -73,8 +74,9 @@ interface Setting extends AsyncDisposable {
   readonly target: string;
 }
 
-/** Counts how often captures are stopped. */
+/** Counts how often captures are started and stopped. */
 class StopCounter extends CaptureProvider {
+  starts = 0;
   stops = 0;
 
   constructor(private readonly provider: Pick<CaptureProvider, 'open'>) {
@@ -83,6 +85,7 @@ class StopCounter extends CaptureProvider {
 
   override async open(...args: Parameters<CaptureProvider['open']>): Promise<Capture> {
     const capture = await this.provider.open(...args);
+    this.starts++;
     const stop = capture.stop.bind(capture);
     return Object.assign(capture, { stop: () => (this.stops++, stop()) });
   }
@@ -134,7 +137,7 @@ function testFrames(create: () => Promise<Setting>): void {
     ({ server } = setting);
   });
   afterAll(() => setting[Symbol.asyncDispose]());
-  beforeEach(() => void (stopCounter.current.stops = 0));
+  beforeEach(() => void Object.assign(stopCounter.current, { starts: 0, stops: 0 }));
 
   const upgraded = (): Promise<RawConnection> =>
     RawConnection.upgraded(server.port, handshake(setting.target));
@@ -285,10 +288,11 @@ function testFrames(create: () => Promise<Setting>): void {
 
   it('ends a capture whose connection ends within a frame', async () => {
     const connection = await upgraded();
+    await eventually('the start of the capture', () => stopCounter.current.starts > 0);
     connection.send(frame(TEXT, 'hello').subarray(0, 4));
     connection.socket.end();
     await connection.ended;
-    expect(stopCounter.current.stops).toBeGreaterThan(0);
+    await eventually('the end of the capture', () => stopCounter.current.stops > 0);
   });
 
   it('closes with 1008 when a client sends more than it may, and reads nothing more of it', async () => {

@@ -97,9 +97,8 @@ describe('docs/deployment.md', () => {
     const document = readFileSync(join(FOLDER, '../docs/deployment.md'), 'utf8');
     const rows = [...document.matchAll(/^\| ((?:`[A-Z_]+`(?:, )?)+) \|/gm)].map(([, names]) => names!);
     const named = rows.flatMap((names) => names.replaceAll('`', '').split(', '));
-    const texts = ['compose.yaml', 'compose.ghostwire.yaml', 'compose.tls.yaml'].map((file) =>
-      readFileSync(join(FOLDER, file), 'utf8'),
-    );
+    const files = ['base', 'ghostwire', 'tls'].map((name) => `compose.${name}.yaml`);
+    const texts = ['compose.yaml', ...files].map((file) => readFileSync(join(FOLDER, file), 'utf8'));
     const used = [...texts.join('').matchAll(/(?<!\$)\$\{([A-Z_]+)/g)].map(([, name]) => name!);
     expect(named.sort()).toEqual([...new Set(used)].sort());
   });

@@ -16,8 +16,8 @@ export const MAX_SNAPSHOT_LENGTH = 262_144;
 /** Longest duration, in seconds: a timer of Node.js lasts at most 2^31 - 1 ms, which is 24 days. */
 export const MAX_DURATION_SECONDS = 2_000_000;
 
-/** Maximum number of interface names. It takes some 10 ms to check them, in which the process does nothing else. */
-export const MAX_INTERFACE_NAMES = 16_384;
+/** Maximum number of interface names. It takes some 20 ms to check them, in which the process does nothing else. */
+export const MAX_INTERFACE_NAMES = 32_768;
 
 /** Each comment may have 64 KiB, and all of them must fit into the section header block. */
 const MAX_COMMENTS = 4;
