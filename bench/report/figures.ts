@@ -20,7 +20,7 @@ const MISSING = '–';
 
 /** At most three significant digits for small numbers, thousands separators for large ones. */
 export function figure(value: number | undefined): string {
-  // Not finite: a ratio to a value below the resolution.
+  if (value === Infinity) return '∞'; // a ratio to a time below the resolution
   if (value === undefined || !Number.isFinite(value)) return MISSING;
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
   if (Math.abs(value) >= 10) return value.toFixed(1);
