@@ -46,7 +46,7 @@ export async function scan(options: ScanOptions): Promise<ScanResult> {
   const table = readProcessTable(procRoot);
   const membership = new ContainerMembership(procRoot, table);
   const claims = new Claims(procRoot, membership);
-  const files = new SourceBudget(250, 1_000);
+  const files = new SourceBudget(500, 1_500);
   const found = await runtimes.findContainers(procRoot, table, membership, claims, files);
   const { containers } = found;
   const prefixes = prefixesOf(containers, membership);

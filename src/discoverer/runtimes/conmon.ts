@@ -17,22 +17,31 @@ export function* findMonitoredContainers(
   table: ProcessTable,
   claims: Claims,
   budget: SourceBudget,
+  problems: string[],
 ): Generator<Container> {
   const children = new Map<number, ProcessFacts>();
   for (const each of table.values()) {
     if (table.get(each.parent)?.command === CONMON) children.set(each.parent, each);
   }
   const roots = new Map<string, FileRoot>();
+  const skipped = new Set<string>();
   for (const [pid, child] of children) {
     const monitor = table.get(pid);
     const source = monitor && sourceOf(claims.claimant(monitor));
-    if (!monitor || source === undefined || !budget.hasTime(source)) continue;
+    if (!monitor || source === undefined) continue;
+    if (!budget.hasTime(source)) {
+      skipped.add(source);
+      continue;
+    }
     const beginMs = performance.now();
     const root = roots.get(monitor.mountNamespace) ?? foreignRoot(procRoot, pid);
     roots.set(monitor.mountNamespace, root);
     const container = monitoredContainer(procRoot, root, monitor, child, claims);
     budget.count(source, beginMs);
     if (container) yield container;
+  }
+  for (const source of skipped) {
+    problems.push(`cannot list all containers of ${source.slice(0, 12)}: reading about them takes too long`);
   }
 }
 

@@ -71,7 +71,7 @@ export class Runtimes {
     );
     const found = [
       ...answers,
-      ...findMonitoredContainers(procRoot, table, claims, budget),
+      ...findMonitoredContainers(procRoot, table, claims, budget, problems),
       ...readBundles(scan, roots, problems),
       ...namedContainers(membership),
     ];
