@@ -48,13 +48,11 @@ describe('A server with limits', () => {
   it('leaves half of the connections to other clients, and closes those beyond its limit', async () => {
     await start({ maxConnections: 4 });
     const ofOne = [await client('127.0.0.2'), await client('127.0.0.2')];
-    await (
-      await client('127.0.0.2')
-    ).ended;
+    const third = await client('127.0.0.2');
+    await third.ended;
     const ofOther = [await client('127.0.0.3'), await client('127.0.0.4')];
-    await (
-      await client('127.0.0.5')
-    ).ended;
+    const fifth = await client('127.0.0.5');
+    await fifth.ended;
     for (const connection of [...ofOne, ...ofOther]) expect(await isKept(connection)).toBe(true);
 
     ofOne[0]!.socket.destroy();
