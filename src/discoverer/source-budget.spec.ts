@@ -8,7 +8,7 @@ describe('SourceBudget', () => {
     budget.count(source, begin);
   };
 
-  it('limits each source, and none that is trusted', async () => {
+  it('limits each untrusted source, but not a trusted one', async () => {
     const budget = new SourceBudget(20, 1_000);
     for (const source of ['', 'greedy']) await spend(budget, source, 30);
     expect(['', 'greedy', 'modest'].map((source) => budget.hasTime(source))).toEqual([true, false, true]);

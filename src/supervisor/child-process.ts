@@ -81,24 +81,19 @@ export class ChildProcess {
    */
   async stop(deadlineMs: number): Promise<Error | undefined> {
     this.process.stdin?.end();
-    const timer = new AbortController();
-    const late = sleep(deadlineMs, undefined, { signal: timer.signal }).then(
-      () => this.kill() ?? this.endAfterKill(),
-      () => undefined,
-    );
-    const failure = await Promise.race([this.ended.then(() => undefined), late]);
-    timer.abort();
-    return failure;
+    if (await this.endsWithin(deadlineMs)) return undefined;
+    const failure = this.kill();
+    if (failure) return failure;
+    // A process that waits in the kernel, for example for a file system that never answers, ends only when that is over.
+    return (await this.endsWithin(MAX_DYING_MS)) ? undefined : new Error('it does not end after SIGKILL');
   }
 
-  /** A process that waits in the kernel, for example for a file system that never answers, ends only when that is over. */
-  private async endAfterKill(): Promise<Error | undefined> {
+  private async endsWithin(ms: number): Promise<boolean> {
     const timer = new AbortController();
-    const late = sleep(MAX_DYING_MS, new Error('it does not end after SIGKILL'), { signal: timer.signal });
-    const failure = await Promise.race([this.ended.then(() => undefined), late]);
+    const late = sleep(ms, false, { signal: timer.signal }).catch(() => false);
+    const hasEnded = await Promise.race([this.ended.then(() => true), late]);
     timer.abort();
-    late.catch(ignore);
-    return failure;
+    return hasEnded;
   }
 
   /** @returns what went wrong, if the child cannot be killed */

@@ -1,7 +1,7 @@
 /** Source of containers: the conmon(8) processes of Podman and CRI-O. */
 import { readArguments, type ProcessFacts, type ProcessTable } from '../process-table.js';
 import type { SourceBudget } from '../source-budget.js';
-import { isTrusted, limitsOf, sourceOf, type Claims } from './claims.js';
+import { isTrusted, limitsOf, sourceOf, type Claimant, type Claims } from './claims.js';
 import { podOf, type Container } from './container.js';
 import { readAnnotations } from './containerd-bundles.js';
 import { foreignRoot, type FileRoot } from './foreign-files.js';
@@ -27,8 +27,9 @@ export function* findMonitoredContainers(
   const skipped = new Set<string>();
   for (const [pid, child] of children) {
     const monitor = table.get(pid);
-    const source = monitor && sourceOf(claims.claimant(monitor));
-    if (!monitor || source === undefined) continue;
+    if (!monitor) continue;
+    const claimant = claims.claimant(monitor);
+    const source = sourceOf(claimant);
     if (!budget.hasTime(source)) {
       skipped.add(source);
       continue;
@@ -36,25 +37,27 @@ export function* findMonitoredContainers(
     const beginMs = performance.now();
     const root = roots.get(monitor.mountNamespace) ?? foreignRoot(procRoot, pid);
     roots.set(monitor.mountNamespace, root);
-    const container = monitoredContainer(procRoot, root, monitor, child, claims);
+    const container = monitoredContainer(procRoot, root, pid, child, claimant, claims);
     budget.count(source, beginMs);
     if (container) yield container;
   }
   for (const source of skipped) {
-    problems.push(`cannot list all containers of ${source.slice(0, 12)}: reading about them takes too long`);
+    problems.push(
+      `cannot list all containers of ${source.slice(0, 12)}: reading their configuration takes too long`,
+    );
   }
 }
 
 function monitoredContainer(
   procRoot: string,
   foreign: FileRoot,
-  monitor: ProcessFacts,
+  monitor: number,
   child: ProcessFacts,
+  claimant: Claimant,
   claims: Claims,
 ): Container | undefined {
-  const { id, name, bundle } = parseConmon(readArguments(procRoot, monitor.pid)) ?? {};
+  const { id, name, bundle } = parseConmon(readArguments(procRoot, monitor)) ?? {};
   if (!id || !name) return undefined;
-  const claimant = claims.claimant(monitor);
   const process = claims.rootProcess(claimant, id) ?? (claims.mayClaim(claimant, child) ? child : undefined);
   if (!process) return undefined;
   const root = isTrusted(claimant) ? { path: foreign.path, followsLinks: true } : foreign;

@@ -73,14 +73,12 @@ export class InterfaceWatch {
   private reportChange(): void {
     if (this.changeTimer) return;
     const waitMs = this.changedAtMs + MIN_INTERVAL_MS - performance.now();
-    if (waitMs > 0) {
-      this.changeTimer = setTimeout(() => {
-        this.changeTimer = undefined;
-        this.changedAtMs = -Infinity;
-        this.reportChange();
-      }, waitMs);
-      return;
-    }
+    if (waitMs > 0) this.changeTimer = setTimeout(() => this.reportNow(), waitMs);
+    else this.reportNow();
+  }
+
+  private reportNow(): void {
+    this.changeTimer = undefined;
     this.changedAtMs = performance.now();
     this.onChange(this.interfaces);
   }

@@ -59,7 +59,7 @@ export class HolderWatch {
         else void this.search(entry);
       }
     } catch (error) {
-      logOnce('it cannot be checked whether targets still exist', { error: (error as Error).message });
+      logOnce('cannot check whether targets still exist', { error: (error as Error).message });
     } finally {
       this.timer = undefined;
       this.schedule();

@@ -16,10 +16,10 @@ export interface ConnectionLimits {
   readonly readWindowMs?: number;
 }
 
-/** Requests of one connection that may be unanswered at the same time (pipelining, RFC 9112, 9.3.2), which hardly any client does. */
+/** Unanswered requests that one connection may have (pipelining, RFC 9112, 9.3.2). Hardly any client has more than one. */
 const MAX_UNANSWERED = 4;
 
-/** How often it is looked at how much clients have not read: that takes time for each connection. */
+/** Minimum time between two checks of the unread bytes, each of which looks at every connection. */
 const CHECK_INTERVAL_MS = 100;
 
 /**
@@ -104,7 +104,7 @@ class Unanswered {
     return responses.size;
   }
 
-  /** If more bytes wait for all clients, destroys the connection with the most of them. Looks now and then only. */
+  /** If more bytes wait for all clients, destroys the connection with the most of them. Checks every CHECK_INTERVAL_MS at most. */
   limitTo(maxBytes: number): void {
     if (performance.now() - this.checkedAtMs < CHECK_INTERVAL_MS) return;
     this.checkedAtMs = performance.now();

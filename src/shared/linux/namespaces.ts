@@ -59,22 +59,16 @@ function openByProcess(procRoot: string, pid: number, reference: NetnsReference)
       `process ${pid} is not in network namespace ${reference.netns}`,
     );
   }
-  // Compared after opening: a process that reused the id of the intended one has another start time.
-  const startTime = startTimeOf(procRoot, pid, fd);
-  if (startTime === undefined || (reference.startTime !== undefined && startTime !== reference.startTime)) {
-    closeSync(fd);
-    throw new NamespaceError(
-      'stale-reference',
-      `process ${pid} is not the one that was meant: its start time differs`,
-    );
-  }
-  return { fd, holder };
-}
-
-/** @param fd is closed when it cannot be read for lack of resources */
-function startTimeOf(procRoot: string, pid: number, fd: number): number | undefined {
   try {
-    return readProcessStat(procRoot, pid)?.startTime;
+    // Compared after opening: a process that reused the id of the intended one has another start time.
+    const startTime = readProcessStat(procRoot, pid)?.startTime;
+    if (startTime === undefined || (reference.startTime !== undefined && startTime !== reference.startTime)) {
+      throw new NamespaceError(
+        'stale-reference',
+        `process ${pid} is not the one that was meant: its start time differs`,
+      );
+    }
+    return { fd, holder };
   } catch (error) {
     closeSync(fd);
     throw error;
