@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { CaptureClient, type CaptureParameters } from '../kit/capture-client.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';
-import { isAlive, processTree, procLink } from '../kit/processes.js';
+import { exists, isAlive, processTree, procLink } from '../kit/processes.js';
 import { listTargets, type ListedTarget } from '../discovery/listed-targets.js';
 import { DeployedService } from './deployed-service.js';
 import { describeWithImage, dockerWithImage, podmanWithImage } from './describe-with-image.js';
@@ -109,11 +109,7 @@ describe.each([
       const orphans = processTree(engine?.pid ?? 0);
       expect(orphans.length).toBeGreaterThan(1);
       process.kill(engine?.pid ?? 0, 'SIGKILL');
-      // A zombie still has its directory in /proc.
-      await eventually(
-        'the end of the orphans',
-        () => !orphans.some(({ pid }) => existsSync(`/proc/${pid}`)),
-      );
+      await eventually('the end of the orphans', () => !orphans.some(exists));
       await expectPackets({ netns: web.inode }, 8);
     });
 
@@ -126,7 +122,7 @@ describe.each([
       expect(own).not.toEqual([]);
 
       await container.runtime.cli('kill', service.containerId);
-      await eventually('all its processes to end', () => !processes.some(({ pid }) => isAlive(pid)));
+      await eventually('all its processes to end', () => !processes.some(isAlive));
       // The last thread closes them, at a time when the process is already reported as ended.
       await eventually('its packet sockets to be closed', async () =>
         /^sk .*\n$/.test(await web.exec('cat', '/proc/net/packet')),

@@ -11,8 +11,14 @@ const STAT_STATE = 0;
 const STAT_PARENT = 1;
 const STAT_START_TIME = 19;
 
-export interface ProcessFacts {
+/** Identifies a process: its id alone may belong to another process, or to a thread of one, soon after its end. */
+export interface ProcessIdentity {
   readonly pid: number;
+  /** In clock ticks since boot. */
+  readonly startTime: number;
+}
+
+export interface ProcessFacts extends ProcessIdentity {
   readonly command: string;
   readonly descriptors: readonly string[];
   readonly threads: number;
@@ -35,9 +41,14 @@ export function processTree(root: number): ProcessFacts[] {
   return pids.flatMap((pid) => factsOf(pid) ?? []);
 }
 
+/** Whether a process exists, alive or as a zombie. */
+export function exists({ pid, startTime }: ProcessIdentity): boolean {
+  return unlessEnded(() => startTimeOf(pid)) === startTime;
+}
+
 /** Whether a process exists and is not a zombie; kill(2) with signal 0 also succeeds for zombies. */
-export function isAlive(pid: number): boolean {
-  return parentOf(pid) !== undefined;
+export function isAlive(process: ProcessIdentity): boolean {
+  return exists(process) && parentOf(process.pid) !== undefined;
 }
 
 function parentOf(pid: number): number | undefined {
@@ -59,6 +70,7 @@ export function procLink(path: string): string {
 function factsOf(pid: number): ProcessFacts | undefined {
   return unlessEnded(() => ({
     pid,
+    startTime: startTimeOf(pid),
     command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim(),
     descriptors: readdirSync(`/proc/${pid}/fd`),
     threads: readdirSync(`/proc/${pid}/task`).length,

@@ -7,7 +7,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { processesAtRest } from './at-rest.js';
 import { Child } from './child.js';
 import { eventually } from './eventually.js';
-import { isAlive, processTree, proportionalKiB, type ProcessFacts } from './processes.js';
+import {
+  isAlive,
+  processTree,
+  proportionalKiB,
+  type ProcessFacts,
+  type ProcessIdentity,
+} from './processes.js';
 
 export const PROJECT = new URL('../../', import.meta.url).pathname;
 export const MAIN = `${PROJECT}dist/main.js`;
@@ -42,7 +48,8 @@ export interface StartOptions {
 
 /** The built service, whose processes tests can find by their roles. */
 export class Service implements AsyncDisposable {
-  private readonly seen = new Set<number>();
+  /** By process ID and start time. */
+  private readonly seen = new Map<string, ProcessIdentity>();
 
   private constructor(
     readonly child: Child,
@@ -88,7 +95,7 @@ export class Service implements AsyncDisposable {
   /** The supervisor and its descendants. `nothingIsLeft` checks that each of the returned processes has ended. */
   processes(): ProcessFacts[] {
     const facts = processTree(this.pid);
-    for (const { pid } of facts) this.seen.add(pid);
+    for (const seen of facts) this.seen.set(`${seen.pid} ${seen.startTime}`, seen);
     return facts;
   }
 
@@ -136,7 +143,7 @@ export class Service implements AsyncDisposable {
 
   /** Waits until all processes have ended that `processes` has returned before. */
   async nothingIsLeft(timeoutMs: number): Promise<void> {
-    await eventually('all processes of the service to end', () => ![...this.seen].some(isAlive), timeoutMs);
+    await eventually('all processes of the service to end', () => this.remaining.length === 0, timeoutMs);
   }
 
   /** Makes each test check that the service ends on SIGTERM and leaves no process. Remaining processes are killed. */
@@ -145,8 +152,12 @@ export class Service implements AsyncDisposable {
       if (this.child.alive) await this.stop();
     } finally {
       await this.child[Symbol.asyncDispose]();
-      for (const pid of this.seen) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+      for (const { pid } of this.remaining) process.kill(pid, 'SIGKILL');
     }
+  }
+
+  private get remaining(): ProcessIdentity[] {
+    return [...this.seen.values()].filter(isAlive);
   }
 }
 

@@ -85,11 +85,11 @@ describeAsRoot(`With ${MANY} captures, the service`, () => {
     await using it = await scene();
     await manyCaptures(it);
     const { service } = it;
-    const pids = service.processes().map(({ pid }) => pid);
+    const processes = service.processes();
     service.child.signal('SIGKILL');
     const begin = performance.now();
-    await eventually('the end of all processes', () => !pids.some(isAlive), PROMISED_DEATH_MS);
-    console.info(`${pids.length} processes were gone after ${Math.round(performance.now() - begin)} ms`);
+    await eventually('the end of all processes', () => !processes.some(isAlive), PROMISED_DEATH_MS);
+    console.info(`${processes.length} processes were gone after ${Math.round(performance.now() - begin)} ms`);
   });
 });
 
@@ -103,13 +103,14 @@ describeAsRoot('An engine that', () => {
     const engines = service.allInRole('engine');
     const clients = await Promise.all(engines.map(() => it.capture()));
     const [engine] = engines;
-    await harm(engine?.pid ?? 0);
+    if (!engine) throw new Error('the service has no engine');
+    await harm(engine.pid);
     await using provoking = new AsyncDisposableStack();
     await eventually(
       'the end of its captures',
       async () => {
         // An engine at its memory limit fails when it allocates more.
-        if (isAlive(engine?.pid ?? 0)) {
+        if (isAlive(engine)) {
           provoking.use(await CaptureClient.open(service, { netns: it.namespace.inode, nif: 'eth1' }));
         }
         return clients.some(({ closing }) => closing);
