@@ -44,7 +44,8 @@ export async function runDiscoverer(args: string[]): Promise<void> {
   const scanner = new Scanner((message) => {
     if (gate.admits(message, MAX_WARNINGS)) log.write('warn', message);
   });
-  const server = new DiscovererServer(() => scanner.scan());
+  const server = new DiscovererServer(scanner);
+  scanner.onEvent = () => server.onEvent();
   await server.listen(values.socket);
   const idleSeconds = values['end-when-idle'];
   if (idleSeconds !== undefined) server.whenIdle(Number(idleSeconds) * 1000, () => exit(0));

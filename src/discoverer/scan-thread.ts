@@ -7,9 +7,11 @@ import { limitMemoryGrowth } from '../shared/linux/memory-limit.js';
 import { readText } from '../shared/linux/proc.js';
 import { LOADED } from '../shared/threads.js';
 import { interfaceNames } from './interface-names.js';
+import { ChangeDetector } from './change-detector.js';
+import { RuntimeEvents } from './runtimes/runtime-events.js';
 import { Runtimes } from './runtimes/runtimes.js';
 import { encodeResult, scan } from './scan.js';
-import type { ScanReply } from './scanner.js';
+import { RUNTIME_EVENT, type ScanReply, type ScanRequest } from './scanner.js';
 
 /** Many times what a scan of a large host takes: what others make us read ends this process at worst, not the host. */
 const MAX_GROWTH_BYTES = 1024 * 1024 * 1024;
@@ -18,16 +20,32 @@ const MAX_GROWTH_BYTES = 1024 * 1024 * 1024;
 if (/^Max data size +unlimited /m.test(readText('/proc/self/limits') ?? ''))
   limitMemoryGrowth(MAX_GROWTH_BYTES);
 
-const runtimes = new Runtimes();
-
-parentPort?.on('message', () => {
-  void scan({ procRoot: '/proc', runtimes, interfaceNames, supervisor: process.ppid }).then(
-    (result) => {
-      const document = encodeResult(result);
-      const reply: ScanReply = { document, problems: result.problems };
-      parentPort?.postMessage(reply, [document.buffer]);
-    },
-    (error: unknown) => parentPort?.postMessage({ error: String(error) } satisfies ScanReply),
-  );
+const PROC = '/proc';
+const events = new RuntimeEvents(() => parentPort?.postMessage(RUNTIME_EVENT));
+const runtimes = new Runtimes({
+  events: { follow: (key, socketPath) => detector && events.follow(key, socketPath) },
 });
+/** Absent: nobody looks for changes. */
+let detector: ChangeDetector | undefined;
+
+parentPort?.on('message', (request: ScanRequest) => {
+  if (request === 'rest') {
+    detector = undefined;
+    events.close();
+    return;
+  }
+  answer(request).catch((error: unknown) => reply({ error: String(error) }));
+});
+
+async function answer(request: Exclude<ScanRequest, 'rest'>): Promise<void> {
+  if (request === 'look') return reply({ changed: (detector ??= new ChangeDetector(PROC)).look() });
+  const result = await scan({ procRoot: PROC, runtimes, interfaceNames, supervisor: process.ppid });
+  const document = encodeResult(result);
+  reply({ document, problems: result.problems }, document.buffer);
+}
+
+function reply(message: ScanReply, ...transferred: ArrayBuffer[]): void {
+  parentPort?.postMessage(message, transferred);
+}
+
 parentPort?.postMessage(LOADED);

@@ -37,7 +37,7 @@ export interface ScanResult {
 
 /** Half of what the server accepts. */
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
-/** Of the attributes of a target but its name, its prefix and its interfaces. */
+/** Of the attributes of a target that have a fixed length. */
 const OTHER_BYTES = 128;
 
 /** Scans the host once for capture targets. */
@@ -74,7 +74,18 @@ export function encodeResult({ targets, problems }: ScanResult): Uint8Array<Arra
 function describe(target: ProcessTarget | MountTarget, names: readonly string[]): Target {
   const { name, type, netns, prefix } = target;
   const { pid, startTime } = 'process' in target ? target.process : { pid: 0, startTime: 0 };
-  return { name, type, netns, 'network-interfaces': names, pid, starttime: startTime, prefix };
+  const { labels, image } = target.details ?? {};
+  return {
+    name,
+    type,
+    netns,
+    'network-interfaces': names,
+    pid,
+    starttime: startTime,
+    prefix,
+    ...(labels && { labels }),
+    ...(image && { image }),
+  };
 }
 
 /** The interfaces of the namespaces. Targets may share a namespace: each is visited once. */
@@ -138,9 +149,10 @@ function shareDocument(targets: readonly SourcedTarget[], problems: string[]): T
   return kept.map(({ target }) => target);
 }
 
-function bytesOf({ name, prefix, 'network-interfaces': interfaces }: Target): number {
+function bytesOf({ name, prefix, 'network-interfaces': interfaces, ...others }: Target): number {
+  const { labels, image } = others;
   // In JSON, a control character takes six bytes.
-  const textBytes = Buffer.byteLength(JSON.stringify([name, prefix]));
+  const textBytes = Buffer.byteLength(JSON.stringify([name, prefix, labels, image]));
   return textBytes + OTHER_BYTES + interfaces.reduce((sum, each) => sum + Buffer.byteLength(each) + 3, 0);
 }
 

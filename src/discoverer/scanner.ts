@@ -1,9 +1,19 @@
 import { startThread, type StartedThread } from '../shared/threads.js';
 
-/** Reply of the thread, one for each message; what the message contains does not matter. */
+/**
+ * What the thread is asked for. `scan`: all targets. `look`: whether they may have changed since the last look; from then on the
+ * thread follows the events of runtimes, until `rest`, which has no reply.
+ */
+export type ScanRequest = 'scan' | 'look' | 'rest';
+
+/** Replies of the thread, one for each request. */
 export type ScanReply =
   | { readonly document: Uint8Array<ArrayBuffer>; readonly problems: readonly string[] }
+  | { readonly changed: boolean }
   | { readonly error: string };
+
+/** Sent by the thread at any time: a runtime has reported a change. */
+export const RUNTIME_EVENT = 'runtime event';
 
 /** Several times what a large host takes, including a runtime that does not answer. */
 const TIMEOUT_MS = 15_000;
@@ -14,9 +24,12 @@ const TIMEOUT_MS = 15_000;
  */
 const MAX_HANGING = 3;
 
-/** Scans the host in a thread of its own. Only one scan may run at a time: see SingleFlight. */
+/** Scans the host in a thread of its own, one request after another. */
 export class Scanner {
+  /** Called when a runtime reports a change, while somebody looks for changes. */
+  onEvent: () => void = () => undefined;
   private thread?: StartedThread;
+  private queue: Promise<unknown> = Promise.resolve();
   private problems = new Set<string>();
   /** Threads that did not reply and have not ended. */
   private hanging = 0;
@@ -29,10 +42,40 @@ export class Scanner {
    * @throws Error when the thread ends or does not reply in time; the next call starts a new thread
    */
   async scan(): Promise<Uint8Array> {
+    const reply = await this.request('scan');
+    if (!('document' in reply)) throw new Error('the thread sent another reply');
+    this.report(reply.problems);
+    return reply.document;
+  }
+
+  /**
+   * @returns whether the targets may have changed since the last call
+   * @throws Error as `scan`
+   */
+  async look(): Promise<boolean> {
+    const reply = await this.request('look');
+    return 'changed' in reply && reply.changed;
+  }
+
+  /** Nobody looks for changes any more. */
+  rest(): void {
+    this.thread?.worker.postMessage('rest' satisfies ScanRequest);
+  }
+
+  private request(request: ScanRequest): Promise<ScanReply> {
+    const reply = this.queue.then(() => this.ask(request));
+    this.queue = reply.catch(() => undefined);
+    return reply;
+  }
+
+  private async ask(request: ScanRequest): Promise<Exclude<ScanReply, { error: string }>> {
     if (this.hanging >= MAX_HANGING) return this.fail(new Error(`${MAX_HANGING} scans hang in the kernel`));
     const { worker, loaded } = (this.thread ??= this.startThread());
     const { promise, resolve, reject } = Promise.withResolvers<ScanReply>();
     const onExit = () => reject(new Error('the thread has ended'));
+    const onMessage = (message: ScanReply | typeof RUNTIME_EVENT) => {
+      if (message !== RUNTIME_EVENT) resolve(message);
+    };
     worker.once('error', reject).once('exit', onExit);
     let timer: NodeJS.Timeout | undefined;
     try {
@@ -42,12 +85,11 @@ export class Scanner {
         () => reject(new Error(`the thread did not reply within ${TIMEOUT_MS / 1000} s`)),
         TIMEOUT_MS,
       );
-      worker.once('message', resolve);
-      worker.postMessage('scan');
+      worker.on('message', onMessage);
+      worker.postMessage(request);
       const reply = await promise;
       if ('error' in reply) throw new Error(reply.error);
-      this.report(reply.problems);
-      return reply.document;
+      return reply;
     } catch (error) {
       this.thread = undefined;
       this.hanging++;
@@ -55,7 +97,7 @@ export class Scanner {
       return this.fail(error);
     } finally {
       clearTimeout(timer);
-      worker.off('message', resolve).off('error', reject).off('exit', onExit);
+      worker.off('message', onMessage).off('error', reject).off('exit', onExit);
     }
   }
 
@@ -68,6 +110,9 @@ export class Scanner {
     const thread = startThread(new URL('./scan-thread.js', import.meta.url), 'scanner');
     // Between two scans there is no other listener, and an `error` without a listener would end the process.
     thread.worker.on('error', () => undefined);
+    thread.worker.on('message', (message) => {
+      if (message === RUNTIME_EVENT) this.onEvent();
+    });
     thread.worker.on('exit', () => {
       if (this.thread === thread) this.thread = undefined;
     });

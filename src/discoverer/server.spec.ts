@@ -12,15 +12,26 @@ describe('DiscovererServer', () => {
   let socketPath: string;
   let server: DiscovererServer;
   let scans: Scan[];
+  let looked: number;
+  let changed: boolean;
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'packetflix-'));
     socketPath = join(folder, 'discoverer.sock');
     scans = [];
-    server = new DiscovererServer(() => {
-      const scan = Promise.withResolvers<Uint8Array>();
-      scans.push(scan);
-      return scan.promise;
+    looked = 0;
+    changed = false;
+    server = new DiscovererServer({
+      scan: () => {
+        const scan = Promise.withResolvers<Uint8Array>();
+        scans.push(scan);
+        return scan.promise;
+      },
+      look: () => {
+        looked++;
+        return Promise.resolve(changed);
+      },
+      rest: () => undefined,
     });
     // A file that an earlier process has left must not prevent listening.
     writeFileSync(socketPath, '');

@@ -11,7 +11,7 @@ import {
   type Claimant,
   type Claims,
 } from './runtimes/claims.js';
-import type { Container } from './runtimes/container.js';
+import type { Container, ContainerDetails } from './runtimes/container.js';
 import type { SourceBudget } from './source-budget.js';
 
 /** A capture target, with the attributes of GhostWire's `/mobyshark`. */
@@ -33,10 +33,14 @@ export interface Target {
    * container and no user can use the name of another target.
    */
   readonly prefix: string;
+  /** Labels of the container, or of the pod; absent: none, or the runtime does not tell them. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly image?: string;
 }
 
 /** A target without its interfaces. */
 interface FoundTarget extends Pick<Target, 'name' | 'type' | 'prefix' | 'netns'> {
+  readonly details?: ContainerDetails;
   /** The container or user that determines what is in its namespace, see `sourceOf`. */
   readonly source: string;
 }
@@ -77,15 +81,20 @@ export function containerTargets(
 ): ProcessTarget[] {
   const pods = new Map<string, Container[]>();
   const targets: ProcessTarget[] = [];
-  const add = (name: string, type: string, { claimant, process }: Container): void => {
+  const add = (
+    name: string,
+    type: string,
+    { claimant, process }: Container,
+    details: ContainerDetails,
+  ): void => {
     const source = sourceOf(claims.claimant(process));
-    targets.push({ name, type, prefix: prefixes(claimant), netns: process.netns, process, source });
+    targets.push({ name, type, prefix: prefixes(claimant), netns: process.netns, process, source, details });
   };
   for (const container of containers) {
     const { name, type, pod, process, claimant } = container;
     if (process.netns === 0) continue;
     if (!pod) {
-      add(name, type, container);
+      add(name, type, container, container);
       continue;
     }
     const key = [process.netns, claimant.user, claimant.path, pod.name].join(' ');
@@ -94,9 +103,15 @@ export function containerTargets(
   for (const members of pods.values()) {
     const [first] = members.sort(bySandboxThenAge);
     // The pods of the host have no prefix, as in GhostWire's list: clients look them up by name alone.
-    if (first?.pod) add(first.pod.name, 'pod', first);
+    if (first?.pod) add(first.pod.name, 'pod', first, podDetails(first, members));
   }
   return targets;
+}
+
+/** The labels are those of the sandbox; the image is that of the oldest container that has another purpose. */
+function podDetails({ labels }: Container, members: readonly Container[]): ContainerDetails {
+  const image = members.find(({ pod }) => pod?.sandbox !== true)?.image;
+  return { ...(labels && { labels }), ...(image && { image }) };
 }
 
 /** The sandbox lives as long as its pod, while the other containers may be restarted. */

@@ -1,6 +1,13 @@
 import type { Socket } from 'node:net';
 import { CaptureError } from '../shared/protocol/capture-error.js';
-import { isCaptureId, validateCaptureSpec, type CaptureSpec } from '../shared/protocol/capture-spec.js';
+import {
+  isCaptureId,
+  validateCaptureSpec,
+  validateSetMember,
+  type CaptureSpec,
+  type SetMember,
+  type SetSpec,
+} from '../shared/protocol/capture-spec.js';
 import { LineReader, parseMessage, ProtocolError } from '../shared/protocol/lines.js';
 import {
   FRAMINGS,
@@ -10,6 +17,7 @@ import {
   type EngineEvent,
   type EngineProblem,
   type EngineReport,
+  type LeaveCode,
 } from '../shared/protocol/protocol.js';
 import type { PeerProcess } from './peer-process.js';
 import { logDefect } from './log.js';
@@ -24,7 +32,7 @@ import type { RingAllotment, RingBudget } from './capture/ring-budget.js';
  * aborted when the capture is not wanted any more.
  */
 export type OpenCapture = (
-  spec: CaptureSpec,
+  spec: CaptureSpec | SetSpec,
   socket: OutputSocket,
   rings: RingAllotment,
   observer: CaptureObserver,
@@ -46,6 +54,9 @@ export interface ControlContext {
 /** Maximum bytes that wait for a server that does not read. A slow one leaves far less: an event has a few hundred bytes. */
 const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 
+/** Maximum length of a text for the stream, in characters. */
+const MAX_TEXT_LENGTH = 1024;
+
 /** Maximum length of the id of a report request. */
 const MAX_REPORT_ID_LENGTH = 64;
 
@@ -56,6 +67,10 @@ interface UncheckedRequest {
   readonly captureId?: unknown;
   readonly bytes?: unknown;
   readonly last?: unknown;
+  readonly member?: unknown;
+  readonly memberId?: unknown;
+  readonly reason?: unknown;
+  readonly text?: unknown;
 }
 
 /** A capture of this connection. */
@@ -150,6 +165,7 @@ export class ControlConnection {
           connection.end();
         },
         onBlocked: () => this.reportBlocked(captureId, entry),
+        onMemberLeft: (...left) => this.reportLeft(captureId, ...left),
       };
       const capture = await openCapture(validateCaptureSpec(spec), socket, rings, observer, needed.signal);
       if (!wanted()) {
@@ -190,18 +206,38 @@ export class ControlConnection {
   private handle(request: UncheckedRequest): void {
     switch (request.type) {
       case 'stop': {
-        if (!isCaptureId(request.captureId)) throw new ProtocolError('a stop request without a capture id');
-        const entry = this.entries.get(request.captureId);
+        const entry = this.entryOf(request);
         if (entry?.capture) entry.capture.end('stopped', 'stopped');
         else entry?.needed.abort(new CaptureError('internal', 'stopped'));
         return;
       }
-      case 'write': {
-        const { captureId, bytes, last } = request;
-        if (!isCaptureId(captureId) || typeof bytes !== 'string' || typeof last !== 'boolean') {
-          throw new ProtocolError('a write request without a capture id, bytes or last');
+      case 'attach': {
+        const { capture } = this.entryOf(request) ?? {};
+        const member = asMember(request.member);
+        if (capture) void this.attach(String(request.captureId), capture, member);
+        return;
+      }
+      case 'detach': {
+        const { memberId, reason } = request;
+        if (!isNatural(memberId) || typeof reason !== 'string') {
+          throw new ProtocolError('a detach request without a member id or a reason');
         }
-        const entry = this.entries.get(captureId);
+        this.entryOf(request)?.capture?.detach(memberId, reason.slice(0, MAX_TEXT_LENGTH));
+        return;
+      }
+      case 'comment': {
+        const { text } = request;
+        if (typeof text !== 'string') throw new ProtocolError('a comment request without a text');
+        this.entryOf(request)?.capture?.comment(text.slice(0, MAX_TEXT_LENGTH));
+        return;
+      }
+      case 'write': {
+        const { bytes, last } = request;
+        if (typeof bytes !== 'string' || typeof last !== 'boolean') {
+          throw new ProtocolError('a write request without bytes or last');
+        }
+        const captureId = String(request.captureId);
+        const entry = this.entryOf(request);
         if (!entry?.capture) return;
         // The server waits for each answer, so what waits for a client that does not read stays bounded.
         if (entry.writing) throw new ProtocolError('a write request before the answer to the last one');
@@ -223,6 +259,27 @@ export class ControlConnection {
       default:
         throw new ProtocolError('a request of unknown type');
     }
+  }
+
+  /** @returns undefined when there is no such capture any more */
+  private entryOf({ captureId, type }: UncheckedRequest): Entry | undefined {
+    if (!isCaptureId(captureId)) throw new ProtocolError(`a ${String(type)} request without a capture id`);
+    return this.entries.get(captureId);
+  }
+
+  private async attach(captureId: string, capture: Capture, member: SetMember): Promise<void> {
+    const memberId = member.id;
+    try {
+      if (await capture.attach(member)) this.send({ type: 'attached', captureId, memberId });
+    } catch (error) {
+      const { code, message, cause } = asCaptureError(error);
+      if (code === 'internal') logDefect('a member cannot join', cause ?? error, { capture: captureId });
+      this.reportLeft(captureId, memberId, code, message);
+    }
+  }
+
+  private reportLeft(captureId: string, memberId: number, code: LeaveCode, message: string): void {
+    this.send({ type: 'left', captureId, memberId, code, message });
   }
 
   private abortAll(): void {
@@ -310,6 +367,15 @@ function validateClientSocket(client: unknown): ClientSocket {
     );
   }
   return { descriptor, inode, framing: known, maxMessageBytes };
+}
+
+/** @throws ProtocolError when it is none */
+function asMember(member: unknown): SetMember {
+  try {
+    return validateSetMember(member);
+  } catch (error) {
+    throw new ProtocolError(`an attach request of which ${(error as Error).message}`);
+  }
 }
 
 /** Notes what is reported. */

@@ -15,6 +15,10 @@ export interface CaptureParameters {
   readonly netns?: number | string;
   /** An object, which is sent as JSON, or a string, which is sent unchanged. */
   readonly container?: object | string;
+  /** Selectors of a set, in JSON. */
+  readonly targets?: string;
+  readonly follow?: boolean;
+  readonly direction?: boolean;
   readonly nif?: string;
   readonly filter?: string;
   readonly chaste?: boolean;
@@ -325,11 +329,11 @@ export class CaptureClient implements AsyncDisposable {
   }
 }
 
-function queryOf({ container, chaste, ...others }: CaptureParameters): string {
+function queryOf({ container, chaste, follow, direction, ...others }: CaptureParameters): string {
   const query = new URLSearchParams();
   if (container !== undefined)
     query.set('container', typeof container === 'string' ? container : JSON.stringify(container));
   for (const [name, value] of Object.entries(others)) if (value !== undefined) query.set(name, String(value));
-  if (chaste) query.set('chaste', '');
+  for (const [name, given] of Object.entries({ chaste, follow, direction })) if (given) query.set(name, '');
   return query.size ? `?${query.toString()}` : '';
 }

@@ -17,6 +17,8 @@ const MAX_BLOCK_BYTES = 1024 * 1024;
 const OPTION_END = 0;
 const OPTION_COMMENT = 1;
 const OPTION_IF_NAME = 2;
+const OPTION_IF_DESCRIPTION = 3;
+const OPTION_EPB_FLAGS = 2;
 const OPTION_IF_TSRESOL = 9;
 const OPTION_IF_FILTER = 11;
 const OPTION_ISB_IFRECV = 4;
@@ -35,7 +37,9 @@ export interface Interface {
   readonly linkType: number;
   readonly snapshotLength: number;
   readonly name: string | undefined;
+  readonly description: string | undefined;
   readonly filter: string | undefined;
+  readonly comments: readonly string[];
   /** Exponent n: the unit of timestamps is 10^-n seconds. */
   readonly timestampResolution: number;
 }
@@ -46,6 +50,8 @@ export interface Packet {
   readonly timestamp: bigint;
   readonly data: Buffer;
   readonly originalLength: number;
+  /** Value of epb_flags: bits 0 and 1 are the direction, inbound (1) or outbound (2). */
+  readonly flags: number | undefined;
   readonly comments: readonly string[];
 }
 
@@ -54,6 +60,7 @@ export interface Statistics {
   readonly timestamp: bigint;
   readonly received: bigint | undefined;
   readonly droppedBySystem: bigint | undefined;
+  readonly comments: readonly string[];
 }
 
 export type Block =
@@ -150,6 +157,8 @@ export class PcapngReader {
       linkType: body.readUInt16LE(0),
       snapshotLength: body.readUInt32LE(4),
       name: this.text(this.single(options, OPTION_IF_NAME)),
+      description: this.text(this.single(options, OPTION_IF_DESCRIPTION)),
+      comments: this.comments(options),
       filter: this.filterText(this.single(options, OPTION_IF_FILTER)),
       timestampResolution: this.resolution(this.single(options, OPTION_IF_TSRESOL)),
     };
@@ -175,13 +184,15 @@ export class PcapngReader {
       padding.every((byte) => byte === 0),
       'padding of the packet is not 0',
     );
+    const options = this.readOptions(body.subarray(20 + paddedLength));
     return {
       kind: 'packet',
       interface: source,
       timestamp: nanoseconds(body, source),
       data: body.subarray(20, 20 + capturedLength),
       originalLength,
-      comments: this.comments(this.readOptions(body.subarray(20 + paddedLength))),
+      flags: this.flags(this.single(options, OPTION_EPB_FLAGS)),
+      comments: this.comments(options),
     };
   }
 
@@ -195,6 +206,7 @@ export class PcapngReader {
       timestamp: nanoseconds(body, source),
       received: this.counter(this.single(options, OPTION_ISB_IFRECV)),
       droppedBySystem: this.counter(this.single(options, OPTION_ISB_OSDROP)),
+      comments: this.comments(options),
     };
   }
 
@@ -260,6 +272,11 @@ export class PcapngReader {
     this.require(exponent <= NANOSECONDS_EXPONENT, `if_tsresol ${exponent}`);
     this.require(!value || value.length === 1, 'if_tsresol is not one byte');
     return exponent;
+  }
+
+  private flags(value: Buffer | undefined): number | undefined {
+    this.require(!value || value.length === 4, 'epb_flags does not have 32 bits');
+    return value?.readUInt32LE(0);
   }
 
   private counter(value: Buffer | undefined): bigint | undefined {

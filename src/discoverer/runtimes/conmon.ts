@@ -2,7 +2,7 @@
 import { readArguments, type ProcessFacts, type ProcessTable } from '../process-table.js';
 import type { SourceBudget } from '../source-budget.js';
 import { isTrusted, limitsOf, sourceOf, type Claimant, type Claims } from './claims.js';
-import { podOf, type Container } from './container.js';
+import { detailsOf, firstText, isRecord, podOf, type Container, type Labels } from './container.js';
 import { readAnnotations } from './containerd-bundles.js';
 import { foreignRoot, type FileRoot } from './foreign-files.js';
 
@@ -61,10 +61,26 @@ function monitoredContainer(
   const process = claims.rootProcess(claimant, id) ?? (claims.mayClaim(claimant, child) ? child : undefined);
   if (!process) return undefined;
   const root = isTrusted(claimant) ? { path: foreign.path, followsLinks: true } : foreign;
-  const labels = bundle ? readAnnotations(root, bundle) : {};
-  const pod = podOf(labels, limitsOf(claimant).nameBytes);
-  const type = labels['io.container.manager'] === 'cri-o' ? 'cri-o' : 'podman';
-  return { id, type, name, process, claimant, ...(pod && { pod }) };
+  const annotations = bundle ? readAnnotations(root, bundle) : {};
+  const pod = podOf(annotations, limitsOf(claimant).nameBytes);
+  const type = annotations['io.container.manager'] === 'cri-o' ? 'cri-o' : 'podman';
+  const image = firstText(annotations, CRIO_IMAGES);
+  const details = detailsOf(crioLabels(annotations), image);
+  return { id, type, name, process, claimant, ...details, ...(pod && { pod }) };
+}
+
+/** Annotations of CRI-O: the name of the image, and all labels in JSON, of a sandbox those of its pod. */
+const CRIO_IMAGES = ['io.kubernetes.cri-o.ImageName', 'io.kubernetes.cri-o.Image'];
+const CRIO_LABELS = 'io.kubernetes.cri-o.Labels';
+
+function crioLabels(annotations: Labels): Labels {
+  const json = annotations[CRIO_LABELS];
+  try {
+    const labels: unknown = typeof json === 'string' ? JSON.parse(json) : undefined;
+    return isRecord(labels) ? labels : {};
+  } catch {
+    return {}; // SyntaxError: no JSON
+  }
 }
 
 /**

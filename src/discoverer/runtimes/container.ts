@@ -9,8 +9,16 @@ export interface PodFacts {
   readonly sandbox: boolean;
 }
 
+/** What a runtime knows of a container besides its name. */
+export interface ContainerDetails {
+  /** Those of a Kubernetes pod are of its sandbox. Bounded, see `labelsOf`; absent: none. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** As it was given to the runtime; absent: unknown. */
+  readonly image?: string;
+}
+
 /** A container as a source lists it; its process may still be unknown. */
-export interface ListedContainer {
+export interface ListedContainer extends ContainerDetails {
   /** The runtime's id. */
   readonly id: string;
   readonly type: string;
@@ -54,7 +62,35 @@ export function podOf(labels: Labels, maxBytes: number): PodFacts | undefined {
   return { name: `${namespace}/${name}`, sandbox };
 }
 
-function firstText(labels: Labels, names: readonly string[]): string | undefined {
+/** Labels are for people and programs, not for data. */
+const MAX_LABELS = 128;
+const MAX_LABEL_KEY_BYTES = 256;
+const MAX_LABEL_BYTES = 1024;
+const MAX_LABELS_BYTES = 16 * 1024;
+const MAX_IMAGE_BYTES = 1024;
+
+/** @returns the labels and the image as details of a container; what is too long, or not a text, is left out */
+export function detailsOf(labels: Labels, image: unknown): ContainerDetails {
+  const kept = labelsOf(labels);
+  const isImage = typeof image === 'string' && image !== '' && !exceeds(image, MAX_IMAGE_BYTES);
+  return { ...(Object.keys(kept).length > 0 && { labels: kept }), ...(isImage && { image }) };
+}
+
+function labelsOf(labels: Labels): Record<string, string> {
+  const kept: [string, string][] = [];
+  let bytes = 0;
+  for (const key in labels) {
+    const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
+    if (typeof value !== 'string' || exceeds(key, MAX_LABEL_KEY_BYTES) || exceeds(value, MAX_LABEL_BYTES))
+      continue;
+    bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
+    if (kept.length >= MAX_LABELS || bytes > MAX_LABELS_BYTES) break;
+    kept.push([key, value]);
+  }
+  return Object.fromEntries(kept);
+}
+
+export function firstText(labels: Labels, names: readonly string[]): string | undefined {
   for (const name of names) {
     const value = Object.hasOwn(labels, name) ? labels[name] : undefined;
     if (typeof value === 'string' && value !== '') return value;

@@ -1,7 +1,7 @@
 /** Source of containers: the OCI bundles that containerd makes for its runtimes. */
 import { readProcess } from '../process-table.js';
 import { limitsOf, type Claims } from './claims.js';
-import { isRecord, podOf, type Container, type Labels } from './container.js';
+import { detailsOf, isRecord, podOf, type Container, type Labels } from './container.js';
 import { listForeignFolder, readForeignFile, type FileRoot } from './foreign-files.js';
 import type { RuntimeRoot } from './roots.js';
 
@@ -15,6 +15,8 @@ const DOCKER_NAMESPACE = 'moby';
 const DEFAULT_NAMESPACE = 'default';
 /** containerd itself has no names for containers, nerdctl(1) gives them one. */
 const NAME_LABEL = 'nerdctl/name';
+/** Of Kubernetes. */
+const IMAGE_LABEL = 'io.kubernetes.cri.image-name';
 /** The configuration of a bundle has about 10 kB. */
 const MAX_FILE_BYTES = 1024 * 1024;
 const MAX_PID_BYTES = 16;
@@ -64,6 +66,8 @@ function bundledContainer(
     name: namespace === DEFAULT_NAMESPACE ? name : `${namespace}/${name}`,
     process,
     claimant,
+    // containerd tells labels at its API only. Annotations are what nerdctl and Kubernetes put into the bundle.
+    ...detailsOf(labels, labels[IMAGE_LABEL]),
     ...(pod && { pod }),
   };
 }

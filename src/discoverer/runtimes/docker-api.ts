@@ -2,7 +2,7 @@
 import { Agent } from 'node:http';
 import { DocumentError, getDocument, type HttpDocument } from '../../shared/http/get-document.js';
 import type { ClaimLimits } from './claims.js';
-import { exceeds, isRecord, podOf, type ListedContainer } from './container.js';
+import { detailsOf, exceeds, isRecord, podOf, type ListedContainer } from './container.js';
 
 /** Inspecting takes a request per container, and is needed only where control groups do not show the process. */
 const MAX_INSPECTIONS = 256;
@@ -130,13 +130,21 @@ function toContainer(
   { nameBytes }: ClaimLimits,
 ): ListedContainer | undefined {
   if (!isRecord(each)) return undefined;
-  const { Id: id, Names: names, Labels: labels, Pid } = each;
+  const { Id: id, Names: names, Image: image, Pid } = each;
   if (typeof id !== 'string' || !CONTAINER_ID.test(id) || !Array.isArray(names)) return undefined;
   const name = chooseName(names);
   if (!name || exceeds(name, nameBytes)) return undefined;
-  const pod = podOf(isRecord(labels) ? labels : {}, nameBytes);
+  const labels = isRecord(each['Labels']) ? each['Labels'] : {};
+  const pod = podOf(labels, nameBytes);
   const pid = toPid(Pid);
-  return { id, type, name, ...(pod && { pod }), ...(pid !== undefined && { pid }) };
+  return {
+    id,
+    type,
+    name,
+    ...detailsOf(labels, image),
+    ...(pod && { pod }),
+    ...(pid !== undefined && { pid }),
+  };
 }
 
 /** Docker puts a slash before names, and lists the names that linked containers use, too: `/other/alias`. */

@@ -9,6 +9,7 @@ import { findBundledContainers } from './containerd-bundles.js';
 import { inspectProcesses, listContainers, RuntimeError } from './docker-api.js';
 import { pathOfDescriptor } from './foreign-files.js';
 import { findRuntimeRoots, type RuntimeRoot } from './roots.js';
+import type { RuntimeEvents } from './runtime-events.js';
 import { findRuntimeSockets, listenerAt, type RuntimeSocket } from './sockets.js';
 
 const DEFAULT_TIMEOUT_MS = 2_000;
@@ -19,6 +20,8 @@ export interface RuntimesOptions {
   readonly timeoutMs?: number;
   /** How long a runtime that has timed out is not asked again, so that it does not delay each scan. */
   readonly pauseMs?: number;
+  /** Follows the runtimes of root that have answered. */
+  readonly events?: Pick<RuntimeEvents, 'follow'>;
 }
 
 export interface FoundContainers {
@@ -46,8 +49,10 @@ export class Runtimes {
   private readonly pauseMs: number;
   /** By socket, or by container or user. */
   private readonly pausedUntilMs = new Map<string, number>();
+  private readonly events: RuntimesOptions['events'];
 
-  constructor({ timeoutMs = DEFAULT_TIMEOUT_MS, pauseMs = DEFAULT_PAUSE_MS }: RuntimesOptions = {}) {
+  constructor({ timeoutMs = DEFAULT_TIMEOUT_MS, pauseMs = DEFAULT_PAUSE_MS, events }: RuntimesOptions = {}) {
+    this.events = events;
     this.timeoutMs = timeoutMs;
     this.pauseMs = pauseMs;
   }
@@ -125,6 +130,8 @@ export class Runtimes {
       }
       const limits = limitsOf(socket.claimant);
       const listed = await listContainers(pathOfDescriptor(socket.fd), signal, limits);
+      // Others could cause a scan all the time: what they do is found by looking at the processes.
+      if (isTrusted(socket.claimant)) this.events?.follow(socket.key, pathOfDescriptor(socket.fd));
       return await withProcesses(scan, socket, listed, signal);
     } catch (error) {
       if (!signal.aborted) throw error;

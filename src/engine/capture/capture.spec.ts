@@ -37,7 +37,7 @@ describe('Capture', () => {
   let ours: Socket;
   let peer: Socket;
   let targetEnds: () => void;
-  const observer = { onEnd: jest.fn(), onBlocked: jest.fn() };
+  const observer = { onEnd: jest.fn(), onBlocked: jest.fn(), onMemberLeft: jest.fn() };
 
   beforeEach(async () => {
     jest.clearAllMocks();

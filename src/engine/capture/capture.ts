@@ -1,42 +1,32 @@
-import type { Interface } from '../../shared/linux/rtnetlink.js';
 import { sectionHeaderBlock } from '../../shared/pcapng/blocks.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
-import type { CaptureTotals, EndCode, PacketMethod } from '../../shared/protocol/protocol.js';
+import {
+  MAX_MEMBERS,
+  type CaptureSpec,
+  type SetMember,
+  type SetSpec,
+} from '../../shared/protocol/capture-spec.js';
+import type { CaptureTotals, EndCode, LeaveCode, PacketMethod } from '../../shared/protocol/protocol.js';
 import { exit } from '../../shared/threads.js';
 import type { OpenCapture } from '../control-connection.js';
 import { beneficiaryOf, type Beneficiary } from '../beneficiary.js';
 import { CaptureFilter } from '../filter/capture-filter.js';
 import type { Compiler } from '../filter/filter-compiler.js';
-import { log, logDefect, logOnce } from '../log.js';
+import { log, logDefect } from '../log.js';
 import { HolderWatch } from '../opener/holder-watch.js';
 import { NamespaceFinder } from '../opener/namespace-finder.js';
-import type { OpenedNamespace, OpenSource } from '../opener/opener-tasks.js';
 import { Opener } from '../opener/opener.js';
 import { libraryVersion } from '../pcap/libpcap.js';
-import { RING_MEMORY_USED_UP } from './as-capture-error.js';
-import { DLT_EN10MB, InterfaceOpener, type OpenInterface } from './interface-opener.js';
-import { InterfaceSource } from './interface-source.js';
-import { InterfaceWatch } from './interface-watch.js';
+import { asCaptureError } from './as-capture-error.js';
+import { DLT_EN10MB } from './interface-opener.js';
 import { CaptureLimiter } from './limits.js';
+import { closeNamespace, NamespaceTap, type TapContext } from './namespace-tap.js';
 import { CaptureOutput } from './output.js';
 import type { OutputSocket } from './output-socket.js';
-import type { RingParameters, RingAllotment } from './ring-budget.js';
+import type { RingAllotment } from './ring-budget.js';
 import { CaptureStream } from './stream.js';
-import { TokenBucket } from './token-bucket.js';
 
-/** An interface that exists and is up but could not be opened is tried again after this time. */
-const RETRY_MS = 1_000;
-
-/**
- * A namespace may have its interfaces created or renamed all the time, and each that joins costs as much time of the opener
- * threads, which all captures share, as a capture that begins. What exists when the capture begins is not limited.
- */
-const MAX_JOINS_AT_ONCE = 256;
-const JOINS_PER_SECOND = 5;
-
-/** Codes of the errors that the kernel reports for an interface that has gone or gone down. */
-const GONE: ReadonlySet<string> = new Set(['ENODEV', 'ENXIO', 'ENETDOWN']);
+const TARGET_ENDED = 'the target has ended: nothing holds its network namespace any more';
 
 /** What all captures of an engine share. */
 interface CaptureServices {
@@ -80,43 +70,31 @@ export interface CaptureObserver {
   onEnd(ending: CaptureEnding): void;
   /** The client does not read for the moment. */
   onBlocked(): void;
+  /** The namespace of a member of a set has ended. */
+  onMemberLeft(memberId: number, code: LeaveCode, message: string): void;
 }
 
-/** The interface has gone, has been renamed, or the capture has ended, before it was the turn of the interface to be opened. */
+/** The capture has ended, or the member is not wanted any more, while its namespace was opened. */
 class NotWantedError extends Error {}
 
-/** An interface that is captured, or will be once it is open. */
-interface Member {
-  readonly device: Interface;
-  source?: InterfaceSource;
-  /** DLT_ value, for filters; the reader has the LINKTYPE_ value for the stream. */
-  dlt?: number;
-}
-
-interface OpenMember extends OpenInterface {
-  readonly member: Member;
+/** A member that has joined, or that is being opened. */
+interface Membership {
+  readonly member: SetMember;
+  tap?: NamespaceTap;
 }
 
 /**
- * One capture, from opening its namespace to its end. It decides which interfaces are captured and when; CaptureStream
- * moves their packets.
+ * One capture, from its beginning to its end: of one namespace, or of a set whose members join and leave while it runs. Each
+ * namespace has a NamespaceTap; all their packets go into one stream.
  */
 export class Capture {
   private readonly stream: CaptureStream;
   private readonly output: CaptureOutput;
   private readonly limiter: CaptureLimiter;
-  private readonly interfaceOpener: InterfaceOpener;
-  private readonly watch: InterfaceWatch;
-  private readonly unwatchHolder: () => void;
-  /** Interfaces that are captured or being opened, by index. */
-  private readonly joined = new Map<number, Member>();
-  /** Number of interfaces that share the ring memory of this capture. */
-  private sharers = 1;
-  private retry?: NodeJS.Timeout;
-  /** Names of the wanted interfaces; empty: all. */
-  private readonly wantedNames: ReadonlySet<string>;
-  private readonly joins = new TokenBucket(MAX_JOINS_AT_ONCE, JOINS_PER_SECOND);
-  private begun = false;
+  private readonly filter: CaptureFilter;
+  /** By the ids of the members; a capture of one namespace has a single one. */
+  private readonly memberships = new Map<number, Membership>();
+  private readonly tapContext: TapContext;
   private over = false;
 
   /**
@@ -125,24 +103,19 @@ export class Capture {
    * @throws any error, see `asCaptureError`
    */
   static async open(
-    spec: CaptureSpec,
+    spec: CaptureSpec | SetSpec,
     socket: OutputSocket,
     rings: RingAllotment,
     services: CaptureServices,
     observer: CaptureObserver,
     signal: AbortSignal,
   ): Promise<Capture> {
-    const beneficiary = beneficiaryOf(spec, signal);
-    const filter = new CaptureFilter(spec, services.filterCompiler, beneficiary);
-    const early = filter.forDlt(DLT_EN10MB);
-    const namespace = await services.finder.open(spec.reference, beneficiary);
-    const capture = new Capture(spec, socket, rings, services, filter, namespace, observer, beneficiary);
+    const capture = new Capture(spec, socket, rings, services, observer, beneficiaryOf(spec, signal));
     const onAbort = (): void => capture.abort();
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
     try {
-      await early;
-      if (!capture.over) await capture.begin();
+      await ('reference' in spec ? capture.openTarget(spec) : capture.openSet());
       return capture;
     } catch (error) {
       // The target ended, or the client left, meanwhile: the capture reports or has reported its end as any other.
@@ -155,39 +128,32 @@ export class Capture {
   }
 
   private constructor(
-    private readonly spec: CaptureSpec,
+    private readonly spec: SetSpec,
     socket: OutputSocket,
     private readonly rings: RingAllotment,
-    services: CaptureServices,
-    private readonly filter: CaptureFilter,
-    private readonly namespace: OpenedNamespace,
+    private readonly services: CaptureServices,
     private readonly observer: CaptureObserver,
-    beneficiary: Beneficiary,
+    private readonly beneficiary: Beneficiary,
   ) {
-    this.wantedNames = new Set(spec.interfaces);
+    this.filter = new CaptureFilter(spec, services.filterCompiler, beneficiary);
     this.limiter = new CaptureLimiter(spec, (message) => this.end('limit-reached', message));
     this.output = new CaptureOutput(socket, this.limiter, {
       onBlocked: () => observer.onBlocked(),
       onDrained: () => this.stream.pump(),
       onBroken: () => this.endAtOnce('the client has left'),
     });
-    this.stream = new CaptureStream(
-      this.output,
-      (source) => this.closeSource(source),
-      (error) => this.fail(error),
-      { filter: filter.text, snapshotLength: spec.snapshotLength },
-    );
-    const { opener, holderWatch, packetMethod } = services;
-    this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, spec, filter, packetMethod, beneficiary);
-    this.watch = new InterfaceWatch(namespace.list, (interfaces) => this.follow(interfaces));
-    this.unwatchHolder = holderWatch.watch({ netns: spec.reference.netns, holder: namespace.holder }, () =>
-      this.end('target-ended', 'the target has ended: nothing holds its network namespace any more'),
-    );
+    this.stream = new CaptureStream(this.output, (error) => this.fail(error), {
+      filter: this.filter.text,
+      snapshotLength: spec.snapshotLength,
+    });
+    const { filter, stream } = this;
+    const countSharers = (): number => this.taps.reduce((sum, { sharers }) => sum + sharers, 0);
+    this.tapContext = { ...services, spec, rings, filter, stream, beneficiary, countSharers };
   }
 
   /** Number of interfaces that are captured now. */
   get interfaceCount(): number {
-    return this.joined.size;
+    return this.taps.reduce((sum, { interfaceCount }) => sum + interfaceCount, 0);
   }
 
   /** What was delivered and lost so far. */
@@ -209,6 +175,52 @@ export class Capture {
   /** How long no bytes have waited for room in the socket, in ms; 0: they do. */
   get unblockedMs(): number {
     return this.output.unblockedMs;
+  }
+
+  /** Begins to write the stream. The start must have been reported to the server before: the client may answer at once. */
+  deliver(): void {
+    this.stream.begin();
+    if (!this.over) this.limiter.begin(); // the target may have ended while its interfaces were opened
+    for (const tap of this.taps) tap.begin();
+  }
+
+  /**
+   * Captures from one more namespace, as a member of a set, if it is what the member's reference says.
+   *
+   * @returns whether it is captured from; false: it was detached, or the capture has ended, meanwhile
+   * @throws CaptureError
+   */
+  async attach(member: SetMember): Promise<boolean> {
+    const { id, description } = member;
+    if ('reference' in this.spec)
+      throw new CaptureError('invalid-request', 'a capture of one target has no members');
+    if (this.memberships.has(id))
+      throw new CaptureError('invalid-request', `member ${id} has joined already`);
+    if (this.memberships.size >= MAX_MEMBERS) {
+      throw new CaptureError('invalid-request', `a set has at most ${MAX_MEMBERS} members`);
+    }
+    try {
+      const tap = await this.openTap(member);
+      this.stream.comment(`${description}: joined`);
+      await tap.open();
+      tap.begin();
+      return this.memberships.get(id)?.tap === tap && !this.over;
+    } catch (error) {
+      if (error instanceof NotWantedError) return false;
+      const refusal = asCaptureError(error);
+      this.leave(id, refusal.message);
+      throw refusal;
+    }
+  }
+
+  /** A member leaves the set. @param reason completes the sentence "left: ..." */
+  detach(memberId: number, reason: string): void {
+    this.leave(memberId, reason);
+  }
+
+  /** Writes a comment for the user into the stream. */
+  comment(text: string): void {
+    this.stream.comment(text);
   }
 
   /** Delivers what is still in the rings and the statistics, and ends the stream. */
@@ -260,152 +272,65 @@ export class Capture {
     });
   }
 
-  private async begin(): Promise<void> {
-    this.refuseUnknownInterfaces();
-    const { sectionComments } = this.spec;
-    this.output.append(sectionHeaderBlock(sectionComments, `packetflix, ${libraryVersion()}`));
-    const devices = this.watch.interfaces.filter(this.wanted);
-    this.sharers = Math.max(devices.length, this.spec.interfaces.length);
-    const attempts = await Promise.allSettled(devices.map((device) => this.open(device)));
-    // Interfaces that went, or went down, while they were being opened are not there: they may come back, as others may.
-    const failures = attempts
-      .filter((each) => each.status === 'rejected')
-      .map((each) => each.reason as NodeJS.ErrnoException)
-      .filter(({ code = '' }) => !GONE.has(code));
-    for (const each of attempts) if (each.status === 'fulfilled') this.admit(each.value);
-    // Without memory for all of them, the user would not notice which interfaces are missing.
-    const noRoom = failures.find((each) => each instanceof CaptureError);
-    if (noRoom) throw noRoom;
-    if (failures[0] && this.joined.size === 0) throw failures[0];
-    await this.refuseInapplicableFilter();
+  private async openTarget({ reference }: CaptureSpec): Promise<void> {
+    const early = this.filter.forDlt(DLT_EN10MB);
+    const tap = await this.openTap({ id: 0, reference, name: '', description: '' });
+    await early;
+    if (this.over) return;
+    tap.refuseUnknownInterfaces();
+    this.appendSection();
+    await tap.open();
+    await tap.refuseInapplicableFilter();
   }
 
-  /** Begins to write the stream. The start must have been reported to the server before: the client may answer at once. */
-  deliver(): void {
-    this.stream.begin();
-    if (!this.over) this.limiter.begin(); // the target may have ended while its interfaces were opened
-    this.begun = true;
-    this.follow(this.watch.interfaces); // applies changes since the namespace was opened
+  /** Without members, a filter can be tried for the usual link type only. */
+  private async openSet(): Promise<void> {
+    const { error } = await this.filter.forDlt(DLT_EN10MB);
+    if (error) throw error;
+    if (!this.over) this.appendSection();
   }
 
-  private refuseUnknownInterfaces(): void {
-    const { interfaces } = this.spec;
-    if (interfaces.length === 0) return;
-    const there = new Set(this.namespace.list.interfaces.map(({ name }) => name));
-    if (interfaces.some((name) => there.has(name))) return;
-    throw new CaptureError(
-      'no-such-interface',
-      `network namespace ${this.spec.reference.netns} has no interface ${interfaces.join(', ')}`,
+  private appendSection(): void {
+    this.output.append(sectionHeaderBlock(this.spec.sectionComments, `packetflix, ${libraryVersion()}`));
+  }
+
+  /** Opens and verifies the namespace of a member. */
+  private async openTap(member: SetMember): Promise<NamespaceTap> {
+    const membership: Membership = { member };
+    this.memberships.set(member.id, membership);
+    const namespace = await this.services.finder.open(member.reference, this.beneficiary);
+    if (this.over || this.memberships.get(member.id) !== membership) {
+      closeNamespace(namespace);
+      throw new NotWantedError();
+    }
+    membership.tap = new NamespaceTap(this.tapContext, member, namespace, () =>
+      this.onTargetEnded(member.id),
     );
+    return membership.tap;
   }
 
-  /** A filter may apply to Ethernet and not to a tunnel: it must apply to at least one link type of the interfaces. */
-  private async refuseInapplicableFilter(): Promise<void> {
-    const dlts = new Set([...this.joined.values()].map(({ dlt }) => dlt ?? DLT_EN10MB));
-    if (dlts.size === 0) dlts.add(DLT_EN10MB);
-    const filters = await Promise.all([...dlts].map((dlt) => this.filter.forDlt(dlt)));
-    const [first] = filters;
-    if (first?.error && filters.every(({ error }) => error)) throw first.error;
+  private get taps(): NamespaceTap[] {
+    return [...this.memberships.values()].flatMap(({ tap }) => tap ?? []);
   }
 
-  private readonly wanted = ({ name, up }: Interface): boolean => {
-    return up && (this.wantedNames.size === 0 || this.wantedNames.has(name));
-  };
-
-  /** Called after every change: interfaces that have gone or were renamed leave, requested ones that are up join. */
-  private follow(interfaces: readonly Interface[]): void {
-    if (this.over || !this.begun) return;
-    const names = new Map(interfaces.map(({ index, name }) => [index, name]));
-    for (const [index, { device, source }] of this.joined) {
-      if (names.get(index) === device.name) continue;
-      this.joined.delete(index);
-      if (source) this.stream.remove(source);
-    }
-    for (const each of interfaces) {
-      if (!this.wanted(each) || this.joined.has(each.index)) continue;
-      if (!this.joins.take()) return this.retryLater();
-      void this.join(each);
-    }
+  private onTargetEnded(memberId: number): void {
+    if ('reference' in this.spec) return this.end('target-ended', TARGET_ENDED);
+    this.leave(memberId, 'it has ended');
+    this.observer.onMemberLeft(memberId, 'target-ended', TARGET_ENDED);
   }
 
-  private async join(device: Interface): Promise<void> {
-    try {
-      this.admit(await this.open(device));
-    } catch (error) {
-      if (this.over || error instanceof NotWantedError) return;
-      const { message: reason } = error as Error;
-      logOnce('an interface cannot be captured from', {
-        capture: this.spec.captureId,
-        interface: device.name,
-        reason,
-      });
-      this.retryLater();
-    }
-  }
-
-  /** For an interface that exists and is up but could not be opened, or whose ring failed. */
-  private retryLater(): void {
-    if (!this.over) this.retry ??= setTimeout(() => this.followNow(), RETRY_MS);
-  }
-
-  private followNow(): void {
-    this.retry = undefined;
-    this.follow(this.watch.interfaces);
-  }
-
-  /** @throws OpenerError, FilterError */
-  private async open(device: Interface): Promise<OpenMember> {
-    const member: Member = { device };
-    this.joined.set(device.index, member);
-    const wanted = (): boolean => !this.over && this.joined.get(device.index) === member;
-    let ring: RingParameters | undefined;
-    const takeRing = async (): Promise<RingParameters> => {
-      ring = await this.rings.whenRingAvailable(this.sharers, wanted);
-      if (!wanted()) throw new NotWantedError();
-      if (!ring) throw new CaptureError('too-many-captures', RING_MEMORY_USED_UP);
-      return ring;
-    };
-    try {
-      return { member, ...(await this.interfaceOpener.open(device, takeRing)) };
-    } catch (error) {
-      if (ring) this.rings.returnRing(ring);
-      if (this.joined.get(device.index) === member) this.joined.delete(device.index);
-      throw error;
-    }
-  }
-
-  private admit({ member, reader, ring, dlt }: OpenMember): void {
-    const { device } = member;
-    if (this.over || this.joined.get(device.index) !== member) {
-      this.closeRing(reader.release(), ring); // it has gone while it was being opened
-      return;
-    }
-    member.dlt = dlt;
-    member.source = new InterfaceSource(device, reader, ring, this.stream.onReady);
-    this.stream.add(member.source);
-  }
-
-  /** Called when nothing more is read from a source. */
-  private closeSource(source: InterfaceSource): void {
-    const { index } = source.device;
-    if (this.joined.get(index)?.source === source) {
-      this.joined.delete(index);
-      this.retryLater();
-    }
-    this.closeRing(source.release(), source.ring);
-  }
-
-  private closeRing(source: OpenSource, ring: RingParameters): void {
-    void this.rings.returnWhen(this.interfaceOpener.closeSource(source), ring);
+  private leave(memberId: number, reason: string): void {
+    const membership = this.memberships.get(memberId);
+    this.memberships.delete(memberId);
+    if (!membership?.tap || this.over) return;
+    this.stream.comment(`${membership.member.description}: left, ${reason}`);
+    membership.tap.leave();
   }
 
   private close(): void {
     if (this.over) return;
     this.over = true;
-    clearTimeout(this.retry);
     this.limiter.close();
-    this.unwatchHolder();
-    this.watch.close();
-    this.interfaceOpener.close();
+    for (const tap of this.taps) tap.close();
   }
 }

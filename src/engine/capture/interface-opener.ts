@@ -9,7 +9,7 @@ import { PcapPacketReader } from '../pcap/pcap-packet-reader.js';
 import type { PacketReader } from './interface-source.js';
 import { RingPacketReader } from '../ring/ring-packet-reader.js';
 import type { PacketMethod } from '../../shared/protocol/protocol.js';
-import { MAX_SNAPSHOT_LENGTH, type CaptureSpec } from '../../shared/protocol/capture-spec.js';
+import { MAX_SNAPSHOT_LENGTH, type SetSpec } from '../../shared/protocol/capture-spec.js';
 import { logDefect } from '../log.js';
 import { Semaphore } from '../semaphore.js';
 import type { RingParameters } from './ring-budget.js';
@@ -34,7 +34,7 @@ export class InterfaceOpener {
   constructor(
     private readonly opener: Opener,
     private readonly namespaceFd: number,
-    private readonly spec: Pick<CaptureSpec, 'promiscuous' | 'snapshotLength'>,
+    private readonly spec: Pick<SetSpec, 'promiscuous' | 'snapshotLength' | 'direction'>,
     private readonly filter: CaptureFilter,
     private readonly method: PacketMethod,
     private readonly beneficiary: Beneficiary,
@@ -104,7 +104,7 @@ export class InterfaceOpener {
       }
       return {
         dlt,
-        reader: readerOf(source, leftToReader(filter, filterPlace)),
+        reader: readerOf(source, leftToReader(filter, filterPlace), this.spec.direction ?? false),
       };
     } catch (error) {
       await this.closeSource(source);
@@ -129,10 +129,10 @@ export class InterfaceOpener {
   }
 }
 
-function readerOf(source: OpenSource, filter: PacketFilter | undefined): PacketReader {
+function readerOf(source: OpenSource, filter: PacketFilter | undefined, direction: boolean): PacketReader {
   return source.kind === 'ring'
-    ? new RingPacketReader(source.ring, filter)
-    : new PcapPacketReader(source.handle, filter);
+    ? new RingPacketReader(source.ring, filter, direction)
+    : new PcapPacketReader(source.handle, filter, direction);
 }
 
 function leftToReader({ program, afterwards }: LinkTypeFilter, place: FilterPlace): PacketFilter | undefined {

@@ -1,5 +1,4 @@
 import { ReadinessWatch } from '../../shared/linux/native.js';
-import type { Interface } from '../../shared/linux/rtnetlink.js';
 import type { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
 import type { OpenSource } from '../opener/opener-tasks.js';
 import { takePacketStatistics } from '../ring/packet-socket.js';
@@ -49,6 +48,23 @@ export interface DescribedInterface {
   reported: number;
 }
 
+/** How the stream names an interface. */
+export interface SourceName {
+  /** The same for an interface that goes and comes back. */
+  readonly key: string;
+  readonly name: string;
+  /** For people; empty: none. */
+  readonly description: string;
+}
+
+/** Callbacks for those who read a source, and who own it. */
+export interface SourceObserver {
+  /** Called repeatedly while there are packets to read. */
+  onReady(source: InterfaceSource): void;
+  /** Nothing more is read: the callee closes the ring. */
+  onDrained(source: InterfaceSource): void;
+}
+
 /** One interface of a capture: its ring, and the packets on their way from there into blocks. */
 export class InterfaceSource {
   private readonly readiness: ReadinessWatch;
@@ -57,17 +73,14 @@ export class InterfaceSource {
   /** Its entry in the stream; absent until the interface has been described there. */
   description?: DescribedInterface;
 
-  /**
-   * @param reader from now on owned by this
-   * @param onReady called repeatedly while there are packets to read
-   */
+  /** @param reader from now on owned by this */
   constructor(
-    readonly device: Interface,
+    readonly name: SourceName,
     private readonly reader: PacketReader,
     readonly ring: RingParameters,
-    onReady: (source: InterfaceSource) => void,
+    private readonly observer: SourceObserver,
   ) {
-    this.readiness = new ReadinessWatch(reader.fd, () => onReady(this));
+    this.readiness = new ReadinessWatch(reader.fd, () => observer.onReady(this));
   }
 
   /** Whether packets that did not fit into the last buffer are still to be written. */
@@ -131,6 +144,11 @@ export class InterfaceSource {
     this.description.received -= unread;
     this.description.dropped += unread;
     if (unread > 0) this.description.reported = -1; // the sum is the same, but must be reported again
+  }
+
+  /** Must be called when nothing more is read. */
+  drained(): void {
+    this.observer.onDrained(this);
   }
 
   /** @returns what must be closed, in an opener thread */

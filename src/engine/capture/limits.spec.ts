@@ -5,7 +5,7 @@ import { RecordReader } from '../pcap/record-reader.js';
 import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
 import { CaptureLimiter, type Delivered } from './limits.js';
 
-const INTERFACE = interfaceDescriptionBlock('eth0', 1, 96, '');
+const INTERFACE = interfaceDescriptionBlock({ name: 'eth0', linkType: 1, snapshotLength: 96, filter: '' });
 const STATISTICS = interfaceStatisticsBlock(0, 1, { received: 1, dropped: 0 });
 /** An enhanced packet block of a packet of 60 bytes. */
 const PACKET_BLOCK_BYTES = 32 + 60;

@@ -1,5 +1,7 @@
 import { jest } from '@jest/globals';
 import { SystemError } from '../../shared/linux/libc.js';
+import { readPcapng } from '../../../test/kit/pcapng.js';
+import { sectionHeaderBlock } from '../../shared/pcapng/blocks.js';
 import { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
 import type { DescribedInterface, InterfaceSource } from './interface-source.js';
 import type { CaptureOutput } from './output.js';
@@ -13,7 +15,8 @@ let sources = 0;
 class FakeSource {
   filled = 0;
   readonly ring = { bytes: 16 * 1024 * 1024, blockTimeoutMs: 3 };
-  readonly device = { index: ++sources, name: 'eth' };
+  readonly name = { key: `${++sources} eth`, name: 'eth', description: '' };
+  readonly drained = jest.fn();
   readonly linkType = 1;
   description?: DescribedInterface;
   paused = false;
@@ -81,15 +84,11 @@ interface FakeOutput {
   append?: (block: Buffer) => void;
 }
 
-function streamInto(
-  output: FakeOutput,
-  onDrained: (source: InterfaceSource) => void = () => undefined,
-  onDefect = jest.fn(),
-) {
+function streamInto(output: FakeOutput, onDefect = jest.fn()) {
   const whole = Object.assign({ append: () => undefined }, output, { buffer: new BlockBuffer(1_024) });
   Object.defineProperty(whole, 'blocked', { get: () => output.blocked });
   Object.defineProperty(whole, 'flush', { get: () => output.flush });
-  const stream = new CaptureStream(whole as unknown as CaptureOutput, onDrained, onDefect, { filter: '' });
+  const stream = new CaptureStream(whole as unknown as CaptureOutput, onDefect, { filter: '' });
   stream.begin();
   return stream;
 }
@@ -153,29 +152,50 @@ describe('CaptureStream', () => {
   });
 
   it('gives back the ring of an interface that leaves while the client does not read, and counts its packets', async () => {
-    const gone = jest.fn();
     const output = { blocked: false, blockedMs: 10_000, flush: () => undefined };
-    const stream = streamInto(output, gone);
-    const [leaving] = add(stream, new FakeSource(3, 0));
+    const stream = streamInto(output);
+    const source = new FakeSource(3, 0);
+    const [leaving] = add(stream, source);
     output.blocked = true;
     if (leaving) stream.remove(leaving);
-    expect(gone).not.toHaveBeenCalled();
+    expect(source.drained).not.toHaveBeenCalled();
     await new Promise((resolve) => setTimeout(resolve, 400));
-    expect(gone).toHaveBeenCalledTimes(1);
+    expect(source.drained).toHaveBeenCalledTimes(1);
     expect(stream.dropped).toBe(3 * BATCH_PACKETS);
     stream.abort();
   });
 
+  it('writes comments with the next description or statistics, many in several blocks, and not without a limit', async () => {
+    const written: Buffer[] = [];
+    const output = { blocked: true, flush: () => undefined, append: (block: Buffer) => written.push(block) };
+    const stream = streamInto(output);
+    for (let i = 1; i <= 1_005; i++) stream.comment(`comment ${i}`);
+    output.blocked = false;
+    add(stream, new FakeSource(0, 0));
+    stream.comment('the last one');
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    stream.abort();
+
+    const blocks = readPcapng(Buffer.concat([sectionHeaderBlock([], ''), ...written])).slice(1);
+    const comments = blocks.flatMap((block) => ('comments' in block ? block.comments : []));
+    expect(blocks.map(({ kind }) => kind).slice(0, 2)).toEqual(['interface', 'statistics']);
+    expect(comments.slice(0, 2)).toEqual(['comment 1', 'comment 2']);
+    expect(comments.slice(-3)).toEqual([
+      'comment 1000',
+      'the last one',
+      expect.stringMatching(/^5 more changes/),
+    ]);
+  });
+
   it('takes only failures of the kernel and of libpcap for the end of an interface', async () => {
     const defects = jest.fn();
-    const drained = jest.fn();
-    const stream = streamInto({ blocked: false, flush: () => undefined }, drained, defects);
+    const stream = streamInto({ blocked: false, flush: () => undefined }, defects);
     const gone = Object.assign(new FakeSource(1, 0), { fill: fails(new SystemError('recv', 100)) });
     const broken = Object.assign(new FakeSource(1, 0), { fill: fails(new RangeError('a defect')) });
     for (const source of add(stream, gone, broken)) stream.onReady(source);
     await new Promise((resolve) => setImmediate(resolve));
     stream.abort();
-    expect(drained).toHaveBeenCalledTimes(2);
+    for (const { drained } of [gone, broken]) expect(drained).toHaveBeenCalledTimes(1);
     expect(defects.mock.calls).toEqual([[new RangeError('a defect')]]);
   });
 

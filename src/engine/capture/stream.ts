@@ -27,6 +27,10 @@ const LEAVE_GRACE_MS = 250;
  */
 const MAX_DESCRIBED = 10_000;
 
+/** Comments that wait for a block, and that one block has, each of at most MAX_MEMBER_TEXT_BYTES and some words. */
+const MAX_WAITING_COMMENTS = 1_000;
+const MAX_COMMENTS_PER_BLOCK = 16;
+
 /**
  * The stream of a running capture: moves packets from the rings of its interfaces to its output as fast as the client
  * reads, and writes the statistics. Everything else stays in the rings, where the kernel counts what it drops.
@@ -52,20 +56,22 @@ export class CaptureStream {
   private graceTimer?: NodeJS.Timeout;
   /** Packets dropped at interfaces that left before they could be described, or whose descriptions were forgotten. */
   private droppedElsewhere = 0;
+  /** For the next blocks that can have comments. */
+  private comments: string[] = [];
+  /** Number of comments that were left out. */
+  private commentsMissing = 0;
   private onFinished?: () => void;
   /** What this turn has moved to the output, for the pacing. */
   private movedPackets = 0;
   private movedBytes = 0;
 
   /**
-   * @param onDrained called when a source is drained or gone; the callee closes its ring
    * @param onDefect called when packets cannot be read although their interface is there; the stream must be aborted then
    * @param description what the interface description blocks say: the filter, and the snapshot length in bytes, which
    *   CaptureLimiter enforces
    */
   constructor(
     private readonly output: CaptureOutput,
-    private readonly onDrained: (source: InterfaceSource) => void,
     private readonly onDefect: (error: unknown) => void,
     private readonly description: { readonly filter: string; readonly snapshotLength?: number | undefined },
   ) {}
@@ -91,6 +97,13 @@ export class CaptureStream {
     if (this.held || this.output.blocked) return;
     this.describeNew();
     this.output.flush();
+  }
+
+  /** Writes a comment with the next block that can have one, or within a second if there is an interface. */
+  comment(text: string): void {
+    if (this.comments.length < MAX_WAITING_COMMENTS) this.comments.push(text);
+    else this.commentsMissing++;
+    this.statisticsTimer ??= setTimeout(this.onStatisticsTimer, STATISTICS_INTERVAL_MS);
   }
 
   /** Begins to deliver. */
@@ -172,7 +185,7 @@ export class CaptureStream {
     this.ready.clear();
     for (const source of [...this.sources, ...this.leaving]) {
       source.updateCounters(); // for the totals: later, the kernel's counters are gone
-      this.onDrained(source);
+      source.drained();
     }
     this.sources.clear();
     this.leaving.clear();
@@ -194,7 +207,7 @@ export class CaptureStream {
     } catch (error) {
       if (!isInterfaceFailure(error)) setImmediate(this.onDefect, error);
       else if (!hasGone(error))
-        logOnce('an interface cannot be read', { interface: source.device.name, error });
+        logOnce('an interface cannot be read', { interface: source.name.name, error });
       // The interface watch reports what comes next.
       this.sources.delete(source);
       this.leaving.add(source);
@@ -210,7 +223,7 @@ export class CaptureStream {
     this.leaving.delete(source);
     source.updateCounters();
     if (source.description) this.report(source.description);
-    this.onDrained(source);
+    source.drained();
   }
 
   /** Gives back the rings of interfaces that have left, once the client has not read for a while. */
@@ -231,7 +244,7 @@ export class CaptureStream {
     this.ready.delete(source);
     if (this.undescribed.delete(source)) this.droppedElsewhere += source.countLosses();
     else source.countUnreadAsDropped();
-    this.onDrained(source);
+    source.drained();
   }
 
   /** Writes the interface description blocks that are due, unless the stream has them from before. */
@@ -243,15 +256,21 @@ export class CaptureStream {
     }
   }
 
-  private describe({ device: { index, name }, linkType }: InterfaceSource): DescribedInterface {
-    const key = `${index} ${linkType} ${name}`;
+  private describe({
+    name: { key: sourceKey, name, description },
+    linkType,
+  }: InterfaceSource): DescribedInterface {
+    const key = `${sourceKey} ${linkType}`;
     let known = this.described.get(key);
     if (!known) {
       const { filter, snapshotLength = MAX_SNAPSHOT_LENGTH } = this.description;
       known = { id: this.descriptions++, received: 0, dropped: 0, reported: 0 };
       this.described.set(key, known);
       if (this.described.size > MAX_DESCRIBED) this.forgetOldest();
-      this.output.append(interfaceDescriptionBlock(name, linkType, snapshotLength, filter));
+      const comments = this.takeComments();
+      this.output.append(
+        interfaceDescriptionBlock({ name, linkType, snapshotLength, filter, description, comments }),
+      );
     }
     return known;
   }
@@ -305,12 +324,23 @@ export class CaptureStream {
       if (this.output.blocked) return;
       if (each.received + each.dropped !== each.reported) this.report(each);
     }
+    const [any] = this.described.values();
+    while (any && this.comments.length > 0 && !this.output.blocked) this.report(any);
     this.statisticsDue = false;
   }
 
   private report(counters: DescribedInterface): void {
     counters.reported = counters.received + counters.dropped;
-    this.output.append(interfaceStatisticsBlock(counters.id, Date.now(), counters));
+    this.output.append(interfaceStatisticsBlock(counters.id, Date.now(), counters, this.takeComments()));
+  }
+
+  private takeComments(): string[] {
+    const taken = this.comments.splice(0, MAX_COMMENTS_PER_BLOCK);
+    if (this.comments.length === 0 && this.commentsMissing > 0) {
+      taken.push(`${this.commentsMissing} more changes, while nothing could be written`);
+      this.commentsMissing = 0;
+    }
+    return taken;
   }
 
   private endIfFinished(): void {

@@ -1,4 +1,4 @@
-import type { CaptureSpec, TcpConnection, TcpEndpoint } from '../../shared/protocol/capture-spec.js';
+import type { SetSpec, TcpConnection, TcpEndpoint } from '../../shared/protocol/capture-spec.js';
 import { PacketFilter } from '../pcap/libpcap.js';
 import { REJECT_ALL } from './bpf-program.js';
 import type { Beneficiary } from '../beneficiary.js';
@@ -28,7 +28,7 @@ export class CaptureFilter {
   private readonly byDlt = new Map<number, Promise<LinkTypeFilter>>();
 
   constructor(
-    { filter, ...excluded }: Pick<CaptureSpec, 'filter' | 'excludedConnections' | 'excludedEndpoints'>,
+    { filter, ...excluded }: Pick<SetSpec, 'filter' | 'excludedConnections' | 'excludedEndpoints'>,
     private readonly compiler: Compiler,
     private readonly beneficiary: Beneficiary,
   ) {
@@ -69,7 +69,7 @@ export class CaptureFilter {
 export function exclusionFilter({
   excludedConnections,
   excludedEndpoints,
-}: Pick<CaptureSpec, 'excludedConnections' | 'excludedEndpoints'>): string {
+}: Pick<SetSpec, 'excludedConnections' | 'excludedEndpoints'>): string {
   return [...excludedConnections.map(connectionFilter), ...excludedEndpoints.map(endpointFilter)]
     .map((excluded) => `not (tcp and (${excluded}))`)
     .join(' and ');

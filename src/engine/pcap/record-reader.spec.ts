@@ -5,7 +5,7 @@ import { RecordReader } from './record-reader.js';
 
 const HEAD = Buffer.concat([
   sectionHeaderBlock([], 'test'),
-  interfaceDescriptionBlock('eth0', 1, 262_144, ''),
+  interfaceDescriptionBlock({ name: 'eth0', linkType: 1, snapshotLength: 262_144, filter: '' }),
 ]);
 
 interface Given {

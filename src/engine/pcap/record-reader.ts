@@ -1,5 +1,6 @@
 import { PacketTimestamp, type BlockBuffer } from '../../shared/pcapng/block-buffer.js';
-import { PACKET_DATA_OFFSET, packetBlockLength } from '../../shared/pcapng/format.js';
+import { PACKET_DATA_OFFSET, PACKET_FLAGS_BYTES, packetBlockLength } from '../../shared/pcapng/format.js';
+import { FLAGS_BY_PACKET_TYPE } from '../capture/packet-direction.js';
 
 /** Header of a record in a classic savefile: seconds, nanoseconds, captured and original length; pcap-savefile(5). */
 const RECORD_HEADER_BYTES = 16;
@@ -19,7 +20,14 @@ export class RecordReader {
   private offset = 0;
   private readonly timestamp = new PacketTimestamp();
 
-  constructor(private readonly filter?: RecordFilter) {}
+  /**
+   * @param packetTypeOffset where packets of this link type tell their sll_pkttype, for the direction in each block; absent: no
+   *   directions
+   */
+  constructor(
+    private readonly filter?: RecordFilter,
+    private readonly packetTypeOffset?: number,
+  ) {}
 
   /** Sets the next batch, which must not change until `exhausted`. */
   load(records: Uint8Array): void {
@@ -34,7 +42,8 @@ export class RecordReader {
 
   /** Writes blocks until the batch is exhausted or the next block does not fit. */
   writeTo(out: BlockBuffer, interfaceId: number): void {
-    const { records, view, filter } = this;
+    const { records, view, filter, packetTypeOffset } = this;
+    const flagsBytes = packetTypeOffset === undefined ? 0 : PACKET_FLAGS_BYTES;
     const { words, bytes } = out;
     const { timestamp } = this;
     const end = records.length;
@@ -49,7 +58,7 @@ export class RecordReader {
         offset = next;
         continue;
       }
-      if (!out.hasRoomAt(to, packetBlockLength(captured))) break;
+      if (!out.hasRoomAt(to, packetBlockLength(captured) + flagsBytes)) break;
       if (captured <= SHORT_PACKET_BYTES) {
         const whole = captured & ~3;
         let word = (to + PACKET_DATA_OFFSET) >>> 2;
@@ -59,7 +68,9 @@ export class RecordReader {
         records.copy(bytes, to + PACKET_DATA_OFFSET, packet, next);
       }
       timestamp.set(view.getUint32(offset, true), view.getUint32(offset + 4, true));
-      to += out.framePacket(to, interfaceId, timestamp, captured, original);
+      const hasType = packetTypeOffset !== undefined && captured > packetTypeOffset;
+      const flags = hasType ? (FLAGS_BY_PACKET_TYPE[view.getUint8(packet + packetTypeOffset)] ?? 0) : 0;
+      to += out.framePacket(to, interfaceId, timestamp, captured, original, flags);
       offset = next;
     }
     this.offset = offset;

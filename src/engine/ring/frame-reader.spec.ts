@@ -5,7 +5,7 @@ import { FrameReader, type FrameReading } from './frame-reader.js';
 
 const HEAD = Buffer.concat([
   sectionHeaderBlock([], 'test'),
-  interfaceDescriptionBlock('eth0', 1, 262_144, ''),
+  interfaceDescriptionBlock({ name: 'eth0', linkType: 1, snapshotLength: 262_144, filter: '' }),
 ]);
 const FRAME_HEADER_BYTES = 80;
 const VLAN_VALID = 1 << 4;
@@ -19,6 +19,8 @@ interface Frame {
   readonly original?: number;
   /** Offset of the packet in the frame, in bytes. */
   readonly start?: number;
+  /** See `sll_pkttype` in packet(7). */
+  readonly packetType?: number;
   readonly tag?: { readonly control: number; readonly protocol?: number };
 }
 
@@ -39,6 +41,7 @@ function ringOf(frames: readonly Frame[]): ArrayBuffer {
     frame.writeUInt16LE(start, 24);
     frame.writeUInt32LE(facts.tag?.control ?? 0, 32);
     frame.writeUInt16LE(facts.tag?.protocol ?? 0, 36);
+    frame.writeUInt8(facts.packetType ?? 0, 58);
     data.copy(frame, start);
     return frame;
   });
@@ -115,6 +118,14 @@ describe('FrameReader', () => {
   ])('puts no tag into a packet %s', (_, data, reading) => {
     const { packets } = throughBlocks([{ data, tag: { control: 7 } }], reading);
     expect(packets[0]?.data).toEqual(data);
+  });
+
+  it('tells the direction and the kind of reception if it is wanted', () => {
+    const given = [0, 1, 2, 3, 4, 7].map((packetType, i) => ({ data: bytes(59 + i), packetType }));
+    const { packets } = throughBlocks(given, { ...ETHERNET, withDirection: true }, 256);
+    expect(packets.map(({ flags }) => flags)).toEqual([0b00101, 0b01101, 0b01001, 0b10001, 0b10, undefined]);
+    expect(packets.map(({ data }) => data)).toEqual(given.map(({ data }) => data));
+    expect(throughBlocks(given).packets[0]?.flags).toBeUndefined();
   });
 
   it('continues in the next buffer when one is full', () => {

@@ -1,5 +1,6 @@
 import { PacketTimestamp, type BlockBuffer } from '../../shared/pcapng/block-buffer.js';
-import { PACKET_DATA_OFFSET, packetBlockLength } from '../../shared/pcapng/format.js';
+import { FLAGS_BY_PACKET_TYPE } from '../capture/packet-direction.js';
+import { PACKET_DATA_OFFSET, PACKET_FLAGS_BYTES, packetBlockLength } from '../../shared/pcapng/format.js';
 
 /**
  * struct tpacket3_hdr of linux/if_packet.h, offsets in bytes: distance to the next frame, seconds, nanoseconds, captured
@@ -14,6 +15,8 @@ const STATUS = 20;
 const PACKET_START = 24;
 const VLAN_TAG = 32;
 const VLAN_PROTOCOL = 36;
+/** sll_pkttype of the struct sockaddr_ll that follows the header, see packet(7). */
+const PACKET_TYPE = 48 + 10;
 
 const TP_STATUS_VLAN_VALID = 1 << 4;
 const TP_STATUS_VLAN_TPID_VALID = 1 << 6;
@@ -31,6 +34,8 @@ export interface FrameReading {
   /** Offset in the packet of a VLAN tag that the kernel reports separately; absent: the link type has no tags. */
   readonly vlanTagOffset?: number;
   readonly filter?: FrameFilter;
+  /** Whether each block tells the direction of its packet. */
+  readonly withDirection?: boolean;
 }
 
 /**
@@ -74,7 +79,8 @@ export class FrameReader {
   /** Writes blocks until the frames are exhausted or the next block does not fit. */
   writeTo(out: BlockBuffer, interfaceId: number): void {
     const { view, timestamp } = this;
-    const { vlanTagOffset, filter } = this.reading;
+    const { vlanTagOffset, filter, withDirection = false } = this.reading;
+    const flagsBytes = withDirection ? PACKET_FLAGS_BYTES : 0;
     let { frame, left } = this;
     let to = out.length;
     for (; left > 0; left--) {
@@ -90,7 +96,7 @@ export class FrameReader {
         whole += VLAN_TAG_BYTES;
         original += VLAN_TAG_BYTES;
       }
-      if (!out.hasRoomAt(to, packetBlockLength(whole))) break;
+      if (!out.hasRoomAt(to, packetBlockLength(whole) + flagsBytes)) break;
       const at = to + PACKET_DATA_OFFSET;
       if (tagged) {
         const afterTag = at + vlanTagOffset + VLAN_TAG_BYTES;
@@ -102,7 +108,8 @@ export class FrameReader {
       }
       if (filter === undefined || filter(out.bytes.subarray(at, at + whole), original)) {
         timestamp.set(view.getUint32(frame + SECOND, true), view.getUint32(frame + NANOSECOND, true));
-        to += out.framePacket(to, interfaceId, timestamp, whole, original);
+        const flags = withDirection ? (FLAGS_BY_PACKET_TYPE[view.getUint8(frame + PACKET_TYPE)] ?? 0) : 0;
+        to += out.framePacket(to, interfaceId, timestamp, whole, original, flags);
       }
       frame += view.getUint32(frame + NEXT, true);
     }

@@ -30,10 +30,14 @@ export class RingPacketReader implements PacketReader {
   /** Whether the ring had something since it was found empty. */
   private hasRead = false;
 
-  /** @param ring from now on owned by this */
+  /**
+   * @param ring from now on owned by this
+   * @param withDirection whether each block tells the direction of its packet
+   */
   constructor(
     private readonly ring: PacketRing,
     filter: PacketFilter | undefined,
+    withDirection: boolean,
   ) {
     const memory = viewMemory(ring.address, ring.bytes);
     this.words = new Int32Array(memory);
@@ -41,6 +45,7 @@ export class RingPacketReader implements PacketReader {
     this.blocks = ring.bytes / ring.blockBytes;
     this.frames = new FrameReader(memory, {
       vlanTagOffset: ring.type.vlanTagOffset,
+      withDirection,
       filter: filter && ((packet, original) => filter.matches(packet, original, packet.length)),
     });
   }

@@ -1,6 +1,6 @@
 import type { ClientConnection } from '../http/client-connection.js';
-import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
-import type { CaptureTotals, EndCode } from '../../shared/protocol/protocol.js';
+import type { CaptureSpec, SetMember, SetSpec } from '../../shared/protocol/capture-spec.js';
+import type { CaptureTotals, EndCode, LeaveCode } from '../../shared/protocol/protocol.js';
 
 /**
  * Why a capture ended. `code` is stable, `message` is for people.
@@ -46,6 +46,32 @@ export interface Capture {
 }
 
 /**
+ * A running capture of a set of targets, all in one stream. It runs without members, too.
+ *
+ * @publicApi
+ */
+export interface SetCapture extends Capture {
+  /** Begins to capture from a member, whose id is new. The observer gets the outcome. */
+  attach(member: SetMember): void;
+  /** Captures no longer from a member. @param reason completes the sentence "left, ..." */
+  detach(memberId: number, reason: string): void;
+  /** Writes a comment for the user into the stream. */
+  comment(text: string): void;
+}
+
+/**
+ * What happens to the members of a set.
+ *
+ * @publicApi
+ */
+export interface SetObserver {
+  /** The member is captured from. */
+  onAttached(memberId: number): void;
+  /** The member could not be captured from, or its namespace has ended. */
+  onLeft(memberId: number, code: LeaveCode, message: string): void;
+}
+
+/**
  * Port: something that captures. Replace it with `CaptureModule.forRoot({ captureProvider })`, and test yours with
  * `test/contracts/capture-provider.contract.ts`.
  *
@@ -61,4 +87,18 @@ export abstract class CaptureProvider {
    *   shared/protocol/capture-error.ts; nothing else
    */
   abstract open(spec: CaptureSpec, signal: AbortSignal, client?: ClientConnection): Promise<Capture>;
+
+  /**
+   * Begins to capture from a set of targets, which has no members yet. A provider without this method captures no sets.
+   *
+   * @param signal as for `open`
+   * @param client as for `open`
+   * @throws CaptureError as for `open`
+   */
+  openSet?(
+    spec: SetSpec,
+    observer: SetObserver,
+    signal: AbortSignal,
+    client?: ClientConnection,
+  ): Promise<SetCapture>;
 }

@@ -150,13 +150,12 @@ export class CaptureSession implements ObservedSession {
     if (this.shuttingDown) throw new CaptureError('shutting-down', SHUTTING_DOWN.message);
     const connection = ownConnection(this.socket);
     this.slot = this.services.slots.take(this.request.socket.remoteAddress ?? '');
-    const { capture, reference } = await this.services.opener.open(
-      this.id,
-      request,
-      connection ? [connection] : [],
-      this.abort.signal,
-      this.connection,
-    );
+    const { capture, reference } = await this.services.opener.open(request, {
+      captureId: this.id,
+      excludedConnections: connection ? [connection] : [],
+      signal: this.abort.signal,
+      client: this.connection,
+    });
     this.capture = capture;
     this.services.metrics.captureStarted(this.ageMs);
     // Not every path reads it, and an unhandled rejection would end the process.
@@ -247,10 +246,11 @@ export class CaptureSession implements ObservedSession {
   }
 }
 
-function description({ target, interfaces, filter }: CaptureRequest, { netns }: NetnsReference): LogFields {
+function description({ target, interfaces, filter }: CaptureRequest, reference?: NetnsReference): LogFields {
   return {
-    netns,
-    target: target.name,
+    netns: reference?.netns,
+    targets: reference ? undefined : target.name,
+    target: reference ? target.name : undefined,
     interfaces: interfaces.length === 0 ? 'all' : interfaces.join('/'),
     filter: filter === '' ? undefined : filter,
   };

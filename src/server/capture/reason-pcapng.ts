@@ -60,7 +60,12 @@ export class StreamEnding {
 
 /** Every packet needs an interface. */
 function ownInterface(): Buffer {
-  return interfaceDescriptionBlock('packetflix', LINKTYPE_ETHERNET, 0, '');
+  return interfaceDescriptionBlock({
+    name: 'packetflix',
+    linkType: LINKTYPE_ETHERNET,
+    snapshotLength: 0,
+    filter: '',
+  });
 }
 
 /** On interface 0, captured now. */

@@ -41,7 +41,8 @@ export function sectionComment(facts: {
 export function serviceComment(facts: {
   captureId: string;
   version: string;
-  reference: NetnsReference;
+  /** Absent: of a set. */
+  reference?: NetnsReference;
   excludedConnections: readonly TcpConnection[];
   excludedEndpoints: readonly TcpEndpoint[];
 }): string {
@@ -51,11 +52,13 @@ export function serviceComment(facts: {
     toYaml({
       capture: captureId,
       service: { name: 'packetflix', version },
-      'network-namespace': {
-        inode: reference.netns,
-        ...(reference.pid !== undefined && { pid: reference.pid }),
-        ...(reference.startTime !== undefined && { 'start-time': reference.startTime }),
-      },
+      ...(reference && {
+        'network-namespace': {
+          inode: reference.netns,
+          ...(reference.pid !== undefined && { pid: reference.pid }),
+          ...(reference.startTime !== undefined && { 'start-time': reference.startTime }),
+        },
+      }),
       ...(excludedConnections.length > 0 && {
         'excluded-connections': excludedConnections.map((connection) => ({
           address: endpointText(connection),

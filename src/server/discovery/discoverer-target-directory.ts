@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ListingTargetDirectory } from './listing-target-directory.js';
 import { getMobyshark, parseMobyshark } from './mobyshark-client.js';
 import type { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
-import { TargetDirectoryError } from './target-directory.js';
+import type { HttpDocument } from '../../shared/http/get-document.js';
+import { TargetDirectoryError, type DirectoryEntry } from './target-directory.js';
 
 /** Name of the discoverer in messages. */
 export const DISCOVERER_NAME = 'the discoverer';
@@ -19,23 +20,26 @@ export interface Discoverer {
   readonly requestStart?: ServerEnvironment['requestStart'];
 }
 
+/** `fresh`: the scan must begin after the request. `after`: answer when the list is no longer the one with that ETag. */
+type Wanted = 'fresh' | { readonly after: string } | undefined;
+
 /**
- * Gets the list of targets from the discoverer, as the JSON text of GhostWire's `/mobyshark`.
+ * Gets the list of targets from the discoverer, as the JSON text of GhostWire's `/mobyshark`, with an ETag.
  *
  * @param discoverer where it listens, and how it is started
- * @param fresh whether the scan must begin after this call
+ * @param wanted default: the result of a scan that may run already
  * @param startTimeoutMs how long to wait for the discoverer to listen
  * @throws TargetDirectoryError, or the signal's reason when it is aborted
  */
 export async function getDiscoveredTargets(
   { socketPath, requestStart }: Discoverer,
-  fresh: boolean,
+  wanted: Wanted,
   signal: AbortSignal,
   startTimeoutMs = DEFAULT_START_TIMEOUT_MS,
-): Promise<string> {
+): Promise<HttpDocument> {
   if (socketPath === undefined) throw new TargetDirectoryError('there is no directory of targets');
   const deadline = performance.now() + startTimeoutMs;
-  const path = fresh ? '/mobyshark?fresh' : '/mobyshark';
+  const path = `/mobyshark${queryOf(wanted)}`;
   for (;;) {
     try {
       return await getMobyshark({ name: DISCOVERER_NAME, address: { socketPath } }, path, signal);
@@ -49,15 +53,35 @@ export async function getDiscoveredTargets(
   }
 }
 
+function queryOf(wanted: Wanted): string {
+  if (wanted === undefined) return '';
+  return wanted === 'fresh' ? '?fresh' : `?after=${encodeURIComponent(wanted.after)}`;
+}
+
 /**
  * Asks the discoverer, which scans the host for each request. Its answer is never cached, only shared by concurrent
  * requests.
  */
 export class DiscovererTargetDirectory extends ListingTargetDirectory {
-  constructor(discoverer: Discoverer, startTimeoutMs?: number) {
+  constructor(
+    private readonly discoverer: Discoverer,
+    private readonly startTimeoutMs?: number,
+  ) {
     // Always fresh: a scan that runs already may have been started for the list at /discover/mobyshark.
-    super(async (signal) =>
-      parseMobyshark(await getDiscoveredTargets(discoverer, true, signal, startTimeoutMs), DISCOVERER_NAME),
-    );
+    super(async (signal) => parseMobyshark((await this.get('fresh', signal)).body, DISCOVERER_NAME));
+  }
+
+  /** The discoverer answers when something has changed, or after 15 s. */
+  override async *watch(signal: AbortSignal): AsyncIterable<readonly DirectoryEntry[]> {
+    for (let version = ''; ;) {
+      const { body, headers } = await this.get({ after: version }, signal);
+      const now = (headers.etag ?? '').replaceAll('"', '');
+      if (now !== version) yield parseMobyshark(body, DISCOVERER_NAME);
+      version = now;
+    }
+  }
+
+  private get(wanted: Wanted, signal: AbortSignal): Promise<HttpDocument> {
+    return getDiscoveredTargets(this.discoverer, wanted, signal, this.startTimeoutMs);
   }
 }

@@ -8,7 +8,10 @@ import { FallbackTargetDirectory } from './fallback-target-directory.js';
 import { GhostwireTargetDirectory } from './ghostwire-target-directory.js';
 import { MobysharkController } from './mobyshark.controller.js';
 import { GhostwireProxyModule } from './proxy/ghostwire-proxy.module.js';
+import { LiveTargets } from './live-targets.js';
 import { TargetDirectory } from './target-directory.js';
+import { TargetSets } from './target-sets.js';
+import { TargetsController } from './targets.controller.js';
 
 /** @publicApi */
 export interface DiscoveryModuleOptions {
@@ -29,7 +32,8 @@ export interface DiscoveryModuleAsyncOptions extends Omit<DiscoveryModuleOptions
 }
 
 /**
- * Finds capture targets: provides `TargetDirectory` to all modules, and serves `/discover/...` if configured.
+ * Finds capture targets: provides `TargetDirectory`, `LiveTargets` and `TargetSets` to all modules, serves `/targets`, and
+ * `/discover/...` if configured.
  *
  * @publicApi
  */
@@ -41,9 +45,9 @@ export class DiscoveryModule {
       module: DiscoveryModule,
       global: true,
       imports: [...(proxy ? [GhostwireProxyModule] : []), ...imports],
-      controllers: local ? [MobysharkController] : [],
-      providers: [DiscoveryReadiness, providePort(TargetDirectory, targetDirectory)],
-      exports: [TargetDirectory],
+      controllers: [TargetsController, ...(local ? [MobysharkController] : [])],
+      providers: [DiscoveryReadiness, LiveTargets, TargetSets, providePort(TargetDirectory, targetDirectory)],
+      exports: [LiveTargets, TargetDirectory, TargetSets],
     };
   }
 

@@ -24,7 +24,7 @@ export class GhostwireTargetDirectory extends ListingTargetDirectory {
   constructor(options: GhostwireOptions) {
     const service = { ...options, name: GHOSTWIRE_NAME, address: ghostwireAddress(options) };
     super(async (signal) =>
-      parseMobyshark(await getMobyshark(service, '/mobyshark', signal), GHOSTWIRE_NAME),
+      parseMobyshark((await getMobyshark(service, '/mobyshark', signal)).body, GHOSTWIRE_NAME),
     );
   }
 }

@@ -1,5 +1,10 @@
 /** Requests and parses the list of targets that GhostWire and the discoverer serve at `/mobyshark`. */
-import { DocumentError, getDocument, type HttpAddress } from '../../shared/http/get-document.js';
+import {
+  DocumentError,
+  getDocument,
+  type HttpAddress,
+  type HttpDocument,
+} from '../../shared/http/get-document.js';
 import { TargetDirectoryError, type DirectoryEntry } from './target-directory.js';
 
 /** A service that lists targets at `/mobyshark`: GhostWire, or the discoverer in GhostWire's format. */
@@ -19,7 +24,7 @@ const DEFAULT_MAX_BODY_BYTES = 32 * 1024 * 1024;
 const MAX_TEXT_LENGTH = 4096;
 
 /**
- * Requests a list of targets, as the text that the service sent.
+ * Requests a list of targets.
  *
  * @param path `/mobyshark`, and perhaps a query
  * @throws TargetDirectoryError, or the signal's reason when it is aborted
@@ -28,10 +33,10 @@ export async function getMobyshark(
   service: MobysharkService,
   path: string,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<HttpDocument> {
   const { address, timeoutMs = DEFAULT_TIMEOUT_MS, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = service;
   try {
-    return (await getDocument({ address, path, timeoutMs, maxBodyBytes, signal })).body;
+    return await getDocument({ address, path, timeoutMs, maxBodyBytes, signal });
   } catch (cause) {
     if (!(cause instanceof DocumentError)) throw cause;
     if (cause.reason === 'aborted') throw cause.cause;
@@ -113,7 +118,20 @@ function toEntry(container: unknown): DirectoryEntry | undefined {
   const interfaces = textsOf(container['network-interfaces']);
   if (!name || prefix === undefined || type === undefined) return undefined;
   if (!netns || pid === undefined || startTime === undefined || !interfaces) return undefined;
-  return { name, prefix, type, netns, pid, startTime, interfaces };
+  return { name, prefix, type, netns, pid, startTime, interfaces, ...detailsOf(container) };
+}
+
+/** Attributes that GhostWire does not have. */
+function detailsOf(container: Record<string, unknown>): Pick<DirectoryEntry, 'labels' | 'image'> {
+  const image = textOf(container.image);
+  const labels = labelsOf(container.labels);
+  return { ...(labels && { labels }), ...(image && { image }) };
+}
+
+function labelsOf(value: unknown): Record<string, string> | undefined {
+  if (!isRecord(value)) return undefined;
+  const texts = Object.entries(value).filter((entry): entry is [string, string] => !!textOf(entry[1]));
+  return texts.length > 0 ? Object.fromEntries(texts) : undefined;
 }
 
 /* As in Go, absent and null mean the zero value. These return undefined for a value of another type. */

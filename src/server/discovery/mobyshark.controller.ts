@@ -3,23 +3,40 @@ import type { Response } from 'express';
 import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { SingleFlight } from '../../shared/single-flight.js';
 import { getDiscoveredTargets } from './discoverer-target-directory.js';
-import { TargetDirectoryError } from './target-directory.js';
+import { TargetDirectoryError, type DirectoryEntry } from './target-directory.js';
+import { SET_TYPE, TargetSets } from './target-sets.js';
 
-/** Serves the discoverer's list of targets where and as GhostWire's would be with `--proxy-discovery`. */
+/** As the discoverer lists it. */
+interface DiscoveredTarget extends Pick<
+  DirectoryEntry,
+  'name' | 'type' | 'netns' | 'pid' | 'prefix' | 'labels'
+> {
+  readonly 'network-interfaces': readonly string[];
+  readonly starttime: number;
+}
+
+/** The discoverer's document, which is trusted. */
+interface DiscovererDocument {
+  readonly metadata: object;
+  readonly containers: readonly DiscoveredTarget[];
+}
+
+/** Serves the discoverer's list of targets where and as GhostWire's would be with `--proxy-discovery`, and the sets of targets. */
 @Controller('discover')
 export class MobysharkController {
   private readonly targets: SingleFlight<Uint8Array>;
 
-  constructor({ discovererSocket: socketPath, requestStart }: ServerEnvironment) {
-    this.targets = new SingleFlight<Uint8Array>(async (signal) =>
-      Buffer.from(await getDiscoveredTargets({ socketPath, requestStart }, false, signal)),
-    );
+  constructor(
+    { discovererSocket: socketPath, requestStart }: ServerEnvironment,
+    private readonly sets: TargetSets,
+  ) {
+    this.targets = new SingleFlight<Uint8Array>(async (signal) => {
+      const { body } = await getDiscoveredTargets({ socketPath, requestStart }, undefined, signal);
+      return Buffer.from(JSON.stringify(this.withSets(JSON.parse(body) as DiscovererDocument)));
+    });
   }
 
-  /**
-   * Passes the discoverer's answer on without parsing it: it is trusted, and may have megabytes. Those who ask at the same time
-   * share its memory, however slowly they read.
-   */
+  /** Those who ask at the same time share the answer, which may have megabytes, however slowly they read. */
   @Get('mobyshark')
   @Header('Content-Type', 'application/json')
   @Header('Cache-Control', 'no-store')
@@ -34,5 +51,23 @@ export class MobysharkController {
       }
       throw cause;
     }
+  }
+
+  /** GhostWire's clients know no labels, and choose a set like any other target. */
+  private withSets({ metadata, containers }: DiscovererDocument): object {
+    const sets = this.sets.names(containers).map((name) => ({
+      name,
+      type: SET_TYPE,
+      netns: 0,
+      'network-interfaces': ['any'],
+      pid: 0,
+      starttime: 0,
+      prefix: '',
+    }));
+    const targets = containers.map((target) => {
+      const { name, type, netns, 'network-interfaces': interfaces, pid, starttime, prefix } = target;
+      return { name, type, netns, 'network-interfaces': interfaces, pid, starttime, prefix };
+    });
+    return { metadata, containers: [...targets, ...sets] };
   }
 }

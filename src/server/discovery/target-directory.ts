@@ -1,3 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+
 /**
  * A capture target, as a directory lists it.
  *
@@ -17,6 +20,9 @@ export interface DirectoryEntry {
   /** Its start time, field 22 of proc_pid_stat(5), in clock ticks; 0: unknown. */
   readonly startTime: number;
   readonly interfaces: readonly string[];
+  /** Labels of a container or pod; absent: none, or unknown. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly image?: string;
 }
 
 /** How to look up a name. */
@@ -55,6 +61,39 @@ export abstract class TargetDirectory {
    * @throws TargetDirectoryError when the directory cannot be reached, or its answer cannot be used
    */
   abstract list(signal?: AbortSignal): Promise<DirectoryEntry[]>;
+
+  /**
+   * Lists all entries at once, and again whenever they have changed. By default, this asks `list` every few seconds.
+   *
+   * @param signal ends the iteration: it throws the reason
+   * @throws TargetDirectoryError when the directory cannot be reached any more, or its answer cannot be used
+   */
+  async *watch(signal: AbortSignal): AsyncIterable<readonly DirectoryEntry[]> {
+    let known: readonly DirectoryEntry[] | undefined;
+    for (;;) {
+      const entries = await this.list(signal);
+      if (!isDeepStrictEqual(entries, known)) yield entries;
+      known = entries;
+      await sleep(WATCH_INTERVAL_MS, undefined, { signal });
+    }
+  }
+}
+
+/** GhostWire scans the host for each list. */
+const WATCH_INTERVAL_MS = 3_000;
+
+/** The Kubernetes namespace of a pod; empty: it is none. */
+export function podNamespaceOf({ type, name }: Pick<DirectoryEntry, 'type' | 'name'>): string {
+  return type === 'pod' ? name.slice(0, Math.max(0, name.indexOf('/'))) : '';
+}
+
+/** Docker Compose and podman-compose. */
+export const PROJECT_LABELS = ['com.docker.compose.project', 'io.podman.compose.project'];
+
+/** The Compose project of a container; empty: it has none, or that is unknown. */
+export function projectOf({ labels = {} }: Pick<DirectoryEntry, 'labels'>): string {
+  for (const label of PROJECT_LABELS) if (Object.hasOwn(labels, label) && labels[label]) return labels[label];
+  return '';
 }
 
 /**

@@ -1,9 +1,14 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
+import type { CaptureSpec, SetSpec } from '../../shared/protocol/capture-spec.js';
 import type { EngineProblem } from '../../shared/protocol/protocol.js';
 import type { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
-import { CaptureProvider, type Capture } from '../capture/capture-provider.js';
+import {
+  CaptureProvider,
+  type Capture,
+  type SetCapture,
+  type SetObserver,
+} from '../capture/capture-provider.js';
 import type { PartReadiness, Readiness } from '../operations/readiness.js';
 import type { ServiceMetrics } from '../operations/service-metrics.js';
 import type { ClientConnection } from '../http/client-connection.js';
@@ -56,11 +61,29 @@ export class EngineCaptureProvider extends CaptureProvider implements OnModuleIn
     for (const engine of this.engines) engine.close();
   }
 
-  override async open(spec: CaptureSpec, signal: AbortSignal, client?: ClientConnection): Promise<Capture> {
+  override open(spec: CaptureSpec, signal: AbortSignal, client?: ClientConnection): Promise<Capture> {
+    return this.start(spec, signal, client);
+  }
+
+  override openSet(
+    spec: SetSpec,
+    observer: SetObserver,
+    signal: AbortSignal,
+    client?: ClientConnection,
+  ): Promise<SetCapture> {
+    return this.start(spec, signal, client, observer);
+  }
+
+  private async start(
+    spec: CaptureSpec | SetSpec,
+    signal: AbortSignal,
+    client?: ClientConnection,
+    observer?: SetObserver,
+  ): Promise<SetCapture> {
     const connected = this.engines.filter((engine) => engine.connected);
     if (connected.length === 0) this.keepOneFree();
     const engine = connected.length > 0 ? leastBusy(connected) : await this.firstConnected(signal);
-    const capture = await engine.start(spec, signal, client);
+    const capture = await engine.start(spec, signal, client, observer);
     this.keepOneFree();
     return capture;
   }

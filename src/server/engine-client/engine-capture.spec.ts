@@ -27,7 +27,14 @@ const THE_END: Extract<EngineEvent, { type: 'ended' }> = {
   interfaces: 2,
 };
 
-const CONTROLS = { stop: () => undefined, write: () => undefined, onOver: () => undefined };
+const CONTROLS = {
+  stop: () => undefined,
+  write: () => undefined,
+  attach: () => undefined,
+  detach: () => undefined,
+  comment: () => undefined,
+  onOver: () => undefined,
+};
 
 describe('EngineCapture', () => {
   const folder = mkdtempSync(join(tmpdir(), 'engine-capture-'));

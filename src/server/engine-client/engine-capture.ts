@@ -1,7 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
+import type { SetMember } from '../../shared/protocol/capture-spec.js';
 import type { DirectProgress, EngineEvent } from '../../shared/protocol/protocol.js';
-import type { Capture, CaptureEnd, DirectStream } from '../capture/capture-provider.js';
+import type { CaptureEnd, DirectStream, SetCapture, SetObserver } from '../capture/capture-provider.js';
 import type { ClientConnection } from '../http/client-connection.js';
 
 /** The stream may end shortly before the control connection says why. */
@@ -25,13 +26,20 @@ export interface CaptureSource {
   readonly maxChunkBytes: number;
   /** The connection that the greeting offers to the engine. */
   readonly client?: ClientConnection | undefined;
+  /** Of a set. */
+  readonly observer?: SetObserver | undefined;
 }
+
+type MemberEvent = Extract<EngineEvent, { type: 'attached' | 'left' }>;
 
 interface Controls {
   /** Asks the engine to end the capture. */
   stop(): void;
   /** Asks the engine to write to the client. */
   write(bytes: Buffer, last: boolean): void;
+  attach(member: SetMember): void;
+  detach(memberId: number, reason: string): void;
+  comment(text: string): void;
   /** Called once when everything is over. */
   onOver(): void;
 }
@@ -40,7 +48,7 @@ interface Controls {
  * One capture of an engine, from the server's point of view. The engine writes the stream to the connection of the client;
  * where it cannot, the stream arrives here.
  */
-export class EngineCapture implements Capture {
+export class EngineCapture implements SetCapture {
   readonly end: Promise<CaptureEnd>;
   direct?: DirectStream;
   private readonly socket: Socket;
@@ -49,6 +57,7 @@ export class EngineCapture implements Capture {
   private readonly acceptTimer: NodeJS.Timeout;
   private awaitsAcceptance = true;
   private readonly client: ClientConnection | undefined;
+  private readonly observer: SetObserver | undefined;
   /** Whether the engine may have stopped in the middle of a message. */
   private blocked = false;
   /** The engine has reported whether the capture runs. */
@@ -57,10 +66,11 @@ export class EngineCapture implements Capture {
   private abandoned = false;
 
   constructor(
-    { path, greeting, maxChunkBytes, client }: CaptureSource,
+    { path, greeting, maxChunkBytes, client, observer }: CaptureSource,
     private readonly controls: Controls,
   ) {
     this.client = client;
+    this.observer = observer;
     this.end = this.ending.promise;
     this.start.promise.catch(() => undefined); // `whenStarted` rejects with it
     // When this process continues after SIGSTOP, the timer may fire before the event loop has read what arrived meanwhile.
@@ -100,6 +110,18 @@ export class EngineCapture implements Capture {
   }
 
   /** The engine reports that it has read the spec. */
+  attach(member: SetMember): void {
+    this.controls.attach(member);
+  }
+
+  detach(memberId: number, reason: string): void {
+    this.controls.detach(memberId, reason);
+  }
+
+  comment(text: string): void {
+    this.controls.comment(text);
+  }
+
   onAccepted(): void {
     this.awaitsAcceptance = false;
     clearTimeout(this.acceptTimer);
@@ -119,6 +141,12 @@ export class EngineCapture implements Capture {
     }
     if (this.abandoned) this.stop();
     this.start.resolve();
+  }
+
+  /** The engine reports what happened to a member of the set. */
+  onMember(event: MemberEvent): void {
+    if (event.type === 'attached') this.observer?.onAttached(event.memberId);
+    else this.observer?.onLeft(event.memberId, event.code, event.message);
   }
 
   /** The engine reports what it has written to the client. */

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { connect, type Socket } from 'node:net';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import { isCaptureId, type CaptureSpec } from '../../shared/protocol/capture-spec.js';
+import { isCaptureId, type CaptureSpec, type SetSpec } from '../../shared/protocol/capture-spec.js';
 import { LineReader, parseMessage, ProtocolError } from '../../shared/protocol/lines.js';
 import {
   MAX_LINE_BYTES,
@@ -12,7 +12,7 @@ import {
   type EngineRequest,
   type Greeting,
 } from '../../shared/protocol/protocol.js';
-import type { Capture } from '../capture/capture-provider.js';
+import type { SetCapture, SetObserver } from '../capture/capture-provider.js';
 import type { ClientConnection } from '../http/client-connection.js';
 import { EngineCapture } from './engine-capture.js';
 
@@ -132,8 +132,16 @@ export class EngineConnection {
     return this;
   }
 
-  /** @throws CaptureError `invalid-request` for specs to which the engine could not respond */
-  async start(spec: CaptureSpec, signal: AbortSignal, client?: ClientConnection): Promise<Capture> {
+  /**
+   * @param observer of a set
+   * @throws CaptureError `invalid-request` for specs to which the engine could not respond
+   */
+  async start(
+    spec: CaptureSpec | SetSpec,
+    signal: AbortSignal,
+    client?: ClientConnection,
+    observer?: SetObserver,
+  ): Promise<SetCapture> {
     if (this.name === undefined) throw new CaptureError('internal', 'the capture engine is not available');
     const { captureId } = spec;
     // The engine would close the connection without a reason: for the first two because its events name the capture.
@@ -155,11 +163,14 @@ export class EngineConnection {
       throw new CaptureError('invalid-request', message);
     }
     const capture = new EngineCapture(
-      { path, greeting, maxChunkBytes, client },
+      { path, greeting, maxChunkBytes, client, observer },
       {
         stop: () => {
           if (this.running.get(captureId) === capture) this.request({ type: 'stop', captureId });
         },
+        attach: (member) => this.request({ type: 'attach', captureId, member }),
+        detach: (memberId, reason) => this.request({ type: 'detach', captureId, memberId, reason }),
+        comment: (text) => this.request({ type: 'comment', captureId, text }),
         write: (bytes, last) =>
           this.request({ type: 'write', captureId, bytes: bytes.toString('base64'), last }),
         onOver: () => {
@@ -219,6 +230,10 @@ export class EngineConnection {
         return;
       case 'started':
         this.running.get(event.captureId)?.onStarted(event);
+        return;
+      case 'attached':
+      case 'left':
+        this.running.get(event.captureId)?.onMember(event);
         return;
       case 'refused':
         this.idsInUse.delete(event.captureId);

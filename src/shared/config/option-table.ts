@@ -1,8 +1,14 @@
 import { LOG_FORMATS } from '../logging/log-line.js';
-import { MAX_DURATION_SECONDS, MAX_EXCLUSIONS, MAX_SNAPSHOT_LENGTH } from '../protocol/capture-spec.js';
+import {
+  MAX_DURATION_SECONDS,
+  MAX_EXCLUSIONS,
+  MAX_MEMBERS,
+  MAX_SNAPSHOT_LENGTH,
+} from '../protocol/capture-spec.js';
 import { MIN_CAPTURE_MEBIBYTES, PACKET_METHODS } from '../protocol/protocol.js';
 import { isListOfEndpoints } from '../protocol/tcp-endpoint.js';
 import { list, oneOf, onOrOff, text, wholeNumber, type OptionType } from './option-type.js';
+import { TARGET_SETS } from './target-set-option.js';
 import { canonicalOrigin } from './web-origin.js';
 
 /** One option: everything that parsing, validation, `--help` and the documentation need to know about it. */
@@ -214,6 +220,16 @@ const ENTRIES = [
   },
   {
     section: 'discovery',
+    field: 'maxTargets',
+    flag: '--max-targets',
+    variable: 'PACKETFLIX_MAX_TARGETS',
+    type: wholeNumber({ min: 1, max: MAX_MEMBERS }),
+    value: 'number',
+    defaultValue: 256,
+    description: `maximum number of targets that the capture of a set has at the same time, at most ${MAX_MEMBERS}`,
+  },
+  {
+    section: 'discovery',
     field: 'ghostwireHost',
     flag: '--discovery-service',
     variable: 'PACKETFLIX_DISCOVERY_SERVICE',
@@ -259,6 +275,30 @@ const ENTRIES = [
     value: 'seconds',
     defaultValue: 60,
     description: 'time within which GhostWire must begin to answer a proxied request',
+  },
+  {
+    section: 'discovery',
+    field: 'targetSets',
+    flag: '--target-set',
+    variable: 'PACKETFLIX_TARGET_SET',
+    type: TARGET_SETS,
+    value: 'name=JSON',
+    defaultValue: [],
+    defaultInWords: 'none',
+    description:
+      'set of targets that is listed by this name, as an array of selectors like that of the request parameter ' +
+      'targets; repeatable, or one per line',
+  },
+  {
+    section: 'discovery',
+    field: 'nodeName',
+    flag: '--node-name',
+    variable: 'PACKETFLIX_NODE_NAME',
+    type: text(/^[\w.:-]{1,253}$/, 'a host name'),
+    value: 'name',
+    defaultValue: undefined,
+    defaultInWords: 'the name of the host',
+    description: 'how to call this host in /targets, in selectors and in the descriptions of interfaces',
   },
   {
     section: 'service',

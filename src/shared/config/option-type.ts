@@ -1,12 +1,17 @@
 /** How the text of an option becomes a value, and which values are valid. The only place that says so. */
 export interface OptionType<Value> {
-  /** `switch`: takes no argument on the command line. `list`: commas separate items, and the flag may be repeated. */
-  readonly kind: 'single' | 'switch' | 'list';
+  /**
+   * `switch`: takes no argument on the command line. `list`: commas separate items, and the flag may be repeated. `lines`: the same
+   * with line breaks instead of commas.
+   */
+  readonly kind: 'single' | 'switch' | 'list' | 'lines';
   /** The value that a text stands for; undefined when the text is not valid. */
   readonly parse: (text: string) => Value | undefined;
   readonly accepts: (value: unknown) => boolean;
   /** Completes "--port ...", for error messages: "must be ...". */
   readonly requirement: string;
+  /** What is wrong with a text that is not valid, more precisely than `requirement`; completes "--port ...". */
+  readonly explain?: (text: string) => string;
 }
 
 /** @param unit plural, such as "seconds"; for the error message */

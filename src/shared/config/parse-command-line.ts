@@ -67,7 +67,10 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
     ...OPTION_TABLE.flatMap(({ field, type }) => {
       const text = given.get(field)?.text;
       const isValid = text === undefined || values.get(field) !== undefined;
-      return isValid ? [] : [`${nameOf(field)} ${type.requirement}, not ${JSON.stringify(text)}`];
+      if (isValid) return [];
+      return [
+        `${nameOf(field)} ${type.explain?.(text) ?? `${type.requirement}, not ${JSON.stringify(text)}`}`,
+      ];
     }),
     ...OPTION_RULES.filter(({ isMet }) => !isMet(all)).map(({ fields: [one, other], problem }) =>
       problem([nameOf(one), nameOf(other)], all),
@@ -100,11 +103,15 @@ function lookUp(
   env: NodeJS.ProcessEnv,
 ): Given | undefined {
   const texts = flags.get(flag);
-  if (texts !== undefined)
-    return { origin: flag, text: type.kind === 'list' ? texts.join() : (texts.at(-1) ?? '') };
+  if (texts !== undefined) return { origin: flag, text: joined(texts, type.kind) };
   // Compose files and the like cannot omit a variable, only leave it empty: an empty variable counts as not set.
   const text = env[variable];
   return text ? { origin: variable, text } : undefined;
+}
+
+function joined(texts: readonly string[], kind: OptionDescription['type']['kind']): string {
+  if (kind === 'list') return texts.join();
+  return kind === 'lines' ? texts.join('\n') : (texts.at(-1) ?? '');
 }
 
 /** Undefined when the text is not valid, or when there is neither a text nor a default. */

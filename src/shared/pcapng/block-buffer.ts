@@ -2,10 +2,12 @@ import {
   ENHANCED_PACKET_BLOCK,
   PACKET_CAPTURED_LENGTH_OFFSET,
   PACKET_DATA_OFFSET,
+  PACKET_FLAGS_BYTES,
   PACKET_INTERFACE_OFFSET,
   PACKET_ORIGINAL_LENGTH_OFFSET,
   PACKET_TIMESTAMP_OFFSET,
   packetBlockLength,
+  paddedLength,
   TOTAL_LENGTH_OFFSET,
 } from './format.js';
 
@@ -15,6 +17,10 @@ const INTERFACE = PACKET_INTERFACE_OFFSET >>> 2;
 const TIMESTAMP = PACKET_TIMESTAMP_OFFSET >>> 2;
 const CAPTURED_LENGTH = PACKET_CAPTURED_LENGTH_OFFSET >>> 2;
 const ORIGINAL_LENGTH = PACKET_ORIGINAL_LENGTH_OFFSET >>> 2;
+
+/** Code and length of the option epb_flags. */
+const FLAGS_OPTION = 2 | (4 << 16);
+const END_OF_OPTIONS = 0;
 
 /** Room before the blocks, for the header of a message that contains them; keeps the blocks aligned. */
 const HEADER_ROOM_BYTES = 16;
@@ -65,6 +71,7 @@ export class BlockBuffer {
    * Bytes after the data are overwritten. The caller sets `length`, once for many packets.
    *
    * @param at offset of the block in bytes
+   * @param flags value of the option epb_flags, which takes PACKET_FLAGS_BYTES more; 0: no such option
    * @returns length of the block in bytes
    */
   framePacket(
@@ -73,13 +80,20 @@ export class BlockBuffer {
     timestamp: PacketTimestamp,
     captured: number,
     original: number,
+    flags = 0,
   ): number {
     const { words } = this;
-    const blockBytes = packetBlockLength(captured);
+    let blockBytes = packetBlockLength(captured);
     const word = at >>> 2;
-    const last = (at + blockBytes - 4) >>> 2;
+    let last = (at + blockBytes - 4) >>> 2;
     const odd = captured & 3;
     if (odd !== 0) words[last - 1] = (words[last - 1] ?? 0) & ((1 << (8 * odd)) - 1); // pad with zeros
+    if (flags !== 0) {
+      words[last++] = FLAGS_OPTION;
+      words[last++] = flags;
+      words[last++] = END_OF_OPTIONS;
+      blockBytes += PACKET_FLAGS_BYTES;
+    }
     words[word] = ENHANCED_PACKET_BLOCK;
     words[word + TOTAL_LENGTH] = blockBytes;
     words[word + INTERFACE] = interfaceId;
@@ -142,8 +156,12 @@ export class BlockBuffer {
   private truncate(from: number, captured: number): number {
     const { words, bytes } = this;
     const word = from >>> 2;
-    const blockBytes = packetBlockLength(captured);
-    bytes.fill(0, from + PACKET_DATA_OFFSET + captured, from + blockBytes); // padding
+    const data = from + PACKET_DATA_OFFSET;
+    const options = data + paddedLength(words[word + CAPTURED_LENGTH]!);
+    const end = from + words[word + TOTAL_LENGTH]! - 4;
+    const blockBytes = packetBlockLength(captured) + end - options;
+    bytes.fill(0, data + captured, data + paddedLength(captured));
+    bytes.copyWithin(data + paddedLength(captured), options, end);
     words[word + CAPTURED_LENGTH] = captured;
     words[word + TOTAL_LENGTH] = blockBytes;
     words[((from + blockBytes) >>> 2) - 1] = blockBytes;

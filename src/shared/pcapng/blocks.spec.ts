@@ -5,8 +5,13 @@ describe('pcapng blocks', () => {
   it('contain the given section, interfaces and statistics', () => {
     const stream = Buffer.concat([
       sectionHeaderBlock(['---\n# capture target information\n', 'zweiter Kommentar: ü'], 'test'),
-      interfaceDescriptionBlock('eth0,1', 101, 262_144, 'tcp port 80'),
-      interfaceDescriptionBlock('lo', 1, 262_144, ''),
+      interfaceDescriptionBlock({
+        name: 'eth0,1',
+        linkType: 101,
+        snapshotLength: 262_144,
+        filter: 'tcp port 80',
+      }),
+      interfaceDescriptionBlock({ name: 'lo', linkType: 1, snapshotLength: 262_144, filter: '' }),
       interfaceStatisticsBlock(1, 1_763_856_000_123, { received: 2 ** 40, dropped: 17 }),
     ]);
     const [section, first, second, statistics] = readPcapng(stream);

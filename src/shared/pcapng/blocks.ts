@@ -16,6 +16,7 @@ import {
 const OPT_COMMENT = 1;
 const SHB_USERAPPL = 4;
 const IF_NAME = 2;
+const IF_DESCRIPTION = 3;
 const IF_TSRESOL = 9;
 const IF_FILTER = 11;
 const ISB_IFRECV = 4;
@@ -38,28 +39,43 @@ export function sectionHeaderBlock(comments: readonly string[], application: str
   fixed.writeUInt32LE(BYTE_ORDER_MAGIC, 0);
   fixed.writeUInt16LE(1, 4); // version 1.0
   fixed.writeBigInt64LE(-1n, 8);
-  const options = comments.map((comment) => option(OPT_COMMENT, Buffer.from(comment)));
+  const options = commentOptions(comments);
   if (application) options.push(option(SHB_USERAPPL, Buffer.from(application)));
   return block(SECTION_HEADER_BLOCK, fixed, options);
 }
 
-/**
- * An interface description block. The interfaces of a section are numbered in the order of these blocks, from 0.
- *
- * @param linkType a LINKTYPE_ value
- * @param snapshotLength in bytes
- * @param filter capture filter, empty: none
- */
-export function interfaceDescriptionBlock(
-  name: string,
-  linkType: number,
-  snapshotLength: number,
-  filter: string,
-): Buffer {
+/** What an interface description block says. */
+export interface InterfaceDescription {
+  readonly name: string;
+  /** A LINKTYPE_ value. */
+  readonly linkType: number;
+  /** In bytes. */
+  readonly snapshotLength: number;
+  /** Capture filter; empty: none. */
+  readonly filter: string;
+  /** For people; empty: none. */
+  readonly description?: string;
+  readonly comments?: readonly string[];
+}
+
+/** An interface description block. The interfaces of a section are numbered in the order of these blocks, from 0. */
+export function interfaceDescriptionBlock({
+  name,
+  linkType,
+  snapshotLength,
+  filter,
+  description = '',
+  comments = [],
+}: InterfaceDescription): Buffer {
   const fixed = Buffer.alloc(8);
   fixed.writeUInt16LE(linkType, 0);
   fixed.writeUInt32LE(snapshotLength, 4);
-  const options = [option(IF_NAME, Buffer.from(name)), option(IF_TSRESOL, Buffer.of(NANOSECONDS))];
+  const options = [
+    ...commentOptions(comments),
+    option(IF_NAME, Buffer.from(name)),
+    ...(description ? [option(IF_DESCRIPTION, Buffer.from(description))] : []),
+    option(IF_TSRESOL, Buffer.of(NANOSECONDS)),
+  ];
   if (filter) {
     options.push(option(IF_FILTER, Buffer.concat([Buffer.of(FILTER_IS_TEXT), Buffer.from(filter)])));
   }
@@ -79,8 +95,10 @@ export function interfaceStatisticsBlock(
   interfaceId: number,
   at: number,
   { received, dropped }: InterfaceCounters,
+  comments: readonly string[] = [],
 ): Buffer {
   return block(INTERFACE_STATISTICS_BLOCK, onInterface(12, interfaceId, at), [
+    ...commentOptions(comments),
     option(ISB_IFRECV, uint64(received)),
     option(ISB_OSDROP, uint64(dropped)),
   ]);
@@ -92,9 +110,7 @@ export function interfaceStatisticsBlock(
  * @param at milliseconds since 1970
  */
 export function emptyPacketBlock(interfaceId: number, at: number, comment: string): Buffer {
-  return block(ENHANCED_PACKET_BLOCK, onInterface(20, interfaceId, at), [
-    option(OPT_COMMENT, Buffer.from(comment)),
-  ]);
+  return block(ENHANCED_PACKET_BLOCK, onInterface(20, interfaceId, at), commentOptions([comment]));
 }
 
 /** The common beginning of statistics and packets: interface, and time in nanoseconds. The rest is zero. */
@@ -118,6 +134,10 @@ function block(type: number, fixed: Buffer, options: Buffer[]): Buffer {
 }
 
 const END_OF_OPTIONS = Buffer.alloc(4);
+
+function commentOptions(comments: readonly string[]): Buffer[] {
+  return comments.map((comment) => option(OPT_COMMENT, Buffer.from(comment)));
+}
 
 function option(code: number, value: Buffer): Buffer {
   const kept = value.subarray(0, MAX_OPTION_BYTES);

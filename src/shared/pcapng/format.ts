@@ -29,6 +29,12 @@ export const PACKET_DATA_OFFSET = 28;
 /** Of a simple packet block. */
 export const SIMPLE_PACKET_ORIGINAL_LENGTH_OFFSET = 8;
 
+/**
+ * The option epb_flags of an enhanced packet block and the end of its options, in bytes. Its value has the direction in bits 0
+ * and 1, and how the packet was received in bits 2 to 4.
+ */
+export const PACKET_FLAGS_BYTES = 12;
+
 /** Length in bytes of what is padded to a multiple of 32 bits. */
 export function paddedLength(bytes: number): number {
   return (bytes + 3) & ~3;

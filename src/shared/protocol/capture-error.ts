@@ -1,3 +1,5 @@
+import { printable } from '../printable.js';
+
 /**
  * Everything that can go wrong with a capture, as stable codes, on both sides of the boundary. The close code of each
  * is in server/capture/close-codes.ts.
@@ -57,9 +59,5 @@ const MAX_EXCERPT_CHARACTERS = 40;
 
 /** A client's text, shortened for an error message, with control characters replaced by U+FFFD. */
 export function excerpt(text: string): string {
-  // The text may be long: this prefix contains enough characters, whatever the number of code units of each.
-  const characters = [...text.slice(0, 4 * MAX_EXCERPT_CHARACTERS)];
-  const isCut = characters.length > MAX_EXCERPT_CHARACTERS;
-  const shown = isCut ? `${characters.slice(0, MAX_EXCERPT_CHARACTERS - 1).join('')}…` : characters.join('');
-  return shown.replace(/\p{Cc}/gu, '\u{fffd}');
+  return printable(text, MAX_EXCERPT_CHARACTERS);
 }

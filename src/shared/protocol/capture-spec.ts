@@ -19,6 +19,12 @@ export const MAX_DURATION_SECONDS = 2_000_000;
 /** Maximum number of interface names. It takes some 20 ms to check them, in which the process does nothing else. */
 export const MAX_INTERFACE_NAMES = 32_768;
 
+/** Maximum number of members of a set at the same time. */
+export const MAX_MEMBERS = 4096;
+
+/** Longest name and longest description of a member of a set, in bytes: a block must have room for many comments. */
+export const MAX_MEMBER_TEXT_BYTES = 4096;
+
 /** Each comment may have 64 KiB, and all of them must fit into the section header block. */
 const MAX_COMMENTS = 4;
 
@@ -68,16 +74,20 @@ export interface CaptureLimits {
   readonly packets?: CaptureLimit;
 }
 
-/** Everything that is needed to run one capture. The server builds it, the engine validates it. */
-export interface CaptureSpec {
+/**
+ * Everything that is needed to run the capture of a set, whose members join while it runs. The server builds it, the engine
+ * validates it.
+ */
+export interface SetSpec {
   /** Name of the capture, in logs too: 1 to 64 lower case letters and hyphens; unique among running captures. */
   readonly captureId: string;
-  readonly reference: NetnsReference;
-  /** Names of the interfaces; empty: all of the namespace, including those that are created later. */
+  /** Names of the interfaces; empty: all of a namespace, including those that are created later. */
   readonly interfaces: readonly string[];
   /** Capture filter in pcap-filter(7) syntax, applied to every interface; empty: none. */
   readonly filter: string;
   readonly promiscuous: boolean;
+  /** Whether the packets carry their direction, where it is known; absent: no. */
+  readonly direction?: boolean;
   /** Comment options of the section header block, in this order. */
   readonly sectionComments: readonly string[];
   /** Connections whose packets are not recorded: those that carry this very capture. */
@@ -89,24 +99,43 @@ export interface CaptureSpec {
   readonly limits?: CaptureLimits;
 }
 
+/** Everything that is needed to run the capture of one namespace. */
+export interface CaptureSpec extends SetSpec {
+  readonly reference: NetnsReference;
+}
+
+/** A member of a set: a namespace that is captured from as long as it belongs to the set. */
+export interface SetMember {
+  /** Distinguishes the members of a capture, of now and of before. */
+  readonly id: number;
+  readonly reference: NetnsReference;
+  /** Before the names of its interfaces, with a colon between them; empty: these stay as they are. */
+  readonly name: string;
+  /** For people: describes its interfaces, and what joins and leaves. */
+  readonly description: string;
+}
+
 /**
  * Validates a capture spec that came across the boundary. The server has validated the client's input by the same
  * rules, but the engine does not trust the server.
  *
  * @throws CaptureError `invalid-request`, `invalid-interface`, `invalid-filter`
  */
-export function validateCaptureSpec(value: unknown): CaptureSpec {
+export function validateCaptureSpec(value: unknown): CaptureSpec | SetSpec {
   const spec = asRecord(value, 'spec');
+  const direction = spec['direction'] ?? false;
   if (!isCaptureId(spec['captureId'])) throw invalid('captureId', 'is not a capture id');
   if (typeof spec['promiscuous'] !== 'boolean') throw invalid('promiscuous', 'is not a boolean');
+  if (typeof direction !== 'boolean') throw invalid('direction', 'is not a boolean');
   return {
     captureId: spec['captureId'],
-    reference: validateReference(spec['reference']),
+    ...optional('reference', spec['reference'], validateReference),
     interfaces: [
       ...new Set(asList(spec['interfaces'], 'interfaces', MAX_INTERFACE_NAMES).map(validateInterfaceName)),
     ],
     filter: validateFilter(spec['filter']),
     promiscuous: spec['promiscuous'],
+    ...(direction && { direction }),
     sectionComments: asList(spec['sectionComments'], 'sectionComments', MAX_COMMENTS).map(asText),
     excludedConnections: asList(spec['excludedConnections'], 'excludedConnections', MAX_EXCLUSIONS).map(
       validateConnection,
@@ -118,6 +147,17 @@ export function validateCaptureSpec(value: unknown): CaptureSpec {
       positiveInteger(length, 'snapshotLength', MAX_SNAPSHOT_LENGTH),
     ),
     ...optional('limits', spec['limits'], validateLimits),
+  };
+}
+
+/** Validates a member that came across the boundary. @throws CaptureError `invalid-request` */
+export function validateSetMember(value: unknown): SetMember {
+  const { id, reference, name, description } = asRecord(value, 'member');
+  return {
+    id: positiveInteger(id, 'id'),
+    reference: validateReference(reference),
+    name: asShortText(name),
+    description: asShortText(description),
   };
 }
 
@@ -236,6 +276,12 @@ function optional<Name extends string, Value>(
 function asText(value: unknown): string {
   if (typeof value !== 'string') throw invalid('text', 'is not a string');
   return value;
+}
+
+function asShortText(value: unknown): string {
+  const text = asText(value);
+  if (Buffer.byteLength(text) > MAX_MEMBER_TEXT_BYTES) throw invalid('text', 'is too long');
+  return text;
 }
 
 function asRecord(value: unknown, name: string): Record<string, unknown> {

@@ -1,5 +1,5 @@
 import type { CaptureErrorCode } from './capture-error.js';
-import type { CaptureSpec } from './capture-spec.js';
+import type { CaptureSpec, SetMember, SetSpec } from './capture-spec.js';
 
 /**
  * The messages between the server and an engine, on the engine's unix socket: JSON, one message per line. The first
@@ -15,7 +15,7 @@ import type { CaptureSpec } from './capture-spec.js';
  */
 
 /** Incremented when a message changes its meaning. The server and its engines come from the same build. */
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 
 /** Maximum length of a line in bytes. The names of 1,000 interfaces are 61 kB. */
 export const MAX_LINE_BYTES = 512 * 1024;
@@ -49,7 +49,8 @@ export type Greeting =
   | {
       readonly type: 'capture';
       readonly connection: string;
-      readonly spec: CaptureSpec;
+      /** Without a reference: of a set. */
+      readonly spec: CaptureSpec | SetSpec;
       /** From the greeting until `ended` or `refused`, the server must not write to this socket. */
       readonly client?: ClientSocket;
     };
@@ -58,6 +59,17 @@ export type Greeting =
 export type EngineRequest =
   /** Deliver what the rings contain, write the statistics, and end the stream. Unknown ids are ignored. */
   | { readonly type: 'stop'; readonly captureId: string }
+  /** Begin to capture from a member of a set. The answer is `attached` or `left`. */
+  | { readonly type: 'attach'; readonly captureId: string; readonly member: SetMember }
+  /** Capture no longer from that member. There is no answer. */
+  | {
+      readonly type: 'detach';
+      readonly captureId: string;
+      readonly memberId: number;
+      readonly reason: string;
+    }
+  /** Write this comment into the stream of a set. */
+  | { readonly type: 'comment'; readonly captureId: string; readonly text: string }
   /**
    * Write these bytes, in base64, to the socket of the client between two messages of the stream. After the `last` ones
    * nothing follows, and the capture ends. Ignored after `ended`.
@@ -95,6 +107,9 @@ export interface EngineProblem {
   readonly message: string;
 }
 
+/** Why a member of a set could not join, or left by itself. */
+export type LeaveCode = CaptureErrorCode | 'target-ended';
+
 /** What an engine has written to the socket of a client. */
 export interface DirectProgress {
   readonly captureId: string;
@@ -128,6 +143,15 @@ export type EngineEvent =
       readonly type: 'refused';
       readonly captureId: string;
       readonly code: CaptureErrorCode;
+      readonly message: string;
+    }
+  /** A member of a set is captured from. */
+  | { readonly type: 'attached'; readonly captureId: string; readonly memberId: number }
+  | {
+      readonly type: 'left';
+      readonly captureId: string;
+      readonly memberId: number;
+      readonly code: LeaveCode;
       readonly message: string;
     }
   | {

@@ -39,6 +39,7 @@ describe('A capture request', () => {
       interfaces: [],
       filter: '',
       promiscuous: true,
+      follow: false,
     });
   });
 
@@ -76,6 +77,17 @@ describe('A capture request', () => {
       '?netns=5',
       { 'clustershark-nif': [onTheWire('ünïcode')] },
       { interfaces: ['ünïcode'] },
+    ],
+    ['direction', '?netns=5&direction', {}, { direction: true }],
+    ['follow', '?container={"name":"web"}&follow=', {}, { follow: true }],
+    [
+      'selectors',
+      '?targets=[{"name":"shop/*"},{"labels":{"app":"web"},"type":null}]',
+      {},
+      {
+        selectors: [{ name: 'shop/*' }, { labels: { app: 'web' } }],
+        target: { type: 'set', name: 'shop/*, app=web', prefix: '', nodeName: '', interfaces: [] },
+      },
     ],
     [
       'limits',
@@ -130,8 +142,11 @@ describe('A capture request', () => {
   });
 
   it.each<[string, CaptureError['code'], RegExp]>([
-    ['', 'invalid-request', /^container or netns/],
-    ['?', 'invalid-request', /^container or netns/],
+    ['', 'invalid-request', /^container, netns or targets must/],
+    ['?', 'invalid-request', /^container, netns or targets must/],
+    ['?netns=5&targets=[{}]', 'invalid-request', /^netns and targets exclude/],
+    ['?netns=5&follow', 'invalid-request', /^follow needs a container object with a name/],
+    ['?targets=[{"name":5}]', 'invalid-request', /^targets\[0\]\.name must be a string/],
     ['?netns=5&container={"netns":5}', 'invalid-request', /^container and netns exclude/],
     ['?netns=', 'invalid-request', /^netns must be .*""/],
     ['?netns=0', 'invalid-request', /^netns must be .*"0"/],

@@ -6,6 +6,13 @@ import {
   validateInterfaceName,
   type CaptureSpec,
 } from '../../../shared/protocol/capture-spec.js';
+import {
+  describeSelectors,
+  parseTargetSelectors,
+  type TargetSelector,
+} from '../../../shared/protocol/target-selector.js';
+import { SET_TYPE } from '../../discovery/target-sets.js';
+import { printable } from '../../../shared/printable.js';
 import { parseLimits, type CaptureMaxima } from './capture-limits.js';
 import { parseContainer } from './container.dto.js';
 import {
@@ -40,15 +47,37 @@ export interface CaptureTarget {
 }
 
 /** The parts of a capture spec that are known before a target is looked up. */
-type KnownSpec = Pick<CaptureSpec, 'interfaces' | 'filter' | 'promiscuous' | 'limits' | 'snapshotLength'>;
+type KnownSpec = Pick<
+  CaptureSpec,
+  'interfaces' | 'filter' | 'promiscuous' | 'direction' | 'limits' | 'snapshotLength'
+>;
 
 /** What a client requests, validated. Nothing is looked up or opened yet. */
 export interface CaptureRequest extends KnownSpec {
+  /** Of a set: its type is SET_TYPE. */
   readonly target: CaptureTarget;
+  /** The targets of a set, if the request has selectors. */
+  readonly selectors?: readonly TargetSelector[];
+  /** Whether to go on with the next target of that name when this one ends. */
+  readonly follow: boolean;
+}
+
+/** What the request says about the capture of any target. */
+export function knownSpec(request: CaptureRequest): KnownSpec {
+  const { interfaces, filter, promiscuous, direction, limits, snapshotLength } = request;
+  return {
+    ...{ interfaces, filter, promiscuous },
+    ...(direction && { direction }),
+    ...(limits && { limits }),
+    ...(snapshotLength && { snapshotLength }),
+  };
 }
 
 /** The parts of an HTTP request that matter here. */
 export type RequestHead = Pick<IncomingMessage, 'url' | 'headersDistinct'>;
+
+/** Longest description of selectors, in characters. */
+const MAX_TITLE_LENGTH = 512;
 
 /** What clients write for "every interface of the namespace"; csharg sends `all` when it knows none. */
 const ALL_INTERFACES = new Set(['any', 'all', '@any']);
@@ -70,28 +99,49 @@ export function parseCaptureRequest(request: RequestHead, maxima: CaptureMaxima)
     const header = headerOf(request, name);
     return header === undefined ? (query.get(name) ?? undefined) : decodeHeader(header);
   };
-  const target = parseTarget(value('container'), value('netns'));
+  const json = value('targets');
+  const target = parseTarget(value('container'), value('netns'), json);
+  const selectors = json === undefined ? undefined : parseTargetSelectors(json);
+  const follow = value('follow') !== undefined;
+  if (follow && !target.name && !selectors) {
+    throw new CaptureError(
+      'invalid-request',
+      'follow needs a container object with a name, to find the next one by',
+    );
+  }
   return {
-    target,
+    target: selectors
+      ? { ...target, name: printable(describeSelectors(selectors), MAX_TITLE_LENGTH) }
+      : target,
+    ...(selectors && { selectors }),
+    follow,
     interfaces: parseInterfaceNames(value('nif')?.split('/') ?? target.interfaces),
     filter: validateFilter(value('filter') ?? ''),
     // Only its presence counts: clients send it empty.
     promiscuous: value('chaste') === undefined,
+    ...(value('direction') !== undefined && { direction: true }),
     ...parseLimits(value, maxima),
   };
 }
 
-function parseTarget(container: string | undefined, netns: string | undefined): CaptureTarget {
-  if (container !== undefined && netns !== undefined) {
-    throw new CaptureError('invalid-request', 'container and netns exclude each other, but both are given');
+function parseTarget(
+  container: string | undefined,
+  netns: string | undefined,
+  targets: string | undefined,
+): CaptureTarget {
+  const given = Object.entries({ container, netns, targets }).filter(([, text]) => text !== undefined);
+  if (given.length > 1) {
+    const names = given.map(([name]) => name).join(' and ');
+    throw new CaptureError('invalid-request', `${names} exclude each other, but are given together`);
   }
+  if (targets !== undefined) return { type: SET_TYPE, prefix: '', nodeName: '', interfaces: [] };
   if (container !== undefined) return parseContainer(container);
   if (netns !== undefined) {
     return { netns: parseNetns(netns), prefix: '', type: '', nodeName: '', interfaces: [] };
   }
   throw new CaptureError(
     'invalid-request',
-    'container or netns must say what to capture from, but neither is given',
+    'container, netns or targets must say what to capture from, but none is given',
   );
 }
 

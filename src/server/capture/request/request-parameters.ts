@@ -15,7 +15,18 @@ export const REQUEST_PARAMETERS = {
   },
   container: {
     header: 'Clustershark-Container',
-    meaning: 'JSON object, see below; not together with `netns`',
+    meaning: 'JSON object, see below; not together with `netns` or `targets`',
+  },
+  targets: {
+    header: 'Clustershark-Targets',
+    meaning:
+      'JSON array of selectors, see below: captures from all targets that match, of now and of later, in one stream',
+  },
+  follow: {
+    header: 'Clustershark-Follow',
+    meaning:
+      'if present, with any value: when the target ends, the capture waits for the next one of its name and goes on; needs the ' +
+      '`name` of a container object',
   },
   nif: {
     header: 'Clustershark-Nif',
@@ -30,6 +41,10 @@ export const REQUEST_PARAMETERS = {
   chaste: {
     header: 'Clustershark-Chaste',
     meaning: 'if present, with any value: no promiscuous mode',
+  },
+  direction: {
+    header: 'Clustershark-Direction',
+    meaning: 'if present, with any value: each packet tells its direction, as `epb_flags`',
   },
   duration: {
     header: 'Clustershark-Duration',

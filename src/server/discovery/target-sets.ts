@@ -1,0 +1,74 @@
+import { Injectable } from '@nestjs/common';
+import { hostname } from 'node:os';
+import { selects, type TargetSelector } from '../../shared/protocol/target-selector.js';
+import { DiscoveryConfig } from '../config/discovery.config.js';
+import { podNamespaceOf, PROJECT_LABELS, projectOf, type DirectoryEntry } from './target-directory.js';
+
+/** Type of the pseudo-targets by which clients that know no sets capture one. */
+export const SET_TYPE = 'set';
+
+const ALL = '*';
+const COMPOSE = 'compose:';
+const NAMESPACE = 'namespace:';
+
+/** The sets of targets that have names: all containers and pods, each Compose project, each pod namespace, and configured ones. */
+@Injectable()
+export class TargetSets {
+  /** Name of this host. */
+  readonly node: string;
+  /** Maximum number of members of a set at the same time. */
+  readonly maxMembers: number;
+
+  constructor(private readonly config: DiscoveryConfig) {
+    this.node = config.nodeName ?? hostname();
+    this.maxMembers = config.maxTargets;
+  }
+
+  /**
+   * Whether a target belongs to a set. Who selects by name or label means a target that shares the network of the host, too; who
+   * selects all containers does not.
+   *
+   * @param hostNetns network namespace of the host; undefined: unknown
+   */
+  includes(
+    selectors: readonly TargetSelector[],
+    entry: DirectoryEntry,
+    hostNetns: number | undefined,
+  ): boolean {
+    return selectors.some((each) => {
+      const isSpecific = each.name !== undefined || each.labels !== undefined;
+      return (
+        selects(each, { ...entry, namespace: podNamespaceOf(entry), node: this.node }) &&
+        (isSpecific || entry.netns !== hostNetns)
+      );
+    });
+  }
+
+  /** @returns undefined when there is no set of that name; a project or namespace need not exist yet */
+  selectorsOf(name: string): readonly TargetSelector[] | undefined {
+    if (name === ALL) return [{}];
+    if (name.startsWith(COMPOSE)) {
+      return PROJECT_LABELS.map((label) => ({ labels: { [label]: name.slice(COMPOSE.length) } }));
+    }
+    if (name.startsWith(NAMESPACE)) return [{ namespace: name.slice(NAMESPACE.length) }];
+    return this.config.targetSets.find((each) => each.name === name)?.selectors;
+  }
+
+  /** The names of all sets for a list of targets. */
+  names(entries: Iterable<Pick<DirectoryEntry, 'type' | 'name' | 'labels'>>): string[] {
+    const projects = new Set<string>();
+    const namespaces = new Set<string>();
+    for (const entry of entries) {
+      const project = projectOf(entry);
+      const namespace = podNamespaceOf(entry);
+      if (project) projects.add(project);
+      if (namespace) namespaces.add(namespace);
+    }
+    return [
+      ALL,
+      ...this.config.targetSets.map(({ name }) => name),
+      ...[...projects].sort().map((project) => COMPOSE + project),
+      ...[...namespaces].sort().map((namespace) => NAMESPACE + namespace),
+    ];
+  }
+}

@@ -1,0 +1,159 @@
+import { CaptureError } from './capture-error.js';
+
+/** Maximum number of selectors of a set. */
+export const MAX_SELECTORS = 64;
+/** Longest text of a selector, in characters. */
+const MAX_TEXT_LENGTH = 1024;
+/** Of one selector. */
+const MAX_LABELS = 64;
+
+/**
+ * Selects targets: those that fit all attributes given. Without any, it selects every container and pod.
+ *
+ * @publicApi
+ */
+export interface TargetSelector {
+  /** Exact, or a pattern in which `*` stands for any text and `?` for any character. */
+  readonly name?: string;
+  /** `docker`, `podman`, `pod`, `proc`, ...; absent: any but processes and bind mounts. */
+  readonly type?: string;
+  readonly prefix?: string;
+  /** Kubernetes namespace of a pod. */
+  readonly namespace?: string;
+  /** Name of the host. */
+  readonly node?: string;
+  /** Labels that the target must have with these values, and perhaps others. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+const TEXTS = ['name', 'type', 'prefix', 'namespace', 'node'] as const satisfies (keyof TargetSelector)[];
+const ATTRIBUTES: readonly string[] = [...TEXTS, 'labels'];
+
+/**
+ * Parses an array of selectors in JSON.
+ *
+ * @param what where it comes from; errors begin with it
+ * @throws CaptureError `invalid-request`, whose message names the selector and the attribute
+ */
+export function parseTargetSelectors(json: string, what = 'targets'): TargetSelector[] {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(json);
+  } catch (cause) {
+    throw invalid(what, 'is not valid JSON', cause);
+  }
+  if (!Array.isArray(parsed)) throw invalid(what, 'must be an array of selectors');
+  if (parsed.length === 0) throw invalid(what, 'must have at least one selector');
+  if (parsed.length > MAX_SELECTORS) throw invalid(what, `must have at most ${MAX_SELECTORS} selectors`);
+  return parsed.map((selector, index) => toSelector(selector, `${what}[${index}]`));
+}
+
+function toSelector(value: unknown, what: string): TargetSelector {
+  if (!isObject(value)) throw invalid(what, 'must be an object');
+  // An attribute that is written wrongly would select more than is meant.
+  const unknown = Object.keys(value).find((attribute) => !ATTRIBUTES.includes(attribute));
+  if (unknown !== undefined) throw invalid(what, `must have no attributes but ${ATTRIBUTES.join(', ')}`);
+  const texts = TEXTS.flatMap((attribute) => {
+    const text = Object.hasOwn(value, attribute) ? value[attribute] : undefined;
+    return text === undefined || text === null ? [] : [[attribute, toText(text, `${what}.${attribute}`)]];
+  });
+  const labels = Object.hasOwn(value, 'labels') ? value['labels'] : undefined;
+  return {
+    ...(Object.fromEntries(texts) as Pick<TargetSelector, (typeof TEXTS)[number]>),
+    ...(labels !== undefined && labels !== null && { labels: toLabels(labels, `${what}.labels`) }),
+  };
+}
+
+function toLabels(value: unknown, what: string): Record<string, string> {
+  if (!isObject(value)) throw invalid(what, 'must be an object of strings');
+  const entries = Object.entries(value);
+  if (entries.length > MAX_LABELS) throw invalid(what, `must have at most ${MAX_LABELS} labels`);
+  for (const [key, text] of entries) {
+    if (typeof text !== 'string') throw invalid(what, 'must be an object of strings');
+    for (const each of [key, text]) toText(each, what);
+  }
+  return Object.fromEntries(entries) as Record<string, string>;
+}
+
+function toText(value: unknown, what: string): string {
+  if (typeof value !== 'string') throw invalid(what, 'must be a string');
+  if (value.length > MAX_TEXT_LENGTH) throw invalid(what, `must have at most ${MAX_TEXT_LENGTH} characters`);
+  return value.toWellFormed();
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function invalid(what: string, problem: string, cause?: unknown): CaptureError {
+  return new CaptureError('invalid-request', `${what} ${problem}`, { cause });
+}
+
+/** The attributes of a target that selectors look at. */
+export interface SelectableTarget {
+  readonly name: string;
+  readonly type: string;
+  readonly prefix: string;
+  readonly namespace: string;
+  /** Name of its host. */
+  readonly node: string;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Types that only a selector with that type selects. */
+const NO_CONTAINERS: ReadonlySet<string> = new Set(['proc', 'bindmount']);
+
+/** Whether a selector selects a target. */
+export function selects(selector: TargetSelector, target: SelectableTarget): boolean {
+  const { name, type, prefix, namespace, node, labels = {} } = selector;
+  if (type === undefined ? NO_CONTAINERS.has(target.type) : type !== target.type) return false;
+  if (prefix !== undefined && prefix !== target.prefix) return false;
+  if (namespace !== undefined && namespace !== target.namespace) return false;
+  if (node !== undefined && node !== target.node) return false;
+  for (const [key, value] of Object.entries(labels)) {
+    if (!target.labels || !Object.hasOwn(target.labels, key) || target.labels[key] !== value) return false;
+  }
+  return name === undefined || matchesPattern(name, target.name);
+}
+
+/**
+ * Whether a text fits a pattern, in which `*` stands for any text and `?` for any character. Without back-tracking: after a star,
+ * the first place where the next part fits is the right one, so the time is at most the product of the lengths.
+ */
+export function matchesPattern(pattern: string, text: string): boolean {
+  const wanted = [...pattern];
+  const given = [...text];
+  let at = 0;
+  /** Index of the last star, and where in the text what follows it is tried. */
+  let star = -1;
+  let retry = 0;
+  for (let i = 0; i < given.length;) {
+    if (wanted[at] === '*') {
+      star = at++;
+      retry = i;
+    } else if (at < wanted.length && (wanted[at] === '?' || wanted[at] === given[i])) {
+      at++;
+      i++;
+    } else if (star >= 0) {
+      at = star + 1;
+      i = ++retry;
+    } else {
+      return false;
+    }
+  }
+  while (wanted[at] === '*') at++;
+  return at === wanted.length;
+}
+
+/** For people: what selectors select, in one line. */
+export function describeSelectors(selectors: readonly TargetSelector[]): string {
+  const texts = selectors.map(({ labels = {}, ...texts }) =>
+    [
+      ...Object.entries(texts).map(([attribute, text]) =>
+        attribute === 'name' ? text : `${attribute}=${text}`,
+      ),
+      ...Object.entries(labels).map(([key, value]) => `${key}=${value}`),
+    ].join(' '),
+  );
+  return texts.map((text) => text || '*').join(', ');
+}
