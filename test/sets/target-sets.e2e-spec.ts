@@ -36,7 +36,7 @@ describeAsRoot('A capture of a set of targets', () => {
     const { description } = client.interfaces.find(({ name }) => name === one.nameOf('eth1')) ?? {};
     expect(description).toContain(`proc ${one.title}`);
     expect(description).toContain(`network namespace ${one.namespace.inode}, process ${one.pid}`);
-    expect(client.comments[0]).toContain('container-name: type=proc both-*\ncontainer-type: set\n');
+    expect(client.comments[0]).toContain('container-name: both-* type=proc\ncontainer-type: set\n');
   });
 
   it('waits while it is empty, is joined by what starts, and left by what ends', async () => {
