@@ -19,6 +19,8 @@ interface Seen {
   /** Inode of its directory in /proc, which differs from that of an earlier process with the same id; 0: not needed. */
   inode: number;
   readonly seenAtMs: number;
+  /** It is not young any more. */
+  isSettled: boolean;
 }
 
 /**
@@ -42,16 +44,24 @@ export class ChangeDetector {
     let changed = this.haveMountsChanged();
     for (const pid of listProcesses(this.procRoot)) {
       const before = this.seen.get(pid);
-      const each = before ?? { isFirst: false, inode: 0, seenAtMs: nowMs };
+      const each = before ?? { isFirst: false, inode: 0, seenAtMs: nowMs, isSettled: false };
       now.set(pid, each);
-      const isYoung = nowMs - each.seenAtMs < YOUNG_MS;
-      if (isYoung) this.read(pid, each, now);
-      // Once when it is new, and once when a runtime that is slow must have listed it.
-      if (each.isFirst && (isYoung || this.hasBeenReplaced(pid, each))) changed = true;
+      if (each.isSettled ? this.hasBeenReplaced(pid, each) : this.settles(pid, each, now, nowMs))
+        changed = true;
     }
     for (const [pid, { isFirst }] of this.seen) if (isFirst && !now.has(pid)) changed = true;
     this.seen = now;
     return changed;
+  }
+
+  /** Looks at a young process. @returns whether it is a change: when it is new, when it has changed, and once when it settles */
+  private settles(pid: number, each: Seen, others: ReadonlyMap<number, Seen>, nowMs: number): boolean {
+    each.isSettled = nowMs - each.seenAtMs >= YOUNG_MS;
+    const { facts } = each;
+    this.read(pid, each, others);
+    const hasChanged =
+      facts?.netns !== each.facts?.netns || facts?.mountNamespace !== each.facts?.mountNamespace;
+    return each.isFirst && (hasChanged || each.isSettled);
   }
 
   private read(pid: number, each: Seen, others: ReadonlyMap<number, Seen>): void {
@@ -63,8 +73,8 @@ export class ChangeDetector {
     if (each.isFirst) each.inode = this.inodeOf(pid);
   }
 
-  private hasBeenReplaced(pid: number, each: Seen): boolean {
-    return each.inode !== this.inodeOf(pid);
+  private hasBeenReplaced(pid: number, { isFirst, inode }: Seen): boolean {
+    return isFirst && inode !== this.inodeOf(pid);
   }
 
   private inodeOf(pid: number): number {

@@ -67,7 +67,7 @@ interface UncheckedRequest {
   readonly captureId?: unknown;
   readonly bytes?: unknown;
   readonly last?: unknown;
-  readonly member?: unknown;
+  readonly members?: unknown;
   readonly memberId?: unknown;
   readonly reason?: unknown;
   readonly text?: unknown;
@@ -213,8 +213,9 @@ export class ControlConnection {
       }
       case 'attach': {
         const { capture } = this.entryOf(request) ?? {};
-        const member = asMember(request.member);
-        if (capture) void this.attach(String(request.captureId), capture, member);
+        const members = asMembers(request.members);
+        // All are known before the first is opened, since they share the ring memory.
+        if (capture) for (const each of members) void this.attach(String(request.captureId), capture, each);
         return;
       }
       case 'detach': {
@@ -369,10 +370,11 @@ function validateClientSocket(client: unknown): ClientSocket {
   return { descriptor, inode, framing: known, maxMessageBytes };
 }
 
-/** @throws ProtocolError when it is none */
-function asMember(member: unknown): SetMember {
+/** @throws ProtocolError when they are none */
+function asMembers(members: unknown): SetMember[] {
+  if (!Array.isArray(members)) throw new ProtocolError('an attach request without members');
   try {
-    return validateSetMember(member);
+    return members.map(validateSetMember);
   } catch (error) {
     throw new ProtocolError(`an attach request of which ${(error as Error).message}`);
   }

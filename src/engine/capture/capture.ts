@@ -147,7 +147,11 @@ export class Capture {
       snapshotLength: spec.snapshotLength,
     });
     const { filter, stream } = this;
-    const countSharers = (): number => this.taps.reduce((sum, { sharers }) => sum + sharers, 0);
+    const countSharers = (): number => {
+      let sharers = 0;
+      for (const { tap } of this.memberships.values()) sharers += tap?.sharers ?? 1;
+      return sharers;
+    };
     this.tapContext = { ...services, spec, rings, filter, stream, beneficiary, countSharers };
   }
 

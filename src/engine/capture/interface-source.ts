@@ -13,6 +13,8 @@ export interface PacketReader {
   readonly linkType: number;
   /** The packet socket, to wait for packets and to read statistics. */
   readonly fd: number;
+  /** Number of blocks of the ring; absent: unknown. */
+  readonly blocks?: number;
   /** Whether all packets of the last batch have been written or filtered out. */
   readonly exhausted: boolean;
 
@@ -103,6 +105,11 @@ export class InterfaceSource {
 
   get linkType(): number {
     return this.reader.linkType;
+  }
+
+  /** Number of blocks of the ring; undefined: unknown. */
+  get blocks(): number | undefined {
+    return this.reader.blocks;
   }
 
   /** Only after the interface has been described. */

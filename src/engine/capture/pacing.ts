@@ -9,7 +9,7 @@ const MAX_PAUSE_MS = 20;
 /** Pauses end at multiples of this, so that captures with similar pauses wake the process up together. */
 const TICK_MS = 5;
 /** Share of the time that a ring lasts after which it is read again. */
-const RING_SHARE = 1 / 4;
+const RING_SHARE = 1 / 3;
 /** Weight of the last interval in the moving average of the rates. */
 const LATEST_WEIGHT = 0.4;
 
@@ -49,6 +49,8 @@ export class Pacing {
    * Must be called with what was read since the last call.
    *
    * @param now a monotonic clock, in milliseconds
+   * @param packets of all rings
+   * @param bytes of the ring that delivered the most: it is the first to be full
    */
   observe(now: number, packets: number, bytes: number): void {
     const elapsed = Math.max(1, now - this.last);
@@ -58,16 +60,19 @@ export class Pacing {
     this.bytesPerMs += LATEST_WEIGHT * (bytes / elapsed - this.bytesPerMs);
   }
 
-  /** @returns milliseconds until the ring should be read again; 0: no pause, the kernel wakes us up */
-  pauseMs(ring: RingParameters): number {
+  /**
+   * @param blocks number of blocks of the ring; default: the smallest possible
+   * @returns milliseconds until the ring should be read again; 0: no pause, the kernel wakes us up
+   */
+  pauseMs(ring: RingParameters, blocks?: number): number {
     const rate = this.packetsPerMs * 1_000;
     if (rate < QUIET_PACKETS_PER_SECOND) return 0;
     const excess = Math.max(rate, this.engine.packetsPerMs * 1_000) - QUIET_PACKETS_PER_SECOND;
     const share = Math.min(1, excess / (BUSY_PACKETS_PER_SECOND - QUIET_PACKETS_PER_SECOND));
     const wanted = MIN_PAUSE_MS + share * (MAX_PAUSE_MS - MIN_PAUSE_MS);
     // Before the timeout of its block, a ring that is not busy has nothing to read. A tick more, because pauses end on ticks.
-    const useful = ring.blockTimeoutMs > MAX_PAUSE_MS ? ring.blockTimeoutMs + TICK_MS : wanted;
-    const untilFull = Math.min(minTimeToFillMs(ring), ring.bytes / this.bytesPerMs);
+    const useful = ring.blockTimeoutMs > MAX_PAUSE_MS ? ring.blockTimeoutMs + 2 * TICK_MS : wanted;
+    const untilFull = Math.min(minTimeToFillMs(ring, blocks), ring.bytes / this.bytesPerMs);
     return Math.max(1, Math.floor(Math.min(useful, RING_SHARE * untilFull)));
   }
 }

@@ -152,7 +152,7 @@ describe('RingBudget', () => {
       allotment?.release();
       for (const ring of rings) if (ring) allotment?.returnRing(ring);
       expect(rings.every((ring) => ring !== undefined)).toBe(true);
-      expect(budget.blockTimeoutMs(16 * MIB)).toBe(4);
+      expect(budget.blockTimeoutMs(16 * MIB, 1)).toBe(4);
     }
     expect(
       budget.extend(

@@ -158,10 +158,14 @@ export class RingBudget {
    * The block timeout for one more ring. The kernel runs a timer for each ring, which costs CPU time even when it is
    * idle (200 idle rings at 2 ms took half of a machine with two cores), so latency increases with the number of rings.
    * Small rings need a longer timeout because a few packets would use up each of their few blocks.
+   *
+   * @param interfaces number of rings that the capture will have: it is read as often as its ring with the shortest timeout
+   *   needs it
    */
-  blockTimeoutMs(ringBytes: number): number {
-    if (this.rings >= MANY_RINGS) return 50;
-    return this.rings >= SOME_RINGS || ringBytes < 8 * MIB ? 10 : 4;
+  blockTimeoutMs(ringBytes: number, interfaces: number): number {
+    const rings = Math.max(this.rings, interfaces - 1);
+    if (rings >= MANY_RINGS) return 50;
+    return rings >= SOME_RINGS || ringBytes < 8 * MIB ? 10 : 4;
   }
 }
 
@@ -208,7 +212,7 @@ export class RingAllotment {
     const sizes = enough ? [fair, SMALL_RING_BYTES, MIN_RING_BYTES] : [MIN_RING_BYTES];
     const bytes = sizes.find((each) => this.reserve(each));
     if (bytes === undefined) return undefined;
-    const blockTimeoutMs = this.budget.blockTimeoutMs(bytes);
+    const blockTimeoutMs = this.budget.blockTimeoutMs(bytes, interfaces);
     this.rings++;
     this.ringBytes += bytes;
     this.budget.countRing(1);
@@ -251,9 +255,13 @@ export class RingAllotment {
 }
 
 /**
- * Minimum time until a ring is full if the timeout hands over each of its blocks, in milliseconds. It is computed for
- * the largest blocks; a ring of the same size with smaller blocks has more of them and lasts longer.
+ * Minimum time until a ring is full if the timeout hands over each of its blocks, in milliseconds.
+ *
+ * @param blocks number of blocks of the ring
  */
-export function minTimeToFillMs({ bytes, blockTimeoutMs }: RingParameters): number {
-  return (bytes / RING_BLOCK_BYTES) * blockTimeoutMs;
+export function minTimeToFillMs(
+  { bytes, blockTimeoutMs }: RingParameters,
+  blocks = bytes / RING_BLOCK_BYTES,
+): number {
+  return blocks * blockTimeoutMs;
 }

@@ -61,9 +61,11 @@ export class CaptureStream {
   /** Number of comments that were left out. */
   private commentsMissing = 0;
   private onFinished?: () => void;
-  /** What this turn has moved to the output, for the pacing. */
+  /** What this turn has moved to the output, for the pacing; the bytes are those of one source. */
   private movedPackets = 0;
   private movedBytes = 0;
+  /** Of the source that has delivered the most. */
+  private mostMovedBytes = 0;
 
   /**
    * @param onDefect called when packets cannot be read although their interface is there; the stream must be aborted then
@@ -137,7 +139,7 @@ export class CaptureStream {
     clearTimeout(this.pause);
     clearImmediate(this.nextTurn);
     this.pause = this.nextTurn = undefined;
-    this.movedPackets = this.movedBytes = 0;
+    this.movedPackets = this.mostMovedBytes = 0;
     this.describeNew();
     const delivering: InterfaceSource[] = [];
     const turnEnds = performance.now() + TURN_MS;
@@ -154,6 +156,7 @@ export class CaptureStream {
     for (const source of this.ready) {
       if (this.output.blocked) return endTurn(source); // by statistics of the one before
       const before = this.movedPackets;
+      this.movedBytes = 0;
       while (this.readInto(source, turnEnds)) {
         this.output.flush();
         if (this.output.blocked || ++buffers >= BUFFERS_PER_TURN || performance.now() >= turnEnds) {
@@ -215,6 +218,7 @@ export class CaptureStream {
     } finally {
       this.movedPackets += buffer.packets - packets;
       this.movedBytes += buffer.packetBytes - packetBytes;
+      this.mostMovedBytes = Math.max(this.mostMovedBytes, this.movedBytes);
     }
   }
 
@@ -292,12 +296,12 @@ export class CaptureStream {
   }
 
   private observePace(): void {
-    this.pacing.observe(performance.now(), this.movedPackets, this.movedBytes);
+    this.pacing.observe(performance.now(), this.movedPackets, this.mostMovedBytes);
   }
 
   /** Lets packets collect in the rings for a while: the longer, the more they deliver. */
   private rest(delivering: readonly InterfaceSource[]): void {
-    const pauses = delivering.map(({ ring }) => this.pacing.pauseMs(ring));
+    const pauses = delivering.map(({ ring, blocks }) => this.pacing.pauseMs(ring, blocks));
     const pauseMs = pauses.length > 0 ? Math.min(...pauses) : 0;
     for (const source of delivering) {
       if (pauseMs === 0) {

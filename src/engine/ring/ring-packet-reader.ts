@@ -24,7 +24,7 @@ export class RingPacketReader implements PacketReader {
   private words: Int32Array;
   private view: DataView;
   private frames: FrameReader;
-  private readonly blocks: number;
+  readonly blocks: number;
   /** Index of the block that is being read, or that comes next. */
   private block = 0;
   /** Whether the ring had something since it was found empty. */

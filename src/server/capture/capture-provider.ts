@@ -51,8 +51,8 @@ export interface Capture {
  * @publicApi
  */
 export interface SetCapture extends Capture {
-  /** Begins to capture from a member, whose id is new. The observer gets the outcome. */
-  attach(member: SetMember): void;
+  /** Begins to capture from members, whose ids are new. The observer gets the outcome for each. */
+  attach(members: readonly SetMember[]): void;
   /** Captures no longer from a member. @param reason completes the sentence "left, ..." */
   detach(memberId: number, reason: string): void;
   /** Writes a comment for the user into the stream. */

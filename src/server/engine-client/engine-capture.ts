@@ -14,6 +14,9 @@ const REASON_TIMEOUT_MS = 1_000;
  */
 const ACCEPT_TIMEOUT_MS = 20_000;
 
+/** A request is one line, which has room for the longest names of these. */
+const MEMBERS_PER_REQUEST = 64;
+
 const ENGINE_FAILED = 'the capture engine has failed';
 
 /** The connection of one capture. */
@@ -37,7 +40,7 @@ interface Controls {
   stop(): void;
   /** Asks the engine to write to the client. */
   write(bytes: Buffer, last: boolean): void;
-  attach(member: SetMember): void;
+  attach(members: readonly SetMember[]): void;
   detach(memberId: number, reason: string): void;
   comment(text: string): void;
   /** Called once when everything is over. */
@@ -110,8 +113,10 @@ export class EngineCapture implements SetCapture {
   }
 
   /** The engine reports that it has read the spec. */
-  attach(member: SetMember): void {
-    this.controls.attach(member);
+  attach(members: readonly SetMember[]): void {
+    for (let i = 0; i < members.length; i += MEMBERS_PER_REQUEST) {
+      this.controls.attach(members.slice(i, i + MEMBERS_PER_REQUEST));
+    }
   }
 
   detach(memberId: number, reason: string): void {

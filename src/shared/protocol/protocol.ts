@@ -59,8 +59,8 @@ export type Greeting =
 export type EngineRequest =
   /** Deliver what the rings contain, write the statistics, and end the stream. Unknown ids are ignored. */
   | { readonly type: 'stop'; readonly captureId: string }
-  /** Begin to capture from a member of a set. The answer is `attached` or `left`. */
-  | { readonly type: 'attach'; readonly captureId: string; readonly member: SetMember }
+  /** Begin to capture from members of a set. The answer for each of them is `attached` or `left`. */
+  | { readonly type: 'attach'; readonly captureId: string; readonly members: readonly SetMember[] }
   /** Capture no longer from that member. There is no answer. */
   | {
       readonly type: 'detach';

@@ -72,7 +72,7 @@ export class TargetSet implements SetObserver {
   begin(capture: SetCapture): void {
     this.capture = capture;
     const { first } = this.options;
-    if (first) this.join(first.reference, first.entry, '');
+    if (first) capture.attach([this.join(first.reference, first.entry, '')]);
     void capture.end.then(() => this.close());
   }
 
@@ -89,6 +89,7 @@ export class TargetSet implements SetObserver {
     }
     let listed = [...this.members.keys()].filter((netns) => wanted.has(netns)).length;
     let leftOut = 0;
+    const joining: SetMember[] = [];
     for (const [netns, entry] of wanted) {
       if (this.members.has(netns)) continue;
       if (this.isRefused(keyOf(entry))) continue;
@@ -97,8 +98,9 @@ export class TargetSet implements SetObserver {
         continue;
       }
       listed++;
-      this.join(referenceOf(entry), entry, keyOf(entry));
+      joining.push(this.join(referenceOf(entry), entry, keyOf(entry)));
     }
+    if (joining.length > 0) capture.attach(joining);
     this.tellLeftOut(leftOut);
     this.forgetRefusals(entries);
   }
@@ -152,7 +154,7 @@ export class TargetSet implements SetObserver {
     reference: NetnsReference,
     entry: Pick<DirectoryEntry, 'type' | 'name' | 'prefix'>,
     key: string,
-  ): void {
+  ): SetMember {
     const { netns } = reference;
     const title = titleOf(entry);
     const member: Member = { id: ++this.lastId, netns, key, title, shownAs: title };
@@ -160,7 +162,7 @@ export class TargetSet implements SetObserver {
     const process = reference.pid === undefined ? '' : `, process ${reference.pid}`;
     const description = `${title}, node ${this.options.node}, network namespace ${netns}${process}`;
     const name = this.options.namesTargets ? displayName(entry) : '';
-    this.capture?.attach({ id: member.id, reference, name, description } satisfies SetMember);
+    return { id: member.id, reference, name, description };
   }
 
   private leaveLater(member: Member): void {
