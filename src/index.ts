@@ -29,14 +29,22 @@ export { SERVICE_NAME, SERVICE_VERSION } from './shared/service-version.js';
 
 // Port: runs captures.
 export { CaptureProvider } from './server/capture/capture-provider.js';
-export type { Capture, CaptureEnd, DirectStream } from './server/capture/capture-provider.js';
+export type {
+  Capture,
+  CaptureEnd,
+  DirectStream,
+  SetCapture,
+  SetObserver,
+} from './server/capture/capture-provider.js';
 export type { ClientConnection, RemoteWriter } from './server/http/client-connection.js';
-export type { CaptureTotals } from './shared/protocol/protocol.js';
+export type { CaptureTotals, LeaveCode } from './shared/protocol/protocol.js';
 export type {
   CaptureLimit,
   CaptureLimits,
   CaptureSpec,
   NetnsReference,
+  SetMember,
+  SetSpec,
   TcpConnection,
   TcpEndpoint,
 } from './shared/protocol/capture-spec.js';
@@ -45,6 +53,9 @@ export type {
 export { NetnsResolver } from './server/capture/resolve/netns-resolver.js';
 export type { ResolvedTarget } from './server/capture/resolve/netns-resolver.js';
 export type { CaptureTarget } from './server/capture/request/capture-request.js';
+
+// Sets of targets.
+export type { TargetSelector } from './shared/protocol/target-selector.js';
 
 // Port: the list of capture targets.
 export { isNamed, TargetDirectory, TargetDirectoryError } from './server/discovery/target-directory.js';

@@ -41,6 +41,41 @@ describe('parseOptions', () => {
     expect(optionsOf(['--netns', '1', '-w', '-'], '/home/me').write).toBe('-');
   });
 
+  it('makes selectors of names, labels and a type', () => {
+    const selectorsOf = (...argv: string[]): unknown => {
+      const { url, title } = optionsOf(argv);
+      return [JSON.parse(url.searchParams.get('targets') ?? ''), title];
+    };
+    expect(selectorsOf('--target', 'shop/*')).toEqual([[{ name: 'shop/*' }], 'shop/*']);
+    expect(selectorsOf('--label', 'app=web', '--label', 'x=a=b')).toEqual([
+      [{ labels: { app: 'web', x: 'a=b' } }],
+      'app=web x=a=b',
+    ]);
+    expect(selectorsOf('--target', 'a', '--target', 'b', '--label', 'app=', '--type', 'pod')).toEqual([
+      [
+        { name: 'a', type: 'pod', labels: { app: '' } },
+        { name: 'b', type: 'pod', labels: { app: '' } },
+      ],
+      'a type=pod app=, b type=pod app=',
+    ]);
+    expect(optionsOf(['--target', 'a', '--follow', '--direction']).url.search).toMatch(
+      /&follow=&direction=$/,
+    );
+  });
+
+  it('has commands to list targets and to start Wireshark', () => {
+    expect(optionsOf(['list', '--watch', '--json'])).toMatchObject({
+      command: 'list',
+      watch: true,
+      json: true,
+    });
+    expect(optionsOf(['wireshark', '--container', '{"name":"web"}'])).toMatchObject({
+      command: 'wireshark',
+      title: 'web',
+    });
+    expect(optionsOf(['wireshark', '--netns', '7']).title).toBe('network namespace 7');
+  });
+
   it('passes limits to the service', () => {
     const limits = ['--duration', '60', '--max-bytes=5000000000', '--max-packets', '7', '--snaplen', '96'];
     const { url } = optionsOf(['--netns', '1', ...limits]);
@@ -52,6 +87,13 @@ describe('parseOptions', () => {
     [['--netns', '99999999999999999999']],
     [['--netns', '/no/such/path']],
     [['--netns', '1', '--container', '{}']],
+    [['--netns', '1', '--target', 'web']],
+    [['--label', 'app']],
+    [['--label', '=web']],
+    [['--watch', '--netns', '1']],
+    [['list', '--netns', '1']],
+    [['list', 'all']],
+    [['wireshark', '--netns', '1', '-w', '-']],
     [['--netns', '1', '--duration', '0']],
     [['--netns', '1', '--duration', 'soon']],
     [['--netns', '1', '--duration', '1.5']],

@@ -1,13 +1,24 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { describeSelectors, type TargetSelector } from '../shared/protocol/target-selector.js';
 import { describeFlags, flagSyntax, parseFlags, type Flag } from '../shared/config/command-line-flags.js';
+
+/** What to do: capture to a file or a pipe, capture into Wireshark, or list the targets. */
+export type Command = 'capture' | 'wireshark' | 'list';
 
 /** What to capture, and where to write it. */
 export interface ClientOptions {
+  readonly command: Command;
   /** The service's URL with the parameters of the capture in its query. */
   readonly url: URL;
   /** Absolute path of the file to write, '-' for standard output; absent: packets are only counted. */
   readonly write?: string | undefined;
+  /** For people: what is captured from. */
+  readonly title: string;
+  /** Of `list`: whether to go on and print changes. */
+  readonly watch: boolean;
+  /** Of `list`: whether to print JSON. */
+  readonly json: boolean;
 }
 
 /** What to do after reading the command line; on `error`, print the message and exit with status 2. */
@@ -43,6 +54,35 @@ const CONTAINER: ClientFlag = {
   description: 'a container object as in the API, instead of --netns',
   parameter: 'container',
 };
+const TARGET: ClientFlag = {
+  flag: '--target',
+  value: 'name',
+  description: 'all targets of that name, or that fit a pattern with * and ?, in one stream; repeatable',
+};
+const LABEL: ClientFlag = {
+  flag: '--label',
+  value: 'key=value',
+  description:
+    'all targets with that label, or those of --target that have it; repeatable: with all of these labels',
+};
+const TYPE: ClientFlag = {
+  flag: '--type',
+  value: 'type',
+  description: 'only targets of that type, such as docker, pod or proc',
+};
+const FOLLOW: ClientFlag = {
+  flag: '--follow',
+  description:
+    'with --container: when the target ends, go on with the next one of its name; sets do so anyway',
+  parameter: 'follow',
+  parse: parseSwitch,
+};
+const WATCH: ClientFlag = {
+  flag: '--watch',
+  description: 'of "list": go on, and print what changes',
+  parse: parseSwitch,
+};
+const JSON_FLAG: ClientFlag = { flag: '--json', description: 'of "list": print JSON', parse: parseSwitch };
 const WRITE: ClientFlag = {
   flag: '--write',
   short: '-w',
@@ -56,6 +96,10 @@ const FLAGS: readonly ClientFlag[] = [
   URL_FLAG,
   NETNS,
   CONTAINER,
+  TARGET,
+  LABEL,
+  TYPE,
+  FOLLOW,
   {
     flag: '--nif',
     value: 'names',
@@ -69,11 +113,19 @@ const FLAGS: readonly ClientFlag[] = [
     parameter: 'filter',
   },
   { flag: '--chaste', description: 'no promiscuous mode', parameter: 'chaste', parse: parseSwitch },
+  {
+    flag: '--direction',
+    description: 'have each packet tell whether it came in or went out',
+    parameter: 'direction',
+    parse: parseSwitch,
+  },
   WRITE,
   limit('duration', 'seconds', 'end the capture after this time'),
   limit('max-bytes', 'bytes', 'end the capture before the stream exceeds this size'),
   limit('max-packets', 'number', 'end the capture after this number of packets'),
   limit('snaplen', 'bytes', 'capture at most this many bytes of each packet'),
+  WATCH,
+  JSON_FLAG,
   HELP,
 ];
 
@@ -83,7 +135,9 @@ const FLAGS: readonly ClientFlag[] = [
  * @param directory of the user, from which relative paths are resolved: npm changes to the directory of the project
  */
 export function parseOptions(argv: readonly string[], directory: string): ClientCommandLine {
-  const parsed = parseFlags(argv, FLAGS);
+  const [first = ''] = argv;
+  const command: Command = first === 'list' || first === 'wireshark' ? first : 'capture';
+  const parsed = parseFlags(command === 'capture' ? argv : argv.slice(1), FLAGS);
   if (parsed.kind === 'error') return parsed;
   if (parsed.texts.has(HELP.flag)) return { kind: 'help', text: helpText() };
   const values = new Map<ClientFlag, string>();
@@ -96,20 +150,82 @@ export function parseOptions(argv: readonly string[], directory: string): Client
       return { kind: 'error', message: `${flagSyntax(flag)}: ${(error as Error).message}` };
     }
   }
-  if (values.has(NETNS) === values.has(CONTAINER)) {
-    return { kind: 'error', message: 'exactly one of --netns and --container must be given' };
-  }
+  const textsOf = ({ flag }: ClientFlag): readonly string[] => parsed.texts.get(flag) ?? [];
+  const misplaced = misplacedFlag(command, new Set(values.keys()));
+  if (misplaced) return { kind: 'error', message: misplaced };
   const url = new URL(values.get(URL_FLAG) ?? DEFAULT_URL);
+  const options = { command, url, watch: values.has(WATCH), json: values.has(JSON_FLAG) };
+  if (command === 'list') return { kind: 'options', options: { ...options, title: '' } };
+
+  let selectors: TargetSelector[];
+  try {
+    selectors = selectorsOf(textsOf(TARGET), textsOf(LABEL), values.get(TYPE));
+  } catch (error) {
+    return { kind: 'error', message: (error as Error).message };
+  }
+  const given = [values.has(NETNS), values.has(CONTAINER), selectors.length > 0].filter(Boolean).length;
+  if (given !== 1) {
+    return {
+      kind: 'error',
+      message: 'exactly one of --netns, --container and --target or --label must be given',
+    };
+  }
+  if (selectors.length > 0) url.searchParams.set('targets', JSON.stringify(selectors));
   for (const [{ parameter }, value] of values) {
     if (parameter !== undefined) url.searchParams.set(parameter, value);
   }
-  return { kind: 'options', options: { url, write: values.get(WRITE) } };
+  const title =
+    selectors.length > 0 ? describeSelectors(selectors) : titleOf(values.get(CONTAINER), values.get(NETNS));
+  return { kind: 'options', options: { ...options, title, write: values.get(WRITE) } };
+}
+
+/** @returns what is wrong, if a flag does not belong to the command */
+function misplacedFlag(command: Command, given: ReadonlySet<ClientFlag>): string | undefined {
+  const allowed = new Set([URL_FLAG, WATCH, JSON_FLAG]);
+  for (const flag of given) {
+    if (command === 'list' && !allowed.has(flag)) return `${flag.flag} does not belong to "list"`;
+    if (command !== 'list' && (flag === WATCH || flag === JSON_FLAG)) return `${flag.flag} belongs to "list"`;
+    if (command === 'wireshark' && flag === WRITE) return `${flag.flag} does not belong to "wireshark"`;
+  }
+  return undefined;
+}
+
+/** One selector for each name, each with all labels. */
+function selectorsOf(
+  names: readonly string[],
+  labels: readonly string[],
+  type: string | undefined,
+): TargetSelector[] {
+  const pairs = labels.map((label) => {
+    const end = label.indexOf('=');
+    if (end <= 0) throw new Error(`${LABEL.flag}: ${JSON.stringify(label)} is not KEY=VALUE`);
+    return [label.slice(0, end), label.slice(end + 1)];
+  });
+  const others = {
+    ...(type !== undefined && { type }),
+    ...(pairs.length > 0 && { labels: Object.fromEntries(pairs) as Record<string, string> }),
+  };
+  if (names.length === 0) return pairs.length > 0 || type !== undefined ? [others] : [];
+  return names.map((name) => ({ name, ...others }));
+}
+
+/** The service checks the object. */
+function titleOf(container: string | undefined, netns: string | undefined): string {
+  try {
+    const { name } = JSON.parse(container ?? '') as { name?: unknown };
+    if (typeof name === 'string' && name !== '') return name;
+  } catch {
+    // SyntaxError: there is none, or it is not valid
+  }
+  return netns === undefined ? 'a container' : `network namespace ${netns}`;
 }
 
 function helpText(): string {
   return (
-    'Usage: capture --netns <namespace> [options]\n\n' +
-    'Captures live packets of a network namespace by means of a running packetflix service.\n\n' +
+    'Usage: capture [--netns <namespace> | --container <json> | --target <name>...] [options]\n' +
+    '       capture wireshark [...]    the same, into Wireshark, which is started\n' +
+    '       capture list [--watch] [--json]    what can be captured from\n\n' +
+    'Captures live packets of containers, pods and network namespaces by means of a running packetflix service.\n\n' +
     `Options:\n${describeFlags(FLAGS)}`
   );
 }

@@ -1,4 +1,5 @@
 import { jest } from '@jest/globals';
+import { emptyPacketBlock, interfaceDescriptionBlock, sectionHeaderBlock } from '../shared/pcapng/blocks.js';
 import { PacketCounter, Progress } from './progress.js';
 
 /** Builds a block in either byte order. */
@@ -62,6 +63,27 @@ describe('PacketCounter', () => {
     }
   });
 
+  it('counts the packets of each target of a set', () => {
+    const idb = (name: string) =>
+      interfaceDescriptionBlock({
+        name,
+        linkType: 1,
+        snapshotLength: 0,
+        filter: '',
+        comments: ['x'.repeat(2_000)],
+      });
+    const packet = (id: number) => emptyPacketBlock(id, 0, '');
+    const names = ['web:eth0', 'web:lo', 'a:b:eth0', 'eth0'];
+    const counter = new PacketCounter();
+    const blocks = [sectionHeaderBlock([], ''), ...names.map(idb), ...[0, 1, 1, 2, 3].map(packet)];
+    for (const byte of Buffer.concat(blocks)) counter.add(Buffer.of(byte));
+    expect(counter).toMatchObject({ packets: 5, malformed: false });
+    expect([...counter.byTarget]).toEqual([
+      ['web', 3],
+      ['a:b', 1],
+    ]);
+  });
+
   it('stops counting when the stream is not valid pcapng', () => {
     const counter = new PacketCounter();
     counter.add(stream(true));
@@ -90,6 +112,26 @@ describe('Progress', () => {
     ['prints nothing without a terminal, if packets are written', false, false, ''],
   ])('%s', (_, isTTY, isPurpose, expected) => {
     expect(printed({ isTTY, isPurpose })).toBe(expected);
+  });
+
+  it('shows the targets of a set with the most packets first, as far as there is room', () => {
+    const counter = new PacketCounter();
+    for (const [name, packets] of [
+      ['db', 5],
+      ['web', 70],
+      ['a-long-name-for-which-there-is-no-room', 1],
+    ] as const) {
+      counter.byTarget.set(name, packets);
+    }
+    const write = jest.fn(() => true);
+    const progress = new Progress(counter, { isTTY: true, columns: 40, write }, true);
+    progress.start();
+    counter.byTarget.clear();
+    progress.stop();
+    expect(write.mock.calls).toEqual([
+      ['\r0 packets, 0 bytes: web 70, db 5 '],
+      ['\r0 packets, 0 bytes               \n'],
+    ]);
   });
 
   it('prints nothing when the capture did not begin', () => {

@@ -81,7 +81,14 @@ describe('A scan', () => {
           target({ name: 'dind', netns: 4026532002, pid: 200, starttime: 2000 }),
           target({ name: 'web', prefix: 'dind', netns: 4026532003, pid: 203, starttime: 2003 }),
           target({ name: 'datenbank-数据库', type: 'podman', netns: 4026532004, pid: 301, starttime: 3001 }),
-          target({ name: 'store/shop-0', type: 'pod', netns: 4026532005, pid: 401, starttime: 4001 }),
+          target({
+            ...{ name: 'store/shop-0', type: 'pod', netns: 4026532005, pid: 401, starttime: 4001 },
+            labels: {
+              'io.kubernetes.cri.container-type': 'sandbox',
+              'io.kubernetes.cri.sandbox-name': 'shop-0',
+              'io.kubernetes.cri.sandbox-namespace': 'store',
+            },
+          }),
           target({ name: 'vm1', type: 'lxc', netns: 4026532007, pid: 700, starttime: 7000 }),
           target({ name: 'my (odd) proc(500)', type: 'proc', netns: 4026532009, pid: 500, starttime: 5000 }),
           target({

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DiscovererServer } from './server.js';
+import { versioned } from './target-watch.js';
 
 type Scan = PromiseWithResolvers<Uint8Array>;
 
@@ -12,14 +13,12 @@ describe('DiscovererServer', () => {
   let socketPath: string;
   let server: DiscovererServer;
   let scans: Scan[];
-  let looked: number;
   let changed: boolean;
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'packetflix-'));
     socketPath = join(folder, 'discoverer.sock');
     scans = [];
-    looked = 0;
     changed = false;
     server = new DiscovererServer({
       scan: () => {
@@ -27,10 +26,7 @@ describe('DiscovererServer', () => {
         scans.push(scan);
         return scan.promise;
       },
-      look: () => {
-        looked++;
-        return Promise.resolve(changed);
-      },
+      look: () => Promise.resolve(changed),
       rest: () => undefined,
     });
     // A file that an earlier process has left must not prevent listening.
@@ -70,6 +66,17 @@ describe('DiscovererServer', () => {
     const answers = Array.from({ length: 20 }, () => ask('/mobyshark'));
     (await scanNumber(1)).resolve(document('{"first":1}'));
     expect(new Set((await Promise.all(answers)).map(({ body }) => body))).toEqual(new Set(['{"first":1}']));
+  });
+
+  it('answers who waits for a change when there is one', async () => {
+    const first = ask('/mobyshark?after=');
+    (await scanNumber(1)).resolve(document('old'));
+    expect((await first).body).toBe('old');
+    const next = ask(`/mobyshark?after=${versioned(document('old')).version}`);
+    await ask('/');
+    changed = true;
+    (await scanNumber(2)).resolve(document('new'));
+    expect((await next).body).toBe('new');
   });
 
   it('starts another scan for a request that needs a fresh result', async () => {

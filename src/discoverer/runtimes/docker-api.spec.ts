@@ -20,7 +20,7 @@ describe('The API of a runtime', () => {
   it('lists containers of Docker', async () => {
     const labels = { 'io.kubernetes.pod.name': 'web-0', 'io.kubernetes.pod.namespace': 'shop' };
     const containers = [
-      { Id: ID, Names: ['/web'], Labels: labels, State: 'running', Ports: [] },
+      { Id: ID, Names: ['/web'], Labels: labels, Image: 'shop/web:1', State: 'running', Ports: [] },
       {
         Id: ID,
         Names: ['/other/alias', '/db'],
@@ -28,8 +28,18 @@ describe('The API of a runtime', () => {
       },
     ];
     expect(await listFrom(docker(containers))).toEqual([
-      { id: ID, type: 'docker', name: 'web', pod: { name: 'shop/web-0', sandbox: false } },
-      { id: ID, type: 'docker', name: 'db', pod: { name: 'shop/web-0', sandbox: true } },
+      {
+        id: ID,
+        type: 'docker',
+        name: 'web',
+        labels,
+        image: 'shop/web:1',
+        pod: { name: 'shop/web-0', sandbox: false },
+      },
+      {
+        ...{ id: ID, type: 'docker', name: 'db', pod: { name: 'shop/web-0', sandbox: true } },
+        labels: { ...labels, 'io.kubernetes.docker.type': 'podsandbox' },
+      },
     ]);
   });
 
@@ -48,6 +58,20 @@ describe('The API of a runtime', () => {
       expect((await listFrom(docker([{ Id: ID, Names: [`/${name}`] }])))[0]?.name).toBe(name);
     },
   );
+
+  it('lists no more labels than are reasonable, and none that are no text', async () => {
+    const labels = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`label-${i}`, 'x']));
+    const odd = {
+      Id: ID,
+      Names: ['/web'],
+      Labels: { app: 5, long: 'x'.repeat(2_000), tier: 'web', ...labels },
+      Image: {},
+    };
+    const [container] = await listFrom(docker([odd]));
+    expect(Object.keys(container?.labels ?? {}).slice(0, 2)).toEqual(['tier', 'label-0']);
+    expect(Object.keys(container?.labels ?? {})).toHaveLength(128);
+    expect(container?.image).toBeUndefined();
+  });
 
   it('lists 10,000 containers in less than a second of processor time', async () => {
     const containers = Array.from({ length: 10_000 }, (_, i) => ({

@@ -1,3 +1,4 @@
+import type { NamedTargetSet } from './target-set-option.js';
 import { OPTION_TABLE } from './option-table.js';
 import { parseCommandLine } from './parse-command-line.js';
 
@@ -35,6 +36,8 @@ const DEFAULTS = {
     proxy: false,
     local: false,
     timeoutSeconds: 60,
+    maxTargets: 256,
+    targetSets: [] as readonly NamedTargetSet[],
     configured: false,
   },
   environment: { engineSockets: [] as string[], supervised: false },
@@ -54,6 +57,20 @@ interface Changes {
 
 describe('The command line and the environment', () => {
   it.each<[string, string[], Env, Changes]>([
+    [
+      'sets of targets, one per flag or line',
+      ['--target-set', 'web=[{"name":"a,b"}]', '--target-set=db=[{}]'],
+      { PACKETFLIX_MAX_TARGETS: '7' },
+      {
+        discovery: {
+          maxTargets: 7,
+          targetSets: [
+            { name: 'web', selectors: [{ name: 'a,b' }] },
+            { name: 'db', selectors: [{}] },
+          ],
+        },
+      },
+    ],
     ['nothing gives the defaults', [], {}, {}],
     ['a flag with its value', ['--port', '5002'], {}, { service: { port: 5002 } }],
     ['a flag joined to its value', ['--port=5002'], {}, { service: { port: 5002 } }],
@@ -186,6 +203,7 @@ describe('The command line and the environment', () => {
   });
 
   it.each<[string[], Env, string]>([
+    [['--target-set', 'web=[{"labels":5}]'], {}, '--target-set web[0].labels must be an object of strings'],
     [['--port', 'abc'], {}, '--port must be a whole number from 0 to 65535, not "abc"'],
     [['-p', '65536'], {}, '--port must be a whole number from 0 to 65535, not "65536"'],
     [['-p', '-1'], {}, '--port must be a whole number from 0 to 65535, not "-1"'],

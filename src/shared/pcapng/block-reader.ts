@@ -3,6 +3,7 @@ import {
   BYTE_ORDER_MAGIC,
   BYTE_ORDER_OFFSET,
   ENHANCED_PACKET_BLOCK,
+  INTERFACE_DESCRIPTION_BLOCK,
   MIN_BLOCK_BYTES,
   SECTION_HEADER_BLOCK,
   TOTAL_LENGTH_OFFSET,
@@ -18,6 +19,8 @@ export interface BlockHead {
   readonly totalLength: number;
   /** Reads a 32-bit field in the byte order of the section; `offset` in bytes from the beginning of the block. */
   uint32(offset: number): number;
+  /** What is kept of the block, from its beginning. */
+  readonly bytes: Buffer;
 }
 
 export interface BlockReaderOptions {
@@ -26,6 +29,8 @@ export interface BlockReaderOptions {
    * Of a shorter block all of it can be read.
    */
   readonly headBytes?: number;
+  /** The same for interface description blocks, whose options have names; default: `headBytes`. */
+  readonly interfaceHeadBytes?: number;
   /** Do not report enhanced packet blocks: skipping those that arrive whole costs about 3 ns each. */
   readonly skipPackets?: boolean;
 }
@@ -38,6 +43,8 @@ export class BlockReader implements BlockHead {
   private readonly head: Buffer;
   private readonly view: DataView;
   private readonly skipPackets: boolean;
+  private readonly headBytes: number;
+  private readonly interfaceHeadBytes: number;
   type = 0;
   totalLength = 0;
   /** Bytes of the current block that have been copied into `head`. */
@@ -50,10 +57,16 @@ export class BlockReader implements BlockHead {
   /** @param onBlock called once per block, as soon as its head is complete */
   constructor(
     private readonly onBlock: (block: BlockHead) => void,
-    { headBytes = MIN_BLOCK_BYTES, skipPackets = false }: BlockReaderOptions = {},
+    {
+      headBytes = MIN_BLOCK_BYTES,
+      interfaceHeadBytes = headBytes,
+      skipPackets = false,
+    }: BlockReaderOptions = {},
   ) {
-    this.head = Buffer.alloc(headBytes);
-    this.view = new DataView(this.head.buffer, this.head.byteOffset, headBytes);
+    this.headBytes = headBytes;
+    this.interfaceHeadBytes = interfaceHeadBytes;
+    this.head = Buffer.alloc(Math.max(headBytes, interfaceHeadBytes));
+    this.view = new DataView(this.head.buffer, this.head.byteOffset, this.head.length);
     this.skipPackets = skipPackets;
   }
 
@@ -95,7 +108,8 @@ export class BlockReader implements BlockHead {
   /** No block is shorter than its header and trailer, and its length says whether more of it can be kept. */
   private get wantedHeadLength(): number {
     if (this.headLength < MIN_BLOCK_BYTES) return MIN_BLOCK_BYTES;
-    return Math.min(this.head.length, this.totalLength);
+    const wanted = this.type === INTERFACE_DESCRIPTION_BLOCK ? this.interfaceHeadBytes : this.headBytes;
+    return Math.min(wanted, this.totalLength);
   }
 
   private parseHead(): void {
@@ -108,13 +122,17 @@ export class BlockReader implements BlockHead {
     }
     if (this.isMalformed || this.headLength < this.wantedHeadLength) return;
     this.skipBytes = this.totalLength - this.headLength;
-    this.headLength = 0;
     if (!this.skipPackets || this.type !== ENHANCED_PACKET_BLOCK) this.onBlock(this);
+    this.headLength = 0;
   }
 
   private readByteOrder(): void {
     this.littleEndian = this.view.getUint32(BYTE_ORDER_OFFSET, true) === BYTE_ORDER_MAGIC;
     if (this.uint32(BYTE_ORDER_OFFSET) !== BYTE_ORDER_MAGIC) this.isMalformed = true;
+  }
+
+  get bytes(): Buffer {
+    return this.head.subarray(0, this.headLength);
   }
 
   uint32(offset: number): number {

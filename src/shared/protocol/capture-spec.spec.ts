@@ -1,5 +1,5 @@
-import type { CaptureError } from './capture-error.js';
-import { validateCaptureSpec } from './capture-spec.js';
+import { CaptureError } from './capture-error.js';
+import { validateCaptureSpec, validateSetMember } from './capture-spec.js';
 
 const GOOD = {
   captureId: 'brave-amber-otter',
@@ -49,7 +49,8 @@ describe('validateCaptureSpec', () => {
     ['an id with a line break', { ...GOOD, captureId: 'brave\notter' }],
     ['an id of 65 characters', { ...GOOD, captureId: 'a'.repeat(65) }],
     ['no id', { ...GOOD, captureId: undefined }],
-    ['no reference', { ...GOOD, reference: undefined }],
+    ['a reference that is null', { ...GOOD, reference: null }],
+    ['a direction that is no boolean', { ...GOOD, direction: 1 }],
     ['netns as a string', { ...GOOD, reference: { netns: '4026532177' } }],
     ['netns 0', { ...GOOD, reference: { netns: 0 } }],
     ['a fraction', { ...GOOD, reference: { netns: 1.5 } }],
@@ -113,5 +114,34 @@ describe('validateCaptureSpec', () => {
     expect(() => validateCaptureSpec({ ...GOOD, filter })).toThrow(
       expect.objectContaining({ code: 'invalid-filter' }) as CaptureError,
     );
+  });
+});
+
+describe('The spec of a set', () => {
+  it('has no reference', () => {
+    const { reference, ...set } = GOOD;
+    expect(reference).toBeDefined();
+    expect(validateCaptureSpec(set)).not.toHaveProperty('reference');
+  });
+
+  const MEMBER = {
+    id: 1,
+    reference: { netns: 5, pid: 7, startTime: 9 },
+    name: 'web',
+    description: 'docker web',
+  };
+
+  it('has members', () => {
+    expect(validateSetMember({ ...MEMBER, more: 1 })).toEqual(MEMBER);
+  });
+
+  it.each([
+    ['no id', { ...MEMBER, id: 0 }],
+    ['no reference', { ...MEMBER, reference: undefined }],
+    ['no name', { ...MEMBER, name: undefined }],
+    ['a long name', { ...MEMBER, name: 'ü'.repeat(2_049) }],
+    ['a description that is no text', { ...MEMBER, description: [] }],
+  ])('does not accept members with %s', (_, member) => {
+    expect(() => validateSetMember(member)).toThrow(CaptureError);
   });
 });

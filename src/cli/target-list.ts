@@ -1,0 +1,109 @@
+import type { Writable } from 'node:stream';
+import { printable } from '../shared/printable.js';
+import { takeCredentials } from './capture-client.js';
+
+/** A target, as far as it is shown. */
+interface Target {
+  readonly name: string;
+  readonly prefix: string;
+  readonly type: string;
+  readonly interfaces: readonly string[];
+  readonly project: string;
+  readonly namespace: string;
+  readonly image: string;
+}
+
+const HEADINGS = ['TYPE', 'NAME', 'PROJECT', 'INTERFACES', 'IMAGE'];
+/** Of one column, in characters. */
+const MAX_WIDTH = 48;
+const SIGNS: Readonly<Record<string, string>> = { added: '+', removed: '-', changed: '~' };
+
+/** How to list the targets. */
+export interface ListOptions {
+  /** Of the capture. */
+  readonly url: URL;
+  readonly watch: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * Prints what can be captured from, and with `watch` what changes, until the service ends.
+ *
+ * @throws Error when the service cannot be asked
+ */
+export async function listTargets({ url, watch, json }: ListOptions, out: Writable): Promise<void> {
+  const { url: address, headers } = takeCredentials(targetsUrl(url));
+  const accept = watch ? 'text/event-stream' : 'application/json';
+  const response = await fetch(address, { headers: { ...headers, accept } });
+  if (!response.ok || !response.body) {
+    throw new Error(`no targets from ${address.href}: HTTP status ${response.status}`);
+  }
+  if (!watch) {
+    const text = await response.text();
+    out.write(json ? `${text}\n` : table(targetsIn(text)));
+    return;
+  }
+  for await (const { event, data } of serverSentEvents(response.body)) {
+    if (json) out.write(`${JSON.stringify({ event, ...(JSON.parse(data) as object) })}\n`);
+    else if (event === 'snapshot') out.write(table(targetsIn(data)));
+    else
+      for (const target of targetsIn(data))
+        out.write(`${SIGNS[event] ?? event} ${cellsOf(target).join('  ')}\n`);
+  }
+}
+
+/** Beside the path of captures: `/capture` and `/discover/capture` become `/targets`, after the prefix of a proxy. */
+export function targetsUrl(capture: URL): URL {
+  const url = new URL(capture);
+  url.protocol = capture.protocol === 'wss:' ? 'https:' : 'http:';
+  url.pathname = capture.pathname.replace(/(\/discover)?\/[^/]*$/, '/targets');
+  url.search = '';
+  return url;
+}
+
+function targetsIn(json: string): Target[] {
+  return (JSON.parse(json) as { targets: Target[] }).targets;
+}
+
+function table(targets: readonly Target[]): string {
+  const rows = [HEADINGS, ...targets.map(cellsOf).sort(byTypeAndName)];
+  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+function cellsOf({ name, prefix, type, interfaces, project, image }: Target): string[] {
+  const shown = prefix ? `${name} in ${prefix}` : name;
+  return [type, shown, project, interfaces.join(' '), image].map((text) => printable(text, MAX_WIDTH));
+}
+
+function byTypeAndName(a: readonly string[], b: readonly string[]): number {
+  return a.join('\0') < b.join('\0') ? -1 : 1;
+}
+
+/** Reads server-sent events, of which only the type and the data matter here. */
+async function* serverSentEvents(
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<{ readonly event: string; readonly data: string }> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of body) {
+    const blocks = (rest + decoder.decode(chunk, { stream: true })).split('\n\n');
+    rest = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const fields = new Map(block.split('\n').map((line) => fieldOf(line)));
+      const data = fields.get('data');
+      if (data !== undefined) yield { event: fields.get('event') ?? 'message', data };
+    }
+  }
+}
+
+function fieldOf(line: string): [name: string, value: string] {
+  const end = line.indexOf(':');
+  return end < 0 ? [line, ''] : [line.slice(0, end), line.slice(end + 1).replace(/^ /, '')];
+}
