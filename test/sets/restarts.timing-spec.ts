@@ -1,0 +1,15 @@
+import { describeAsRoot } from '../kit/root.js';
+import { Service } from '../kit/service.js';
+import { restart } from './restarts.js';
+
+const RESTARTS = 30;
+
+describeAsRoot('A set whose members restart', () => {
+  it(`has each life, no packet of another one, and leaves nothing behind, ${RESTARTS} times`, async () => {
+    await using service = await Service.start();
+    const { before, after, lives, foreign } = await restart(service, RESTARTS);
+    expect({ lives, foreign }).toEqual({ lives: RESTARTS + 1, foreign: 0 });
+    expect(after.processes).toBeLessThanOrEqual(before.processes);
+    expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
+  }, 120_000);
+});

@@ -1,0 +1,59 @@
+import { CaptureClient } from '../kit/capture-client.js';
+import { heldNamespaces } from '../kit/held-namespaces.js';
+import { sendPackets } from '../kit/packets.js';
+import type { Service} from '../kit/service.js';
+import { type Resources } from '../kit/service.js';
+import { NamedProcess } from './set-members.js';
+
+/** Lives at the same time. */
+const PARALLEL = 5;
+const JOIN_TIMEOUT_MS = 20_000;
+
+/** What `restart` has seen. */
+export interface RestartReport {
+  readonly before: Resources;
+  readonly after: Resources;
+  /** Lives with packets in the stream. */
+  readonly lives: number;
+  /** Packets at an interface of another life than the one that sent them. */
+  readonly foreign: number;
+}
+
+/** Has members of a set start and end again and again, each in a new namespace, and send one packet in each life. */
+export async function restart(service: Service, count: number): Promise<RestartReport> {
+  await using witness = await NamedProcess.start('life-0');
+  const targets = JSON.stringify([{ type: 'proc', name: 'life-*' }]);
+  await using client = await CaptureClient.open(service, { targets, nif: 'eth1' });
+  await client.described(witness.nameOf('eth1'));
+  await live(client, 0, witness);
+  const before = await service.resourcesAtRest();
+  let next = 1;
+  const nameOf = new Map<number, string>([[0, witness.nameOf('eth1')]]);
+  const worker = async (): Promise<void> => {
+    while (next <= count) {
+      const flow = next++;
+      await using member = await NamedProcess.start(`life-${flow}`);
+      nameOf.set(flow, member.nameOf('eth1'));
+      await live(client, flow, member);
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
+  const after = await service.resourcesAtRest();
+  const held = heldNamespaces(service.processes()).filter((inode) => inode !== witness.namespace.inode);
+  expect(held).toEqual([]);
+
+  let [lives, foreign] = [0, 0];
+  for (const [flow, name] of nameOf) {
+    const packets = client.tagged(flow);
+    if (packets.length > 0) lives++;
+    foreign += packets.filter((packet) => packet.interface.name !== name).length;
+  }
+  return { before, after, lives, foreign };
+}
+
+async function live(client: CaptureClient, flow: number, member: NamedProcess): Promise<void> {
+  const name = member.nameOf('eth1');
+  await client.until(name, () => client.interfaceNames.includes(name), JOIN_TIMEOUT_MS);
+  await sendPackets(member.namespace, { interface: 'eth0', count: 1, flow });
+  await client.received(1, flow);
+}
