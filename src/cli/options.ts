@@ -167,7 +167,7 @@ export function parseOptions(argv: readonly string[], directory: string): Client
   if (given !== 1) {
     return {
       kind: 'error',
-      message: 'exactly one of --netns, --container and --target or --label must be given',
+      message: 'exactly one of --netns and --container must be given, or --target and --label',
     };
   }
   if (selectors.length > 0) url.searchParams.set('targets', JSON.stringify(selectors));

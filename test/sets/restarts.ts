@@ -1,7 +1,7 @@
 import { CaptureClient } from '../kit/capture-client.js';
 import { heldNamespaces } from '../kit/held-namespaces.js';
 import { sendPackets } from '../kit/packets.js';
-import type { Service} from '../kit/service.js';
+import type { Service } from '../kit/service.js';
 import { type Resources } from '../kit/service.js';
 import { NamedProcess } from './set-members.js';
 

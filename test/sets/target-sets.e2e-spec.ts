@@ -58,6 +58,10 @@ describeAsRoot('A capture of a set of targets', () => {
       commentsOf(client).some((text) => /later-a.*: left/.test(text)),
     );
     expect(commentsOf(client)[0]).toMatch(/^proc later-a.*: joined$/);
+    expect(service.current.log).toMatch(/"target joined".*"target":"proc later-a/);
+    expect(service.current.log).toMatch(
+      /"target left".*"target":"proc later-a.*"reason":"the target has ended/,
+    );
 
     await using next = await NamedProcess.start('later-b');
     await client.until('the next member', () => client.interfaceNames.includes(next.nameOf('eth1')), JOIN_MS);

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { CaptureError, excerpt, type CaptureErrorCode } from '../../shared/protocol/capture-error.js';
 import type {
   CaptureSpec,
@@ -17,7 +17,7 @@ import { ServiceConfig } from '../config/service.config.js';
 import { CaptureProvider, type Capture } from './capture-provider.js';
 import { knownSpec, type CaptureRequest } from './request/capture-request.js';
 import { NetnsResolver, type ResolvedTarget } from './resolve/netns-resolver.js';
-import { TargetSet, type TargetSetOptions } from './resolve/target-set.js';
+import { TargetSet, type MemberChange, type TargetSetOptions } from './resolve/target-set.js';
 import { sectionComment, serviceComment } from './section-comment.js';
 
 /** A running capture, and the reference by which it was opened; a set has none. */
@@ -47,6 +47,7 @@ const OUTDATED: ReadonlySet<CaptureErrorCode> = new Set([
 /** Turns a request into a running capture. */
 @Injectable()
 export class CaptureOpener {
+  private readonly logger = new Logger('Capture');
   private readonly excludedEndpoints: readonly TcpEndpoint[];
 
   constructor(
@@ -147,7 +148,11 @@ export class CaptureOpener {
       sectionComment({ target: request.target, ...known }),
       serviceComment({ captureId, version: SERVICE_VERSION, ...excluded }),
     ];
-    const set = new TargetSet(options);
+    const onChange = (change: MemberChange): void => {
+      const message = change.reason === undefined ? 'target joined' : 'target left';
+      this.logger.log({ message, capture: captureId, ...change });
+    };
+    const set = new TargetSet({ ...options, onChange });
     const spec: SetSpec = { captureId, ...known, sectionComments, ...excluded };
     const capture = await this.provider.openSet(spec, set, signal, client);
     set.begin(capture);

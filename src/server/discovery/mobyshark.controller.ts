@@ -4,7 +4,7 @@ import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.
 import { SingleFlight } from '../../shared/single-flight.js';
 import { getDiscoveredTargets } from './discoverer-target-directory.js';
 import { TargetDirectoryError, type DirectoryEntry } from './target-directory.js';
-import { SET_TYPE, TargetSets } from './target-sets.js';
+import { TargetSets } from './target-sets.js';
 
 /** As the discoverer lists it. */
 interface DiscoveredTarget extends Pick<
@@ -55,19 +55,10 @@ export class MobysharkController {
 
   /** GhostWire's clients know no labels, and choose a set like any other target. */
   private withSets({ metadata, containers }: DiscovererDocument): object {
-    const sets = this.sets.names(containers).map((name) => ({
-      name,
-      type: SET_TYPE,
-      netns: 0,
-      'network-interfaces': ['any'],
-      pid: 0,
-      starttime: 0,
-      prefix: '',
-    }));
     const targets = containers.map((target) => {
       const { name, type, netns, 'network-interfaces': interfaces, pid, starttime, prefix } = target;
       return { name, type, netns, 'network-interfaces': interfaces, pid, starttime, prefix };
     });
-    return { metadata, containers: [...targets, ...sets] };
+    return { metadata, containers: [...targets, ...this.sets.listed(containers)] };
   }
 }

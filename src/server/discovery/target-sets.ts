@@ -54,8 +54,13 @@ export class TargetSets {
     return this.config.targetSets.find((each) => each.name === name)?.selectors;
   }
 
-  /** The names of all sets for a list of targets. */
-  names(entries: Iterable<Pick<DirectoryEntry, 'type' | 'name' | 'labels'>>): string[] {
+  /** All sets for a list of targets, as pseudo-targets with the attributes of GhostWire's `/mobyshark`. */
+  listed(entries: Iterable<Pick<DirectoryEntry, 'type' | 'name' | 'labels'>>): object[] {
+    const unknown = { netns: 0, 'network-interfaces': ['any'], pid: 0, starttime: 0, prefix: '' };
+    return this.names(entries).map((name) => ({ name, type: SET_TYPE, ...unknown }));
+  }
+
+  private names(entries: Iterable<Pick<DirectoryEntry, 'type' | 'name' | 'labels'>>): string[] {
     const projects = new Set<string>();
     const namespaces = new Set<string>();
     for (const entry of entries) {

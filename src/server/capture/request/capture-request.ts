@@ -141,7 +141,7 @@ function parseTarget(
   }
   throw new CaptureError(
     'invalid-request',
-    'container, netns or targets must say what to capture from, but none is given',
+    'container or netns must say what to capture from, or targets; none of them is given',
   );
 }
 

@@ -12,6 +12,8 @@ const MAX_RETRY_MS = 30_000;
 /** Longest part of a name in a member's texts, in characters: they may have at most MAX_MEMBER_TEXT_BYTES. */
 const MAX_NAME_LENGTH = 128;
 
+const NOT_IN_SET = 'it does not belong to the set any more';
+
 /** Outcomes that say that the directory was a moment behind, or ahead. */
 const OUTDATED: ReadonlySet<LeaveCode> = new Set(['stale-reference', 'no-such-namespace', 'target-ended']);
 
@@ -25,6 +27,8 @@ export interface TargetSetOptions {
   readonly maxMembers: number;
   /** Whether the names of interfaces begin with that of the target. */
   readonly namesTargets: boolean;
+  /** Called when a target is captured from, and when it is no more; `reason` is absent in the first case. */
+  readonly onChange?: (change: MemberChange) => void;
   /**
    * A target that has been found already, as the first member. Then members leave only when their namespaces end: the directory
    * need not list them.
@@ -35,6 +39,14 @@ export interface TargetSetOptions {
   };
 }
 
+/** For the log. */
+export interface MemberChange {
+  readonly target: string;
+  readonly netns: number;
+  /** Why it has left; absent: it has joined. */
+  readonly reason?: string;
+}
+
 interface Member {
   readonly id: number;
   readonly netns: number;
@@ -43,6 +55,7 @@ interface Member {
   readonly title: string;
   /** Its title as it was told last. */
   shownAs: string;
+  isAttached?: boolean;
   leaving?: NodeJS.Timeout;
 }
 
@@ -107,13 +120,16 @@ export class TargetSet implements SetObserver {
 
   onAttached(memberId: number): void {
     const member = this.memberOf(memberId);
-    if (member) this.refusals.delete(member.key);
+    if (!member) return;
+    this.refusals.delete(member.key);
+    member.isAttached = true;
+    this.options.onChange?.({ target: member.title, netns: member.netns });
   }
 
   onLeft(memberId: number, code: LeaveCode, message: string): void {
     const member = this.memberOf(memberId);
     if (!member) return;
-    this.remove(member);
+    this.remove(member, message);
     const { key, title } = member;
     const last = this.refusals.get(key);
     const retryMs = last ? Math.min(2 * last.retryMs, MAX_RETRY_MS) : FIRST_RETRY_MS;
@@ -167,15 +183,16 @@ export class TargetSet implements SetObserver {
 
   private leaveLater(member: Member): void {
     member.leaving ??= setTimeout(() => {
-      this.remove(member);
-      this.capture?.detach(member.id, 'it does not belong to the set any more');
+      this.remove(member, NOT_IN_SET);
+      this.capture?.detach(member.id, NOT_IN_SET);
       this.update(this.entries); // there may be room for another one
     }, LEAVE_AFTER_MS);
   }
 
-  private remove(member: Member): void {
+  private remove(member: Member, reason: string): void {
     clearTimeout(member.leaving);
     if (this.members.get(member.netns) === member) this.members.delete(member.netns);
+    if (member.isAttached) this.options.onChange?.({ target: member.title, netns: member.netns, reason });
   }
 
   private memberOf(memberId: number): Member | undefined {

@@ -98,6 +98,15 @@ export function passAnswer(
   answer.pipe(response);
 }
 
+/** The headers of an answer whose body was replaced by one of that length. */
+export function headersWithLength(answer: IncomingMessage, bytes: number): string[] {
+  const others = pairsOf(returnedHeaders(answer, false)).filter(([name]) => {
+    const lowerCase = name.toLowerCase();
+    return lowerCase !== 'content-length' && lowerCase !== 'etag' && lowerCase !== 'content-md5';
+  });
+  return [...others.flat(), 'Content-Length', String(bytes)];
+}
+
 /** Whether the answer is sent in chunks, which trailers can follow. */
 function mayHaveTrailers(answer: IncomingMessage, request: IncomingMessage, status: number): boolean {
   const hasBody = request.method !== 'HEAD' && status !== 204 && status !== 304;

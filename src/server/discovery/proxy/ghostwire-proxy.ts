@@ -10,15 +10,18 @@ import { redactedTarget } from '../../http/request-log.js';
 import { pathOf } from '../../http/request-target.js';
 import { UpgradeRoutes } from '../../http/upgrade-routes.js';
 import { OperatorPort } from '../../operations/operator-port.js';
+import { TargetSets } from '../target-sets.js';
 import { abortWithClient, closeTogether, limitTimeToAnswer } from './connection-ends.js';
 import {
   DISCOVERY_PREFIX,
   ENABLE_MONOLITH,
   forwardedHeaders,
   forwardedTrailers,
+  headersWithLength,
   passAnswer,
   upstreamTarget,
 } from './forwarded-message.js';
+import { isList, LIST_PATH, MAX_LIST_BYTES, withSets } from './listed-sets.js';
 import { answerFailure, proxyFailure } from './proxy-failure.js';
 
 /** GhostWire's connections are closed when they have been idle for this time, before GhostWire closes them. */
@@ -36,6 +39,8 @@ export class GhostwireProxy implements OnApplicationShutdown {
   private readonly logger = new Logger('Proxy');
   private readonly forward: RequestHandler;
   private readonly targets = new WeakMap<IncomingMessage, string>();
+  /** Requests for the list of targets, to which the sets are added. */
+  private readonly lists = new WeakSet<IncomingMessage>();
   /** Sockets to which an answer of GhostWire has been started: it is too late for an answer of our own. */
   private readonly answered = new WeakSet<Socket>();
   /** No request waits for another one: there is no maximum of connections, and each has one request at a time. */
@@ -48,6 +53,7 @@ export class GhostwireProxy implements OnApplicationShutdown {
     private readonly adapterHost: HttpAdapterHost,
     private readonly upgradeRoutes: UpgradeRoutes,
     private readonly operatorPort: OperatorPort,
+    private readonly sets: TargetSets,
   ) {
     this.forward = createProxyMiddleware({
       target: { protocol: 'http:', hostname: config.ghostwireHost, port: config.ghostwirePort },
@@ -105,6 +111,7 @@ export class GhostwireProxy implements OnApplicationShutdown {
 
   private prepare(request: IncomingMessage, websocket: boolean): void {
     this.targets.set(request, upstreamTarget(request.url ?? '') ?? '/');
+    if (request.method === 'GET' && pathOf(request.url ?? '') === LIST_PATH) this.lists.add(request);
     // The library parses the target, even if there is no `pathFilter`, and does not forward requests whose target is
     // not a URL, such as `//` (chimurai/http-proxy-middleware pull request 1043). `pathRewrite` sets the real target.
     request.url = '/';
@@ -136,8 +143,31 @@ export class GhostwireProxy implements OnApplicationShutdown {
 
   private onAnswer(answer: IncomingMessage, request: IncomingMessage, response: ServerResponse): void {
     this.reportRecovery();
+    if (this.lists.has(request) && isList(answer)) return void this.passList(answer, request, response);
     try {
       passAnswer(answer, request, response);
+    } catch (error) {
+      answer.destroy();
+      this.fail(error as Error, request, response);
+    }
+  }
+
+  /** Never rejects. */
+  private async passList(
+    answer: IncomingMessage,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    try {
+      const pieces: Buffer[] = [];
+      let bytes = 0;
+      for await (const piece of answer as AsyncIterable<Buffer>) {
+        pieces.push(piece);
+        bytes += piece.length;
+        if (bytes > MAX_LIST_BYTES) throw new Error(`a list of more than ${MAX_LIST_BYTES} bytes`);
+      }
+      const list = withSets(Buffer.concat(pieces), this.sets);
+      response.writeHead(200, headersWithLength(answer, list.length)).end(list);
     } catch (error) {
       answer.destroy();
       this.fail(error as Error, request, response);
