@@ -7,6 +7,7 @@ import { NamedProcess } from './set-members.js';
 
 /** Lives at the same time. */
 const PARALLEL = 5;
+const WARM_UP = 16;
 const JOIN_TIMEOUT_MS = 20_000;
 
 /** What `restart` has seen. */
@@ -26,6 +27,7 @@ export async function restart(service: Service, count: number): Promise<RestartR
   await using client = await CaptureClient.open(service, { targets, nif: 'eth1' });
   await client.described(witness.nameOf('eth1'));
   await live(client, 0, witness);
+  await warmUp(client);
   const before = await service.resourcesAtRest();
   let next = 1;
   const nameOf = new Map<number, string>([[0, witness.nameOf('eth1')]]);
@@ -49,6 +51,20 @@ export async function restart(service: Service, count: number): Promise<RestartR
     foreign += packets.filter((packet) => packet.interface.name !== name).length;
   }
   return { before, after, lives, foreign };
+}
+
+/** The engine starts a thread for each of eight interfaces that are opened at the same time, and keeps it. */
+async function warmUp(client: CaptureClient): Promise<void> {
+  const numbers = Array.from({ length: WARM_UP }, (_, index) => index);
+  await using members = new AsyncDisposableStack();
+  const started = await Promise.all(numbers.map((each) => NamedProcess.start(`life-w${each}`)));
+  for (const each of started) members.use(each);
+  const names = started.map((each) => each.nameOf('eth1'));
+  await client.until(
+    'the warm-up',
+    () => names.every((name) => client.interfaceNames.includes(name)),
+    JOIN_TIMEOUT_MS,
+  );
 }
 
 async function live(client: CaptureClient, flow: number, member: NamedProcess): Promise<void> {

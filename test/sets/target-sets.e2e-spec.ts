@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CaptureClient } from '../kit/capture-client.js';
 import { CLOSE_INVALID_REQUEST, CLOSE_NOT_FOUND } from '../kit/close-codes.js';
+import { eventually } from '../kit/eventually.js';
 import { sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
@@ -58,10 +59,10 @@ describeAsRoot('A capture of a set of targets', () => {
       commentsOf(client).some((text) => /later-a.*: left/.test(text)),
     );
     expect(commentsOf(client)[0]).toMatch(/^proc later-a.*: joined$/);
-    expect(service.current.log).toMatch(/"target joined".*"target":"proc later-a/);
-    expect(service.current.log).toMatch(
-      /"target left".*"target":"proc later-a.*"reason":"the target has ended/,
-    );
+    const logged = (pattern: RegExp) => () => pattern.test(service.current.log);
+    await eventually('the join in the log', logged(/"target joined".*"target":"proc later-a/));
+    const left = /"target left".*"target":"proc later-a.*"reason":"the target has ended/;
+    await eventually('the end in the log', logged(left));
 
     await using next = await NamedProcess.start('later-b');
     await client.until('the next member', () => client.interfaceNames.includes(next.nameOf('eth1')), JOIN_MS);
