@@ -12,6 +12,8 @@ export class Child implements AsyncDisposable {
   readonly ended: Promise<number | NodeJS.Signals>;
   stdout = '';
   stderr = '';
+  /** The process has ended, and its output has been read. */
+  private isComplete = false;
 
   private constructor(
     private readonly process: ChildProcess,
@@ -23,6 +25,7 @@ export class Child implements AsyncDisposable {
     running.add(this);
     this.ended = once(process, 'close').then((values) => {
       running.delete(this);
+      this.isComplete = true;
       const [status, signal] = values as [number | null, NodeJS.Signals | null];
       return status ?? signal ?? 'SIGKILL';
     });
@@ -51,8 +54,11 @@ export class Child implements AsyncDisposable {
       if (match) {
         return match;
       }
-      if (!this.alive || performance.now() > deadline) {
-        throw new Error(`${this.title} did not print ${String(pattern)}:\n${this.stdout}${this.stderr}`);
+      if (this.isComplete || performance.now() > deadline) {
+        const { exitCode, signalCode } = this.process;
+        const state = this.alive ? 'still runs' : `ended with ${exitCode ?? signalCode}`;
+        const output = this.stdout + this.stderr;
+        throw new Error(`${this.title} ${state} and did not print ${String(pattern)}:\n${output}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
