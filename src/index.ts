@@ -45,6 +45,7 @@ export type {
   NetnsReference,
   SetMember,
   SetSpec,
+  StreamSpec,
   TcpConnection,
   TcpEndpoint,
 } from './shared/protocol/capture-spec.js';

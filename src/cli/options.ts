@@ -79,10 +79,14 @@ const FOLLOW: ClientFlag = {
 };
 const WATCH: ClientFlag = {
   flag: '--watch',
-  description: 'of "list": go on, and print what changes',
+  description: 'with "list": keep running and print changes: + added, - removed, ~ changed',
   parse: parseSwitch,
 };
-const JSON_FLAG: ClientFlag = { flag: '--json', description: 'of "list": print JSON', parse: parseSwitch };
+const JSON_FLAG: ClientFlag = {
+  flag: '--json',
+  description: 'with "list": print JSON, with labels; with --watch, one object per line',
+  parse: parseSwitch,
+};
 const WRITE: ClientFlag = {
   flag: '--write',
   short: '-w',
@@ -167,7 +171,7 @@ export function parseOptions(argv: readonly string[], directory: string): Client
   if (given !== 1) {
     return {
       kind: 'error',
-      message: 'exactly one of --netns and --container must be given, or --target and --label',
+      message: 'exactly one of --netns and --container must be given, or any of --target, --label and --type',
     };
   }
   if (selectors.length > 0) url.searchParams.set('targets', JSON.stringify(selectors));
@@ -223,8 +227,8 @@ function titleOf(container: string | undefined, netns: string | undefined): stri
 function helpText(): string {
   return (
     'Usage: capture [--netns <namespace> | --container <json> | --target <name>...] [options]\n' +
-    '       capture wireshark [...]    the same, into Wireshark, which is started\n' +
-    '       capture list [--watch] [--json]    what can be captured from\n\n' +
+    '       capture wireshark [...]    the same, but starts Wireshark (WIRESHARK: path of the program) and sends it the packets\n' +
+    '       capture list [--watch] [--json]    lists what can be captured from\n\n' +
     'Captures live packets of containers, pods and network namespaces by means of a running packetflix service.\n\n' +
     `Options:\n${describeFlags(FLAGS)}`
   );

@@ -90,7 +90,7 @@ function targetOf({ bytes, totalLength }: BlockHead, littleEndian: boolean): str
 }
 
 /**
- * Shows the number of packets and bytes in one line of a terminal, those of each target as far as there is room. Without a terminal it prints them only once, at the
+ * Shows the number of packets and bytes in one line of a terminal, and the packets of each target as far as it has room. Without a terminal it prints them only once, at the
  * end, and only if they are the purpose of the command.
  */
 export class Progress {

@@ -32,49 +32,49 @@ describe('ChangeDetector', () => {
   }
 
   /** A look after this time. */
-  function lookAfter(ms: number): boolean {
+  function pollAfter(ms: number): boolean {
     nowMs += ms;
-    return detector.look();
+    return detector.poll();
   }
 
   /** Until nothing is young any more. */
   function settle(): void {
-    lookAfter(0);
-    lookAfter(10_000);
-    expect(lookAfter(1_000)).toBe(false);
+    pollAfter(0);
+    pollAfter(10_000);
+    expect(pollAfter(1_000)).toBe(false);
   }
 
   it('reports the first look as a change', () => {
-    expect(lookAfter(0)).toBe(true);
+    expect(pollAfter(0)).toBe(true);
   });
 
   it('reports a process in a namespace of its own when it is new, once more when it settles, and when it ends', () => {
     settle();
     addProcess(7, 1, 2);
-    expect([lookAfter(1_000), lookAfter(1_000), lookAfter(2_000), lookAfter(1_000)]).toEqual([
+    expect([pollAfter(1_000), pollAfter(1_000), pollAfter(2_000), pollAfter(1_000)]).toEqual([
       true,
       false,
       true,
       false,
     ]);
     rmSync(join(proc, '7'), { recursive: true });
-    expect([lookAfter(1_000), lookAfter(1_000)]).toEqual([true, false]);
+    expect([pollAfter(1_000), pollAfter(1_000)]).toEqual([true, false]);
   });
 
   it('reports no process that shares the namespaces of its parent', () => {
     settle();
     addProcess(8, 1, 1);
-    expect([lookAfter(1_000), lookAfter(3_000)]).toEqual([false, false]);
+    expect([pollAfter(1_000), pollAfter(3_000)]).toEqual([false, false]);
     rmSync(join(proc, '8'), { recursive: true });
-    expect(lookAfter(1_000)).toBe(false);
+    expect(pollAfter(1_000)).toBe(false);
   });
 
   it('reports a young process that enters a namespace', () => {
     settle();
     addProcess(9, 1, 1);
-    expect(lookAfter(1_000)).toBe(false);
+    expect(pollAfter(1_000)).toBe(false);
     enter(9, 3);
-    expect(lookAfter(1_000)).toBe(true);
+    expect(pollAfter(1_000)).toBe(true);
   });
 
   it('reports a process that has got the id of another one', () => {
@@ -83,12 +83,12 @@ describe('ChangeDetector', () => {
     rmSync(join(proc, '7'), { recursive: true });
     mkdirSync(join(proc, 'taken')); // the inode number would be used again
     addProcess(7, 1, 2);
-    expect(lookAfter(1_000)).toBe(true);
+    expect(pollAfter(1_000)).toBe(true);
   });
 
   it('reports a mount', () => {
     settle();
     writeFileSync(join(proc, '1/mountinfo'), '1 1 0:4 net:[5] /run/netns/blue rw - nsfs nsfs rw\n');
-    expect([lookAfter(1_000), lookAfter(1_000)]).toEqual([true, false]);
+    expect([pollAfter(1_000), pollAfter(1_000)]).toEqual([true, false]);
   });
 });

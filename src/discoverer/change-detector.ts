@@ -38,7 +38,7 @@ export class ChangeDetector {
   ) {}
 
   /** @returns whether there may have been a change since the last call; the first call returns true */
-  look(): boolean {
+  poll(): boolean {
     const nowMs = this.clock();
     const now = new Map<number, Seen>();
     let changed = this.haveMountsChanged();

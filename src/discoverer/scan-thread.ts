@@ -23,13 +23,13 @@ if (/^Max data size +unlimited /m.test(readText('/proc/self/limits') ?? ''))
 const PROC = '/proc';
 const events = new RuntimeEvents(() => parentPort?.postMessage(RUNTIME_EVENT));
 const runtimes = new Runtimes({
-  events: { follow: (key, socketPath) => detector && events.follow(key, socketPath) },
+  events: { listen: (key, socketPath) => detector && events.listen(key, socketPath) },
 });
 /** Absent: nobody looks for changes. */
 let detector: ChangeDetector | undefined;
 
 parentPort?.on('message', (request: ScanRequest) => {
-  if (request === 'rest') {
+  if (request === 'stop') {
     detector = undefined;
     events.close();
     return;
@@ -37,8 +37,8 @@ parentPort?.on('message', (request: ScanRequest) => {
   answer(request).catch((error: unknown) => reply({ error: String(error) }));
 });
 
-async function answer(request: Exclude<ScanRequest, 'rest'>): Promise<void> {
-  if (request === 'look') return reply({ changed: (detector ??= new ChangeDetector(PROC)).look() });
+async function answer(request: Exclude<ScanRequest, 'stop'>): Promise<void> {
+  if (request === 'poll') return reply({ changed: (detector ??= new ChangeDetector(PROC)).poll() });
   const result = await scan({ procRoot: PROC, runtimes, interfaceNames, supervisor: process.ppid });
   const document = encodeResult(result);
   reply({ document, problems: result.problems }, document.buffer);

@@ -1,10 +1,10 @@
 import { startThread, type StartedThread } from '../shared/threads.js';
 
 /**
- * What the thread is asked for. `scan`: all targets. `look`: whether they may have changed since the last look; from then on the
- * thread follows the events of runtimes, until `rest`, which has no reply.
+ * What the thread is asked for. `scan`: all targets. `poll`: whether they may have changed since the last poll; from then on the
+ * thread listens to the events of runtimes, until `stop`, which has no reply.
  */
-export type ScanRequest = 'scan' | 'look' | 'rest';
+export type ScanRequest = 'scan' | 'poll' | 'stop';
 
 /** Replies of the thread, one for each request. */
 export type ScanReply =
@@ -52,14 +52,14 @@ export class Scanner {
    * @returns whether the targets may have changed since the last call
    * @throws Error as `scan`
    */
-  async look(): Promise<boolean> {
-    const reply = await this.request('look');
+  async poll(): Promise<boolean> {
+    const reply = await this.request('poll');
     return 'changed' in reply && reply.changed;
   }
 
   /** Nobody looks for changes any more. */
-  rest(): void {
-    this.thread?.worker.postMessage('rest' satisfies ScanRequest);
+  stopWatching(): void {
+    this.thread?.worker.postMessage('stop' satisfies ScanRequest);
   }
 
   private request(request: ScanRequest): Promise<ScanReply> {

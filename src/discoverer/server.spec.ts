@@ -26,8 +26,8 @@ describe('DiscovererServer', () => {
         scans.push(scan);
         return scan.promise;
       },
-      look: () => Promise.resolve(changed),
-      rest: () => undefined,
+      poll: () => Promise.resolve(changed),
+      stopWatching: () => undefined,
     });
     // A file that an earlier process has left must not prevent listening.
     writeFileSync(socketPath, '');

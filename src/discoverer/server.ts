@@ -36,8 +36,8 @@ export class DiscovererServer {
     this.scans = new SingleFlight(() => scanner.scan());
     this.watch = new TargetWatch({
       scan: () => this.scans.ask(true),
-      look: () => scanner.look(),
-      rest: () => scanner.rest(),
+      poll: () => scanner.poll(),
+      stopWatching: () => scanner.stopWatching(),
     });
     this.server = createServer(
       { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS },

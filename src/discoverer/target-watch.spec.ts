@@ -8,7 +8,7 @@ class Host {
   changed = false;
   failure?: Error;
   scans = 0;
-  rests = 0;
+  stops = 0;
 
   scan(): Promise<Uint8Array> {
     this.scans++;
@@ -16,14 +16,14 @@ class Host {
     return Promise.resolve(new TextEncoder().encode(this.text));
   }
 
-  look(): Promise<boolean> {
+  poll(): Promise<boolean> {
     const { changed } = this;
     this.changed = false;
     return Promise.resolve(changed);
   }
 
-  rest(): void {
-    this.rests++;
+  stopWatching(): void {
+    this.stops++;
   }
 }
 
@@ -93,7 +93,7 @@ describe('TargetWatch', () => {
     const watch = new TargetWatch(host);
     await textAfter(watch, '');
     await sleep(7_000);
-    expect(host.rests).toBe(1);
+    expect(host.stops).toBe(1);
     const { scans } = host;
     await sleep(1_500);
     expect(host.scans).toBe(scans);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How often to look for changes. */
-const LOOK_INTERVAL_MS = 1_000;
+const POLL_INTERVAL_MS = 1_000;
 /** What looking does not notice is found by a scan at this interval. */
 const SCAN_INTERVAL_MS = 30_000;
 /** Events come in bursts: a scan begins this long after the first of them. */
@@ -16,10 +16,10 @@ const LINGER_MS = 5_000;
 export interface WatchedScanner {
   /** @returns the document with all targets */
   scan(): Promise<Uint8Array>;
-  /** @returns whether there may have been a change since the last look */
-  look(): Promise<boolean>;
+  /** @returns whether there may have been a change since the last poll */
+  poll(): Promise<boolean>;
   /** Ends the listening to events that scans have begun. */
-  rest(): void;
+  stopWatching(): void;
 }
 
 /** A document and its version, which depends on nothing but its content. */
@@ -107,17 +107,17 @@ export class TargetWatch {
         nextScanMs = endMs + SCAN_INTERVAL_MS;
         earliestScanMs = endMs + REST_FACTOR * (endMs - beginMs);
       }
-      await this.sleep(LOOK_INTERVAL_MS, true);
+      await this.sleep(POLL_INTERVAL_MS, true);
     }
     this.running = false;
     delete this.current; // it will be outdated when somebody asks again
     delete this.failure;
-    this.scanner.rest();
+    this.scanner.stopWatching();
   }
 
   private async haveTargetsChanged(): Promise<boolean> {
     try {
-      return await this.scanner.look();
+      return await this.scanner.poll();
     } catch {
       return true; // the scan, which fails in the same way, reports it
     }

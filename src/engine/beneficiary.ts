@@ -1,5 +1,5 @@
 import { clientNetwork } from '../shared/client-network.js';
-import type { SetSpec } from '../shared/protocol/capture-spec.js';
+import type { StreamSpec } from '../shared/protocol/capture-spec.js';
 
 /** On whose behalf something is done that takes time. */
 export interface Beneficiary {
@@ -11,7 +11,7 @@ export interface Beneficiary {
 
 /** The client is the peer of the connection that carries the capture. */
 export function beneficiaryOf(
-  { excludedConnections: [own] }: Pick<SetSpec, 'excludedConnections'>,
+  { excludedConnections: [own] }: Pick<StreamSpec, 'excludedConnections'>,
   signal: AbortSignal,
 ): Beneficiary {
   return { client: own ? clientNetwork(own.peerAddress) : '', signal };

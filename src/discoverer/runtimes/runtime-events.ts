@@ -23,7 +23,7 @@ export class RuntimeEvents {
    * @param key identifies the socket
    * @param socketPath may become invalid when this has returned
    */
-  follow(key: string, socketPath: string): void {
+  listen(key: string, socketPath: string): void {
     if (this.streams.has(key)) return;
     const request = get({ socketPath, path: PATH, agent: false }, (response) => {
       response.on('error', () => undefined); // 'close' follows
@@ -33,7 +33,7 @@ export class RuntimeEvents {
     this.streams.set(key, request);
     request.on('error', () => undefined); // 'close' follows
     request.on('close', () => {
-      // Perhaps the runtime is restarted. The scan that this leads to follows it again, if it is there.
+      // Perhaps the runtime is restarted. The scan that this leads to listens again, if it is there.
       if (this.streams.delete(key)) this.onEvent();
     });
   }

@@ -20,8 +20,8 @@ export interface RuntimesOptions {
   readonly timeoutMs?: number;
   /** How long a runtime that has timed out is not asked again, so that it does not delay each scan. */
   readonly pauseMs?: number;
-  /** Follows the runtimes of root that have answered. */
-  readonly events?: Pick<RuntimeEvents, 'follow'>;
+  /** Listens to the runtimes of root that have answered. */
+  readonly events?: Pick<RuntimeEvents, 'listen'>;
 }
 
 export interface FoundContainers {
@@ -131,7 +131,7 @@ export class Runtimes {
       const limits = limitsOf(socket.claimant);
       const listed = await listContainers(pathOfDescriptor(socket.fd), signal, limits);
       // Others could cause a scan all the time: what they do is found by looking at the processes.
-      if (isTrusted(socket.claimant)) this.events?.follow(socket.key, pathOfDescriptor(socket.fd));
+      if (isTrusted(socket.claimant)) this.events?.listen(socket.key, pathOfDescriptor(socket.fd));
       return await withProcesses(scan, socket, listed, signal);
     } catch (error) {
       if (!signal.aborted) throw error;

@@ -128,7 +128,7 @@ export class Capture {
   }
 
   private constructor(
-    private readonly spec: SetSpec,
+    private readonly spec: CaptureSpec | SetSpec,
     socket: OutputSocket,
     private readonly rings: RingAllotment,
     private readonly services: CaptureServices,

@@ -9,7 +9,7 @@ import { PcapPacketReader } from '../pcap/pcap-packet-reader.js';
 import type { PacketReader } from './interface-source.js';
 import { RingPacketReader } from '../ring/ring-packet-reader.js';
 import type { PacketMethod } from '../../shared/protocol/protocol.js';
-import { MAX_SNAPSHOT_LENGTH, type SetSpec } from '../../shared/protocol/capture-spec.js';
+import { MAX_SNAPSHOT_LENGTH, type StreamSpec } from '../../shared/protocol/capture-spec.js';
 import { logDefect } from '../log.js';
 import { Semaphore } from '../semaphore.js';
 import type { RingParameters } from './ring-budget.js';
@@ -34,7 +34,7 @@ export class InterfaceOpener {
   constructor(
     private readonly opener: Opener,
     private readonly namespaceFd: number,
-    private readonly spec: Pick<SetSpec, 'promiscuous' | 'snapshotLength' | 'direction'>,
+    private readonly spec: Pick<StreamSpec, 'promiscuous' | 'snapshotLength' | 'direction'>,
     private readonly filter: CaptureFilter,
     private readonly method: PacketMethod,
     private readonly beneficiary: Beneficiary,

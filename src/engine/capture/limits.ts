@@ -2,7 +2,7 @@ import {
   MAX_SNAPSHOT_LENGTH,
   type CaptureLimit,
   type CaptureLimits,
-  type SetSpec,
+  type StreamSpec,
 } from '../../shared/protocol/capture-spec.js';
 import type { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
 
@@ -36,7 +36,7 @@ export class CaptureLimiter {
 
   /** @param onReached called once, asynchronously, with the reason for users: the capture is to end */
   constructor(
-    { limits = {}, snapshotLength = MAX_SNAPSHOT_LENGTH }: Pick<SetSpec, 'limits' | 'snapshotLength'>,
+    { limits = {}, snapshotLength = MAX_SNAPSHOT_LENGTH }: Pick<StreamSpec, 'limits' | 'snapshotLength'>,
     private readonly onReached: (message: string) => void,
   ) {
     this.limits = limits;

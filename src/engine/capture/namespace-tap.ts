@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { Interface } from '../../shared/linux/rtnetlink.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import type { SetMember, SetSpec } from '../../shared/protocol/capture-spec.js';
+import type { SetMember, StreamSpec } from '../../shared/protocol/capture-spec.js';
 import type { PacketMethod } from '../../shared/protocol/protocol.js';
 import type { Beneficiary } from '../beneficiary.js';
 import type { CaptureFilter } from '../filter/capture-filter.js';
@@ -32,7 +32,7 @@ const GONE: ReadonlySet<string> = new Set(['ENODEV', 'ENXIO', 'ENETDOWN']);
 
 /** What a tap needs of its capture. */
 export interface TapContext {
-  readonly spec: SetSpec;
+  readonly spec: StreamSpec;
   readonly rings: RingAllotment;
   readonly filter: CaptureFilter;
   readonly stream: CaptureStream;

@@ -1,4 +1,4 @@
-import type { SetSpec, TcpConnection, TcpEndpoint } from '../../shared/protocol/capture-spec.js';
+import type { StreamSpec, TcpConnection, TcpEndpoint } from '../../shared/protocol/capture-spec.js';
 import { PacketFilter } from '../pcap/libpcap.js';
 import { REJECT_ALL } from './bpf-program.js';
 import type { Beneficiary } from '../beneficiary.js';
@@ -28,7 +28,7 @@ export class CaptureFilter {
   private readonly byDlt = new Map<number, Promise<LinkTypeFilter>>();
 
   constructor(
-    { filter, ...excluded }: Pick<SetSpec, 'filter' | 'excludedConnections' | 'excludedEndpoints'>,
+    { filter, ...excluded }: Pick<StreamSpec, 'filter' | 'excludedConnections' | 'excludedEndpoints'>,
     private readonly compiler: Compiler,
     private readonly beneficiary: Beneficiary,
   ) {
@@ -69,7 +69,7 @@ export class CaptureFilter {
 export function exclusionFilter({
   excludedConnections,
   excludedEndpoints,
-}: Pick<SetSpec, 'excludedConnections' | 'excludedEndpoints'>): string {
+}: Pick<StreamSpec, 'excludedConnections' | 'excludedEndpoints'>): string {
   return [...excludedConnections.map(connectionFilter), ...excludedEndpoints.map(endpointFilter)]
     .map((excluded) => `not (tcp and (${excluded}))`)
     .join(' and ');

@@ -1,7 +1,7 @@
 import { DiscoveryConfig } from '../config/discovery.config.js';
 import { ServiceConfig } from '../config/service.config.js';
 import type { LiveTargets } from '../discovery/live-targets.js';
-import { TargetSets } from '../discovery/target-sets.js';
+import { NamedTargetSets } from '../discovery/named-target-sets.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import type { CaptureErrorCode } from '../../shared/protocol/capture-error.js';
 import { CaptureOpener } from './capture-opener.js';
@@ -59,11 +59,11 @@ class PickyProvider extends CaptureProvider {
 function open(resolver: NetnsResolver, provider: CaptureProvider) {
   const excluded = [{ address: '::1', port: 5001, peerAddress: '::1', peerPort: 4 }];
   const config = Object.assign(new ServiceConfig(), { excludedEndpoints: ['443', '192.0.2.1:8443'] });
-  const sets = new TargetSets(Object.assign(new DiscoveryConfig(), { targetSets: [], maxTargets: 1 }));
+  const sets = new NamedTargetSets(Object.assign(new DiscoveryConfig(), { targetSets: [], maxTargets: 1 }));
   const opener = new CaptureOpener(resolver, provider, config, sets, {} as LiveTargets);
   const { signal } = new AbortController();
-  const carrier = { captureId: 'brave-amber-otter', excludedConnections: excluded, signal, client: CLIENT };
-  return opener.open(REQUEST, carrier);
+  const origin = { captureId: 'brave-amber-otter', excludedConnections: excluded, signal, client: CLIENT };
+  return opener.open(REQUEST, origin);
 }
 
 describe('CaptureOpener', () => {

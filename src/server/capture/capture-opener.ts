@@ -10,14 +10,14 @@ import type {
 import { endpointsFrom } from '../../shared/protocol/tcp-endpoint.js';
 import { LiveTargets } from '../discovery/live-targets.js';
 import { isNamed, TargetDirectoryError } from '../discovery/target-directory.js';
-import { SET_TYPE, TargetSets } from '../discovery/target-sets.js';
+import { SET_TYPE, NamedTargetSets } from '../discovery/named-target-sets.js';
 import type { ClientConnection } from '../http/client-connection.js';
 import { SERVICE_VERSION } from '../../shared/service-version.js';
 import { ServiceConfig } from '../config/service.config.js';
 import { CaptureProvider, type Capture } from './capture-provider.js';
 import { knownSpec, type CaptureRequest } from './request/capture-request.js';
 import { NetnsResolver, type ResolvedTarget } from './resolve/netns-resolver.js';
-import { TargetSet, type MemberChange, type TargetSetOptions } from './resolve/target-set.js';
+import { SetMembership, type MemberChange, type SetMembershipOptions } from './resolve/set-membership.js';
 import { sectionComment, serviceComment } from './section-comment.js';
 
 /** A running capture, and the reference by which it was opened; a set has none. */
@@ -26,8 +26,8 @@ export interface OpenedCapture {
   readonly reference?: NetnsReference;
 }
 
-/** Who carries a capture. */
-export interface CaptureCarrier {
+/** The client that a capture is for, and what is known of it. */
+export interface CaptureOrigin {
   readonly captureId: string;
   readonly excludedConnections: readonly TcpConnection[];
   readonly signal: AbortSignal;
@@ -54,16 +54,16 @@ export class CaptureOpener {
     private readonly resolver: NetnsResolver,
     private readonly provider: CaptureProvider,
     { excludedEndpoints }: ServiceConfig,
-    private readonly sets: TargetSets,
+    private readonly sets: NamedTargetSets,
     private readonly live: LiveTargets,
   ) {
     this.excludedEndpoints = endpointsFrom(excludedEndpoints);
   }
 
   /** @throws CaptureError */
-  open(request: CaptureRequest, carrier: CaptureCarrier): Promise<OpenedCapture> {
-    if (request.selectors ?? request.target.type === SET_TYPE) return this.openSet(request, carrier);
-    return request.follow ? this.openFollowing(request, carrier) : this.openTarget(request, carrier);
+  open(request: CaptureRequest, origin: CaptureOrigin): Promise<OpenedCapture> {
+    if (request.selectors ?? request.target.type === SET_TYPE) return this.openSet(request, origin);
+    return request.follow ? this.openFollowing(request, origin) : this.openTarget(request, origin);
   }
 
   /**
@@ -71,8 +71,8 @@ export class CaptureOpener {
    *
    * @throws CaptureError of the last candidate, or of the resolver when it has no more
    */
-  private async openTarget(request: CaptureRequest, carrier: CaptureCarrier): Promise<OpenedCapture> {
-    const { captureId, excludedConnections, signal, client } = carrier;
+  private async openTarget(request: CaptureRequest, origin: CaptureOrigin): Promise<OpenedCapture> {
+    const { captureId, excludedConnections, signal, client } = origin;
     const known = knownSpec(request);
     const excluded = { excludedConnections, excludedEndpoints: this.excludedEndpoints };
     let failure = new CaptureError('no-such-target', 'the request does not match any target');
@@ -101,14 +101,14 @@ export class CaptureOpener {
   }
 
   /** Captures from all targets that match, those of now and those of later. */
-  private async openSet(request: CaptureRequest, carrier: CaptureCarrier): Promise<OpenedCapture> {
+  private async openSet(request: CaptureRequest, origin: CaptureOrigin): Promise<OpenedCapture> {
     const { name = '' } = request.target;
     const selectors = request.selectors ?? this.sets.selectorsOf(name);
     if (!selectors)
       throw new CaptureError('no-such-target', `there is no set of targets named "${excerpt(name)}"`);
-    await this.whenTargetsAreKnown(carrier.signal);
+    await this.whenTargetsAreKnown(origin.signal);
     const { node, maxMembers } = this.sets;
-    return this.openMembers(request, carrier, {
+    return this.openMembers(request, origin, {
       node,
       includes: (entry, hostNetns) => this.sets.includes(selectors, entry, hostNetns),
       maxMembers,
@@ -117,15 +117,15 @@ export class CaptureOpener {
   }
 
   /** Captures from one target, and when it has ended, from the next one of its name. */
-  private async openFollowing(request: CaptureRequest, carrier: CaptureCarrier): Promise<OpenedCapture> {
+  private async openFollowing(request: CaptureRequest, origin: CaptureOrigin): Promise<OpenedCapture> {
     const { name = '', prefix, type } = request.target;
     let first: ResolvedTarget | undefined;
-    for await (const candidate of this.resolver.candidates(request.target, carrier.signal)) {
+    for await (const candidate of this.resolver.candidates(request.target, origin.signal)) {
       first = candidate;
       break; // what is outdated about it is found when it joins
     }
     if (!first) throw new CaptureError('no-such-target', 'the request does not match any target');
-    return this.openMembers(request, carrier, {
+    return this.openMembers(request, origin, {
       node: this.sets.node,
       includes: (entry) => isNamed(entry, name, prefix) && (!type || entry.type === type),
       maxMembers: 1,
@@ -136,8 +136,8 @@ export class CaptureOpener {
 
   private async openMembers(
     request: CaptureRequest,
-    { captureId, excludedConnections, signal, client }: CaptureCarrier,
-    options: TargetSetOptions,
+    { captureId, excludedConnections, signal, client }: CaptureOrigin,
+    options: SetMembershipOptions,
   ): Promise<OpenedCapture> {
     if (!this.provider.openSet) {
       throw new CaptureError('invalid-request', 'this service does not capture from sets of targets');
@@ -152,7 +152,7 @@ export class CaptureOpener {
       const message = change.reason === undefined ? 'target joined' : 'target left';
       this.logger.log({ message, capture: captureId, ...change });
     };
-    const set = new TargetSet({ ...options, onChange });
+    const set = new SetMembership({ ...options, onChange });
     const spec: SetSpec = { captureId, ...known, sectionComments, ...excluded };
     const capture = await this.provider.openSet(spec, set, signal, client);
     set.begin(capture);

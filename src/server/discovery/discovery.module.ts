@@ -10,7 +10,7 @@ import { MobysharkController } from './mobyshark.controller.js';
 import { GhostwireProxyModule } from './proxy/ghostwire-proxy.module.js';
 import { LiveTargets } from './live-targets.js';
 import { TargetDirectory } from './target-directory.js';
-import { TargetSets } from './target-sets.js';
+import { NamedTargetSets } from './named-target-sets.js';
 import { TargetsController } from './targets.controller.js';
 
 /** @publicApi */
@@ -32,7 +32,7 @@ export interface DiscoveryModuleAsyncOptions extends Omit<DiscoveryModuleOptions
 }
 
 /**
- * Finds capture targets: provides `TargetDirectory`, `LiveTargets` and `TargetSets` to all modules, serves `/targets`, and
+ * Finds capture targets: provides `TargetDirectory`, `LiveTargets` and `NamedTargetSets` to all modules, serves `/targets`, and
  * `/discover/...` if configured.
  *
  * @publicApi
@@ -46,8 +46,13 @@ export class DiscoveryModule {
       global: true,
       imports: [...(proxy ? [GhostwireProxyModule] : []), ...imports],
       controllers: [TargetsController, ...(local ? [MobysharkController] : [])],
-      providers: [DiscoveryReadiness, LiveTargets, TargetSets, providePort(TargetDirectory, targetDirectory)],
-      exports: [LiveTargets, TargetDirectory, TargetSets],
+      providers: [
+        DiscoveryReadiness,
+        LiveTargets,
+        NamedTargetSets,
+        providePort(TargetDirectory, targetDirectory),
+      ],
+      exports: [LiveTargets, TargetDirectory, NamedTargetSets],
     };
   }
 

@@ -4,7 +4,7 @@ import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.
 import { SingleFlight } from '../../shared/single-flight.js';
 import { getDiscoveredTargets } from './discoverer-target-directory.js';
 import { TargetDirectoryError, type DirectoryEntry } from './target-directory.js';
-import { TargetSets } from './target-sets.js';
+import { NamedTargetSets } from './named-target-sets.js';
 
 /** As the discoverer lists it. */
 interface DiscoveredTarget extends Pick<
@@ -28,7 +28,7 @@ export class MobysharkController {
 
   constructor(
     { discovererSocket: socketPath, requestStart }: ServerEnvironment,
-    private readonly sets: TargetSets,
+    private readonly sets: NamedTargetSets,
   ) {
     this.targets = new SingleFlight<Uint8Array>(async (signal) => {
       const { body } = await getDiscoveredTargets({ socketPath, requestStart }, undefined, signal);

@@ -9,7 +9,7 @@ import {
   TargetDirectoryError,
   type DirectoryEntry,
 } from './target-directory.js';
-import { TargetSets } from './target-sets.js';
+import { NamedTargetSets } from './named-target-sets.js';
 
 const HEARTBEAT_MS = 15_000;
 /** The changes are kept for this time after the last client, who may come back. */
@@ -31,7 +31,7 @@ export class TargetsController implements OnModuleDestroy {
   constructor(
     private readonly directory: TargetDirectory,
     private readonly live: LiveTargets,
-    private readonly sets: TargetSets,
+    private readonly sets: NamedTargetSets,
   ) {}
 
   /** Open event streams would keep the server from closing. */

@@ -226,7 +226,7 @@ const ENTRIES = [
     type: wholeNumber({ min: 1, max: MAX_MEMBERS }),
     value: 'number',
     defaultValue: 256,
-    description: `maximum number of targets that the capture of a set has at the same time, at most ${MAX_MEMBERS}`,
+    description: `maximum number of simultaneous members of a set, at most ${MAX_MEMBERS}`,
   },
   {
     section: 'discovery',
@@ -297,8 +297,8 @@ const ENTRIES = [
     type: text(/^[\w.:-]{1,253}$/, 'a host name'),
     value: 'name',
     defaultValue: undefined,
-    defaultInWords: 'the name of the host',
-    description: 'how to call this host in /targets, in selectors and in the descriptions of interfaces',
+    defaultInWords: 'the host name, in a container that of the container',
+    description: 'name of this host in /targets, in selectors and in the descriptions of interfaces',
   },
   {
     section: 'service',

@@ -74,11 +74,8 @@ export interface CaptureLimits {
   readonly packets?: CaptureLimit;
 }
 
-/**
- * Everything that is needed to run the capture of a set, whose members join while it runs. The server builds it, the engine
- * validates it.
- */
-export interface SetSpec {
+/** What all captures have: one stream. The server builds it, the engine validates it. */
+export interface StreamSpec {
   /** Name of the capture, in logs too: 1 to 64 lower case letters and hyphens; unique among running captures. */
   readonly captureId: string;
   /** Names of the interfaces; empty: all of a namespace, including those that are created later. */
@@ -100,9 +97,12 @@ export interface SetSpec {
 }
 
 /** Everything that is needed to run the capture of one namespace. */
-export interface CaptureSpec extends SetSpec {
+export interface CaptureSpec extends StreamSpec {
   readonly reference: NetnsReference;
 }
+
+/** Everything that is needed to run the capture of a set, whose members join while it runs. */
+export type SetSpec = StreamSpec;
 
 /** A member of a set: a namespace that is captured from as long as it belongs to the set. */
 export interface SetMember {

@@ -101,12 +101,12 @@ export interface SelectableTarget {
 }
 
 /** Types that only a selector with that type selects. */
-const NO_CONTAINERS: ReadonlySet<string> = new Set(['proc', 'bindmount']);
+const SELECTED_BY_TYPE_ONLY: ReadonlySet<string> = new Set(['proc', 'bindmount']);
 
 /** Whether a selector selects a target. */
 export function selects(selector: TargetSelector, target: SelectableTarget): boolean {
   const { name, type, prefix, namespace, node, labels = {} } = selector;
-  if (type === undefined ? NO_CONTAINERS.has(target.type) : type !== target.type) return false;
+  if (type === undefined ? SELECTED_BY_TYPE_ONLY.has(target.type) : type !== target.type) return false;
   if (prefix !== undefined && prefix !== target.prefix) return false;
   if (namespace !== undefined && namespace !== target.namespace) return false;
   if (node !== undefined && node !== target.node) return false;
@@ -117,8 +117,8 @@ export function selects(selector: TargetSelector, target: SelectableTarget): boo
 }
 
 /**
- * Whether a text fits a pattern, in which `*` stands for any text and `?` for any character. Without back-tracking: after a star,
- * the first place where the next part fits is the right one, so the time is at most the product of the lengths.
+ * Whether a text fits a pattern, in which `*` stands for any text and `?` for any character. It goes back to the last star only, so
+ * the time is at most the product of the lengths.
  */
 export function matchesPattern(pattern: string, text: string): boolean {
   const wanted = [...pattern];

@@ -11,7 +11,7 @@ import {
   parseTargetSelectors,
   type TargetSelector,
 } from '../../../shared/protocol/target-selector.js';
-import { SET_TYPE } from '../../discovery/target-sets.js';
+import { SET_TYPE } from '../../discovery/named-target-sets.js';
 import { printable } from '../../../shared/printable.js';
 import { parseLimits, type CaptureMaxima } from './capture-limits.js';
 import { parseContainer } from './container.dto.js';

@@ -20,7 +20,7 @@ export const REQUEST_PARAMETERS = {
   targets: {
     header: 'Clustershark-Targets',
     meaning:
-      'JSON array of selectors, see below: captures from all targets that match, of now and of later, in one stream',
+      'JSON array of selectors, see below: captures from all targets that match, including those that start later, in one stream',
   },
   follow: {
     header: 'Clustershark-Follow',

@@ -10,7 +10,7 @@ import { redactedTarget } from '../../http/request-log.js';
 import { pathOf } from '../../http/request-target.js';
 import { UpgradeRoutes } from '../../http/upgrade-routes.js';
 import { OperatorPort } from '../../operations/operator-port.js';
-import { TargetSets } from '../target-sets.js';
+import { NamedTargetSets } from '../named-target-sets.js';
 import { abortWithClient, closeTogether, limitTimeToAnswer } from './connection-ends.js';
 import {
   DISCOVERY_PREFIX,
@@ -53,7 +53,7 @@ export class GhostwireProxy implements OnApplicationShutdown {
     private readonly adapterHost: HttpAdapterHost,
     private readonly upgradeRoutes: UpgradeRoutes,
     private readonly operatorPort: OperatorPort,
-    private readonly sets: TargetSets,
+    private readonly sets: NamedTargetSets,
   ) {
     this.forward = createProxyMiddleware({
       target: { protocol: 'http:', hostname: config.ghostwireHost, port: config.ghostwirePort },

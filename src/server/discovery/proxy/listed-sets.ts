@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { TargetSets } from '../target-sets.js';
+import type { NamedTargetSets } from '../named-target-sets.js';
 
 /** Where clients that know no sets look for targets. */
 export const LIST_PATH = '/discover/mobyshark';
@@ -13,7 +13,7 @@ export function isList({ statusCode, headers }: IncomingMessage): boolean {
 }
 
 /** @returns GhostWire's list with the sets of targets; the body unchanged if it is no list */
-export function withSets(body: Buffer, sets: TargetSets): Buffer {
+export function withSets(body: Buffer, sets: NamedTargetSets): Buffer {
   try {
     const list = JSON.parse(body.toString('utf8')) as { containers?: unknown } | null;
     if (!Array.isArray(list?.containers)) return body;

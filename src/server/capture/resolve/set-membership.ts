@@ -15,10 +15,14 @@ const MAX_NAME_LENGTH = 128;
 const NOT_IN_SET = 'it does not belong to the set any more';
 
 /** Outcomes that say that the directory was a moment behind, or ahead. */
-const OUTDATED: ReadonlySet<LeaveCode> = new Set(['stale-reference', 'no-such-namespace', 'target-ended']);
+const EXPECTED_ON_CHANGE: ReadonlySet<LeaveCode> = new Set([
+  'stale-reference',
+  'no-such-namespace',
+  'target-ended',
+]);
 
 /** Which targets belong to a set, and how it names them. */
-export interface TargetSetOptions {
+export interface SetMembershipOptions {
   /** Of this host. */
   readonly node: string;
   /** Whether a target belongs to the set. */
@@ -69,7 +73,7 @@ interface Refusal {
  * The members of one set, as a capture goes on: keeps them as the directory says. A network namespace is captured from once,
  * however many targets share it. Its number cannot be reused while it is: the capture keeps it open.
  */
-export class TargetSet implements SetObserver {
+export class SetMembership implements SetObserver {
   /** By inode number of the network namespace. */
   private readonly members = new Map<number, Member>();
   private readonly refusals = new Map<string, Refusal>();
@@ -79,7 +83,7 @@ export class TargetSet implements SetObserver {
   private leftOut = 0;
   private retry?: NodeJS.Timeout;
 
-  constructor(private readonly options: TargetSetOptions) {}
+  constructor(private readonly options: SetMembershipOptions) {}
 
   /** Begins to attach members. */
   begin(capture: SetCapture): void {
@@ -134,7 +138,8 @@ export class TargetSet implements SetObserver {
     const last = this.refusals.get(key);
     const retryMs = last ? Math.min(2 * last.retryMs, MAX_RETRY_MS) : FIRST_RETRY_MS;
     this.refusals.set(key, { retryMs, notBeforeMs: performance.now() + retryMs });
-    if (!last && !OUTDATED.has(code)) this.capture?.comment(`${title}: cannot be captured from: ${message}`);
+    if (!last && !EXPECTED_ON_CHANGE.has(code))
+      this.capture?.comment(`${title}: cannot be captured from: ${message}`);
     this.updateLater(retryMs);
   }
 

@@ -13,7 +13,7 @@ const NAMESPACE = 'namespace:';
 
 /** The sets of targets that have names: all containers and pods, each Compose project, each pod namespace, and configured ones. */
 @Injectable()
-export class TargetSets {
+export class NamedTargetSets {
   /** Name of this host. */
   readonly node: string;
   /** Maximum number of members of a set at the same time. */

@@ -2,13 +2,13 @@ import { jest } from '@jest/globals';
 import type { SetMember } from '../../../shared/protocol/capture-spec.js';
 import type { DirectoryEntry } from '../../discovery/target-directory.js';
 import type { SetCapture } from '../capture-provider.js';
-import { displayName, TargetSet, type TargetSetOptions } from './target-set.js';
+import { displayName, SetMembership, type SetMembershipOptions } from './set-membership.js';
 
 function entry(name: string, netns: number, facts: Partial<DirectoryEntry> = {}): DirectoryEntry {
   return { name, prefix: '', type: 'docker', netns, pid: netns * 10, startTime: 1, interfaces: [], ...facts };
 }
 
-describe('TargetSet', () => {
+describe('SetMembership', () => {
   let members: SetMember[];
   let detached: string[];
   let comments: string[];
@@ -26,9 +26,9 @@ describe('TargetSet', () => {
   });
   afterEach(() => jest.useRealTimers());
 
-  function begin(options: Partial<TargetSetOptions> = {}): TargetSet {
+  function begin(options: Partial<SetMembershipOptions> = {}): SetMembership {
     const includes = ({ name }: DirectoryEntry): boolean => name.startsWith('web');
-    const set = new TargetSet({ node: 'here', includes, maxMembers: 3, namesTargets: true, ...options });
+    const set = new SetMembership({ node: 'here', includes, maxMembers: 3, namesTargets: true, ...options });
     set.begin(capture);
     return set;
   }
