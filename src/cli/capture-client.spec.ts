@@ -119,6 +119,18 @@ describe('CaptureClient', () => {
     expect(written).toBe(CHUNKS * chunk.length);
   });
 
+  it('ends the capture when the program that reads its output has ended, even if nothing is written', async () => {
+    const closed = Promise.withResolvers<number>();
+    serve((socket) => socket.on('close', closed.resolve));
+    const sink = new Writable({ write: (_, __, done) => done() });
+    const output = new StreamOutput(() => sink);
+    output.write(new Uint8Array(0));
+    const client = capture(output);
+    client.onOpen(() => sink.destroy());
+    expect(statusOf(await client.wait())).toEqual({ status: 0, said: '' });
+    expect(await closed.promise).toBe(1000);
+  });
+
   it.each([
     ['EPIPE', 0, ''],
     ['ENOSPC', 1, 'cannot write: no room\n'],

@@ -60,7 +60,9 @@ function capture(options: ClientOptions): Promise<number> | number {
 /** Ends when Wireshark has been closed, however the capture ended. */
 async function captureIntoWireshark(options: ClientOptions): Promise<number> {
   const { input, ended } = await startWireshark(options.title);
-  const [status] = await Promise.all([captureInto(new StreamOutput(() => input), options), ended]);
+  const output = new StreamOutput(() => input);
+  output.write(new Uint8Array(0)); // from now on it notices when Wireshark is closed
+  const [status] = await Promise.all([captureInto(output, options), ended]);
   return status;
 }
 

@@ -73,13 +73,19 @@ export class StreamOutput implements PacketOutput {
   private openStream(): Writable {
     const stream = this.open();
     stream.on('drain', () => this.onDrain());
-    stream.on('error', (error) => {
-      if (this.broken) return;
-      this.broken = true;
-      this.brokenPromise.resolve();
-      this.onBroken(error);
-      this.onDrain();
+    stream.on('error', (error) => this.breakOff(error));
+    // The standard input of a program that has ended is closed without an error.
+    stream.on('close', () => {
+      if (!stream.writableFinished) this.breakOff(Object.assign(new Error('closed'), { code: 'EPIPE' }));
     });
     return stream;
+  }
+
+  private breakOff(error: NodeJS.ErrnoException): void {
+    if (this.broken) return;
+    this.broken = true;
+    this.brokenPromise.resolve();
+    this.onBroken(error);
+    this.onDrain();
   }
 }

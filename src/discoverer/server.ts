@@ -27,6 +27,8 @@ export class DiscovererServer {
   private readonly scans: SingleFlight<Uint8Array>;
   private readonly watch: TargetWatch;
   private path = '';
+  /** The socket has been removed: nobody new connects. */
+  private removed = false;
   /** Open connections; each carries one request. */
   private connections = 0;
   private lastScanMs = performance.now();
@@ -66,15 +68,14 @@ export class DiscovererServer {
    * discoverer that rests from one that does not answer.
    */
   whenIdle(idleMs: number, onIdle: () => void): void {
-    let removed = false;
     const timer = setInterval(() => {
       if (this.connections > 0) return;
-      if (removed) {
+      if (this.removed) {
         clearInterval(timer);
         onIdle();
       } else if (performance.now() - this.lastScanMs >= idleMs) {
         rmSync(this.path, { force: true });
-        removed = true;
+        this.removed = true;
       }
     }, IDLE_CHECK_INTERVAL_MS);
   }
@@ -95,9 +96,10 @@ export class DiscovererServer {
     response.on('close', () => gone.abort());
     this.lastScanMs = performance.now();
     try {
-      const { document, version } = isWaiting
-        ? await this.watch.whenChanged(url.slice((PATH + AFTER).length), MAX_WAIT_MS, gone.signal)
-        : await this.scanned(url !== PATH, gone.signal);
+      const { document, version } =
+        isWaiting && !this.removed
+          ? await this.watch.whenChanged(url.slice((PATH + AFTER).length), MAX_WAIT_MS, gone.signal)
+          : await this.scanned(url !== PATH, gone.signal);
       const headers = { 'content-type': 'application/json', 'content-length': document.byteLength };
       response.writeHead(200, { ...headers, etag: `"${version}"` }).end(document);
     } catch {

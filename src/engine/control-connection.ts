@@ -384,11 +384,11 @@ function asMembers(members: unknown): SetMember[] {
 function progressOf(
   captureId: string,
   { reported }: Entry,
-  { sentBytes, streamBytes }: Capture,
+  { sentBytes, streamBytes, describedInterfaces }: Capture,
   blocked: boolean,
 ): DirectProgress {
   Object.assign(reported, { sentBytes, blocked });
-  return { captureId, sentBytes, streamBytes, blocked };
+  return { captureId, sentBytes, streamBytes, blocked, interfaces: describedInterfaces };
 }
 
 function isNatural(value: unknown): value is number {

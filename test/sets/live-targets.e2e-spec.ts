@@ -1,4 +1,5 @@
 import { eventually } from '../kit/eventually.js';
+import { RawConnection } from '../kit/raw-connection.js';
 import { describeAsRoot } from '../kit/root.js';
 import { Service, serviceForAllTests } from '../kit/service.js';
 import { NamedProcess } from './set-members.js';
@@ -98,6 +99,19 @@ describeAsRoot('GET /targets', () => {
     expect(again.events.map(({ event }) => event)).not.toContain('snapshot');
     await using other = await EventClient.open(service.current, 'unknown');
     await other.until('a snapshot', ({ event }) => event === 'snapshot');
+  });
+
+  it('survives requests without an end that follow each other in one connection', async () => {
+    const head = 'Host: localhost\r\nAccept: text/event-stream\r\n\r\n';
+    using connection = RawConnection.open(service.current.port);
+    for (const method of ['GET', 'HEAD', 'GET']) connection.send(`${method} /targets HTTP/1.1\r\n${head}`);
+    await connection.until((bytes) => bytes.includes('snapshot'));
+    const member = await NamedProcess.start('pipelined');
+    await connection.until((bytes) => bytes.includes('pipelined'));
+    connection.socket.destroy();
+    await member[Symbol.asyncDispose]();
+    await using client = await EventClient.open(service.current);
+    await client.until('a snapshot', ({ event }) => event === 'snapshot');
   });
 
   it('does not keep the service from ending', async () => {

@@ -50,6 +50,8 @@ export class Runtimes {
   /** By socket, or by container or user. */
   private readonly pausedUntilMs = new Map<string, number>();
   private readonly events: RuntimesOptions['events'];
+  /** What root's runtimes have listed last, by socket. */
+  private readonly lastAnswers = new Map<string, readonly Container[]>();
 
   constructor({ timeoutMs = DEFAULT_TIMEOUT_MS, pauseMs = DEFAULT_PAUSE_MS, events }: RuntimesOptions = {}) {
     this.events = events;
@@ -76,6 +78,7 @@ export class Runtimes {
     );
     const found = [
       ...answers,
+      ...this.survivors(table, answers),
       ...findMonitoredContainers(procRoot, table, claims, budget, problems),
       ...readBundles(scan, roots, problems),
       ...namedContainers(membership),
@@ -132,12 +135,35 @@ export class Runtimes {
       const listed = await listContainers(pathOfDescriptor(socket.fd), signal, limits);
       // Others could cause a scan all the time: what they do is found by looking at the processes.
       if (isTrusted(socket.claimant)) this.events?.listen(socket.key, pathOfDescriptor(socket.fd));
-      return await withProcesses(scan, socket, listed, signal);
+      const containers = await withProcesses(scan, socket, listed, signal);
+      if (isTrusted(socket.claimant)) this.lastAnswers.set(socket.key, containers);
+      return containers;
     } catch (error) {
       if (!signal.aborted) throw error;
       this.pausedUntilMs.set(key, performance.now() + this.pauseMs);
       throw timedOut;
     }
+  }
+
+  /**
+   * The containers that a runtime has listed before, if it does not list them now because it is slow or is being restarted: those
+   * whose process still runs. A capture of a set would lose them otherwise.
+   */
+  private survivors(table: ProcessTable, answers: readonly Container[]): Container[] {
+    const listed = new Set(answers.map(({ process }) => process.pid));
+    const survivors: Container[] = [];
+    for (const [key, containers] of this.lastAnswers) {
+      const alive = containers.flatMap((container) => {
+        const { pid, startTime } = container.process;
+        const process = table.get(pid);
+        return process?.startTime === startTime && !listed.has(pid) ? [{ ...container, process }] : [];
+      });
+      survivors.push(...alive);
+      // What the runtime lists again stays, and what has ended goes.
+      if (alive.length === 0 && !containers.some(({ process }) => listed.has(process.pid)))
+        this.lastAnswers.delete(key);
+    }
+    return survivors;
   }
 
   private async isServedByRoot(

@@ -95,6 +95,8 @@ export class Capture {
   /** By the ids of the members; a capture of one namespace has a single one. */
   private readonly memberships = new Map<number, Membership>();
   private readonly tapContext: TapContext;
+  /** Whether members may be attached, and the capture goes on when one has ended. */
+  private readonly isSet: boolean;
   private over = false;
 
   /**
@@ -135,6 +137,7 @@ export class Capture {
     private readonly observer: CaptureObserver,
     private readonly beneficiary: Beneficiary,
   ) {
+    this.isSet = !('reference' in spec) || 'follow' in spec;
     this.filter = new CaptureFilter(spec, services.filterCompiler, beneficiary);
     this.limiter = new CaptureLimiter(spec, (message) => this.end('limit-reached', message));
     this.output = new CaptureOutput(socket, this.limiter, {
@@ -152,12 +155,18 @@ export class Capture {
       for (const { tap } of this.memberships.values()) sharers += tap?.sharers ?? 1;
       return sharers;
     };
-    this.tapContext = { ...services, spec, rings, filter, stream, beneficiary, countSharers };
+    const isLimited = !('reference' in spec);
+    this.tapContext = { ...services, spec, rings, filter, stream, beneficiary, countSharers, isLimited };
   }
 
   /** Number of interfaces that are captured now. */
   get interfaceCount(): number {
     return this.taps.reduce((sum, { interfaceCount }) => sum + interfaceCount, 0);
+  }
+
+  /** Number of interfaces that the stream describes. */
+  get describedInterfaces(): number {
+    return this.stream.interfaces;
   }
 
   /** What was delivered and lost so far. */
@@ -196,8 +205,7 @@ export class Capture {
    */
   async attach(member: SetMember): Promise<boolean> {
     const { id, description } = member;
-    if ('reference' in this.spec)
-      throw new CaptureError('invalid-request', 'a capture of one target has no members');
+    if (!this.isSet) throw new CaptureError('invalid-request', 'a capture of one target has no members');
     if (this.memberships.has(id))
       throw new CaptureError('invalid-request', `member ${id} has joined already`);
     if (this.memberships.size >= MAX_MEMBERS) {
@@ -272,7 +280,7 @@ export class Capture {
     this.output.end(() => {
       this.rings.release();
       const { totals, streamBytes } = this;
-      this.observer.onEnd({ code, message, totals, streamBytes, interfaces: this.stream.interfaces });
+      this.observer.onEnd({ code, message, totals, streamBytes, interfaces: this.describedInterfaces });
     });
   }
 
@@ -318,7 +326,7 @@ export class Capture {
   }
 
   private onTargetEnded(memberId: number): void {
-    if ('reference' in this.spec) return this.end('target-ended', TARGET_ENDED);
+    if (!this.isSet) return this.end('target-ended', TARGET_ENDED);
     this.leave(memberId, 'it has ended');
     this.observer.onMemberLeft(memberId, 'target-ended', TARGET_ENDED);
   }
@@ -327,7 +335,7 @@ export class Capture {
     const membership = this.memberships.get(memberId);
     this.memberships.delete(memberId);
     if (!membership?.tap || this.over) return;
-    this.stream.comment(`${membership.member.description}: left, ${reason}`);
+    this.stream.comment(`${membership.member.description || 'the target'}: left, ${reason}`);
     membership.tap.leave();
   }
 

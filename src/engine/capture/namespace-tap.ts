@@ -27,6 +27,9 @@ const RETRY_MS = 1_000;
 const MAX_JOINS_AT_ONCE = 256;
 const JOINS_PER_SECOND = 5;
 
+/** Of a member of a set: many containers may be captured from at the same time, and few have more interfaces. */
+const MAX_MEMBER_INTERFACES = 128;
+
 /** Codes of the errors that the kernel reports for an interface that has gone or gone down. */
 const GONE: ReadonlySet<string> = new Set(['ENODEV', 'ENXIO', 'ENETDOWN']);
 
@@ -40,6 +43,8 @@ export interface TapContext {
   readonly opener: Opener;
   readonly holderWatch: HolderWatch;
   readonly packetMethod: PacketMethod;
+  /** Whether each namespace has at most MAX_MEMBER_INTERFACES. */
+  readonly isLimited: boolean;
   /** Number of interfaces that share the ring memory of the capture. */
   readonly countSharers: () => number;
 }
@@ -74,8 +79,9 @@ export class NamespaceTap {
   private retry?: NodeJS.Timeout;
   /** Names of the wanted interfaces; empty: all. */
   private readonly wantedNames: ReadonlySet<string>;
-  private readonly joins = new TokenBucket(MAX_JOINS_AT_ONCE, JOINS_PER_SECOND);
+  private readonly joins: TokenBucket;
   private begun = false;
+  private toldTooMany = false;
   private over = false;
 
   /**
@@ -91,6 +97,10 @@ export class NamespaceTap {
   ) {
     const { spec, opener, filter, packetMethod, beneficiary, holderWatch } = context;
     this.wantedNames = new Set(spec.interfaces);
+    this.joins = new TokenBucket(
+      context.isLimited ? MAX_MEMBER_INTERFACES : MAX_JOINS_AT_ONCE,
+      JOINS_PER_SECOND,
+    );
     this.interfaceOpener = new InterfaceOpener(opener, namespace.fd, spec, filter, packetMethod, beneficiary);
     this.watch = new InterfaceWatch(namespace.list, (interfaces) => this.follow(interfaces));
     const { netns } = member.reference;
@@ -120,8 +130,11 @@ export class NamespaceTap {
    * @throws any error, see `asCaptureError`: when there is no memory for one of them, or none of them can be opened
    */
   async open(): Promise<void> {
-    const devices = this.watch.interfaces.filter(this.wanted);
-    this.sharers = Math.max(devices.length, this.wantedNames.size);
+    const devices = this.watch.interfaces
+      .filter(this.wanted)
+      // Others may choose the members of a set, and make as many interfaces as they like.
+      .filter(() => !this.context.isLimited || this.joins.take());
+    this.sharers = Math.max(devices.length, this.context.isLimited ? 0 : this.wantedNames.size);
     const attempts = await Promise.allSettled(devices.map((device) => this.openInterface(device)));
     // Interfaces that went, or went down, while they were being opened are not there: they may come back, as others may.
     const failures = attempts
@@ -183,9 +196,18 @@ export class NamespaceTap {
     }
     for (const each of interfaces) {
       if (!this.wanted(each) || this.joined.has(each.index)) continue;
+      if (this.context.isLimited && this.joined.size >= MAX_MEMBER_INTERFACES) return this.tellTooMany();
       if (!this.joins.take()) return this.retryLater();
       void this.join(each);
     }
+  }
+
+  private tellTooMany(): void {
+    if (this.toldTooMany) return;
+    this.toldTooMany = true;
+    const { description } = this.member;
+    const problem = `has more than ${MAX_MEMBER_INTERFACES} interfaces; the others are left out`;
+    this.context.stream.comment(`${description}: ${problem}`);
   }
 
   private async join(device: Interface): Promise<void> {

@@ -4,6 +4,7 @@ import type {
   CaptureSpec,
   NetnsReference,
   SetSpec,
+  StreamSpec,
   TcpConnection,
   TcpEndpoint,
 } from '../../shared/protocol/capture-spec.js';
@@ -15,7 +16,7 @@ import type { ClientConnection } from '../http/client-connection.js';
 import { SERVICE_VERSION } from '../../shared/service-version.js';
 import { ServiceConfig } from '../config/service.config.js';
 import { CaptureProvider, type Capture } from './capture-provider.js';
-import { knownSpec, type CaptureRequest } from './request/capture-request.js';
+import { knownSpec, type CaptureRequest, type CaptureTarget } from './request/capture-request.js';
 import { NetnsResolver, type ResolvedTarget } from './resolve/netns-resolver.js';
 import { SetMembership, type MemberChange, type SetMembershipOptions } from './resolve/set-membership.js';
 import { sectionComment, serviceComment } from './section-comment.js';
@@ -63,7 +64,7 @@ export class CaptureOpener {
   /** @throws CaptureError */
   open(request: CaptureRequest, origin: CaptureOrigin): Promise<OpenedCapture> {
     if (request.selectors ?? request.target.type === SET_TYPE) return this.openSet(request, origin);
-    return request.follow ? this.openFollowing(request, origin) : this.openTarget(request, origin);
+    return this.openTarget(request, origin);
   }
 
   /**
@@ -72,26 +73,18 @@ export class CaptureOpener {
    * @throws CaptureError of the last candidate, or of the resolver when it has no more
    */
   private async openTarget(request: CaptureRequest, origin: CaptureOrigin): Promise<OpenedCapture> {
-    const { captureId, excludedConnections, signal, client } = origin;
-    const known = knownSpec(request);
-    const excluded = { excludedConnections, excludedEndpoints: this.excludedEndpoints };
     let failure = new CaptureError('no-such-target', 'the request does not match any target');
-    for await (const { netns, pid, startTime, ...target } of this.resolver.candidates(
-      request.target,
-      signal,
-    )) {
-      const reference = referenceOf({
+    for await (const candidate of this.resolver.candidates(request.target, origin.signal)) {
+      const { netns, pid, startTime, ...target } = candidate;
+      const reference: NetnsReference = {
         netns,
         ...(pid !== undefined && { pid }),
         ...(startTime !== undefined && { startTime }),
-      });
-      const sectionComments = [
-        sectionComment({ target, ...known }),
-        serviceComment({ captureId, version: SERVICE_VERSION, reference, ...excluded }),
-      ];
-      const spec: CaptureSpec = { captureId, reference, ...known, sectionComments, ...excluded };
+      };
+      const spec = { ...this.streamSpec(request, origin, target, reference), reference };
       try {
-        return { capture: await this.provider.open(spec, signal, client), reference };
+        if (request.follow) return { capture: await this.follow(spec, request, candidate, origin) };
+        return { capture: await this.provider.open(spec, origin.signal, origin.client), reference };
       } catch (error) {
         if (!(error instanceof CaptureError) || !OUTDATED.has(error.code)) throw error;
         failure = error;
@@ -100,65 +93,76 @@ export class CaptureOpener {
     throw failure;
   }
 
-  /** Captures from all targets that match, those of now and those of later. */
+  /** Captures from one target, and when it has ended, from the next one of its name and type. */
+  private follow(
+    spec: CaptureSpec,
+    { target: { name = '', prefix } }: CaptureRequest,
+    { type: givenType }: ResolvedTarget,
+    origin: CaptureOrigin,
+  ): Promise<Capture> {
+    const { reference } = spec;
+    let type: string | undefined;
+    return this.openMembers({ ...spec, follow: true }, origin, {
+      node: this.sets.node,
+      select: (entries) => {
+        const named = entries.filter((entry) => isNamed(entry, name, prefix));
+        // What the client calls the type may differ from what the directory does.
+        type ??= named.find(({ netns }) => netns === reference.netns)?.type;
+        return named.filter((entry) => type === undefined || entry.type === type);
+      },
+      maxMembers: 1,
+      namesTargets: false,
+      first: { target: { name, prefix, type: givenType }, reference },
+    });
+  }
+
+  /** Captures from all targets that match, including those that start later. */
   private async openSet(request: CaptureRequest, origin: CaptureOrigin): Promise<OpenedCapture> {
     const { name = '' } = request.target;
     const selectors = request.selectors ?? this.sets.selectorsOf(name);
-    if (!selectors)
+    if (!selectors) {
       throw new CaptureError('no-such-target', `there is no set of targets named "${excerpt(name)}"`);
+    }
     await this.whenTargetsAreKnown(origin.signal);
     const { node, maxMembers } = this.sets;
-    return this.openMembers(request, origin, {
-      node,
-      includes: (entry, hostNetns) => this.sets.includes(selectors, entry, hostNetns),
-      maxMembers,
-      namesTargets: true,
-    });
-  }
-
-  /** Captures from one target, and when it has ended, from the next one of its name. */
-  private async openFollowing(request: CaptureRequest, origin: CaptureOrigin): Promise<OpenedCapture> {
-    const { name = '', prefix, type } = request.target;
-    let first: ResolvedTarget | undefined;
-    for await (const candidate of this.resolver.candidates(request.target, origin.signal)) {
-      first = candidate;
-      break; // what is outdated about it is found when it joins
-    }
-    if (!first) throw new CaptureError('no-such-target', 'the request does not match any target');
-    return this.openMembers(request, origin, {
-      node: this.sets.node,
-      includes: (entry) => isNamed(entry, name, prefix) && (!type || entry.type === type),
-      maxMembers: 1,
-      namesTargets: false,
-      first: { entry: { name, prefix, type: first.type }, reference: referenceOf(first) },
-    });
+    const select = this.sets.selection(selectors);
+    const options = { node, select, maxMembers, namesTargets: true };
+    return {
+      capture: await this.openMembers(this.streamSpec(request, origin, request.target), origin, options),
+    };
   }
 
   private async openMembers(
-    request: CaptureRequest,
-    { captureId, excludedConnections, signal, client }: CaptureOrigin,
+    spec: SetSpec,
+    { captureId, signal, client }: CaptureOrigin,
     options: SetMembershipOptions,
-  ): Promise<OpenedCapture> {
+  ): Promise<Capture> {
     if (!this.provider.openSet) {
       throw new CaptureError('invalid-request', 'this service does not capture from sets of targets');
     }
-    const known = knownSpec(request);
-    const excluded = { excludedConnections, excludedEndpoints: this.excludedEndpoints };
-    const sectionComments = [
-      sectionComment({ target: request.target, ...known }),
-      serviceComment({ captureId, version: SERVICE_VERSION, ...excluded }),
-    ];
     const onChange = (change: MemberChange): void => {
       const message = change.reason === undefined ? 'target joined' : 'target left';
       this.logger.log({ message, capture: captureId, ...change });
     };
-    const set = new SetMembership({ ...options, onChange });
-    const spec: SetSpec = { captureId, ...known, sectionComments, ...excluded };
-    const capture = await this.provider.openSet(spec, set, signal, client);
-    set.begin(capture);
-    const unsubscribe = this.live.subscribe((entries) => set.update(entries));
+    const membership = new SetMembership({ ...options, onChange });
+    const capture = await this.provider.openSet(spec, membership, signal, client);
+    membership.begin(capture);
+    const unsubscribe = this.live.subscribe((entries) => membership.update(entries));
     void capture.end.then(unsubscribe);
-    return { capture };
+    return capture;
+  }
+
+  private streamSpec(
+    request: CaptureRequest,
+    { captureId, excludedConnections }: CaptureOrigin,
+    target: CaptureTarget,
+    reference?: NetnsReference,
+  ): StreamSpec {
+    const known = knownSpec(request);
+    const excluded = { excludedConnections, excludedEndpoints: this.excludedEndpoints };
+    const facts = { captureId, version: SERVICE_VERSION, ...(reference && { reference }), ...excluded };
+    const sectionComments = [sectionComment({ target, ...known }), serviceComment(facts)];
+    return { captureId, ...known, sectionComments, ...excluded };
   }
 
   private async whenTargetsAreKnown(signal: AbortSignal): Promise<void> {
@@ -169,8 +173,4 @@ export class CaptureOpener {
       throw new CaptureError('discovery-failed', cause.message, { cause });
     }
   }
-}
-
-function referenceOf({ netns, pid, startTime }: NetnsReference): NetnsReference {
-  return { netns, ...(pid !== undefined && { pid }), ...(startTime !== undefined && { startTime }) };
 }

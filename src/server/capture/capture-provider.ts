@@ -89,7 +89,8 @@ export abstract class CaptureProvider {
   abstract open(spec: CaptureSpec, signal: AbortSignal, client?: ClientConnection): Promise<Capture>;
 
   /**
-   * Begins to capture from a set of targets, which has no members yet. A provider without this method captures no sets.
+   * Begins to capture from a set of targets. It has no members yet, unless the spec has a reference: then it begins as `open` does,
+   * with that namespace as member 0. A provider without this method captures no sets.
    *
    * @param signal as for `open`
    * @param client as for `open`

@@ -7,6 +7,8 @@ const LINGER_MS = 10_000;
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 10_000;
 
+const SHUTTING_DOWN = new TargetDirectoryError('the service is shutting down');
+
 /** Called with all targets, once they are known and after each change. */
 export type TargetsListener = (entries: readonly DirectoryEntry[]) => void;
 
@@ -19,13 +21,16 @@ export class LiveTargets implements OnModuleDestroy {
   private entries?: readonly DirectoryEntry[];
   private watch?: AbortController;
   private linger?: NodeJS.Timeout;
+  private closed = false;
 
   constructor(private readonly directory: TargetDirectory) {}
 
   onModuleDestroy(): void {
     clearTimeout(this.linger);
+    this.closed = true;
     this.listeners.clear();
     this.watch?.abort();
+    for (const settle of this.waiters) settle(SHUTTING_DOWN);
   }
 
   /** @returns ends the subscription */
@@ -46,6 +51,7 @@ export class LiveTargets implements OnModuleDestroy {
    */
   async whenKnown(signal: AbortSignal): Promise<readonly DirectoryEntry[]> {
     signal.throwIfAborted();
+    if (this.closed) throw SHUTTING_DOWN;
     this.begin();
     try {
       while (!this.entries) {
@@ -69,7 +75,7 @@ export class LiveTargets implements OnModuleDestroy {
 
   private begin(): void {
     clearTimeout(this.linger);
-    if (this.watch) return;
+    if (this.watch || this.closed) return;
     this.watch = new AbortController();
     void this.run(this.watch.signal);
   }

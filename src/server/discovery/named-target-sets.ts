@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { hostname } from 'node:os';
-import { selects, type TargetSelector } from '../../shared/protocol/target-selector.js';
+import { matcherOf, type TargetSelector } from '../../shared/protocol/target-selector.js';
 import { DiscoveryConfig } from '../config/discovery.config.js';
 import { podNamespaceOf, PROJECT_LABELS, projectOf, type DirectoryEntry } from './target-directory.js';
 
@@ -25,23 +25,23 @@ export class NamedTargetSets {
   }
 
   /**
-   * Whether a target belongs to a set. Who selects by name or label means a target that shares the network of the host, too; who
+   * Selects from a list of targets. Who selects by name or label means a target that shares the network of the host, too; who
    * selects all containers does not.
-   *
-   * @param hostNetns network namespace of the host; undefined: unknown
    */
-  includes(
-    selectors: readonly TargetSelector[],
-    entry: DirectoryEntry,
-    hostNetns: number | undefined,
-  ): boolean {
-    return selectors.some((each) => {
-      const isSpecific = each.name !== undefined || each.labels !== undefined;
-      return (
-        selects(each, { ...entry, namespace: podNamespaceOf(entry), node: this.node }) &&
-        (isSpecific || entry.netns !== hostNetns)
-      );
-    });
+  selection(selectors: readonly TargetSelector[]): (entries: readonly DirectoryEntry[]) => DirectoryEntry[] {
+    const matchers = selectors.map((each) => ({
+      matches: matcherOf(each),
+      isSpecific: each.name !== undefined || each.labels !== undefined,
+    }));
+    return (entries) => {
+      const hostNetns = entries.find(({ type, pid }) => type === 'proc' && pid === 1)?.netns;
+      return entries.filter((entry) => {
+        const target = { ...entry, namespace: podNamespaceOf(entry), node: this.node };
+        return matchers.some(
+          ({ matches, isSpecific }) => (isSpecific || entry.netns !== hostNetns) && matches(target),
+        );
+      });
+    };
   }
 
   /** @returns undefined when there is no set of that name; a project or namespace need not exist yet */

@@ -29,6 +29,8 @@ export interface TargetEvent {
 
 /** Events that are kept for clients that come back. */
 const MAX_EVENTS = 256;
+/** Of their targets in JSON, in characters. */
+const MAX_EVENTS_LENGTH = 4 * 1024 * 1024;
 
 /** The differences between lists of targets, as events with consecutive ids. */
 export class TargetChanges {
@@ -37,6 +39,7 @@ export class TargetChanges {
   private number = 0;
   private targets = new Map<string, ListedTarget>();
   private readonly events: TargetEvent[] = [];
+  private readonly lengths: number[] = [];
 
   /** @returns the events that lead from the last list to this one */
   update(list: readonly ListedTarget[]): TargetEvent[] {
@@ -57,8 +60,14 @@ export class TargetChanges {
     ).flatMap(([type, targets]): TargetEvent[] =>
       targets.length > 0 ? [{ id: this.idOf(++this.number), type, targets }] : [],
     );
-    this.events.push(...events);
-    this.events.splice(0, this.events.length - MAX_EVENTS);
+    for (const event of events) {
+      this.events.push(event);
+      this.lengths.push(JSON.stringify(event.targets).length);
+    }
+    while (this.events.length > MAX_EVENTS || sum(this.lengths) > MAX_EVENTS_LENGTH) {
+      this.events.shift();
+      this.lengths.shift();
+    }
     return events;
   }
 
@@ -78,6 +87,10 @@ export class TargetChanges {
   private idOf(number: number): string {
     return `${this.run}-${number}`;
   }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }
 
 /** A process has one entry; what has none is known by its name. */

@@ -16,13 +16,14 @@ const HEARTBEAT_MS = 15_000;
 const LINGER_MS = 10_000;
 /** After this time a browser connects again, in milliseconds. */
 const RETRY_MS = 2_000;
-/** A client that reads less than it is sent is disconnected, and gets a snapshot when it comes back. */
+/** Beyond what it got first. A client that reads less than it is sent is disconnected, and gets a snapshot when it comes back. */
 const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
 
 /** `GET /targets`: what can be captured, as a list or as server-sent events (https://html.spec.whatwg.org/#server-sent-events). */
 @Controller('targets')
 export class TargetsController implements OnModuleDestroy {
-  private readonly clients = new Set<Response>();
+  /** With the number of bytes that may wait for each of them. */
+  private readonly clients = new Map<Response, number>();
   private changes?: TargetChanges;
   private unsubscribe?: () => void;
   private heartbeat?: NodeJS.Timeout;
@@ -37,7 +38,7 @@ export class TargetsController implements OnModuleDestroy {
   /** Open event streams would keep the server from closing. */
   onModuleDestroy(): void {
     this.end();
-    for (const client of this.clients) client.end();
+    for (const client of this.clients.keys()) client.end();
   }
 
   @Get()
@@ -63,29 +64,32 @@ export class TargetsController implements OnModuleDestroy {
   }
 
   private stream(request: Request, response: Response): void {
-    clearTimeout(this.linger);
-    if (!this.changes) this.begin();
-    this.clients.add(response);
-    response.once('close', () => {
-      this.clients.delete(response);
-      if (this.clients.size === 0) this.linger = setTimeout(() => this.end(), LINGER_MS).unref();
-    });
     // nginx would hold events back otherwise.
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' });
     if (request.method === 'HEAD') return void response.end();
-    response.write(`retry: ${RETRY_MS}\n\n`);
-    for (const event of this.changes?.since(request.get('Last-Event-ID')) ?? [])
-      send(response, textOf(event));
+    clearTimeout(this.linger);
+    this.changes ??= this.begin();
+    response.on('error', () => undefined); // of a write after the connection has gone
+    // A response whose turn has not come (pipelining) has no `close` event.
+    for (const end of [response, request.socket]) end.once('close', () => this.leave(response));
+    const first = this.changes.since(request.get('Last-Event-ID')).map(textOf).join('');
+    this.clients.set(response, MAX_UNREAD_BYTES + first.length);
+    response.write(`retry: ${RETRY_MS}\n\n${first}`);
   }
 
-  private begin(): void {
+  private leave(client: Response): void {
+    if (!this.clients.delete(client) || this.clients.size > 0) return;
+    this.linger = setTimeout(() => this.end(), LINGER_MS).unref();
+  }
+
+  private begin(): TargetChanges {
     const changes = new TargetChanges();
-    this.changes = changes;
     this.unsubscribe = this.live.subscribe((entries) => {
       const events = changes.update(entries.map((entry) => this.listed(entry)));
       for (const event of events) this.sendAll(textOf(event));
     });
     this.heartbeat = setInterval(() => this.sendAll(': heartbeat\n\n'), HEARTBEAT_MS);
+    return changes;
   }
 
   private end(): void {
@@ -96,7 +100,12 @@ export class TargetsController implements OnModuleDestroy {
   }
 
   private sendAll(text: string): void {
-    for (const client of this.clients) send(client, text);
+    for (const [client, maxUnreadBytes] of this.clients) {
+      if (!client.writableEnded && !client.destroyed) client.write(text);
+      if (client.writableLength <= maxUnreadBytes) continue;
+      client.destroy();
+      this.leave(client);
+    }
   }
 
   private listed({ interfaces, startTime, ...entry }: DirectoryEntry): ListedTarget {
@@ -123,9 +132,4 @@ export class TargetsController implements OnModuleDestroy {
 
 function textOf({ id, type, targets }: TargetEvent): string {
   return `event: ${type}\nid: ${id}\ndata: ${JSON.stringify({ targets })}\n\n`;
-}
-
-function send(client: Response, text: string): void {
-  client.write(text);
-  if (client.writableLength > MAX_UNREAD_BYTES) client.destroy();
 }

@@ -169,7 +169,7 @@ describe('EngineCapture', () => {
     it('reports what the engine has sent', () => {
       capture.onStarted(STARTED);
       expect(capture.direct).toEqual({ streamBytes: 0, interfaces: 1 });
-      capture.onProgress({ ...ID, streamBytes: 100, sentBytes: 104, blocked: true });
+      capture.onProgress({ ...ID, streamBytes: 100, sentBytes: 104, blocked: true, interfaces: 1 });
       expect(capture.direct).toEqual({ streamBytes: 100, interfaces: 1 });
       expect(client.acceptedBytes).toBe(104);
       expect(client.waitingBytes).toBe(1);
@@ -232,7 +232,7 @@ describe('EngineCapture', () => {
 
     it('cuts the connection when the engine is lost within a message', async () => {
       capture.onStarted(STARTED);
-      capture.onProgress({ ...ID, streamBytes: 100, sentBytes: 50, blocked: true });
+      capture.onProgress({ ...ID, streamBytes: 100, sentBytes: 50, blocked: true, interfaces: 1 });
       client.write('closed');
       capture.onLost();
       expect(await textOf(peer)).toBe('');

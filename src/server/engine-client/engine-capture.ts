@@ -155,8 +155,8 @@ export class EngineCapture implements SetCapture {
   }
 
   /** The engine reports what it has written to the client. */
-  onProgress({ streamBytes, sentBytes, blocked }: DirectProgress): void {
-    if (this.direct) this.direct = { ...this.direct, streamBytes };
+  onProgress({ streamBytes, sentBytes, blocked, interfaces }: DirectProgress): void {
+    if (this.direct) this.direct = { streamBytes, interfaces };
     this.blocked = blocked;
     this.client?.noteProgress(sentBytes, blocked);
   }

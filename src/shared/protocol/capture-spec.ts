@@ -101,8 +101,11 @@ export interface CaptureSpec extends StreamSpec {
   readonly reference: NetnsReference;
 }
 
-/** Everything that is needed to run the capture of a set, whose members join while it runs. */
-export type SetSpec = StreamSpec;
+/**
+ * Everything that is needed to run the capture of a set, whose members join while it runs. With a reference it begins like a
+ * capture of one namespace, which is member 0, and goes on when that has ended.
+ */
+export type SetSpec = StreamSpec | (CaptureSpec & { readonly follow: true });
 
 /** A member of a set: a namespace that is captured from as long as it belongs to the set. */
 export interface SetMember {
@@ -123,10 +126,11 @@ export interface SetMember {
  */
 export function validateCaptureSpec(value: unknown): CaptureSpec | SetSpec {
   const spec = asRecord(value, 'spec');
-  const direction = spec['direction'] ?? false;
+  const { direction = false, follow = false } = spec;
   if (!isCaptureId(spec['captureId'])) throw invalid('captureId', 'is not a capture id');
   if (typeof spec['promiscuous'] !== 'boolean') throw invalid('promiscuous', 'is not a boolean');
   if (typeof direction !== 'boolean') throw invalid('direction', 'is not a boolean');
+  if (typeof follow !== 'boolean') throw invalid('follow', 'is not a boolean');
   return {
     captureId: spec['captureId'],
     ...optional('reference', spec['reference'], validateReference),
@@ -136,6 +140,7 @@ export function validateCaptureSpec(value: unknown): CaptureSpec | SetSpec {
     filter: validateFilter(spec['filter']),
     promiscuous: spec['promiscuous'],
     ...(direction && { direction }),
+    ...(follow && { follow }),
     sectionComments: asList(spec['sectionComments'], 'sectionComments', MAX_COMMENTS).map(asText),
     excludedConnections: asList(spec['excludedConnections'], 'excludedConnections', MAX_EXCLUSIONS).map(
       validateConnection,

@@ -119,6 +119,8 @@ export interface DirectProgress {
   readonly sentBytes: number;
   /** Whether bytes wait for room in the socket, or waited a moment ago: it may end in the middle of a message. */
   readonly blocked: boolean;
+  /** Number of interface description blocks in the stream. */
+  readonly interfaces: number;
 }
 
 /** Engine → server, on the control connection. */

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { CaptureError } from './capture-error.js';
 import {
   describeSelectors,
-  matchesPattern,
+  matcherOf,
   parseTargetSelectors,
-  selects,
+  patternOf,
   type TargetSelector,
 } from './target-selector.js';
 
@@ -50,6 +50,10 @@ describe('parseTargetSelectors', () => {
     ['[]', 'targets must have at least one selector'],
     [JSON.stringify(Array(65).fill({})), 'targets must have at most 64 selectors'],
     ['[{},5]', 'targets[1] must be an object'],
+    [
+      JSON.stringify(Array(3).fill({ name: `*${'x'.repeat(700)}` })),
+      'targets must have at most 2048 characters in all patterns',
+    ],
     ['[[]]', 'targets[0] must be an object'],
     ['[{"name":5}]', 'targets[0].name must be a string'],
     [`[{"name":"${'x'.repeat(1025)}"}]`, 'targets[0].name must have at most 1024 characters'],
@@ -111,7 +115,7 @@ describe('A selector', () => {
     [false, { node: 'there' }, {}],
     [false, { name: 'shop-*', labels: { app: 'db' } }, {}],
   ])('selects: %s, %j %j', (expected, selector, target) => {
-    expect(selects(selector, { ...WEB, ...target })).toBe(expected);
+    expect(matcherOf(selector)({ ...WEB, ...target })).toBe(expected);
   });
 
   it('is described by what it selects', () => {
@@ -121,7 +125,7 @@ describe('A selector', () => {
   });
 });
 
-describe('matchesPattern', () => {
+describe('A pattern', () => {
   it.each([
     ['', '', true],
     ['', 'a', false],
@@ -135,7 +139,7 @@ describe('matchesPattern', () => {
     ['[a].+', '[a].+', true],
     ['[a].+', 'a', false],
   ])('%j %j: %s', (pattern, text, expected) => {
-    expect(matchesPattern(pattern, text)).toBe(expected);
+    expect(patternOf(pattern)(text)).toBe(expected);
   });
 
   it('agrees with a regular expression', () => {
@@ -146,7 +150,7 @@ describe('matchesPattern', () => {
         fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 8 }),
         (pattern, text) => {
           const regular = new RegExp(`^${pattern.replaceAll('*', '.*').replaceAll('?', '.')}$`);
-          expect(matchesPattern(pattern, text)).toBe(regular.test(text));
+          expect(patternOf(pattern)(text)).toBe(regular.test(text));
         },
       ),
     );
@@ -154,7 +158,7 @@ describe('matchesPattern', () => {
 
   it('takes time that grows with the product of the lengths, not exponentially', () => {
     const begin = performance.now();
-    expect(matchesPattern(`${'*a'.repeat(500)}b`, 'a'.repeat(4_096))).toBe(false);
+    expect(patternOf(`${'*a'.repeat(500)}b`)('a'.repeat(4_096))).toBe(false);
     expect(performance.now() - begin).toBeLessThan(1_000);
   });
 });

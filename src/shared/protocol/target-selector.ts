@@ -4,6 +4,8 @@ import { CaptureError } from './capture-error.js';
 export const MAX_SELECTORS = 64;
 /** Longest text of a selector, in characters. */
 const MAX_TEXT_LENGTH = 1024;
+/** Of all patterns with * or ? in a set, in characters: each may have to be compared with each character of each name. */
+const MAX_PATTERN_CHARACTERS = 2048;
 /** Of one selector. */
 const MAX_LABELS = 64;
 
@@ -45,7 +47,12 @@ export function parseTargetSelectors(json: string, what = 'targets'): TargetSele
   if (!Array.isArray(parsed)) throw invalid(what, 'must be an array of selectors');
   if (parsed.length === 0) throw invalid(what, 'must have at least one selector');
   if (parsed.length > MAX_SELECTORS) throw invalid(what, `must have at most ${MAX_SELECTORS} selectors`);
-  return parsed.map((selector, index) => toSelector(selector, `${what}[${index}]`));
+  const selectors = parsed.map((selector, index) => toSelector(selector, `${what}[${index}]`));
+  const patterns = selectors.flatMap(({ name = '' }) => (WILDCARD.test(name) ? name : []));
+  if (patterns.join('').length > MAX_PATTERN_CHARACTERS) {
+    throw invalid(what, `must have at most ${MAX_PATTERN_CHARACTERS} characters in all patterns`);
+  }
+  return selectors;
 }
 
 function toSelector(value: unknown, what: string): TargetSelector {
@@ -103,26 +110,36 @@ export interface SelectableTarget {
 /** Types that only a selector with that type selects. */
 const SELECTED_BY_TYPE_ONLY: ReadonlySet<string> = new Set(['proc', 'bindmount']);
 
-/** Whether a selector selects a target. */
-export function selects(selector: TargetSelector, target: SelectableTarget): boolean {
-  const { name, type, prefix, namespace, node, labels = {} } = selector;
-  if (type === undefined ? SELECTED_BY_TYPE_ONLY.has(target.type) : type !== target.type) return false;
-  if (prefix !== undefined && prefix !== target.prefix) return false;
-  if (namespace !== undefined && namespace !== target.namespace) return false;
-  if (node !== undefined && node !== target.node) return false;
-  for (const [key, value] of Object.entries(labels)) {
-    if (!target.labels || !Object.hasOwn(target.labels, key) || target.labels[key] !== value) return false;
-  }
-  return name === undefined || matchesPattern(name, target.name);
+/** @returns whether a selector selects a target */
+export function matcherOf(selector: TargetSelector): (target: SelectableTarget) => boolean {
+  const { name, type, prefix, namespace, node } = selector;
+  const labels = Object.entries(selector.labels ?? {});
+  const isNamed = name === undefined ? undefined : patternOf(name);
+  return (target) => {
+    if (type === undefined ? SELECTED_BY_TYPE_ONLY.has(target.type) : type !== target.type) return false;
+    if (prefix !== undefined && prefix !== target.prefix) return false;
+    if (namespace !== undefined && namespace !== target.namespace) return false;
+    if (node !== undefined && node !== target.node) return false;
+    if (labels.some(([key, value]) => !hasLabel(target, key, value))) return false;
+    return isNamed === undefined || isNamed(target.name);
+  };
 }
 
-/**
- * Whether a text fits a pattern, in which `*` stands for any text and `?` for any character. It goes back to the last star only, so
- * the time is at most the product of the lengths.
- */
-export function matchesPattern(pattern: string, text: string): boolean {
+function hasLabel({ labels }: SelectableTarget, key: string, value: string): boolean {
+  return labels !== undefined && Object.hasOwn(labels, key) && labels[key] === value;
+}
+
+const WILDCARD = /[*?]/;
+
+/** @returns whether a text fits a pattern, in which `*` stands for any text and `?` for any character */
+export function patternOf(pattern: string): (text: string) => boolean {
+  if (!WILDCARD.test(pattern)) return (text) => text === pattern;
   const wanted = [...pattern];
-  const given = [...text];
+  return (text) => fits(wanted, [...text]);
+}
+
+/** It goes back to the last star only, so the time is at most the product of the lengths. */
+function fits(wanted: readonly string[], given: readonly string[]): boolean {
   let at = 0;
   /** Index of the last star, and where in the text what follows it is tried. */
   let star = -1;

@@ -27,8 +27,9 @@ describe('SetMembership', () => {
   afterEach(() => jest.useRealTimers());
 
   function begin(options: Partial<SetMembershipOptions> = {}): SetMembership {
-    const includes = ({ name }: DirectoryEntry): boolean => name.startsWith('web');
-    const set = new SetMembership({ node: 'here', includes, maxMembers: 3, namesTargets: true, ...options });
+    const select = (entries: readonly DirectoryEntry[]) =>
+      entries.filter(({ name }) => name.startsWith('web'));
+    const set = new SetMembership({ node: 'here', select, maxMembers: 3, namesTargets: true, ...options });
     set.begin(capture);
     return set;
   }
@@ -113,6 +114,45 @@ describe('SetMembership', () => {
     ]);
   });
 
+  it('tries each of several targets again at its time', () => {
+    const set = begin();
+    set.update([entry('web-a', 1), entry('web-b', 2)]);
+    set.onLeft(1, 'not-permitted', 'denied');
+    jest.advanceTimersByTime(400);
+    set.onLeft(2, 'not-permitted', 'denied');
+    jest.advanceTimersByTime(110);
+    expect(members.map(({ name }) => name)).toEqual(['web-a', 'web-b', 'web-a']);
+    jest.advanceTimersByTime(400);
+    expect(members.map(({ name }) => name)).toEqual(['web-a', 'web-b', 'web-a', 'web-b']);
+  });
+
+  it('prefers targets without a prefix when there are too many', () => {
+    const set = begin();
+    const evil = [1, 2, 3].map((netns) => entry(`web-${netns}`, netns, { prefix: 'evil' }));
+    set.update(evil);
+    set.update([...evil, entry('web', 4)]);
+    expect(members.map(({ name }) => name)).toEqual([
+      'web-1 in evil',
+      'web-2 in evil',
+      'web-3 in evil',
+      'web',
+    ]);
+    expect(detached).toEqual(['3 another target takes its place']);
+  });
+
+  it('names a namespace anew when the target that it was named after has left it', () => {
+    const set = begin();
+    const other = entry('web-b', 1, { pid: 11 });
+    set.update([entry('web-a', 1), other]);
+    set.update([other, entry('web-a', 2)]);
+    expect(members.map(({ name, reference }) => [name, reference.netns])).toEqual([
+      ['web-a', 1],
+      ['web-b', 1],
+      ['web-a', 2],
+    ]);
+    expect(detached).toEqual(['1 its network namespace belongs to docker web-b now']);
+  });
+
   it('tells the new name of a target', () => {
     const set = begin();
     set.update([entry('web-a', 1)]);
@@ -125,14 +165,14 @@ describe('SetMembership', () => {
     const set = begin({
       maxMembers: 1,
       namesTargets: false,
-      first: { entry: { name: 'web', prefix: '', type: 'docker' }, reference: { netns: 1 } },
+      first: { target: { name: 'web', prefix: '', type: 'docker' }, reference: { netns: 1 } },
     });
     set.update([]);
     jest.advanceTimersByTime(10_000);
     expect(detached).toEqual([]);
     set.update([entry('web', 2)]);
     set.update([entry('web', 2), entry('web', 3)]);
-    expect(members.map(({ name, reference }) => `${name}${reference.netns}`)).toEqual(['1', '2']);
+    expect(members.map(({ id, name, reference }) => [id, name, reference.netns])).toEqual([[1, '', 2]]);
     expect(comments).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import type { SetMember, NetnsReference } from '../../../shared/protocol/capture-spec.js';
+import type { NetnsReference, SetMember } from '../../../shared/protocol/capture-spec.js';
 import type { LeaveCode } from '../../../shared/protocol/protocol.js';
 import { printable } from '../../../shared/printable.js';
 import type { DirectoryEntry } from '../../discovery/target-directory.js';
@@ -9,6 +9,8 @@ const LEAVE_AFTER_MS = 1_500;
 /** A target that could not be captured from is tried again after this time, and then after twice as long each time. */
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
+/** Timers may fire a moment too early. */
+const TIMER_TOLERANCE_MS = 5;
 /** Longest part of a name in a member's texts, in characters: they may have at most MAX_MEMBER_TEXT_BYTES. */
 const MAX_NAME_LENGTH = 128;
 
@@ -23,10 +25,10 @@ const EXPECTED_ON_CHANGE: ReadonlySet<LeaveCode> = new Set([
 
 /** Which targets belong to a set, and how it names them. */
 export interface SetMembershipOptions {
-  /** Of this host. */
+  /** Name of this host. */
   readonly node: string;
-  /** Whether a target belongs to the set. */
-  readonly includes: (entry: DirectoryEntry, hostNetns: number | undefined) => boolean;
+  /** @returns the targets that belong to the set */
+  readonly select: (entries: readonly DirectoryEntry[]) => readonly DirectoryEntry[];
   /** Maximum number of members at the same time; those that the directory does not list any more do not count. */
   readonly maxMembers: number;
   /** Whether the names of interfaces begin with that of the target. */
@@ -34,13 +36,15 @@ export interface SetMembershipOptions {
   /** Called when a target is captured from, and when it is no more; `reason` is absent in the first case. */
   readonly onChange?: (change: MemberChange) => void;
   /**
-   * A target that has been found already, as the first member. Then members leave only when their namespaces end: the directory
+   * The target that the capture has begun with, as member 0. Then members leave only when their namespaces end: the directory
    * need not list them.
    */
-  readonly first?: {
-    readonly entry: Pick<DirectoryEntry, 'type' | 'name' | 'prefix'>;
-    readonly reference: NetnsReference;
-  };
+  readonly first?: FirstMember;
+}
+
+export interface FirstMember {
+  readonly target: Pick<DirectoryEntry, 'type' | 'name' | 'prefix'>;
+  readonly reference: NetnsReference;
 }
 
 /** For the log. */
@@ -55,12 +59,13 @@ interface Member {
   readonly id: number;
   readonly netns: number;
   /** The entry by which it joined. */
-  readonly key: string;
+  key: string;
   readonly title: string;
   /** Its title as it was told last. */
   shownAs: string;
   isAttached?: boolean;
-  leaving?: NodeJS.Timeout;
+  /** When it leaves unless it is listed again, see performance.now(); absent: it is listed. */
+  leavesAtMs?: number;
 }
 
 /** An entry that could not be captured from. */
@@ -69,8 +74,15 @@ interface Refusal {
   readonly retryMs: number;
 }
 
+/** What belongs to the set now. */
+interface Wanted {
+  /** One entry for each network namespace, the most trusted, then the first by name. */
+  readonly byNetns: ReadonlyMap<number, DirectoryEntry>;
+  readonly keys: ReadonlySet<string>;
+}
+
 /**
- * The members of one set, as a capture goes on: keeps them as the directory says. A network namespace is captured from once,
+ * The members of one set: keeps them as the directory says while the capture runs. A network namespace is captured from once,
  * however many targets share it. Its number cannot be reused while it is: the capture keeps it open.
  */
 export class SetMembership implements SetObserver {
@@ -81,15 +93,21 @@ export class SetMembership implements SetObserver {
   private capture?: SetCapture;
   private lastId = 0;
   private leftOut = 0;
-  private retry?: NodeJS.Timeout;
+  /** For what is due before the next change of the directory. */
+  private timer?: NodeJS.Timeout;
 
-  constructor(private readonly options: SetMembershipOptions) {}
+  constructor(private readonly options: SetMembershipOptions) {
+    const { first } = options;
+    if (!first) return;
+    const { netns, pid = 0, startTime = 0 } = first.reference;
+    const title = titleOf(first.target);
+    const key = keyOf({ ...first.target, netns, pid, startTime });
+    this.members.set(netns, { id: 0, netns, key, title, shownAs: title, isAttached: true });
+  }
 
   /** Begins to attach members. */
   begin(capture: SetCapture): void {
     this.capture = capture;
-    const { first } = this.options;
-    if (first) capture.attach([this.join(first.reference, first.entry, '')]);
     void capture.end.then(() => this.close());
   }
 
@@ -99,27 +117,18 @@ export class SetMembership implements SetObserver {
     const { capture } = this;
     if (!capture) return;
     const wanted = this.wanted(entries);
-    for (const [netns, member] of this.members) {
-      const entry = wanted.get(netns);
-      if (entry) this.keep(member, entry);
-      else if (!this.options.first) this.leaveLater(member);
-    }
-    let listed = [...this.members.keys()].filter((netns) => wanted.has(netns)).length;
-    let leftOut = 0;
+    for (const member of [...this.members.values()]) this.review(member, wanted);
+
+    const chosen = this.choose(wanted);
     const joining: SetMember[] = [];
-    for (const [netns, entry] of wanted) {
-      if (this.members.has(netns)) continue;
-      if (this.isRefused(keyOf(entry))) continue;
-      if (listed >= this.options.maxMembers) {
-        leftOut++;
-        continue;
-      }
-      listed++;
-      joining.push(this.join(referenceOf(entry), entry, keyOf(entry)));
+    for (const entry of chosen) {
+      if (this.members.has(entry.netns) || this.isRefused(entry)) continue;
+      joining.push(this.join(entry));
     }
     if (joining.length > 0) capture.attach(joining);
-    this.tellLeftOut(leftOut);
+    this.tellLeftOut(wanted.byNetns.size - chosen.length);
     this.forgetRefusals(entries);
+    this.schedule(chosen);
   }
 
   onAttached(memberId: number): void {
@@ -138,66 +147,90 @@ export class SetMembership implements SetObserver {
     const last = this.refusals.get(key);
     const retryMs = last ? Math.min(2 * last.retryMs, MAX_RETRY_MS) : FIRST_RETRY_MS;
     this.refusals.set(key, { retryMs, notBeforeMs: performance.now() + retryMs });
-    if (!last && !EXPECTED_ON_CHANGE.has(code))
+    if (!last && !EXPECTED_ON_CHANGE.has(code)) {
       this.capture?.comment(`${title}: cannot be captured from: ${message}`);
-    this.updateLater(retryMs);
+    }
+    this.update(this.entries); // another target may be in that namespace, or there is room for one
   }
 
   private close(): void {
     delete this.capture;
-    clearTimeout(this.retry);
-    for (const { leaving } of this.members.values()) clearTimeout(leaving);
+    clearTimeout(this.timer);
     this.members.clear();
   }
 
-  /** The entries that belong to the set, one for each network namespace: the most trusted, then the first by name. */
-  private wanted(entries: readonly DirectoryEntry[]): Map<number, DirectoryEntry> {
-    const hostNetns = entries.find(({ type, pid }) => type === 'proc' && pid === 1)?.netns;
-    const wanted = new Map<number, DirectoryEntry>();
-    for (const entry of entries) {
-      if (!this.options.includes(entry, hostNetns)) continue;
-      const other = wanted.get(entry.netns);
-      if (!other || byTrustThenName(entry, other) < 0) wanted.set(entry.netns, entry);
+  private wanted(entries: readonly DirectoryEntry[]): Wanted {
+    const byNetns = new Map<number, DirectoryEntry>();
+    const keys = new Set<string>();
+    for (const entry of this.options.select(entries)) {
+      keys.add(keyOf(entry));
+      const other = byNetns.get(entry.netns);
+      if (!other || byTrustThenName(entry, other) < 0) byNetns.set(entry.netns, entry);
     }
-    return wanted;
+    return { byNetns, keys };
   }
 
-  private keep(member: Member, entry: DirectoryEntry): void {
-    clearTimeout(member.leaving);
-    delete member.leaving;
+  /** A member that is listed keeps its place; one that is not leaves after a while. */
+  private review(member: Member, { byNetns, keys }: Wanted): void {
+    const entry = byNetns.get(member.netns);
+    if (!entry) {
+      if (this.options.first) return;
+      const nowMs = performance.now();
+      member.leavesAtMs ??= nowMs + LEAVE_AFTER_MS;
+      if (nowMs >= member.leavesAtMs) this.detach(member, NOT_IN_SET);
+      return;
+    }
+    delete member.leavesAtMs;
     const title = titleOf(entry);
+    if (!keys.has(member.key)) {
+      // The target by which it joined has gone, and another one shares its namespace.
+      const isOther = title !== member.title && !this.options.first;
+      if (isOther) return this.detach(member, `its network namespace belongs to ${title} now`);
+      member.key = keyOf(entry);
+    }
     if (title === member.shownAs || keyOf(entry) !== member.key) return;
     member.shownAs = title;
     this.capture?.comment(`${member.title}: is now ${title}`);
   }
 
-  private join(
-    reference: NetnsReference,
-    entry: Pick<DirectoryEntry, 'type' | 'name' | 'prefix'>,
-    key: string,
-  ): SetMember {
-    const { netns } = reference;
-    const title = titleOf(entry);
-    const member: Member = { id: ++this.lastId, netns, key, title, shownAs: title };
-    this.members.set(netns, member);
-    const process = reference.pid === undefined ? '' : `, process ${reference.pid}`;
-    const description = `${title}, node ${this.options.node}, network namespace ${netns}${process}`;
-    const name = this.options.namesTargets ? displayName(entry) : '';
-    return { id: member.id, reference, name, description };
+  /** As many as there may be: the most trusted first, then those that are members already. */
+  private choose({ byNetns }: Wanted): DirectoryEntry[] {
+    const { maxMembers } = this.options;
+    if (byNetns.size <= maxMembers) return [...byNetns.values()];
+    const rank = ({ netns, prefix }: DirectoryEntry): number =>
+      2 * Number(prefix !== '') + Number(!this.members.has(netns));
+    const chosen = [...byNetns.values()].sort((a, b) => rank(a) - rank(b)).slice(0, maxMembers);
+    const kept = new Set(chosen.map(({ netns }) => netns));
+    for (const member of [...this.members.values()]) {
+      if (byNetns.has(member.netns) && !kept.has(member.netns))
+        this.detach(member, 'another target takes its place');
+    }
+    return chosen;
   }
 
-  private leaveLater(member: Member): void {
-    member.leaving ??= setTimeout(() => {
-      this.remove(member, NOT_IN_SET);
-      this.capture?.detach(member.id, NOT_IN_SET);
-      this.update(this.entries); // there may be room for another one
-    }, LEAVE_AFTER_MS);
+  private join(entry: DirectoryEntry): SetMember {
+    const { netns, pid, startTime } = entry;
+    const title = titleOf(entry);
+    const member: Member = { id: ++this.lastId, netns, key: keyOf(entry), title, shownAs: title };
+    this.members.set(netns, member);
+    const process = pid > 0 ? `, process ${pid}` : '';
+    return {
+      id: member.id,
+      reference: { netns, ...(pid > 0 && { pid, ...(startTime > 0 && { startTime }) }) },
+      name: this.options.namesTargets ? displayName(entry) : '',
+      description: `${title}, node ${this.options.node}, network namespace ${netns}${process}`,
+    };
+  }
+
+  private detach(member: Member, reason: string): void {
+    this.remove(member, reason);
+    this.capture?.detach(member.id, reason);
   }
 
   private remove(member: Member, reason: string): void {
-    clearTimeout(member.leaving);
     if (this.members.get(member.netns) === member) this.members.delete(member.netns);
-    if (member.isAttached) this.options.onChange?.({ target: member.title, netns: member.netns, reason });
+    const { title, netns, isAttached } = member;
+    if (isAttached) this.options.onChange?.({ target: title, netns, reason });
   }
 
   private memberOf(memberId: number): Member | undefined {
@@ -205,8 +238,8 @@ export class SetMembership implements SetObserver {
     return undefined;
   }
 
-  private isRefused(key: string): boolean {
-    return (this.refusals.get(key)?.notBeforeMs ?? 0) > performance.now();
+  private isRefused(entry: DirectoryEntry): boolean {
+    return (this.refusals.get(keyOf(entry))?.notBeforeMs ?? 0) > performance.now();
   }
 
   /** Targets come and go for months. */
@@ -216,11 +249,17 @@ export class SetMembership implements SetObserver {
     for (const key of this.refusals.keys()) if (!there.has(key)) this.refusals.delete(key);
   }
 
-  private updateLater(ms: number): void {
-    this.retry ??= setTimeout(() => {
-      delete this.retry;
-      this.update(this.entries);
-    }, ms);
+  /** Updates again when the first member is to leave, or a target is to be tried again. */
+  private schedule(chosen: readonly DirectoryEntry[]): void {
+    clearTimeout(this.timer);
+    const leaving = [...this.members.values()].flatMap(({ leavesAtMs }) => leavesAtMs ?? []);
+    const refused = chosen
+      .filter(({ netns }) => !this.members.has(netns))
+      .flatMap((entry) => this.refusals.get(keyOf(entry))?.notBeforeMs ?? []);
+    const nextMs = Math.min(...leaving, ...refused);
+    if (nextMs === Infinity) return;
+    const waitMs = Math.max(0, nextMs - performance.now()) + TIMER_TOLERANCE_MS;
+    this.timer = setTimeout(() => this.update(this.entries), waitMs);
   }
 
   private tellLeftOut(count: number): void {
@@ -237,12 +276,14 @@ export class SetMembership implements SetObserver {
   }
 }
 
-function referenceOf({ netns, pid, startTime }: DirectoryEntry): NetnsReference {
-  return { netns, ...(pid > 0 && { pid }), ...(pid > 0 && startTime > 0 && { startTime }) };
-}
-
 /** One life of a target: after a restart it has another key. */
-function keyOf({ netns, pid, startTime, name, prefix }: DirectoryEntry): string {
+function keyOf({
+  netns,
+  pid,
+  startTime,
+  name,
+  prefix,
+}: Pick<DirectoryEntry, 'netns' | 'pid' | 'startTime' | 'name' | 'prefix'>): string {
   return pid > 0 ? `${netns} ${pid} ${startTime}` : `${netns} ${prefix} ${name}`;
 }
 

@@ -116,6 +116,7 @@ export class GhostwireProxy implements OnApplicationShutdown {
     // not a URL, such as `//` (chimurai/http-proxy-middleware pull request 1043). `pathRewrite` sets the real target.
     request.url = '/';
     request.headers = forwardedHeaders(request, websocket);
+    if (this.lists.has(request)) delete request.headers['accept-encoding']; // it is to be read
   }
 
   private onRequest(upstream: ClientRequest, request: IncomingMessage, response: ServerResponse): void {
