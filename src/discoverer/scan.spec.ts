@@ -112,6 +112,25 @@ describe('A scan', () => {
     });
   });
 
+  it('remembers the containers of a runtime that does not answer any more, as long as their processes run', async () => {
+    const runtimes = new Runtimes({ timeoutMs: 200 });
+    const named = async (): Promise<string[]> =>
+      (await look(runtimes)).targets.filter(({ type }) => type === 'docker').map(({ name }) => name);
+    {
+      await using runtime = await FakeRuntime.start(docker(HOST_CONTAINERS), `${host}/run/docker.sock`);
+      expect(runtime.requests).toEqual([]);
+      expect(await named()).toEqual(expect.arrayContaining(['web', 'dind']));
+    }
+    expect(await named()).toEqual(expect.arrayContaining(['web', 'dind']));
+    rmSync(`${host}/proc/111`, { recursive: true });
+    const left = await named();
+    expect(left).toContain('dind');
+    expect(left).not.toContain('web');
+    await using slow = await FakeRuntime.start(() => undefined, `${host}/run/docker.sock`);
+    expect(await named()).toContain('dind');
+    expect(slow.requests).toEqual(['/_ping']);
+  });
+
   it('lists the process of a container that no runtime reports', async () => {
     expect(await named('nginx(111)')).toEqual([
       target({ name: 'nginx(111)', type: 'proc', netns: 4026532001, pid: 111, starttime: 1000 }),

@@ -90,7 +90,10 @@ describeAsRoot('A capture of a set of targets', () => {
     await client.received(10, 5);
     await other[Symbol.asyncDispose]();
     await sendPackets(one.namespace, { interface: 'eth0', count: 100, flow: 6 });
-    expect(await client.ended()).toMatchObject({ code: 1000, reason: /limit of 30 packets/ });
+    expect(await client.ended()).toMatchObject({
+      code: 1000,
+      reason: expect.stringMatching(/limit of 30 packets/) as string,
+    });
     expect(client.packets).toHaveLength(30);
   });
 
@@ -110,6 +113,30 @@ describeAsRoot('A capture of a set of targets', () => {
     const closing = await client.ended();
     expect(closing).toMatchObject({ code: CLOSE_INVALID_REQUEST });
     expect(closing.reason).toContain(reason);
+  });
+
+  it('of one target that is followed is refused like a capture of it', async () => {
+    await using member = await NamedProcess.start('follow');
+    const refused = async (container: object, nif?: string) => {
+      await using client = await CaptureClient.open(service.current, {
+        container,
+        follow: true,
+        ...(nif && { nif }),
+      });
+      return client.ended();
+    };
+    expect(await refused({ name: 'nowhere' })).toMatchObject({ code: CLOSE_NOT_FOUND });
+    expect(await refused({ name: member.title }, 'eth7')).toMatchObject({
+      code: CLOSE_NOT_FOUND,
+      reason: expect.stringContaining('eth7') as string,
+    });
+    const stale = { netns: member.namespace.inode, pid: member.pid, starttime: 1, name: 'nowhere' };
+    expect(await refused(stale)).toMatchObject({ code: CLOSE_NOT_FOUND });
+    await using client = await CaptureClient.open(service.current, {
+      container: { ...stale, name: member.title },
+      follow: true,
+    });
+    await client.described('eth0', 'eth1');
   });
 
   it('is refused for a filter that does not compile, and for a set that does not exist', async () => {

@@ -168,7 +168,7 @@ export class GhostwireProxy implements OnApplicationShutdown {
         if (bytes > MAX_LIST_BYTES) throw new Error(`a list of more than ${MAX_LIST_BYTES} bytes`);
       }
       const list = withSets(Buffer.concat(pieces), this.sets);
-      response.writeHead(200, headersWithLength(answer, list.length)).end(list);
+      response.writeHead(200, answer.statusMessage, headersWithLength(answer, list.length)).end(list);
     } catch (error) {
       answer.destroy();
       this.fail(error as Error, request, response);
