@@ -123,7 +123,7 @@ describeAsRoot('A capture of a set of targets', () => {
         follow: true,
         ...(nif && { nif }),
       });
-      return client.ended();
+      return await client.ended();
     };
     expect(await refused({ name: 'nowhere' })).toMatchObject({ code: CLOSE_NOT_FOUND });
     expect(await refused({ name: member.title }, 'eth7')).toMatchObject({
