@@ -14,10 +14,11 @@ describeAsRoot('A set whose members restart for a long time', () => {
       await using service = await Service.start();
       const memoryKiB: number[] = [];
       for (let stage = 0; stage < STAGES; stage++) {
-        const { before, after, lives, foreign } = await restart(service, RESTARTS_PER_STAGE);
+        const report = await restart(service, RESTARTS_PER_STAGE);
+        const { descriptorsBefore, descriptorsAfter, lives, foreign } = report;
         expect({ lives, foreign }).toEqual({ lives: RESTARTS_PER_STAGE + 1, foreign: 0 });
-        expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
-        memoryKiB.push(after.residentKiB);
+        expect(descriptorsAfter).toBeLessThanOrEqual(descriptorsBefore);
+        memoryKiB.push(report.residentKiB);
       }
       console.info(`memory after each stage: ${memoryKiB.join(', ')} KiB`);
       expect((memoryKiB.at(-1) ?? 0) - (memoryKiB[0] ?? 0)).toBeLessThan(MAX_GROWTH_KIB);

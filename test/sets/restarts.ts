@@ -12,8 +12,10 @@ const JOIN_TIMEOUT_MS = 20_000;
 
 /** What `restart` has seen. */
 export interface RestartReport {
-  readonly before: Resources;
-  readonly after: Resources;
+  /** Descriptors of all processes, except those of threads. */
+  readonly descriptorsBefore: number;
+  readonly descriptorsAfter: number;
+  readonly residentKiB: number;
   /** Lives with packets in the stream. */
   readonly lives: number;
   /** Packets at an interface of another life than the one that sent them. */
@@ -28,7 +30,7 @@ export async function restart(service: Service, count: number): Promise<RestartR
   await client.described(witness.nameOf('eth1'));
   await live(client, 0, witness);
   await warmUp(client);
-  const before = await service.resourcesAtRest();
+  const before = descriptorsOf(await service.resourcesAtRest());
   let next = 1;
   const nameOf = new Map<number, string>([[0, witness.nameOf('eth1')]]);
   const worker = async (): Promise<void> => {
@@ -50,7 +52,15 @@ export async function restart(service: Service, count: number): Promise<RestartR
     if (packets.length > 0) lives++;
     foreign += packets.filter((packet) => packet.interface.name !== name).length;
   }
-  return { before, after, lives, foreign };
+  const { residentKiB } = after;
+  return { descriptorsBefore: before, descriptorsAfter: descriptorsOf(after), residentKiB, lives, foreign };
+}
+
+/** An opener thread has an event loop and a namespace. When it is started depends on how busy the machine is. */
+const DESCRIPTORS_PER_THREAD = 6;
+
+function descriptorsOf({ descriptors, threads }: Resources): number {
+  return descriptors - DESCRIPTORS_PER_THREAD * threads;
 }
 
 /** The engine starts a thread for each of eight interfaces that are opened at the same time, and keeps it. */
