@@ -3,6 +3,7 @@ import { printable } from '../shared/printable.js';
 import { BlockReader, type BlockHead } from '../shared/pcapng/block-reader.js';
 import {
   ENHANCED_PACKET_BLOCK,
+  IF_NAME,
   INTERFACE_DESCRIPTION_BLOCK,
   paddedLength,
   PACKET_CAPTURED_LENGTH_OFFSET,
@@ -23,7 +24,6 @@ const HEAD_BYTES = PACKET_CAPTURED_LENGTH_OFFSET + 4;
 const INTERFACE_HEAD_BYTES = 16 * 1024;
 /** Of an interface description block: its options begin after the link type and the snapshot length. */
 const INTERFACE_OPTIONS_OFFSET = 16;
-const IF_NAME = 2;
 /** Bytes of a simple packet block that are not packet data. */
 const SIMPLE_PACKET_OVERHEAD_BYTES = 16;
 
@@ -90,8 +90,8 @@ function targetOf({ bytes, totalLength }: BlockHead, littleEndian: boolean): str
 }
 
 /**
- * Shows the number of packets and bytes in one line of a terminal, and the packets of each target as far as it has room. Without a terminal it prints them only once, at the
- * end, and only if they are the purpose of the command.
+ * Shows the number of packets and bytes in one line of a terminal, and the packets of each target as far as there is room.
+ * Without a terminal it prints them only once, at the end, and only if they are the purpose of the command.
  */
 export class Progress {
   private timer: NodeJS.Timeout | undefined;

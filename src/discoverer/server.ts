@@ -13,7 +13,7 @@ const PATH = '/mobyshark';
 const FRESH = '?fresh';
 /** Answer when the document is no longer the one with that version, which was the ETag of an earlier answer. */
 const AFTER = '?after=';
-/** Whoever waits for a change gets an answer after this time even if there was none. */
+/** A request that waits for a change is answered after this time even if nothing has changed. */
 const MAX_WAIT_MS = 15_000;
 /** Connections that were made before the socket was removed have been accepted when this time has passed. */
 const IDLE_CHECK_INTERVAL_MS = 250;

@@ -1,4 +1,4 @@
-/** A text of others, with control characters replaced by U+FFFD, shortened to that many characters. */
+/** Untrusted text made safe to print: control characters replaced by U+FFFD, and at most `maxCharacters` long. */
 export function printable(text: string, maxCharacters: number): string {
   // The text may be long: this prefix contains enough characters, whatever the number of code units of each.
   const characters = [...text.slice(0, 4 * maxCharacters)];

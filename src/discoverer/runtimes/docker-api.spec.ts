@@ -59,7 +59,7 @@ describe('The API of a runtime', () => {
     },
   );
 
-  it('lists no more labels than are reasonable, and none that are no text', async () => {
+  it('lists at most 128 labels of a container, and only those whose value is a string of reasonable length', async () => {
     const labels = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`label-${i}`, 'x']));
     const odd = {
       Id: ID,

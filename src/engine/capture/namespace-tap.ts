@@ -225,7 +225,7 @@ export class NamespaceTap {
     }
   }
 
-  /** For an interface that exists and is up but could not be opened, or whose ring failed. */
+  /** Tries again to open interfaces that are up but could not be opened, or whose ring has failed. */
   private retryLater(): void {
     if (!this.over) this.retry ??= setTimeout(() => this.followNow(), RETRY_MS);
   }

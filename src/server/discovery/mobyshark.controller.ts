@@ -1,9 +1,10 @@
-import { Controller, Get, Header, Res, ServiceUnavailableException } from '@nestjs/common';
+import { Controller, Get, Header, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { SingleFlight } from '../../shared/single-flight.js';
+import { answerFromDirectory } from './directory-answer.js';
 import { getDiscoveredTargets } from './discoverer-target-directory.js';
-import { TargetDirectoryError, type DirectoryEntry } from './target-directory.js';
+import type { DirectoryEntry } from './target-directory.js';
 import { NamedTargetSets } from './named-target-sets.js';
 
 /** As the discoverer lists it. */
@@ -41,16 +42,9 @@ export class MobysharkController {
   @Header('Content-Type', 'application/json')
   @Header('Cache-Control', 'no-store')
   async mobyshark(@Res() response: Response): Promise<void> {
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
-    try {
-      response.end(await this.targets.ask(false, gone.signal));
-    } catch (cause) {
-      if (gone.signal.aborted || cause instanceof TargetDirectoryError) {
-        throw new ServiceUnavailableException(cause instanceof Error ? cause.message : undefined, { cause });
-      }
-      throw cause;
-    }
+    await answerFromDirectory(response, async (signal) => {
+      response.end(await this.targets.ask(false, signal));
+    });
   }
 
   /** GhostWire's clients know no labels, and choose a set like any other target. */

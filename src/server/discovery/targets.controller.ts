@@ -1,14 +1,9 @@
-import { Controller, Get, Req, Res, ServiceUnavailableException, type OnModuleDestroy } from '@nestjs/common';
+import { Controller, Get, Req, Res, type OnModuleDestroy } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { answerFromDirectory } from './directory-answer.js';
 import { LiveTargets } from './live-targets.js';
 import { TargetChanges, type ListedTarget, type TargetEvent } from './target-changes.js';
-import {
-  podNamespaceOf,
-  projectOf,
-  TargetDirectory,
-  TargetDirectoryError,
-  type DirectoryEntry,
-} from './target-directory.js';
+import { podNamespaceOf, projectOf, TargetDirectory, type DirectoryEntry } from './target-directory.js';
 import { NamedTargetSets } from './named-target-sets.js';
 
 const HEARTBEAT_MS = 15_000;
@@ -43,24 +38,17 @@ export class TargetsController implements OnModuleDestroy {
 
   @Get()
   async targets(@Req() request: Request, @Res() response: Response): Promise<void> {
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('Vary', 'Accept');
-    try {
+    await answerFromDirectory(response, async (signal) => {
       if (request.accepts(['json', 'text/event-stream']) === 'text/event-stream') {
-        await this.live.whenKnown(gone.signal);
+        await this.live.whenKnown(signal);
         this.stream(request, response);
       } else {
-        const entries = await this.directory.list(gone.signal);
+        const entries = await this.directory.list(signal);
         response.json({ targets: entries.map((entry) => this.listed(entry)) });
       }
-    } catch (cause) {
-      if (gone.signal.aborted || cause instanceof TargetDirectoryError) {
-        throw new ServiceUnavailableException(cause instanceof Error ? cause.message : undefined, { cause });
-      }
-      throw cause;
-    }
+    });
   }
 
   private stream(request: Request, response: Response): void {

@@ -35,6 +35,9 @@ export const SIMPLE_PACKET_ORIGINAL_LENGTH_OFFSET = 8;
  */
 export const PACKET_FLAGS_BYTES = 12;
 
+/** Option of an interface description block. */
+export const IF_NAME = 2;
+
 /** Length in bytes of what is padded to a multiple of 32 bits. */
 export function paddedLength(bytes: number): number {
   return (bytes + 3) & ~3;

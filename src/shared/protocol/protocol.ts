@@ -49,7 +49,7 @@ export type Greeting =
   | {
       readonly type: 'capture';
       readonly connection: string;
-      /** Without a reference: of a set. */
+      /** A `CaptureSpec` is of one target, a `SetSpec` of a set or of a target that is followed. */
       readonly spec: CaptureSpec | SetSpec;
       /** From the greeting until `ended` or `refused`, the server must not write to this socket. */
       readonly client?: ClientSocket;

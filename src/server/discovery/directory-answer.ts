@@ -1,0 +1,25 @@
+import { ServiceUnavailableException } from '@nestjs/common';
+import type { Response } from 'express';
+import { TargetDirectoryError } from './target-directory.js';
+
+/**
+ * Answers with what a directory lists.
+ *
+ * @param answer its signal is aborted when the client has gone
+ * @throws ServiceUnavailableException when the directory has failed or the client has gone; whatever else `answer` throws
+ */
+export async function answerFromDirectory(
+  response: Response,
+  answer: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  try {
+    await answer(gone.signal);
+  } catch (cause) {
+    if (gone.signal.aborted || cause instanceof TargetDirectoryError) {
+      throw new ServiceUnavailableException(cause instanceof Error ? cause.message : undefined, { cause });
+    }
+    throw cause;
+  }
+}
