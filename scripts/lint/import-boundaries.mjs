@@ -1,8 +1,8 @@
 import { dirname, relative, resolve, sep } from 'node:path';
 import { PROJECT } from '../setup/project.mjs';
 
-/** Folders of src/ whose code runs in a separate process. */
-const PROCESSES = ['server', 'engine', 'discoverer', 'supervisor', 'cli'];
+/** Folders of src/ whose code runs in a separate process; that of console/ is the browser. */
+const PROCESSES = ['server', 'engine', 'discoverer', 'supervisor', 'cli', 'console'];
 /** The only folder that calls native code. */
 const NATIVE = 'src/shared/linux';
 

@@ -1,13 +1,25 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { PROJECT, run, say } from './project.mjs';
 import { SetupError } from './setup-error.mjs';
 
 const DIST = join(PROJECT, 'dist');
 const STAMP = '.sources-sha256';
 /** Everything that a build depends on. */
-const SOURCES = ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+const SOURCES = ['src', 'tsconfig.json', 'tsconfig.build.json', 'vite.config.mjs', 'package-lock.json'];
+/** Wireshark's dissectors for the page; without the package the page shows headers only. */
+const DISSECTOR = join(PROJECT, 'node_modules/@goodtools/wiregasm');
+const DISSECTOR_FILES = ['LICENSE', 'dist/wiregasm.js', 'dist/wiregasm.wasm.gz', 'dist/wiregasm.data.gz'];
 
 /** Builds dist/ unless it was built from exactly these sources. */
 export function ensureBuild() {
@@ -39,11 +51,24 @@ export function build() {
       'null',
     ];
     if (!run(process.execPath, [compiler, ...options])) throw new SetupError('the build failed, see above');
+    buildConsole(join(fresh, 'console'));
     writeFileSync(join(fresh, STAMP), stamp);
     if (existsSync(DIST)) renameSync(DIST, old);
     renameSync(fresh, DIST);
   } finally {
     for (const leftover of [fresh, old]) rmSync(leftover, { recursive: true, force: true });
+  }
+}
+
+/** The page at /console/. The dissectors have another licence than this project, so they stay files of their own. */
+function buildConsole(folder) {
+  const vite = join(PROJECT, 'node_modules/vite/bin/vite.js');
+  const options = ['build', '--outDir', folder, '--emptyOutDir', '--logLevel', 'warn'];
+  if (!run(process.execPath, [vite, ...options])) throw new SetupError('the build failed, see above');
+  if (!existsSync(DISSECTOR)) return;
+  mkdirSync(join(folder, 'dissector'), { recursive: true });
+  for (const file of DISSECTOR_FILES) {
+    copyFileSync(join(DISSECTOR, file), join(folder, 'dissector', basename(file)));
   }
 }
 

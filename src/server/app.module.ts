@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { CaptureModule } from './capture/capture.module.js';
 import type { CaptureModuleOptions } from './capture/capture.module.js';
+import { ConsoleModule } from './console/console.module.js';
 import type { Options } from '../shared/config/parse-command-line.js';
 import { OptionsModule } from './config/options.module.js';
 import { DiscoveryModule } from './discovery/discovery.module.js';
@@ -29,6 +30,7 @@ export class AppModule {
         OperationsModule.forRootAsync({ useFactory: operationsOptions, inject: [ServiceConfig] }),
         DiscoveryModule.forRoot({ local, proxy, ...ports }),
         CaptureModule.forRoot(ports),
+        ...(options.service.noConsole ? [] : [ConsoleModule.forRoot({ root: !proxy })]),
       ],
     };
   }

@@ -24,6 +24,10 @@ export class ServiceConfig implements OptionValues<'service'> {
   @OptionValue()
   readonly excludedEndpoints!: readonly string[];
 
+  /** Whether the web page at `/console/` is switched off. */
+  @OptionValue()
+  readonly noConsole!: boolean;
+
   /** Where health and metrics are served: `same` (on `port`), `off`, or a TCP port; 0: any free port. */
   @OptionValue()
   readonly operatorPort!: string;

@@ -302,6 +302,15 @@ const ENTRIES = [
   },
   {
     section: 'service',
+    field: 'noConsole',
+    flag: '--no-console',
+    variable: 'PACKETFLIX_NO_CONSOLE',
+    type: onOrOff,
+    defaultValue: false,
+    description: 'do not serve the web page at /console/',
+  },
+  {
+    section: 'service',
     field: 'operatorPort',
     flag: '--operator-port',
     variable: 'PACKETFLIX_OPERATOR_PORT',
