@@ -184,9 +184,13 @@ function routesOf(app: INestApplication): string[] {
   const express = app.getHttpAdapter().getInstance() as {
     router: { stack: { route?: { path: string; methods: Record<string, boolean> } }[] };
   };
-  return express.router.stack.flatMap(({ route }) =>
-    route === undefined ? [] : Object.keys(route.methods).map((method) => `${method} ${route.path}`),
-  );
+  return express.router.stack.flatMap(({ route }) => {
+    if (route === undefined) return [];
+    const methods = Object.keys(route.methods);
+    const path = route.path.replace(/[:*](\w+)/g, '{$1}');
+    // A route for all methods serves GET, and answers the others with 405.
+    return (methods.length > 10 ? ['get'] : methods).map((method) => `${method} ${path}`);
+  });
 }
 
 function parameterSchema(name: string): Schema | undefined {

@@ -14,6 +14,7 @@ const DEFAULTS = {
     logFormat: 'auto',
     debug: false,
     logRequests: false,
+    noConsole: false,
     operatorPort: 'same',
     operatorHost: undefined,
     user: undefined,
