@@ -22,6 +22,7 @@ import type { Closing } from './close-codes.js';
 import { releaseCaptureId, takeCaptureId } from './capture-id.js';
 import { InboundLimit } from './inbound-limit.js';
 import type { ClientConnection } from '../http/client-connection.js';
+import type { ClientIdentity } from '../http/client-identity.js';
 import { clientOf, ownConnection } from '../http/client-address.js';
 import { StreamEnding } from './reason-pcapng.js';
 
@@ -38,6 +39,7 @@ export interface SessionServices {
   readonly maxima: CaptureMaxima;
   readonly metrics: CaptureMetrics;
   readonly logger: Logger;
+  readonly identity: ClientIdentity;
 }
 
 /** One websocket and its capture, from the request to the close. */
@@ -238,7 +240,7 @@ export class CaptureSession implements ObservedSession {
   }
 
   private about(message: string, facts: LogFields): LogFields {
-    return { message, capture: this.id, ...facts };
+    return { message, capture: this.id, ...facts, ...this.services.identity.of(this.request) };
   }
 
   private get isOpen(): boolean {

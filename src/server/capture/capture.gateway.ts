@@ -13,6 +13,7 @@ import { CaptureSession, type SessionServices } from './capture-session.js';
 import { CaptureSlots } from './capture-slots.js';
 import { ClientLiveness } from './liveness/client-liveness.js';
 import type { ClientConnection } from '../http/client-connection.js';
+import { ClientIdentity } from '../http/client-identity.js';
 
 /** Messages from clients are ignored; ws closes with 1009 when one is longer. */
 const MAX_MESSAGE_BYTES = 1024;
@@ -45,8 +46,9 @@ export class CaptureGateway implements OnGatewayConnection, OnModuleDestroy {
     metrics: CaptureMetrics,
     private readonly liveness: ClientLiveness,
     maxima: CaptureConfig,
+    identity: ClientIdentity,
   ) {
-    this.services = { opener, slots, maxima, metrics, logger: this.logger };
+    this.services = { opener, slots, maxima, metrics, logger: this.logger, identity };
   }
 
   /** Nest does not catch what this throws: it would end the process. */
