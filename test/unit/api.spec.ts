@@ -184,13 +184,13 @@ function routesOf(app: INestApplication): string[] {
   const express = app.getHttpAdapter().getInstance() as {
     router: { stack: { route?: { path: string; methods: Record<string, boolean> } }[] };
   };
-  return express.router.stack.flatMap(({ route }) => {
-    if (route === undefined) return [];
-    const methods = Object.keys(route.methods);
-    const path = route.path.replace(/[:*](\w+)/g, '{$1}');
-    // A route for all methods serves GET, and answers the others with 405.
-    return (methods.length > 10 ? ['get'] : methods).map((method) => `${method} ${path}`);
-  });
+  const routes = express.router.stack.flatMap(({ route }) => route ?? []);
+  return routes.flatMap(({ path, methods }) =>
+    // A route for every method tells the allowed ones (405).
+    Object.hasOwn(methods, 'trace')
+      ? []
+      : Object.keys(methods).map((method) => `${method} ${path.replace(/[:*](\w+)/g, '{$1}')}`),
+  );
 }
 
 function parameterSchema(name: string): Schema | undefined {

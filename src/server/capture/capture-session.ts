@@ -15,6 +15,7 @@ import { SHUTTING_DOWN, closingForEnd, closingForError, closingForStop } from '.
 import type { Closing } from './close-codes.js';
 import { releaseCaptureId, takeCaptureId } from './capture-id.js';
 import type { ClientConnection } from '../http/client-connection.js';
+import type { ClientIdentity } from '../http/client-identity.js';
 import { clientOf, ownConnection } from '../http/client-address.js';
 
 /** For the log and the metrics only: the connection is closed already. */
@@ -30,6 +31,7 @@ export interface SessionServices {
   readonly maxima: CaptureMaxima;
   readonly metrics: CaptureMetrics;
   readonly logger: Logger;
+  readonly identity: ClientIdentity;
 }
 
 /** One client and its capture, from the request to the end of the connection. */
@@ -63,6 +65,11 @@ export class CaptureSession implements ObservedSession {
   /** Settles when the connection has ended; never rejects. */
   get closed(): Promise<void> {
     return this.client.closed;
+  }
+
+  /** Who asked for the capture; undefined: unknown. */
+  get user(): string | undefined {
+    return this.services.identity.of(this.request).user;
   }
 
   get connection(): ClientConnection {
@@ -247,7 +254,7 @@ export class CaptureSession implements ObservedSession {
   }
 
   private about(message: string, facts: LogFields): LogFields {
-    return { message, capture: this.id, ...facts };
+    return { message, capture: this.id, ...facts, ...this.services.identity.of(this.request) };
   }
 }
 

@@ -2,6 +2,7 @@ import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CaptureConfig } from '../config/capture.config.js';
+import { ClientIdentity } from '../http/client-identity.js';
 import type { CaptureClient } from './capture-client.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureOpener } from './capture-opener.js';
@@ -28,8 +29,9 @@ export class CaptureSessions implements OnModuleDestroy {
     metrics: CaptureMetrics,
     private readonly liveness: ClientLiveness,
     maxima: CaptureConfig,
+    identity: ClientIdentity,
   ) {
-    this.services = { opener, slots, maxima, metrics, logger: this.logger };
+    this.services = { opener, slots, maxima, metrics, logger: this.logger, identity };
   }
 
   /** Serves a client until its connection ends; does not throw. */

@@ -1,5 +1,17 @@
-import { Controller, Delete, Get, Header, HttpCode, NotFoundException, Param } from '@nestjs/common';
+import {
+  Controller,
+  Delete,
+  ForbiddenException,
+  Get,
+  Header,
+  HttpCode,
+  NotFoundException,
+  Param,
+  Req,
+} from '@nestjs/common';
+import type { Request } from 'express';
 import { clientOf } from '../http/client-address.js';
+import { ClientIdentity } from '../http/client-identity.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import type { CaptureSession } from './capture-session.js';
 import { CaptureSessions } from './capture-sessions.js';
@@ -19,6 +31,8 @@ interface ListedCapture {
   readonly interfaces: readonly string[];
   readonly filter: string;
   readonly client: string;
+  /** Whom a trusted proxy has named; absent: unknown. */
+  readonly user?: string;
   readonly transport: 'websocket' | 'download';
   /** ISO 8601. */
   readonly since: string;
@@ -38,26 +52,33 @@ export class CapturesController {
   constructor(
     private readonly sessions: CaptureSessions,
     private readonly metrics: CaptureMetrics,
+    private readonly identity: ClientIdentity,
   ) {}
 
   @Get()
   @Header('Cache-Control', 'no-store')
-  list(): { captures: ListedCapture[] } {
-    return { captures: this.sessions.running.flatMap((session) => this.listed(session) ?? []) };
+  list(@Req() request: Request): { captures: ListedCapture[] } {
+    const { user } = this.identity.of(request);
+    return { captures: this.sessions.running.flatMap((session) => this.listed(session, user) ?? []) };
   }
 
   @Delete(':name')
   @HttpCode(204)
-  end(@Param('name') name: string): void {
+  end(@Param('name') name: string, @Req() request: Request): void {
     const session = this.sessions.running.find(({ id }) => id === name);
     if (!session) {
       const message = 'there is no capture of that name, or it has ended';
       throw new NotFoundException({ statusCode: 404, code: 'no-such-capture', message });
     }
-    session.endFor(undefined);
+    const { user } = this.identity.of(request);
+    if (!mayEnd(session, user)) {
+      const message = 'this capture belongs to another user';
+      throw new ForbiddenException({ statusCode: 403, code: 'not-permitted', message });
+    }
+    session.endFor(user);
   }
 
-  private listed(session: CaptureSession): ListedCapture | undefined {
+  private listed(session: CaptureSession, user: string | undefined): ListedCapture | undefined {
     if (!session.running) return undefined;
     const { request, capture, netns } = session.running;
     const { target, interfaces, filter } = request;
@@ -70,13 +91,19 @@ export class CapturesController {
       interfaces,
       filter,
       client: clientOf(session.socket),
+      ...(session.user !== undefined && { user: session.user }),
       transport: session.client.transport,
       since: session.begunAt.toISOString(),
       bytes: session.bytesSent,
       ...(packets !== undefined && { packets }),
       ...(dropped !== undefined && { dropped }),
       stalled: this.metrics.isStalled(session),
-      own: true,
+      own: mayEnd(session, user),
     };
   }
+}
+
+/** Where a proxy names the users, each may end the captures of his own; elsewhere, all who can reach this service may. */
+function mayEnd(session: CaptureSession, user: string | undefined): boolean {
+  return user === undefined || session.user === user;
 }

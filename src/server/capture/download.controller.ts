@@ -1,4 +1,4 @@
-import { All, Controller, Req, Res } from '@nestjs/common';
+import { All, Controller, Get, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import { CaptureSessions } from './capture-sessions.js';
@@ -10,17 +10,11 @@ import { parseCaptureRequest } from './request/capture-request.js';
 export class DownloadController {
   constructor(private readonly sessions: CaptureSessions) {}
 
-  @All()
+  @Get()
   download(@Req() request: Request, @Res() response: Response): void {
     const { socket } = response;
-    if (request.method !== 'GET') {
-      response.set('Allow', 'GET');
-      refuse(
-        response,
-        405,
-        'method-not-allowed',
-        'only GET captures, since that takes as long as the capture runs',
-      );
+    if (request.method === 'HEAD') {
+      this.refuseMethod(response);
     } else if (request.headers['sec-purpose'] !== undefined) {
       // https://wicg.github.io/nav-speculation/prefetch.html: a browser guesses that somebody may want this.
       refuse(response, 503, 'prefetch', 'a capture begins when somebody asks for it, not before');
@@ -30,6 +24,12 @@ export class DownloadController {
     } else {
       this.sessions.begin(new DownloadClient(response, socket, targetName(request)), request);
     }
+  }
+
+  @All()
+  refuseMethod(@Res() response: Response): void {
+    response.set('Allow', 'GET');
+    refuse(response, 405, 'method-not-allowed', 'Captures are downloaded with GET.');
   }
 }
 
