@@ -1,4 +1,66 @@
+import { useEffect, useRef } from 'preact/hooks';
+import { CapturePanel } from './capture/capture-panel.js';
+import icon from './icon.svg';
+import { RunningPanel } from './running/running-panel.js';
+import { announcement, connection, containerCount, list, version, watched } from './store.js';
+import { TargetsPanel } from './targets/targets-panel.js';
+import { visibleText } from './visible-text.js';
+import { WatchView } from './watch/watch-view.js';
+
 /** The whole page. */
 export function App() {
-  return <h1>Packetflix</h1>;
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <PageHeader />
+      <Main />
+      <p class="sr-only" role="status">
+        {announcement.value}
+      </p>
+    </>
+  );
+}
+
+function PageHeader() {
+  return (
+    <header class="page">
+      <img src={icon} alt="" width="22" height="22" />
+      <h1>Packetflix</h1>
+      <span class="hint">{visibleText(version.value, 40)}</span>
+      <span class={`connection ${connection.value.kind}`}>{connectionText()}</span>
+    </header>
+  );
+}
+
+function connectionText(): string {
+  if (connection.value.kind === 'lost') return 'Connection lost';
+  if (connection.value.kind === 'connecting' || !list.value) return 'Connecting…';
+  const count = containerCount.value;
+  return `Live · ${count} ${count === 1 ? 'container or pod' : 'containers and pods'}`;
+}
+
+function Main() {
+  const main = useRef<HTMLElement>(null);
+  const { value } = watched;
+  const wasWatching = useRef(false);
+  useEffect(() => {
+    // The button that had the focus is gone.
+    if (value || wasWatching.current) main.current?.focus();
+    wasWatching.current = value !== undefined;
+  }, [value]);
+  return (
+    <main id="main" class={value ? 'watching' : ''} tabIndex={-1} ref={main}>
+      {value ? (
+        <WatchView {...value} onClose={() => (watched.value = undefined)} />
+      ) : (
+        <>
+          <TargetsPanel />
+          <CapturePanel />
+          <RunningPanel />
+        </>
+      )}
+    </main>
+  );
 }
