@@ -117,7 +117,7 @@ function FilterField() {
       <label for="filter">Capture filter</label>
       <input
         id="filter"
-        class={`mono ${state.kind}`}
+        class="mono"
         type="text"
         placeholder="tcp port 80"
         autocomplete="off"
@@ -219,7 +219,8 @@ function Limits() {
       </NumberField>
       <NumberField title="Packets" value={packets} onInput={(text) => setForm({ packets: text })} />
       <NumberField
-        title="Bytes of each packet"
+        title="Snaplen"
+        hint="Snapshot length: bytes kept of each packet"
         value={snapshotLength}
         onInput={(text) => setForm({ snapshotLength: text })}
       />
@@ -229,15 +230,16 @@ function Limits() {
 
 interface NumberFieldProps {
   readonly title: string;
+  readonly hint?: string;
   readonly value: string;
   readonly onInput: (text: string) => void;
   readonly children?: ComponentChildren;
 }
 
-function NumberField({ title, value, onInput, children }: NumberFieldProps) {
-  const id = `limit-${title.toLowerCase().replaceAll(' ', '-')}`;
+function NumberField({ title, hint, value, onInput, children }: NumberFieldProps) {
+  const id = `limit-${title.toLowerCase()}`;
   return (
-    <div class="number">
+    <div class="number" title={hint}>
       <label for={id}>{title}</label>
       <span class="with-unit">
         <input
@@ -286,12 +288,22 @@ function Options() {
         name="follow"
         title="Follow restarts"
         hint={
-          follows ? 'goes on with the next target of this name' : 'for one chosen target; sets do so anyway'
+          follows
+            ? 'When the target ends, the capture goes on with the next one of its name'
+            : 'Only for one chosen target; a set goes on anyway'
         }
         disabled={!follows}
       />
-      <Option name="direction" title="Direction" hint="each packet tells whether it came in or went out" />
-      <Option name="noPromiscuousMode" title="No promiscuous mode" hint="only packets for this interface" />
+      <Option
+        name="direction"
+        title="Record direction"
+        hint="Each packet says whether it came in or went out"
+      />
+      <Option
+        name="noPromiscuousMode"
+        title="No promiscuous mode"
+        hint="Only packets that the interface accepts anyway"
+      />
     </fieldset>
   );
 }
@@ -305,16 +317,14 @@ interface OptionProps {
 
 function Option({ name, title, hint, disabled = false }: OptionProps) {
   return (
-    <label class="check option">
+    <label class="check" title={hint}>
       <input
         type="checkbox"
         checked={form.value[name] && !disabled}
         disabled={disabled}
         onChange={({ currentTarget }) => setForm({ [name]: currentTarget.checked })}
       />
-      <span>
-        {title} <span class="hint">{hint}</span>
-      </span>
+      {title}
     </label>
   );
 }

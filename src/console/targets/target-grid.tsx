@@ -9,6 +9,7 @@ import { titleOf, type Target } from './target.js';
 
 /** Of each row, in CSS pixels, as style.css sets it. */
 const ROW_HEIGHT = 32;
+const HEADING_HEIGHT = 28;
 /** Rows that are rendered above and below the visible ones. */
 const MARGIN_ROWS = 10;
 const MAX_LABELS = 6;
@@ -24,7 +25,7 @@ type Row =
 
 /**
  * The targets in groups. Only the visible rows are in the document, as there may be thousands. One of the checkboxes can be
- * reached with the Tab key, the others from there with the arrow keys.
+ * reached with the Tab key, the others from there with the arrow keys; left and right collapse and expand a group.
  */
 export function TargetGrid() {
   const scroller = useRef<HTMLDivElement>(null);
@@ -45,7 +46,7 @@ export function TargetGrid() {
   useEffect(() => {
     const element = scroller.current;
     if (!element) return undefined;
-    const observer = new ResizeObserver(() => (height.value = element.clientHeight));
+    const observer = new ResizeObserver(() => (height.value = element.clientHeight - HEADING_HEIGHT));
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
@@ -62,8 +63,8 @@ export function TargetGrid() {
     if (!row || !element) return;
     const at = rows.indexOf(row) * ROW_HEIGHT;
     if (at < element.scrollTop) element.scrollTop = at;
-    else if (at + ROW_HEIGHT > element.scrollTop + element.clientHeight) {
-      element.scrollTop = at + ROW_HEIGHT - element.clientHeight;
+    else if (at + ROW_HEIGHT > element.scrollTop + height.value) {
+      element.scrollTop = at + ROW_HEIGHT - height.value;
     }
     top.value = element.scrollTop;
     active.value = row.id;
@@ -101,27 +102,28 @@ export function TargetGrid() {
       aria-rowcount={rows.length + 1}
       onKeyDown={onKeyDown}
     >
-      <div role="rowgroup">
-        <div class="row heading" role="row" aria-rowindex={1}>
-          <span role="columnheader" aria-label="Chosen" />
-          <span role="columnheader">Name</span>
-          <span role="columnheader">Type</span>
-          <span role="columnheader" class="wide">
-            Image
-          </span>
-          <span role="columnheader" class="wide">
-            Labels
-          </span>
-          <span role="columnheader">Interfaces</span>
-        </div>
-      </div>
       <div
         class="scroller"
-        role="rowgroup"
         ref={scroller}
         onScroll={({ currentTarget }) => (top.value = currentTarget.scrollTop)}
       >
-        <div role="presentation" class="canvas" style={{ height: `${rows.length * ROW_HEIGHT}px` }}>
+        <div role="rowgroup" class="headings">
+          <div class="row heading" role="row" aria-rowindex={1}>
+            <span role="columnheader">
+              <span class="sr-only">Chosen</span>
+            </span>
+            <span role="columnheader">Name</span>
+            <span role="columnheader">Type</span>
+            <span role="columnheader" class="wide">
+              Image
+            </span>
+            <span role="columnheader" class="wide">
+              Labels
+            </span>
+            <span role="columnheader">Interfaces</span>
+          </div>
+        </div>
+        <div role="rowgroup" class="canvas" style={{ height: `${rows.length * ROW_HEIGHT}px` }}>
           {rows.map((row, index) => {
             const isActive = index === activeIndex;
             // The active row stays, as it may have the focus.
@@ -198,7 +200,12 @@ function GroupRow({ id, group, isCollapsed, place }: Extract<Row, { kind: 'group
         />
       </span>
       <span role="gridcell" class="title">
-        <button type="button" class="disclosure" tabIndex={-1} onClick={() => toggleCollapsed(id)}>
+        <button
+          type="button"
+          class="disclosure"
+          tabIndex={place.tabIndex}
+          onClick={() => toggleCollapsed(id)}
+        >
           <span aria-hidden="true" class={isCollapsed ? 'chevron closed' : 'chevron'} />
           <bdi>{title}</bdi> <span class="count">{present.length}</span>
         </button>
@@ -206,8 +213,8 @@ function GroupRow({ id, group, isCollapsed, place }: Extract<Row, { kind: 'group
           <button
             type="button"
             class="quiet"
-            tabIndex={-1}
-            aria-label={`Select ${title} by a rule`}
+            tabIndex={place.tabIndex}
+            aria-label={`${title} as rule`}
             title="Select by a rule: what starts later joins"
             onClick={() => useRule(`${by === 'type' ? '* type' : by}=${quotedForRule(group.value)}`)}
           >

@@ -47,8 +47,7 @@ export function TargetsPanel() {
             </label>
           ))}
         </fieldset>
-        {mode.value === 'choice' ? <SearchField /> : <RuleField />}
-        <label class="inline">
+        <label class="inline end">
           Group by
           <select
             value={grouping.value}
@@ -70,6 +69,7 @@ export function TargetsPanel() {
           />
           Processes <span class="count">{processCount}</span>
         </label>
+        {mode.value === 'choice' ? <SearchField /> : <RuleField />}
       </header>
       {mode.value === 'rule' && <RuleMeaning />}
       <ConnectionProblem />
@@ -191,16 +191,16 @@ function ConnectionProblem() {
 function EmptyList() {
   if (list.value === undefined) {
     return (
-      <p class="empty">
+      <p class="nothing">
         {connection.value.kind === 'lost' ? 'Nothing is known yet.' : 'Looking for targets…'}
       </p>
     );
   }
   if (matching.value)
-    return <p class="empty">Nothing matches now. What starts later and matches will be captured.</p>;
+    return <p class="nothing">Nothing matches now. What starts later and matches will be captured.</p>;
   const isSearching = mode.value === 'choice' && search.value.trim() !== '';
   return (
-    <div class="empty">
+    <div class="nothing">
       <p>
         {isSearching ? 'Nothing is found.' : 'No containers are running. Start one, and it appears here.'}
       </p>
