@@ -11,6 +11,7 @@ import { operationsOptions } from './operations/operator-port.js';
 import { OperationsModule } from './operations/operations.module.js';
 import { ServiceConfig } from './config/service.config.js';
 import { HttpModule } from './http/http.module.js';
+import { TicketsModule } from './tickets/tickets.module.js';
 import { VersionModule } from './version/version.module.js';
 
 /** The ports that a team may replace. */
@@ -30,6 +31,7 @@ export class AppModule {
         OperationsModule.forRootAsync({ useFactory: operationsOptions, inject: [ServiceConfig] }),
         DiscoveryModule.forRoot({ local, proxy, ...ports }),
         CaptureModule.forRoot(ports),
+        TicketsModule,
         ...(options.service.noConsole ? [] : [ConsoleModule.forRoot({ root: !proxy })]),
       ],
     };

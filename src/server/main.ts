@@ -8,6 +8,7 @@ import {
   onEndOfService,
   ServerEnvironment,
   SupervisorLink,
+  TICKET_KEY_VARIABLE,
 } from '../shared/supervisor-link/supervisor-link.js';
 import { AppModule } from './app.module.js';
 import { ensureUnprivileged } from './ensure-unprivileged.js';
@@ -23,6 +24,7 @@ const LISTEN_OPTIONS = { port: '--port or PACKETFLIX_PORT', host: '--host or PAC
 /** The unprivileged part of the service: everything that clients can reach. */
 export async function runServer(argv: readonly string[]): Promise<void> {
   const commandLine = parseCommandLine(argv, process.env);
+  delete process.env[TICKET_KEY_VARIABLE];
   switch (commandLine.kind) {
     case 'options':
       return await serve(commandLine.options);

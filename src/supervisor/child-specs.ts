@@ -57,11 +57,13 @@ export function createChildSpecs(
     directory,
     format,
     capture,
+    ticketKey,
   }: {
     readonly granted: GrantedPrivileges;
     readonly directory: RuntimeDirectory;
     readonly format: LogFormat;
     readonly capture: Pick<Options['capture'], 'maxCaptures' | 'ringMemoryMebibytes' | 'packetMethod'>;
+    readonly ticketKey: Buffer;
   },
 ): ChildSpecs {
   const engineCount = Math.min(availableParallelism(), MAX_ENGINES);
@@ -84,7 +86,7 @@ export function createChildSpecs(
   const serverEnvironment = {
     ...process.env,
     // If only root can read the code, the server starts as root and becomes the user when it has loaded the code.
-    ...serverVariables({ engineSockets, discovererSocket, become: granted.closedTo }),
+    ...serverVariables({ engineSockets, discovererSocket, become: granted.closedTo, ticketKey }),
   };
   return {
     privileged: [

@@ -1,6 +1,8 @@
 import { parseCommandLine, type Options } from '../shared/config/parse-command-line.js';
 import { installCrashHandler, logFormat, ProcessLog } from '../shared/logging/process-log.js';
 import { describeMissingCapabilities } from '../shared/privileges/capabilities.js';
+import { TICKET_KEY_VARIABLE } from '../shared/supervisor-link/supervisor-link.js';
+import { ticketKey } from '../shared/ticket-key.js';
 import { createChildSpecs } from './child-specs.js';
 import { findSetpriv, type GrantedPrivileges } from './granted-privileges.js';
 import type { Log } from './restarted-child.js';
@@ -27,7 +29,7 @@ export async function runSupervisor(argv: string[]): Promise<never> {
   }
 }
 
-async function serve(argv: readonly string[], { service, capture }: Options): Promise<number> {
+async function serve(argv: readonly string[], { service, capture, environment }: Options): Promise<number> {
   // By default Node.js would listen for a debugger, which the server could use; see child-specs.ts.
   process.on('SIGUSR1', () => undefined);
   const format = logFormat(service.logFormat, process.stderr.isTTY === true);
@@ -40,9 +42,19 @@ async function serve(argv: readonly string[], { service, capture }: Options): Pr
     log('To fix this, install the package util-linux (apt-get install util-linux)', 'fatal');
     return 1;
   }
+  let signingKey: Buffer;
+  try {
+    // The service's user may be unable to read the file: this program hands the key over to itself when it drops root.
+    signingKey = environment.ticketKey ?? ticketKey(service.ticketKeyFile);
+  } catch (error) {
+    console.error(`packetflix: ${(error as Error).message}`);
+    return 2;
+  }
+  delete process.env[TICKET_KEY_VARIABLE];
   let granted: GrantedPrivileges;
   try {
-    granted = dropRoot(service.user, setpriv, argv, log);
+    const handedOver = { [TICKET_KEY_VARIABLE]: signingKey.toString('base64url') };
+    granted = dropRoot(service.user, setpriv, argv, log, handedOver);
   } catch (error) {
     for (const line of (error as Error).message.split('\n')) log(line, 'fatal');
     return 1;
@@ -51,7 +63,8 @@ async function serve(argv: readonly string[], { service, capture }: Options): Pr
 
   const directory = RuntimeDirectory.create(granted.closedTo?.gid);
   try {
-    const supervisor = new Supervisor(createChildSpecs(argv, { granted, directory, format, capture }), log);
+    const specs = createChildSpecs(argv, { granted, directory, format, capture, ticketKey: signingKey });
+    const supervisor = new Supervisor(specs, log);
     for (const signal of SHUTDOWN_SIGNALS) process.on(signal, () => supervisor.shutDown(signal));
     return await supervisor.run();
   } finally {

@@ -38,6 +38,7 @@ const MAX_ID = 0xffff_fffe;
  *
  * @param requested value of `--user`
  * @param setpriv path of setpriv(1)
+ * @param handedOver variables for this program when it is executed again: what only root can read
  * @throws Error whose message has one line for the operator per line
  */
 export function dropRoot(
@@ -45,6 +46,7 @@ export function dropRoot(
   setpriv: string,
   argv: readonly string[],
   log: Log,
+  handedOver: NodeJS.ProcessEnv,
 ): GrantedPrivileges {
   // Only once, as setpriv can fail without an error.
   if (process.env[ROOT_DROPPED] === '1') assertPrivileges('supervisor');
@@ -54,7 +56,7 @@ export function dropRoot(
   if (missing.length > 0) throw new Error(cannotDropRoot(missing));
   const user = resolveServiceUser(requested);
   log(`dropping root: the service runs as user ${user.uid}, group ${user.gid}`);
-  if (mayReadCode(user, capabilities)) executeAsUser(user, capabilities, setpriv, argv);
+  if (mayReadCode(user, capabilities)) executeAsUser(user, capabilities, setpriv, argv, handedOver);
   log(
     'that user may not read the code, so only the server runs as it; the other processes keep user ID 0, with the ' +
       'capabilities of their roles only',
@@ -119,10 +121,11 @@ function executeAsUser(
   capabilities: CapabilitySet,
   setpriv: string,
   argv: readonly string[],
+  handedOver: NodeJS.ProcessEnv,
 ): never {
   const { args } = asUser('supervisor', user, ownProgram(...argv), capabilities);
   // Undefined only on Windows. Ends the process if the program cannot be executed.
-  return process.execve!(setpriv, [SETPRIV, ...args], { ...process.env, [ROOT_DROPPED]: '1' });
+  return process.execve!(setpriv, [SETPRIV, ...args], { ...process.env, ...handedOver, [ROOT_DROPPED]: '1' });
 }
 
 function cannotDropRoot(missing: readonly string[]): string {

@@ -184,8 +184,12 @@ function routesOf(app: INestApplication): string[] {
   const express = app.getHttpAdapter().getInstance() as {
     router: { stack: { route?: { path: string; methods: Record<string, boolean> } }[] };
   };
-  return express.router.stack.flatMap(({ route }) =>
-    route === undefined ? [] : Object.keys(route.methods).map((method) => `${method} ${route.path}`),
+  const routes = express.router.stack.flatMap(({ route }) => route ?? []);
+  return routes.flatMap(({ path, methods }) =>
+    // A route for every method tells the allowed ones (405).
+    Object.hasOwn(methods, 'trace')
+      ? []
+      : Object.keys(methods).map((method) => `${method} ${path.replace(/[:*](\w+)/g, '{$1}')}`),
   );
 }
 

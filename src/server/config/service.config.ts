@@ -28,6 +28,18 @@ export class ServiceConfig implements OptionValues<'service'> {
   @OptionValue()
   readonly noConsole!: boolean;
 
+  /** File from which the key that signs tickets is derived; absent: the key is random. */
+  @OptionValue()
+  readonly ticketKeyFile?: string;
+
+  /** Header that names the user, from `trustedProxies` only; absent: nothing names the user. */
+  @OptionValue()
+  readonly userHeader?: string;
+
+  /** Addresses and networks of the proxies whose `userHeader` is believed. */
+  @OptionValue()
+  readonly trustedProxies!: readonly string[];
+
   /** Where health and metrics are served: `same` (on `port`), `off`, or a TCP port; 0: any free port. */
   @OptionValue()
   readonly operatorPort!: string;

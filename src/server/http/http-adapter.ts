@@ -39,11 +39,27 @@ export interface ApplicationServer {
 
 type RequestFilter = (request: IncomingMessage) => boolean;
 
+/** What becomes of a request to a path that a gate guards: an answer at once, or it enters with another target. */
+export type Passage =
+  | { readonly answer: (response: ServerResponse) => void }
+  | {
+      readonly target: string;
+      /** Gives the request that target; what is not meant for the application is removed. */
+      readonly enter: () => void;
+    };
+
+/** Guards some paths; undefined: the request is for another path. Has no side effects: it may be asked twice. */
+export type Gate = (request: IncomingMessage) => Passage | undefined;
+
+/** @param target the target of the request, once it has passed the gate */
+type UpgradeFilter = (request: IncomingMessage, target: string) => boolean;
+
 /** Express with HTTP servers whose options Nest cannot set, because only the constructor of a server takes them. */
 export class HttpAdapter extends ExpressAdapter {
   private readonly log = new Logger('Http');
   private main?: ApplicationServer;
-  private shouldUpgrade: RequestFilter = () => false;
+  private shouldUpgrade: UpgradeFilter = () => false;
+  private gate: Gate = () => undefined;
 
   constructor(private readonly serverOptions: HttpAdapterOptions = {}) {
     super();
@@ -54,14 +70,20 @@ export class HttpAdapter extends ExpressAdapter {
    *
    * @see https://nodejs.org/api/http.html#httpcreateserveroptions-requestlistener
    */
-  setShouldUpgrade(decide: RequestFilter): void {
+  setShouldUpgrade(decide: UpgradeFilter): void {
     this.shouldUpgrade = decide;
+  }
+
+  /** Sets the gate of the main server, before the upgrade and before every route and middleware of the application. */
+  setGate(gate: Gate): void {
+    this.gate = gate;
   }
 
   override initHttpServer(): void {
     const { maxConnections } = this.serverOptions;
     this.main = this.createServer({
-      shouldUpgrade: (request) => this.shouldUpgrade(request),
+      shouldUpgrade: (request, target) => this.shouldUpgrade(request, target),
+      gate: (request) => this.gate(request),
       ...(maxConnections !== undefined && { maxConnections }),
     });
     this.disable('x-powered-by');
@@ -86,9 +108,11 @@ export class HttpAdapter extends ExpressAdapter {
   createServer({
     shouldUpgrade = () => false,
     accepts = () => true,
+    gate = () => undefined,
     maxConnections = DEFAULT_MAX_CONNECTIONS,
   }: {
-    readonly shouldUpgrade?: RequestFilter;
+    readonly shouldUpgrade?: UpgradeFilter;
+    readonly gate?: Gate;
     readonly accepts?: RequestFilter;
     readonly maxConnections?: number;
   }): ApplicationServer {
@@ -102,18 +126,26 @@ export class HttpAdapter extends ExpressAdapter {
         // Bodies must have a least rate instead: `limitConnections`.
         requestTimeout: 0,
         // Requests can only be refused as ordinary requests.
-        shouldUpgradeCallback: (request) =>
-          !isAmbiguous(request) && examine(request) === undefined && shouldUpgrade(request),
+        shouldUpgradeCallback: (request) => {
+          if (isAmbiguous(request) || examine(request) !== undefined) return false;
+          const passage = gate(request);
+          if (passage && 'answer' in passage) return false;
+          return shouldUpgrade(request, passage?.target ?? request.url ?? '');
+        },
       },
       (request, response) => {
         if (request.socket.destroyed) return; // by `limitConnections`: this request had arrived with others
+        if (isAmbiguous(request)) return void response.writeHead(400, { Connection: 'close' }).end();
         const refusal = examine(request);
-        if (isAmbiguous(request)) response.writeHead(400, { Connection: 'close' }).end();
-        else if (refusal) this.refuse(refusal, request, response);
-        else if (accepts(request)) this.getInstance<RequestListener>()(request, response);
+        if (refusal) return this.refuse(refusal, request, response);
+        const passage = gate(request);
+        if (passage && 'answer' in passage) return passage.answer(response);
+        enter(passage);
+        if (accepts(request)) this.getInstance<RequestListener>()(request, response);
         else answerNotFound(request, response);
       },
     );
+    server.on('upgrade', (request) => enter(gate(request)));
     const sockets = limitConnections(server, { maxConnections });
     let second: TcpServer | undefined;
     return {
@@ -147,6 +179,10 @@ export class HttpAdapter extends ExpressAdapter {
     this.main?.destroy();
     return super.close();
   }
+}
+
+function enter(passage: Passage | undefined): void {
+  if (passage && 'enter' in passage) passage.enter();
 }
 
 /**

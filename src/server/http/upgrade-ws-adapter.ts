@@ -44,7 +44,7 @@ export class UpgradeWsAdapter extends WsAdapter {
     if (!(http instanceof HttpAdapter)) throw new Error('UpgradeWsAdapter requires HttpAdapter');
     this.routes = app.get(UpgradeRoutes, { strict: false });
     http.setShouldUpgrade(
-      (request) => isWebsocket(request) && this.routes.find(request.url ?? '') !== undefined,
+      (request, target) => isWebsocket(request) && this.routes.find(target) !== undefined,
     );
     http.getHttpServer().on('upgrade', this.onUpgrade);
   }

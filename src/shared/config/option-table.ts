@@ -7,6 +7,7 @@ import {
 } from '../protocol/capture-spec.js';
 import { MIN_CAPTURE_MEBIBYTES, PACKET_METHODS } from '../protocol/protocol.js';
 import { isListOfEndpoints } from '../protocol/tcp-endpoint.js';
+import { NETWORKS } from './network-list.js';
 import { list, oneOf, onOrOff, text, wholeNumber, type OptionType } from './option-type.js';
 import { TARGET_SETS } from './target-set-option.js';
 import { canonicalOrigin } from './web-origin.js';
@@ -49,6 +50,8 @@ const OPERATOR_PORT: OptionType<string> = {
   accepts: (value) => value === 'same' || value === 'off' || isPort(value),
   parse: (given) => (given === 'same' || given === 'off' || isPort(given) ? given : undefined),
 };
+const FILE = text(/^[^\0]+$/, 'the name of a file');
+const HEADER = text(/^[\w!#$%&'*+.^`|~-]{1,64}$/, 'the name of a header, such as X-Forwarded-User');
 const ORIGINS = list(
   (items) => items.every((item) => canonicalOrigin(item) !== undefined),
   'origins of web pages, such as https://host.example:8443, without a path and never "null"',
@@ -311,6 +314,42 @@ const ENTRIES = [
   },
   {
     section: 'service',
+    field: 'ticketKeyFile',
+    flag: '--ticket-key-file',
+    variable: 'PACKETFLIX_TICKET_KEY_FILE',
+    type: FILE,
+    value: 'file',
+    defaultValue: undefined,
+    defaultInWords: 'a key of its own, new with each start',
+    description:
+      'file with at least 32 random bytes that sign tickets, for several services that accept the tickets of each other; read ' +
+      'once, at the start',
+  },
+  {
+    section: 'service',
+    field: 'userHeader',
+    flag: '--user-header',
+    variable: 'PACKETFLIX_USER_HEADER',
+    type: HEADER,
+    value: 'name',
+    defaultValue: undefined,
+    defaultInWords: 'none',
+    description: 'header in which the proxies of --trusted-proxy name the user, for the log',
+  },
+  {
+    section: 'service',
+    field: 'trustedProxies',
+    flag: '--trusted-proxy',
+    variable: 'PACKETFLIX_TRUSTED_PROXY',
+    type: NETWORKS,
+    value: 'address[/bits]',
+    defaultValue: [],
+    defaultInWords: 'none',
+    description:
+      'address of a proxy whose --user-header is believed, or a network of such proxies; repeatable, or separated by commas',
+  },
+  {
+    section: 'service',
     field: 'operatorPort',
     flag: '--operator-port',
     variable: 'PACKETFLIX_OPERATOR_PORT',
@@ -434,7 +473,24 @@ export const OPTION_RULES: readonly OptionRule[] = [
     isMet: ({ local, proxy }) => !(local === true && proxy === true),
     problem: ([local, proxy]) => `${local} and ${proxy} exclude each other: both serve /discover/mobyshark`,
   },
+  {
+    fields: ['userHeader', 'trustedProxies'],
+    isMet: ({ userHeader, trustedProxies }) => userHeader === undefined || !isEmpty(trustedProxies),
+    problem: ([userHeader, trustedProxies]) =>
+      `${userHeader} needs ${trustedProxies}: any client can send the header, so it is believed from those proxies only`,
+  },
+  {
+    fields: ['trustedProxies', 'userHeader'],
+    isMet: ({ userHeader, trustedProxies }) => userHeader !== undefined || isEmpty(trustedProxies ?? []),
+    problem: ([trustedProxies, userHeader]) =>
+      `${trustedProxies} needs ${userHeader}: the header in which these proxies name the user`,
+  },
 ];
+
+/** False for what is no list, which has been reported already. */
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
 
 function isPort(value: unknown): boolean {
   return typeof value === 'string' && /^\d{1,5}$/.test(value) && Number(value) <= 65_535;

@@ -11,6 +11,8 @@ const DEFAULTS = {
     allowedHosts: [] as string[],
     allowedOrigins: [] as string[],
     excludedEndpoints: [] as string[],
+    noConsole: false,
+    trustedProxies: [] as readonly string[],
     logFormat: 'auto',
     debug: false,
     logRequests: false,
@@ -285,6 +287,22 @@ describe('The command line and the environment', () => {
       ['--local-discovery'],
       { PACKETFLIX_PROXY_DISCOVERY: 'true' },
       '--local-discovery and PACKETFLIX_PROXY_DISCOVERY exclude each other: both serve /discover/mobyshark',
+    ],
+    [
+      ['--user-header', 'X-Forwarded-User'],
+      {},
+      '--user-header needs --trusted-proxy: any client can send the header, so it is believed from those proxies only',
+    ],
+    [
+      [],
+      { PACKETFLIX_TRUSTED_PROXY: '127.0.0.1' },
+      'PACKETFLIX_TRUSTED_PROXY needs --user-header: the header in which these proxies name the user',
+    ],
+    [
+      ['--user-header', 'X User', '--trusted-proxy', 'proxy.example'],
+      {},
+      '--user-header must be the name of a header, such as X-Forwarded-User, not "X User"\n' +
+        '--trusted-proxy must be addresses, such as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32, not "proxy.example"',
     ],
     [['--discovery-service', ''], {}, '--discovery-service must be an address or a host name, not ""'],
     [[], { PACKETFLIX_DEBUG: 'maybe' }, 'PACKETFLIX_DEBUG must be true or false, not "maybe"'],

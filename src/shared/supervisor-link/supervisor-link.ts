@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { delimiter } from 'node:path';
+import { TICKET_KEY_BYTES } from '../ticket-key.js';
 
 /**
  * What the supervisor and its children agree on: the environment variables that a child gets, the lines that it
@@ -25,6 +26,12 @@ const ALIVE_INTERVAL_MS = 1_000;
 /** The variable by which a child of any role knows that it has a supervisor. */
 export const SUPERVISED = { PACKETFLIX_SUPERVISED: '1' } as const;
 
+/**
+ * The variable with the key that signs tickets. Only the service's user can read the environment of its processes. Who has read
+ * it removes it from `process.env`, so that no other child inherits it.
+ */
+export const TICKET_KEY_VARIABLE = 'PACKETFLIX_SIGNING_KEY';
+
 export function isSupervised(env: NodeJS.ProcessEnv): boolean {
   return env['PACKETFLIX_SUPERVISED'] === SUPERVISED.PACKETFLIX_SUPERVISED;
 }
@@ -46,6 +53,9 @@ export class ServerEnvironment {
   /** The user to become once the code is loaded, where only root may read the code; absent: no change of user. */
   readonly become?: { readonly uid: number; readonly gid: number } | undefined;
 
+  /** The key that signs tickets, the same after a restart of the server; absent: the server makes one. */
+  readonly ticketKey?: Buffer | undefined;
+
   /**
    * Asks the supervisor to start the engine or discoverer that listens at that path, and does nothing if it runs. Absent:
    * nothing starts on demand.
@@ -62,22 +72,26 @@ export function serverVariables({
   engineSockets,
   discovererSocket,
   become,
+  ticketKey,
 }: Partial<ServerEnvironment>): NodeJS.ProcessEnv {
   return {
     ...SUPERVISED,
     PACKETFLIX_ENGINE_SOCKETS: engineSockets?.join(delimiter),
     PACKETFLIX_DISCOVERER_SOCKET: discovererSocket,
     PACKETFLIX_BECOME: become && `${become.uid}:${become.gid}`,
+    [TICKET_KEY_VARIABLE]: ticketKey?.toString('base64url'),
   };
 }
 
 export function readServerEnvironment(env: NodeJS.ProcessEnv): ServerEnvironment {
   const [, uid, gid] = /^(\d+):(\d+)$/.exec(env['PACKETFLIX_BECOME'] ?? '') ?? [];
+  const ticketKey = Buffer.from(env[TICKET_KEY_VARIABLE] ?? '', 'base64url');
   return new ServerEnvironment({
     engineSockets: (env['PACKETFLIX_ENGINE_SOCKETS'] ?? '').split(delimiter).filter((path) => path !== ''),
     discovererSocket: env['PACKETFLIX_DISCOVERER_SOCKET'] || undefined,
     supervised: isSupervised(env),
     become: uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) },
+    ticketKey: ticketKey.length === TICKET_KEY_BYTES ? ticketKey : undefined,
   });
 }
 

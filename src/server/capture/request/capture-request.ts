@@ -11,6 +11,7 @@ import {
   parseTargetSelectors,
   type TargetSelector,
 } from '../../../shared/protocol/target-selector.js';
+import { ticketOf } from '../../http/redeemed-ticket.js';
 import { SET_TYPE } from '../../discovery/named-target-sets.js';
 import { printable } from '../../../shared/printable.js';
 import { parseLimits, type CaptureMaxima } from './capture-limits.js';
@@ -84,8 +85,11 @@ const ALL_INTERFACES = new Set(['any', 'all', '@any']);
 
 /** True for the clients that show no close reason and so need it in the stream: csharg and cshargextcap. */
 export function hasContainerHeader(request: RequestHead): boolean {
-  return headerOf(request, 'container') !== undefined;
+  return headerOf(request, 'container') !== undefined || ticketOf(request)?.hadContainerHeader === true;
 }
+
+/** The text of a parameter; undefined: it is not given. */
+export type ParameterTexts = (name: RequestParameter) => string | undefined;
 
 /**
  * Reads a capture request from query and headers. A header takes precedence over the query parameter of the same
@@ -95,10 +99,18 @@ export function hasContainerHeader(request: RequestHead): boolean {
  */
 export function parseCaptureRequest(request: RequestHead, maxima: CaptureMaxima): CaptureRequest {
   const query = queryOf(request.url ?? '');
-  const value = (name: RequestParameter): string | undefined => {
+  return parseCaptureParameters((name) => {
     const header = headerOf(request, name);
     return header === undefined ? (query.get(name) ?? undefined) : decodeHeader(header);
-  };
+  }, maxima);
+}
+
+/**
+ * Reads a capture request from its parameters, wherever they come from.
+ *
+ * @throws CaptureError `invalid-request`, `invalid-interface`, `invalid-filter`
+ */
+export function parseCaptureParameters(value: ParameterTexts, maxima: CaptureMaxima): CaptureRequest {
   const json = value('targets');
   const target = parseTarget(value('container'), value('netns'), json);
   const selectors = json === undefined ? undefined : parseTargetSelectors(json);

@@ -1,0 +1,41 @@
+import type { IncomingMessage } from 'node:http';
+import { ServiceConfig } from '../config/service.config.js';
+import { ClientIdentity } from './client-identity.js';
+import { rememberTicket } from './redeemed-ticket.js';
+
+function identityOf(request: IncomingMessage, userHeader?: string): object {
+  const trustedProxies = userHeader === undefined ? [] : ['10.0.0.0/8'];
+  return new ClientIdentity(Object.assign(new ServiceConfig(), { userHeader, trustedProxies })).of(request);
+}
+
+function request(remoteAddress: string | undefined, ...users: string[]): IncomingMessage {
+  const headersDistinct = users.length > 0 ? { 'x-forwarded-user': users } : {};
+  return { socket: { remoteAddress }, headersDistinct } as unknown as IncomingMessage;
+}
+
+describe('The user of a request', () => {
+  it.each<[string, IncomingMessage, object]>([
+    ['is whom a trusted proxy names', request('10.1.2.3', 'alice'), { user: 'alice' }],
+    ['is known over IPv6 sockets, too', request('::ffff:10.1.2.3', 'alice'), { user: 'alice' }],
+    ['is unknown from any other address', request('192.0.2.1', 'alice'), {}],
+    ['is unknown when the connection is closed', request(undefined, 'alice'), {}],
+    ['is unknown without the header', request('10.1.2.3'), {}],
+    ['is unknown with an empty header', request('10.1.2.3', ''), {}],
+    ['is unknown when the header comes twice', request('10.1.2.3', 'alice', 'bob'), {}],
+    ['is UTF-8', request('10.1.2.3', Buffer.from('Jürgen').toString('latin1')), { user: 'Jürgen' }],
+    ['is harmless in a log', request('10.1.2.3', 'a\u0007\tb'), { user: 'a\ufffd\ufffdb' }],
+    ['is bounded', request('10.1.2.3', 'a'.repeat(10_000)), { user: `${'a'.repeat(127)}…` }],
+  ])('%s', (_, from, expected) => {
+    expect(identityOf(from, 'X-Forwarded-User')).toEqual(expected);
+    expect(identityOf(from)).toEqual({});
+  });
+
+  it('of a request with a ticket is who asked for the ticket', () => {
+    const withTicket = request('10.1.2.3', 'mallory');
+    rememberTicket(withTicket, { id: '0a1b', user: 'alice', hadContainerHeader: false });
+    expect(identityOf(withTicket, 'X-Forwarded-User')).toEqual({ user: 'alice', ticket: '0a1b' });
+    const anonymous = request('10.1.2.3', 'mallory');
+    rememberTicket(anonymous, { id: '0a1c', hadContainerHeader: false });
+    expect(identityOf(anonymous, 'X-Forwarded-User')).toEqual({ ticket: '0a1c' });
+  });
+});

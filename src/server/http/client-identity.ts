@@ -1,0 +1,42 @@
+import { Injectable } from '@nestjs/common';
+import type { IncomingMessage } from 'node:http';
+import { containedIn } from '../../shared/config/network-list.js';
+import { printable } from '../../shared/printable.js';
+import { ServiceConfig } from '../config/service.config.js';
+import { ticketOf } from './redeemed-ticket.js';
+
+/** Who sent a request, for the log; absent: unknown. */
+export interface Identity {
+  readonly user?: string;
+  /** Id of the ticket by which the request was made. */
+  readonly ticket?: string;
+}
+
+const MAX_USER_CHARACTERS = 128;
+
+/** Tells who sent a request, as far as a proxy that the operator trusts says so. */
+@Injectable()
+export class ClientIdentity {
+  private readonly header?: string;
+  private readonly isTrusted: (address: string) => boolean;
+
+  constructor({ userHeader, trustedProxies }: ServiceConfig) {
+    if (userHeader !== undefined) this.header = userHeader.toLowerCase();
+    this.isTrusted = containedIn(trustedProxies);
+  }
+
+  /** Of a request with a ticket, whom no proxy has asked for a password, the user who asked for the ticket. */
+  of(request: IncomingMessage): Identity {
+    const ticket = ticketOf(request);
+    const user = ticket ? ticket.user : this.userOf(request);
+    return { ...(user !== undefined && { user }), ...(ticket && { ticket: ticket.id }) };
+  }
+
+  /** A header that comes twice was not set by the proxy alone. */
+  private userOf({ socket, headersDistinct }: IncomingMessage): string | undefined {
+    if (this.header === undefined || !this.isTrusted(socket.remoteAddress ?? '')) return undefined;
+    const [value, ...others] = headersDistinct[this.header] ?? [];
+    if (!value || others.length > 0) return undefined;
+    return printable(Buffer.from(value, 'latin1').toString('utf8'), MAX_USER_CHARACTERS);
+  }
+}

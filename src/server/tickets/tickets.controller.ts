@@ -1,0 +1,67 @@
+import { All, Controller, Header, HttpStatus, Logger, Post, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
+import { clientOf } from '../http/client-address.js';
+import { ClientIdentity } from '../http/client-identity.js';
+import { failure, readJsonText } from './request-body.js';
+import { parseTicketRequest } from './ticket-request.js';
+import { Tickets } from './tickets.js';
+
+const MAX_BODY_BYTES = 64 * 1024;
+
+/** What a client gets for a ticket. */
+interface IssuedTicket {
+  readonly ticket: string;
+  /** Relative to the address of the service, whatever prefix a proxy adds. */
+  readonly path: string;
+  /** ISO 8601. */
+  readonly expires: string;
+}
+
+/** Issues tickets to those whom the proxy in front of this service lets in. */
+@Controller('tickets')
+export class TicketsController {
+  private readonly log = new Logger('Tickets');
+
+  constructor(
+    private readonly tickets: Tickets,
+    private readonly identity: ClientIdentity,
+  ) {}
+
+  @Post()
+  @Header('Cache-Control', 'no-store')
+  async issue(@Req() request: Request): Promise<IssuedTicket> {
+    const body = await readJsonText(request, MAX_BODY_BYTES);
+    try {
+      return this.issueFor(body, request);
+    } catch (error) {
+      if (!(error instanceof CaptureError)) throw error;
+      throw failure(HttpStatus.BAD_REQUEST, error.code, error.message);
+    }
+  }
+
+  @All()
+  refuse(@Res() response: Response): void {
+    const statusCode = HttpStatus.METHOD_NOT_ALLOWED;
+    const body = { statusCode, code: 'method-not-allowed', message: 'Tickets are asked for with POST.' };
+    response.status(statusCode).set('Allow', 'POST').json(body);
+  }
+
+  private issueFor(body: string, request: Request): IssuedTicket {
+    const { parameters, lifetimeSeconds, capture } = parseTicketRequest(body);
+    const { user } = this.identity.of(request);
+    const { id, text, expires } = this.tickets.issue(parameters, lifetimeSeconds, user);
+    const expiry = new Date(expires * 1000).toISOString();
+    const { name, netns } = capture.target;
+    const facts = {
+      ticket: id,
+      target: name,
+      netns,
+      expires: expiry,
+      user,
+      client: clientOf(request.socket),
+    };
+    this.log.log({ message: 'ticket issued', ...facts });
+    return { ticket: text, path: `/t/${text}/capture`, expires: expiry };
+  }
+}
