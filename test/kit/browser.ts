@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { reportSkipped } from './required-programs.js';
 
@@ -13,10 +13,21 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
+const AXE = readFileSync(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+
+/** The part of axe-core's result that is used here. */
+interface AxeResult {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly impact: string | null;
+    readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+  }[];
+}
+
 /** Tests in Chromium. Where it is not installed, they are skipped and that is reported. */
-export function describeInBrowser(title: string, describeTests: typeof describe, tests: () => void): void {
+export function describeInBrowser(title: string, tests: () => void): void {
   if (existsSync(CHROMIUM)) {
-    describeTests(title, tests);
+    describe(title, tests);
     return;
   }
   reportSkipped(title, [`there is no ${CHROMIUM} (Debian package chromium)`]);
@@ -64,6 +75,26 @@ export class TestPage implements AsyncDisposable {
       const isOwn = `${protocol.replace('ws', 'http')}//${host}` === origin;
       if (!isOwn && !['data:', 'blob:'].includes(protocol)) this.problems.push(`request: ${request.url()}`);
     });
+  }
+
+  /** Expects that something goes wrong, such as requests while the service is away. */
+  expectProblems(pattern: RegExp): void {
+    const unexpected = this.problems.filter((problem) => !pattern.test(problem));
+    this.problems.splice(0, this.problems.length, ...unexpected);
+  }
+
+  /** What axe-core finds that keeps people from using the page: its serious and critical violations. */
+  async accessibilityProblems(): Promise<string[]> {
+    // An expression: the Content-Security-Policy forbids script elements of tests, too.
+    if (!(await this.page.evaluate(() => 'axe' in globalThis))) await this.page.evaluate(AXE);
+    const { violations } = await this.page.evaluate(() =>
+      (globalThis as unknown as { axe: { run(): Promise<AxeResult> } }).axe.run(),
+    );
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .flatMap(({ id, nodes }) =>
+        nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`),
+      );
   }
 
   /** Closes the browser. Throws if something has gone wrong in the page. */

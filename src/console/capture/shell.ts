@@ -1,6 +1,7 @@
 /** Control and format characters: a terminal may act on them when a command is pasted. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
-const PLAIN = /^[\w@%+:,./-]+$/;
+/** A word that begins with an equals sign is something else to zsh. */
+const PLAIN = /^[\w@%+:,./-][\w@%+:,./=-]*$/;
 
 /**
  * Quotes a word for a POSIX shell. Text with control characters is written with escapes, in `$'...'` of POSIX.1-2024, which
@@ -20,7 +21,7 @@ function escaped(character: string): string {
   return bytes.map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
 }
 
-/** A command line; the first word of each argument list is the option, so that lines can be broken before options. */
+/** A command line of these words. */
 export function shellCommand(...words: readonly string[]): string {
   return words.map(shellWord).join(' ');
 }
