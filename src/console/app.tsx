@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { CapturePanel } from './capture/capture-panel.js';
 import icon from './icon.svg';
 import { RunningPanel } from './running/running-panel.js';
@@ -16,6 +16,7 @@ export function App() {
       </a>
       <PageHeader />
       <Main />
+      <Watched />
       <p class="sr-only" role="status">
         {announcement.value}
       </p>
@@ -42,25 +43,26 @@ function connectionText(): string {
 }
 
 function Main() {
-  const main = useRef<HTMLElement>(null);
-  const { value } = watched;
-  const wasWatching = useRef(false);
-  useEffect(() => {
-    // The button that had the focus is gone.
-    if (value || wasWatching.current) main.current?.focus();
-    wasWatching.current = value !== undefined;
-  }, [value]);
   return (
-    <main id="main" class={value ? 'watching' : ''} tabIndex={-1} ref={main}>
-      {value ? (
-        <WatchView {...value} onClose={() => (watched.value = undefined)} />
-      ) : (
-        <>
-          <TargetsPanel />
-          <CapturePanel />
-          <RunningPanel />
-        </>
-      )}
+    <main id="main" tabIndex={-1}>
+      <TargetsPanel />
+      <CapturePanel />
+      <RunningPanel />
     </main>
   );
+}
+
+/** The packets of a capture, which cover the page. */
+function Watched() {
+  const { value } = watched;
+  const opener = useRef<HTMLElement | null>(null);
+  if (value && !opener.current && document.activeElement instanceof HTMLElement) {
+    opener.current = document.activeElement;
+  }
+  useLayoutEffect(() => {
+    if (value) return;
+    opener.current?.focus();
+    opener.current = null;
+  }, [value]);
+  return value ? <WatchView {...value} onClose={() => (watched.value = undefined)} /> : null;
 }

@@ -116,6 +116,56 @@ describeAsRoot('The page', () => {
       await page.getByRole('dialog').waitFor({ state: 'detached' });
     });
 
+    it('downloads a capture with the limits of the form', async () => {
+      await using tested = await open();
+      const { page } = tested;
+      await using namespace = await namespaceOfProcess();
+      await namespace.setUp('lo');
+      await showProcesses(page);
+      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await page.getByLabel('Capture filter').fill('udp');
+      await page.getByLabel('Packets', { exact: true }).fill('3');
+      await using sender = await namespace.start(
+        'bash',
+        '-c',
+        'while sleep 0.05; do echo packet >/dev/udp/127.0.0.1/9; done',
+      );
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('link', { name: 'Download' }).click(),
+      ]);
+      expect(download.suggestedFilename()).toMatch(/\.pcapng$/);
+      const packets = await run('tshark', '-r', await download.path(), '-T', 'fields', '-e', 'udp.dstport');
+      expect(sender.alive).toBe(true);
+      expect(packets.trim().split('\n')).toEqual(['9', '9', '9']);
+    });
+
+    it('opens Wireshark with a ticket for the chosen target', async () => {
+      await using tested = await open();
+      const { page } = tested;
+      await using namespace = await namespaceOfProcess();
+      await namespace.setUp('lo');
+      await showProcesses(page);
+      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await page.getByLabel('Capture filter').fill('udp');
+      const [request] = await Promise.all([
+        page.waitForRequest(/^packetflix:/),
+        page.getByRole('button', { name: 'Open in Wireshark' }).click(),
+      ]);
+      tested.expectProblems(/^request: packetflix:/);
+      await page.getByText('Wireshark should open now.').waitFor();
+      const link = new URL(request.url().slice('packetflix:'.length));
+      expect(link.origin).toBe(new URL(service.current.url('/', 'ws')).origin);
+      expect(JSON.parse(link.searchParams.get('container') ?? '')).toMatchObject({ netns: namespace.inode });
+      await using client = await CaptureClient.open(
+        service.current,
+        {},
+        { path: link.pathname + link.search },
+      );
+      await client.described('lo');
+      expect(client.interfaces).toMatchObject([{ name: 'lo', filter: 'udp' }]);
+    });
+
     it.each(['light', 'dark'] as const)('can be used by everybody, in %s colours', async (colorScheme) => {
       await using tested = await open({ colorScheme });
       const { page } = tested;

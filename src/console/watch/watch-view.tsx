@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'preact/hooks';
 import type { CaptureParameters } from '../service.js';
 
 export interface WatchViewProps {
@@ -8,12 +9,14 @@ export interface WatchViewProps {
 
 /** Shows the packets of a capture as they come. */
 export function WatchView({ title, onClose }: WatchViewProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
   return (
-    <section aria-label="Packets">
+    <dialog ref={dialog} aria-label="Packets" onClose={onClose}>
       <h2>{title}</h2>
       <button type="button" onClick={onClose}>
         Close
       </button>
-    </section>
+    </dialog>
   );
 }
