@@ -33,7 +33,8 @@ export async function ask(url: URL, init: RequestInit = {}): Promise<Response> {
 
 /** What a status means for the user, and what to do about it. */
 export function explanationOf(status: number, message: string): string {
-  const said = message === '' ? '' : ` ${message.replace(/\.?$/, '.')}`;
+  const said =
+    message === '' ? '' : ` ${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.?$/, '.')}`;
   switch (status) {
     case 401:
       return 'You are not logged in any more. Reload the page to log in again.';

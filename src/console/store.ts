@@ -177,7 +177,7 @@ export function setForm(changed: Partial<CaptureForm>): void {
 }
 
 /** Selects by a rule from now on. */
-export function useRule(text: string): void {
+export function selectByRule(text: string): void {
   batch(() => {
     mode.value = 'rule';
     ruleText.value = text;

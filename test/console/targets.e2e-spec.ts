@@ -2,6 +2,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
+import { mobyshark } from '../fixtures/ghostwire-server.js';
 import { describeInBrowser, TestPage } from '../kit/browser.js';
 import { CaptureClient } from '../kit/capture-client.js';
 import { Child } from '../kit/child.js';
@@ -10,6 +11,7 @@ import { namespaceOfProcess } from '../kit/namespace-holders.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { describeAsRoot } from '../kit/root.js';
 import { run } from '../kit/run.js';
+import { discoveryForAllTests } from '../references/directory.js';
 import { Service, serviceForAllTests } from '../kit/service.js';
 import { removeFolder, teardown } from '../kit/teardown.js';
 
@@ -218,6 +220,41 @@ describeAsRoot('The page', () => {
     });
   });
 
+  describeInBrowser('with thousands of targets', () => {
+    const discovery = discoveryForAllTests();
+
+    it('keeps the document small, finds each of them, and captures from sets of them', async () => {
+      const pods = Array.from({ length: 2000 }, (_, index) => pod(`shop-${index % 20}/web-${index}`, index));
+      discovery.current.ghostwire.answer = mobyshark([...pods, pod(`x/<b>\u202e${'y'.repeat(4000)}`, 2000)]);
+      await using tested = await TestPage.open(discovery.current.service.url('/console/'));
+      const { page } = tested;
+      await page.getByText('Live · 2001 containers and pods').waitFor();
+      expect(await page.locator('[role=row]').count()).toBeLessThan(100);
+      await page.getByLabel('Group by').selectOption('namespace');
+      await page
+        .getByRole('checkbox', { name: /^All of/ })
+        .first()
+        .focus();
+      await page.keyboard.press('End');
+      await page.getByRole('checkbox', { name: /^x\/<b>\\u\{202e\}y+…$/ }).waitFor();
+      expect(await page.evaluate<string>('document.activeElement.ariaLabel')).toMatch(/^x\/<b>/);
+
+      await page.getByLabel('Search targets').fill('web-1999');
+      await page.getByRole('checkbox', { name: 'shop-19/web-1999', exact: true }).check();
+      await page.getByLabel('Search targets').fill('web-1998');
+      await page.getByRole('checkbox', { name: 'shop-18/web-1998', exact: true }).check();
+      expect(await targetsToDownload(page)).toEqual([
+        { name: 'shop-19/web-1999', type: 'pod', prefix: '' },
+        { name: 'shop-18/web-1998', type: 'pod', prefix: '' },
+      ]);
+
+      await page.getByLabel('Search targets').fill('shop-7/');
+      await page.getByRole('button', { name: 'shop-7 as rule' }).click();
+      await page.getByText('100 match now').waitFor();
+      expect(await targetsToDownload(page)).toEqual([{ namespace: 'shop-7' }]);
+    });
+  });
+
   describeInBrowser('of a service that goes away', () => {
     it('says so, and goes on when the service is back', async () => {
       const service = await Service.start(['--local-discovery']);
@@ -239,6 +276,16 @@ describeAsRoot('The page', () => {
 
 /** Expressions, because the types of the tests are those of Node.js. */
 const HIDDEN_WIDTH = 'document.documentElement.scrollWidth - innerWidth';
+
+function pod(name: string, index: number): object {
+  const facts = { netns: 4_100_000_000 + index, pid: 5_000_000 + index, starttime: 1 };
+  return { name, type: 'pod', prefix: '', 'network-interfaces': ['lo', 'eth0'], ...facts };
+}
+
+async function targetsToDownload(page: Page): Promise<unknown> {
+  const href = (await page.getByRole('link', { name: 'Download' }).getAttribute('href')) ?? '';
+  return JSON.parse(new URL(href).searchParams.get('targets') ?? '');
+}
 
 async function showProcesses(page: Page): Promise<void> {
   await page.getByText(/^Live/).waitFor();

@@ -320,6 +320,7 @@ function Option({ name, title, hint, disabled = false }: OptionProps) {
     <label class="check" title={hint}>
       <input
         type="checkbox"
+        title={hint}
         checked={form.value[name] && !disabled}
         disabled={disabled}
         onChange={({ currentTarget }) => setForm({ [name]: currentTarget.checked })}

@@ -66,7 +66,7 @@ function clientOffer({ words, note }: ClientArguments): CommandOffer {
           { purpose: 'Into a file', text: shellCommand(...npm, ...words, '--write', FILE) },
         ]
       : [],
-    note: [note, 'To be run in a checkout of this project.'].filter(Boolean).join(' '),
+    note: noteOf(note, 'To be run in a checkout of this project.'),
   };
 }
 
@@ -94,10 +94,17 @@ function dockerOffer({ words, note }: ClientArguments): CommandOffer {
           { purpose: 'Into a file', text: `${shellCommand(...docker, ...words, '--write', '-')} > ${FILE}` },
         ]
       : [],
-    note: [note, 'With the image that docker/Dockerfile of this project builds; it contains the client.']
-      .filter(Boolean)
-      .join(' '),
+    note: noteOf(
+      note,
+      'With the image that docker/Dockerfile of this project builds; it contains the client.',
+    ),
   };
+}
+
+function noteOf(note: string, where: string): string {
+  const password =
+    'If the service asks for a password, write it into the URL: USER:PASSWORD@ before the host.';
+  return [note, where, password].filter(Boolean).join(' ');
 }
 
 /** Of `npm run capture`, see src/cli/options.ts: its options have the names of the parameters. */

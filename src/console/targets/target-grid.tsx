@@ -1,6 +1,15 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
-import { choice, choose, collapsed, grouping, groups, matching, toggleCollapsed, useRule } from '../store.js';
+import {
+  choice,
+  choose,
+  collapsed,
+  grouping,
+  groups,
+  matching,
+  toggleCollapsed,
+  selectByRule,
+} from '../store.js';
 import { visibleText } from '../visible-text.js';
 import type { Grouping, TargetGroup } from './grouping.js';
 import { quotedForRule } from './rule.js';
@@ -216,7 +225,7 @@ function GroupRow({ id, group, isCollapsed, place }: Extract<Row, { kind: 'group
             tabIndex={place.tabIndex}
             aria-label={`${title} as rule`}
             title="Select by a rule: what starts later joins"
-            onClick={() => useRule(`${by === 'type' ? '* type' : by}=${quotedForRule(group.value)}`)}
+            onClick={() => selectByRule(`${by === 'type' ? '* type' : by}=${quotedForRule(group.value)}`)}
           >
             as rule
           </button>

@@ -26,6 +26,8 @@ export function watchTargets(listener: TargetListener): () => void {
   let source: EventSource | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let retryMs = FIRST_RETRY_MS;
+  /** Stays the same while it is, as screen readers read each change. */
+  let problem = LOST;
 
   const connect = (): void => {
     clearTimeout(retry);
@@ -34,6 +36,7 @@ export function watchTargets(listener: TargetListener): () => void {
     for (const type of ['snapshot', 'added', 'changed', 'removed'] as const) {
       current.addEventListener(type, ({ data }: MessageEvent<string>) => {
         retryMs = FIRST_RETRY_MS;
+        problem = LOST;
         listener.onConnection({ kind: 'live' });
         listener.onEvent({ type, targets: (JSON.parse(data) as { targets: Target[] }).targets });
       });
@@ -42,7 +45,7 @@ export function watchTargets(listener: TargetListener): () => void {
     current.addEventListener('open', () => listener.onConnection({ kind: 'live' }));
     current.addEventListener('error', () => {
       if (source !== current) return;
-      listener.onConnection({ kind: 'lost', problem: LOST });
+      listener.onConnection({ kind: 'lost', problem });
       // After a lost connection the browser connects again, but not after a refusal, whose reason it does not tell.
       if (current.readyState === EventSource.CLOSED) void explain();
     });
@@ -58,7 +61,8 @@ export function watchTargets(listener: TargetListener): () => void {
       await ask(serviceUrl('targets'), { headers, signal: end.signal });
     } catch (error) {
       if (error instanceof ServiceFailure && source === failed) {
-        listener.onConnection({ kind: 'lost', problem: `${error.message} Reconnecting…` });
+        problem = `${error.message} Reconnecting…`;
+        listener.onConnection({ kind: 'lost', problem });
       }
     } finally {
       end.abort(); // the answer is a stream without end
