@@ -7,6 +7,7 @@ import {
   grouping,
   groups,
   matching,
+  mode,
   toggleCollapsed,
   selectByRule,
 } from '../store.js';
@@ -186,7 +187,7 @@ function GroupRow({ id, group, isCollapsed, place }: Extract<Row, { kind: 'group
   const title = visibleText(group.value) || WITHOUT[by];
   const present = group.members.filter(({ presence }) => presence !== 'left');
   const chosen = present.filter(isChosen).length;
-  const isRule = matching.value !== undefined;
+  const isRule = mode.value === 'rule';
   return (
     <div
       class="row group"
@@ -218,7 +219,7 @@ function GroupRow({ id, group, isCollapsed, place }: Extract<Row, { kind: 'group
           <span aria-hidden="true" class={isCollapsed ? 'chevron closed' : 'chevron'} />
           <bdi>{title}</bdi> <span class="count">{present.length}</span>
         </button>
-        {group.value !== '' && !isRule && (
+        {group.value !== '' && !matching.value && (
           <button
             type="button"
             class="quiet"
@@ -238,7 +239,7 @@ function GroupRow({ id, group, isCollapsed, place }: Extract<Row, { kind: 'group
 function TargetRow({ listed, place }: { readonly listed: ListedTarget; readonly place: Place }) {
   const { target, presence } = listed;
   const title = titleOf(target);
-  const isLocked = matching.value !== undefined || presence === 'left';
+  const isLocked = mode.value === 'rule' || presence === 'left';
   const toggle = (): void => {
     if (!isLocked) choose([listed], !isChosen(listed));
   };
@@ -292,7 +293,7 @@ function TargetRow({ listed, place }: { readonly listed: ListedTarget; readonly 
 }
 
 function isChosen({ key, target }: ListedTarget): boolean {
-  return matching.value?.has(target) ?? choice.value.has(key);
+  return mode.value === 'rule' ? matching.value?.has(target) === true : choice.value.has(key);
 }
 
 /** Those of people first: the ones of tools have domain names before their keys. */
