@@ -31,7 +31,7 @@ describeAsRoot('A ticket', () => {
       nif: 'other1',
       filter: 'tcp',
       container,
-    });
+    }).toString();
     const headers = {
       'Clustershark-Container': container,
       'clustershark-nif': 'other1/own0',
