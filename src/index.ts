@@ -24,6 +24,8 @@ export { createApplication } from './server/server.js';
 export { OperationsModule } from './server/operations/operations.module.js';
 export type { OperationsModuleOptions, OperatorAddress } from './server/operations/operator-port.js';
 export { HttpModule } from './server/http/http.module.js';
+export { ClientIdentity } from './server/http/client-identity.js';
+export type { Identity } from './server/http/client-identity.js';
 export { TicketsModule } from './server/tickets/tickets.module.js';
 export { VersionModule } from './server/version/version.module.js';
 export { SERVICE_NAME, SERVICE_VERSION } from './shared/service-version.js';

@@ -32,7 +32,7 @@ function readKeyFile(file: string): Buffer {
     if (facts.size > MAX_FILE_BYTES) throw new Error(`it has more than ${MAX_FILE_BYTES} bytes`);
     return readFileSync(descriptor);
   } catch (cause) {
-    throw new Error(`the key file ${file} cannot be used: ${(cause as Error).message}`, { cause });
+    throw new Error(`--ticket-key-file: ${file} cannot be used: ${(cause as Error).message}`, { cause });
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }

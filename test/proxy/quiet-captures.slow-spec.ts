@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import { CaptureClient } from '../kit/capture-client.js';
@@ -13,23 +16,41 @@ const QUIET_MS = 10 * 60_000;
 describeAsRoot('A quiet capture through the TLS proxy', () => {
   jest.setTimeout(QUIET_MS + 2 * 60_000);
 
-  /** The captures of all proxies run at the same time. */
+  /** The captures and downloads of all proxies run at the same time. */
   const quietCaptures = new Map<string, Promise<void>>();
 
   describeWithProxies('$proxy with its shipped configuration', RECIPES, (recipe) => {
     beforeAll(() => {
       for (const each of RECIPES) {
-        const quiet = quietCaptures.get(each.name) ?? staysOpen(each);
+        const quiet = quietCaptures.get(each.name) ?? bothStayOpen(each);
         quiet.catch(() => undefined); // the test of this proxy reports the failure
         quietCaptures.set(each.name, quiet);
       }
     });
 
-    it('stays open for 10 minutes and then delivers packets', async () => {
+    it('stays open for 10 minutes and then delivers packets, and so does a download', async () => {
       await quietCaptures.get(recipe.name);
     });
   });
 });
+
+async function bothStayOpen(recipe: (typeof RECIPES)[number]): Promise<void> {
+  await Promise.all([staysOpen(recipe), downloadStaysOpen(recipe)]);
+}
+
+/** A download has no pings: nothing at all is transferred meanwhile. */
+async function downloadStaysOpen(recipe: (typeof RECIPES)[number]): Promise<void> {
+  const server = createServer((_, response) => {
+    response.writeHead(200, { 'Content-Type': 'application/vnd.tcpdump.pcap', Connection: 'close' });
+    response.write('first');
+    setTimeout(() => response.end('last'), QUIET_MS);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  await using proxy = await TlsProxy.before((server.address() as AddressInfo).port, recipe);
+  const answer = await proxy.get('/capture.pcapng?netns=5', WITH_PASSWORD);
+  expect(answer).toMatchObject({ status: 200, body: 'firstlast' });
+  server.close();
+}
 
 async function staysOpen(recipe: (typeof RECIPES)[number]): Promise<void> {
   await using service = await Service.start();

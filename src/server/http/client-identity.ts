@@ -5,7 +5,11 @@ import { printable } from '../../shared/printable.js';
 import { ServiceConfig } from '../config/service.config.js';
 import { ticketOf } from './redeemed-ticket.js';
 
-/** Who sent a request, for the log; absent: unknown. */
+/**
+ * Who sent a request, for the log; absent: unknown.
+ *
+ * @publicApi
+ */
 export interface Identity {
   readonly user?: string;
   /** Id of the ticket by which the request was made. */
@@ -14,7 +18,11 @@ export interface Identity {
 
 const MAX_USER_CHARACTERS = 128;
 
-/** Tells who sent a request, as far as a proxy that the operator trusts says so. */
+/**
+ * Tells who sent a request, as far as a proxy that the operator trusts says so.
+ *
+ * @publicApi
+ */
 @Injectable()
 export class ClientIdentity {
   private readonly header?: string;

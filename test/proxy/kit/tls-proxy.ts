@@ -79,6 +79,11 @@ export class TlsProxy implements AsyncDisposable {
     return readFileSync(this.authority, 'utf8');
   }
 
+  /** What the proxy has printed so far. */
+  get output(): string {
+    return this.child.stdout + this.child.stderr;
+  }
+
   /** How clients reach the service through it. */
   get relay(): TlsRelay {
     return { url: this.url('', 'wss'), certificate: this.certificate };
