@@ -1,4 +1,4 @@
-import type { DissectorAnswer, DissectorCall, DissectorCalls, DissectorRequest } from './messages.js';
+import type { DissectorAnswer, DissectorCall, DissectorCalls } from './messages.js';
 
 /** A file of this size takes less than a second to dissect; a packet that keeps the worker longer has got it into a loop. */
 const ANSWER_TIMEOUT_MS = 30_000;
@@ -7,7 +7,7 @@ const ANSWER_TIMEOUT_MS = 30_000;
 export class DissectorsMissing extends Error {}
 
 interface Waiting {
-  readonly resolve: (answers: unknown) => void;
+  readonly resolve: (answers: never) => void;
   readonly reject: (error: Error) => void;
   readonly timer: ReturnType<typeof setTimeout>;
 }
@@ -26,7 +26,7 @@ export class Dissectors {
       const waiting = this.waiting.get(answer.id);
       this.waiting.delete(answer.id);
       clearTimeout(waiting?.timer);
-      waiting?.resolve(answer.answers);
+      waiting?.resolve(answer.answers as never);
     };
     this.worker.onerror = (event) => {
       event.preventDefault();
@@ -63,8 +63,8 @@ export class Dissectors {
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.fail(new Error('the dissectors do not answer')), ANSWER_TIMEOUT_MS);
-      this.waiting.set(id, { resolve: resolve as Waiting['resolve'], reject, timer });
-      this.worker.postMessage({ id, call, takes } as DissectorRequest, transfer);
+      this.waiting.set(id, { resolve, reject, timer });
+      this.worker.postMessage({ id, call, takes }, transfer);
     });
   }
 
