@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describeInBrowser } from '../kit/browser.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
@@ -16,6 +17,34 @@ async function pingedNamespace(): Promise<NetworkNamespace> {
   await namespace.setUp('lo');
   return namespace;
 }
+
+/** Of a worker, whose types tests do not have. */
+interface BrowserWorker {
+  readonly location: { readonly href: string };
+  readonly XMLHttpRequest: new () => {
+    open(method: string, url: string, isAsync: boolean): void;
+    send(): void;
+  };
+  readonly WebSocket: new (url: URL) => { onopen: unknown; onerror: unknown };
+  readonly importScripts: (url: string) => void;
+}
+
+/** Sends an HTTP request with the path that is its argument, to itself. */
+const REQUEST_PROGRAM = `
+  const net = require('net');
+  const server = net.createServer((socket) => socket.resume().on('end', () => process.exit()));
+  server.listen(80, '127.0.0.1', () =>
+    net.connect(80, '127.0.0.1').end('GET ' + process.argv[1] + ' HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n'),
+  );
+`;
+
+interface Widths {
+  readonly scrollWidth: number;
+  readonly clientWidth: number;
+}
+
+/** An expression: tests do not have the types of a page. */
+const BODY_WIDTHS = `({ scrollWidth: document.documentElement.scrollWidth, clientWidth: document.documentElement.clientWidth })`;
 
 async function ping(namespace: NetworkNamespace, count = PINGS): Promise<void> {
   await namespace.exec('busybox', 'ping', '-c', String(count), '-i', '0.1', '127.0.0.1');
@@ -161,6 +190,86 @@ describeAsRoot('A capture', () =>
       await watched.page.getByRole('status').filter({ hasText: 'You stopped the capture.' }).waitFor();
     });
 
+    it.each(['headers', 'dissectors'])('keeps its place when one scrolls up, with %s', async (kind) => {
+      await using namespace = await NetworkNamespace.create();
+      await namespace.addWire('w0', 'w1');
+      await using watched = await open(namespace);
+      await watched.capturing();
+      if (kind === 'dissectors') await watched.loadDissectors();
+      // Each packet passes both ends.
+      await sendPackets(namespace, { interface: 'w0', count: 5_500, ratePerSecond: 10_000 });
+      await watched.rows('11000').waitFor();
+      await watched.page.getByRole('grid').hover();
+      await watched.page.mouse.wheel(0, -20_000);
+      await eventually('following to end', () => watched.isPressed('Follow', false));
+      const top = await watched.topRow();
+      expect(Number(top[0])).toBeLessThan(11_000 - 500);
+      await sendPackets(namespace, { interface: 'w0', count: 2_000, ratePerSecond: 2_000 });
+      await eventually('the packets', async () => (await watched.counter('Passed by')) === 15_000);
+      // The packets that have left the window since then were above.
+      await sleep(1_000);
+      expect(await watched.topRow()).toEqual(top);
+      await watched.button('Follow').click();
+      await watched.rows('15000').waitFor();
+    });
+
+    it('lets the dissectors reach nothing', async () => {
+      await using namespace = await pingedNamespace();
+      await using watched = await open(namespace);
+      await watched.loadDissectors();
+      const [worker] = watched.page.workers();
+      expect(worker?.url()).toMatch(/\/console\/dissector\/dissector-worker-[\w-]{8}\.js$/);
+      const attempts = await worker!.evaluate(async () => {
+        const outcomeOf = (attempt: () => unknown) =>
+          Promise.resolve()
+            .then(attempt)
+            .then(
+              () => 'reached',
+              () => 'refused',
+            );
+        const { location, XMLHttpRequest, WebSocket, importScripts } = globalThis as unknown as BrowserWorker;
+        return Promise.all([
+          outcomeOf(() => fetch(new URL('/version', location.href))),
+          outcomeOf(() => {
+            const request = new XMLHttpRequest();
+            request.open('GET', '/version', false);
+            request.send();
+          }),
+          outcomeOf(
+            () =>
+              new Promise((resolve, reject) => {
+                const socket = new WebSocket(new URL('/capture', location.href));
+                socket.onopen = resolve;
+                socket.onerror = reject;
+              }),
+          ),
+          outcomeOf(() => importScripts('https://scripts.example/script.js')),
+          outcomeOf(() => importScripts('data:text/javascript,0')),
+        ]);
+      });
+      expect(attempts).toEqual(new Array(5).fill('refused'));
+      watched.expectProblems(/Content Security Policy/);
+    });
+
+    it('writes what hostile packets contain as text', async () => {
+      await using namespace = await pingedNamespace();
+      await using watched = await open(namespace);
+      await watched.capturing();
+      await watched.loadDissectors();
+      const markup = '<img src=x onerror=alert(1)><script>alert(2)</script>';
+      const path = `/${markup}\u202e\u0007${'x'.repeat(60_000)}`;
+      await namespace.exec(process.execPath, '-e', REQUEST_PROGRAM, path);
+      const row = watched.rows('HTTP', markup).first();
+      await row.waitFor();
+      await row.click();
+      await watched.field('Hypertext Transfer Protocol').click();
+      await watched.field(markup).first().waitFor();
+      expect(await watched.page.locator('img, .watch script').count()).toBe(0);
+      const sizes = await watched.page.evaluate<Widths>(BODY_WIDTHS);
+      expect(sizes.scrollWidth).toBeLessThanOrEqual(sizes.clientWidth);
+      expect((await row.boundingBox())?.height).toBe(22);
+    });
+
     it('says why there is no capture', async () => {
       await using watched = await WatchedCapture.open(service.current, { netns: '1' });
       await watched.page.getByRole('status').filter({ hasText: 'There is nothing to capture: ' }).waitFor();
@@ -178,6 +287,8 @@ describeAsRoot('A capture', () =>
       await keyboard.press('ArrowDown');
       await watched.rows('Echo (ping) reply').and(watched.page.locator('[aria-selected=true]')).waitFor();
       await keyboard.press('Enter');
+      await watched.page.getByRole('separator').waitFor();
+      await keyboard.press('Tab');
       await keyboard.press('Tab');
       await keyboard.press('End');
       await keyboard.press('ArrowRight');

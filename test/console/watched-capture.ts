@@ -64,6 +64,21 @@ export class WatchedCapture implements AsyncDisposable {
     return Number(value.replaceAll(',', '').split(' ')[0]);
   }
 
+  async isPressed(button: string, pressed: boolean): Promise<boolean> {
+    return (await this.button(button).getAttribute('aria-pressed')) === String(pressed);
+  }
+
+  /** Texts of the first row that can be seen whole. */
+  async topRow(): Promise<string[]> {
+    const head = await this.page.getByRole('columnheader').first().boundingBox();
+    const bottom = (head?.y ?? 0) + (head?.height ?? 0);
+    for (const row of await this.rows().all()) {
+      const box = await row.boundingBox();
+      if (box && box.y >= bottom) return row.getByRole('gridcell').allInnerTexts();
+    }
+    return [];
+  }
+
   async capturing(): Promise<void> {
     await this.page.getByRole('status').filter({ hasText: 'Capturing' }).waitFor();
   }

@@ -76,7 +76,7 @@ export async function watchLoad(service: Service, milliseconds: number): Promise
 
 /** Of the browser, whose types tests do not have. */
 interface AnimationFrames {
-  requestAnimationFrame(callback: (now: number) => void): void;
+  readonly requestAnimationFrame: (callback: (now: number) => void) => void;
 }
 
 /** JavaScript objects and buffers of the page that are in use. */

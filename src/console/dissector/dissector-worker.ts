@@ -5,7 +5,7 @@
 import { ENHANCED_PACKET_BLOCK, TOTAL_LENGTH_OFFSET } from '../../shared/pcapng/format.js';
 import { PacketWindow, pcapngFile } from '../watch/packet-window.js';
 import { viewOf } from '../watch/pcapng-reader.js';
-import { visibleText } from '../watch/visible-text.js';
+import { visibleText } from '../visible-text.js';
 import type {
   Dissected,
   DissectedPacket,
@@ -36,6 +36,9 @@ const MAX_LABEL_CHARACTERS = 1000;
 const MAX_TREE_NODES = 5000;
 const MAX_TREE_DEPTH = 60;
 const MAX_SOURCES = 20;
+
+/** Where Wireshark names another frame in the column Info. */
+const FRAME_IN_INFO = /(?<=\((?:reply|request) in |\[Reassembled in #|\[(?:Response|Request) in: #?)\d+/g;
 
 class Dissector {
   private readonly window = new PacketWindow();
@@ -94,7 +97,7 @@ class Dissector {
     if (!this.session || !this.window.has(number)) return undefined;
     const packet = this.session.getFrame(number - this.window.first + 1);
     const nodes = { left: MAX_TREE_NODES };
-    const tree = treeOf(packet.tree, nodes, 0);
+    const tree = treeOf(packet.tree, nodes, 0, (frame) => this.numberOf(frame));
     const sources = taken(packet.data_sources, MAX_SOURCES).map(({ name, data }) => ({
       name: visibleText(name, MAX_LABEL_CHARACTERS),
       bytes: Uint8Array.from(atob(data), (character) => character.charCodeAt(0)),
@@ -136,7 +139,7 @@ class Dissector {
     while (low < high) {
       const middle = (low + high) >>> 1;
       const [frame] = this.frames(filter, middle, 1);
-      if (frame && this.numberOf(frame) < number) low = middle + 1;
+      if (frame && this.numberOf(frame.number) < number) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -147,12 +150,13 @@ class Dissector {
     return taken(frames).map(({ number, bg, fg, columns }) => ({ number, bg, fg, columns: taken(columns) }));
   }
 
-  private numberOf({ number }: { readonly number: number }): number {
-    return this.window.first + number - 1;
+  /** Number of a packet, from that of its frame in the file. */
+  private numberOf(frame: number): number {
+    return this.window.first + frame - 1;
   }
 
   private rowOf(frame: { number: number; bg: number; fg: number; columns: readonly string[] }): DissectedRow {
-    const number = this.numberOf(frame);
+    const number = this.numberOf(frame.number);
     // Number, time and length are the page's own: those of the file begin anew with each window.
     const [, , source = '', destination = '', protocol = '', , info = ''] = frame.columns.map((text) =>
       visibleText(text, MAX_COLUMN_CHARACTERS),
@@ -166,7 +170,7 @@ class Dissector {
       source,
       destination,
       protocol,
-      info,
+      info: info.replace(FRAME_IN_INFO, (frame) => String(this.numberOf(Number(frame)))),
       foreground: frame.fg,
       background: frame.bg,
     };
@@ -195,7 +199,12 @@ function freeFrames(frames: Vector<WiregasmFrame>): void {
   for (const { columns } of taken(frames)) columns.delete();
 }
 
-function treeOf(vector: Vector<WiregasmTree>, nodes: { left: number }, depth: number): TreeNode[] {
+function treeOf(
+  vector: Vector<WiregasmTree>,
+  nodes: { left: number },
+  depth: number,
+  numberOf: (frame: number) => number,
+): TreeNode[] {
   const result: TreeNode[] = [];
   for (let index = 0; index < vector.size(); index++) {
     if (nodes.left-- <= 0) {
@@ -204,18 +213,28 @@ function treeOf(vector: Vector<WiregasmTree>, nodes: { left: number }, depth: nu
     }
     const node = vector.get(index);
     if (depth >= MAX_TREE_DEPTH) node.tree.delete();
+    const frame = frameIn(node);
+    const label = frame === undefined ? node.label : node.label.replace(/\d+/, String(numberOf(frame)));
     result.push({
-      label: visibleText(node.label, MAX_LABEL_CHARACTERS),
-      filter: visibleText(node.filter, MAX_LABEL_CHARACTERS),
+      label: visibleText(label, MAX_LABEL_CHARACTERS),
+      // A filter that names a frame would mean another one as soon as packets have left the window.
+      filter: frame === undefined ? visibleText(node.filter, MAX_LABEL_CHARACTERS) : '',
       source: node.data_source_idx,
       start: node.start,
       length: node.length,
       isProtocol: node.type === 'proto',
-      children: depth < MAX_TREE_DEPTH ? treeOf(node.tree, nodes, depth + 1) : [],
+      children: depth < MAX_TREE_DEPTH ? treeOf(node.tree, nodes, depth + 1, numberOf) : [],
     });
   }
   vector.delete();
   return result;
+}
+
+/** The frame of the file that a field names first, if it names one. */
+function frameIn({ type, fnum, filter, label }: WiregasmTree): number | undefined {
+  if (type === 'framenum') return fnum;
+  if (filter !== 'frame' && !filter.startsWith('frame.number ')) return undefined;
+  return Number(/\d+/.exec(label)?.[0]);
 }
 
 const MORE_NODES: TreeNode = {

@@ -20,7 +20,9 @@ export interface WiregasmTree {
   readonly start: number;
   readonly length: number;
   readonly data_source_idx: number;
+  /** `framenum`: the field is the number of a frame, `fnum`. */
   readonly type: string;
+  readonly fnum: number;
   readonly tree: Vector<WiregasmTree>;
 }
 

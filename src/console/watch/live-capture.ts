@@ -3,7 +3,7 @@ import { websocketUrl, type CaptureParameters } from '../service.js';
 import { PacketWindow } from './packet-window.js';
 import { PcapngError, PcapngReader, type CapturedInterface } from './pcapng-reader.js';
 import { Traffic } from './traffic.js';
-import { visibleText } from './visible-text.js';
+import { visibleText } from '../visible-text.js';
 
 const MAX_COMMENTS = 50;
 const MAX_COMMENT_CHARACTERS = 500;

@@ -161,12 +161,17 @@ function PacketRow({
       style={row?.colours && coloursOf(row.colours)}
     >
       {cells.map((text, column) => (
-        <span key={column} role="gridcell">
+        <span key={column} role="gridcell" title={isLong(text) ? String(text) : undefined}>
           {text}
         </span>
       ))}
     </div>
   );
+}
+
+/** Whether a text may not fit into its column. */
+function isLong(text: string | number): boolean {
+  return typeof text === 'string' && text.length > 14;
 }
 
 function rowId(row: Row): string {

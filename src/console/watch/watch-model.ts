@@ -13,7 +13,7 @@ const FILTER_TYPING_MS = 250;
 /** Rows that are dissected before and after those that can be seen, for scrolling. */
 const ROWS_AROUND = 40;
 const MAX_VISIBLE_ROWS = 200;
-/** Remembers that the dissectors are wanted. */
+/** Remembers whether the dissectors are wanted. */
 const STORED_CHOICE = 'packetflix.dissectors';
 
 export interface Row extends PacketSummary {
@@ -81,7 +81,9 @@ export class WatchModel {
   private sentHeaderBytes = 0;
   private updating = false;
   private fetchingRows = false;
+  private isOutdated = false;
   private refreshAt = 0;
+  private countAt = 0;
   private filterTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly ending = new AbortController();
 
@@ -102,7 +104,7 @@ export class WatchModel {
 
   togglePause(): void {
     this.paused.value = !this.paused.value;
-    this.refreshSoon();
+    this.refreshNow();
   }
 
   clear(): void {
@@ -115,7 +117,7 @@ export class WatchModel {
       this.showHeaders();
       this.counted.value++;
     });
-    this.refreshSoon();
+    this.refreshNow();
   }
 
   /** The packets that are shown, as a pcapng file. */
@@ -141,12 +143,21 @@ export class WatchModel {
       this.sentNext = 1;
       this.sentHeaderBytes = 0;
       this.dissection.value = { phase: 'on', version: this.dissectors.version };
-      remember();
-      this.refreshSoon();
+      remember('on');
+      this.refreshNow();
       await this.reselect();
     } catch (error) {
       this.dissectorsFailed(error);
     }
+  }
+
+  /** The list has headers only, from now on. */
+  switchDissectorsOff(): void {
+    this.dissectors?.close();
+    this.dissectors = undefined;
+    remember('off');
+    this.dissection.value = { phase: 'off' };
+    this.forgetDissection();
   }
 
   setFilterText(text: string): void {
@@ -215,33 +226,38 @@ export class WatchModel {
 
   private tick(): void {
     const now = performance.now();
-    if (now < this.refreshAt || this.updating) return;
-    this.refreshAt = now + REFRESH_MS;
-    this.counted.value++;
-    if (this.paused.peek() || this.capture.window.next === this.shown.next) return;
-    void this.refresh();
+    if (now >= this.countAt) {
+      this.countAt = now + REFRESH_MS;
+      this.counted.value++;
+    }
+    const hasNews = !this.paused.peek() && this.capture.window.next !== this.shown.next;
+    if (hasNews && !this.updating && now >= this.refreshAt) void this.refresh();
   }
 
-  private refreshSoon(): void {
+  /** What the list shows is out of date, and so is an answer of the dissectors that is under way. */
+  private refreshNow(): void {
+    this.isOutdated = true;
     if (!this.updating) void this.refresh();
   }
 
   /** Brings the list up to date. */
   private async refresh(): Promise<void> {
-    if (!this.paused.peek()) this.shown.catchUp(this.capture.window);
-    if (!this.isDissecting.peek()) return this.showHeaders();
     this.updating = true;
     const begin = performance.now();
     try {
-      await this.dissect();
+      do {
+        this.isOutdated = false;
+        if (!this.paused.peek()) this.shown.catchUp(this.capture.window);
+        if (this.isDissecting.peek()) await this.dissect();
+        else this.showHeaders();
+      } while (this.isOutdated);
     } catch (error) {
       this.dissectorsFailed(error);
-    } finally {
-      this.updating = false;
-      const now = performance.now();
-      // The worker uses at most half of its time for this.
-      this.refreshAt = now + Math.max(REFRESH_MS, now - begin);
     }
+    this.updating = false;
+    const now = performance.now();
+    // The worker uses at most half of its time for this.
+    this.refreshAt = now + Math.max(REFRESH_MS, now - begin);
   }
 
   private showHeaders(): void {
@@ -270,7 +286,7 @@ export class WatchModel {
     this.sentNext = shown.next;
     this.sentHeaderBytes = header.length;
     const answer = await this.dissectors!.call('update', takes, [blocks.buffer]);
-    if (filter !== this.filter) return this.dissect();
+    if (this.isOutdated) return;
     const anchor = answer.anchor ?? 0;
     const hasMoved = answer.anchor !== undefined;
     this.list.value = {
@@ -324,21 +340,27 @@ export class WatchModel {
       this.filterError.value = error;
       if (error || text === this.filter) return;
       this.filter = text;
-      this.refreshSoon();
+      this.refreshNow();
     } catch (error) {
       this.dissectorsFailed(error);
     }
   }
 
   private dissectorsFailed(error: unknown): void {
-    if (this.ending.signal.aborted || this.dissection.peek().phase === 'failed') return;
+    // Calls that were under way fail, too, when the dissectors are closed.
+    if (this.ending.signal.aborted || !['loading', 'on'].includes(this.dissection.peek().phase)) return;
     this.dissectors?.close();
     this.dissectors = undefined;
     const message = error instanceof Error ? error.message : String(error);
+    this.dissection.value =
+      error instanceof DissectorsMissing ? { phase: 'missing' } : { phase: 'failed', message };
+    this.forgetDissection();
+  }
+
+  private forgetDissection(): void {
     batch(() => {
-      this.dissection.value =
-        error instanceof DissectorsMissing ? { phase: 'missing' } : { phase: 'failed', message };
       this.filter = '';
+      this.filterText.value = '';
       this.filterError.value = '';
       this.showHeaders();
     });
@@ -380,9 +402,9 @@ function remembered(): boolean {
   }
 }
 
-function remember(): void {
+function remember(choice: 'on' | 'off'): void {
   try {
-    localStorage.setItem(STORED_CHOICE, 'on');
+    localStorage.setItem(STORED_CHOICE, choice);
   } catch {
     // See above.
   }

@@ -5,13 +5,15 @@ import { bytesText, countText, numberText } from './numbers.js';
 import { PacketDetails } from './packet-details.js';
 import { PacketTable } from './packet-table.js';
 import { TrafficPicture } from './traffic-picture.js';
-import { visibleText } from './visible-text.js';
+import { visibleText } from '../visible-text.js';
 import { WatchModel } from './watch-model.js';
 import './watch.css';
 
 const MAX_TITLE_CHARACTERS = 120;
 /** A set of targets can have thousands of interfaces. */
 const MAX_INTERFACES = 100;
+/** Of the height that list and details share. */
+const DETAILS_SHARE = 0.42;
 
 export interface WatchViewProperties {
   readonly parameters: CaptureParameters;
@@ -58,14 +60,52 @@ export function WatchView({ parameters, title, onClose }: WatchViewProperties) {
         <>
           <Toolbar model={model} title={visibleText(title, MAX_TITLE_CHARACTERS)} onClose={onClose} />
           <FilterBar model={model} />
-          <div class="watch-panes">
-            <PacketTable model={model} />
-            <PacketDetails model={model} />
-          </div>
+          <Panes model={model} />
           <StatusBar model={model} />
         </>
       )}
     </dialog>
+  );
+}
+
+/** The packets, and below them the selected one. */
+function Panes({ model }: { readonly model: WatchModel }) {
+  const share = useSignal(DETAILS_SHARE);
+  const panes = useRef<HTMLDivElement>(null);
+  const isOpen = model.detailsOpen.value && model.selected.value !== undefined;
+
+  const resize = (wanted: number) => (share.value = Math.min(0.8, Math.max(0.15, wanted)));
+  const onPointerMove = (event: PointerEvent) => {
+    const separator = event.currentTarget as HTMLElement;
+    if (!separator.hasPointerCapture(event.pointerId)) return;
+    const { bottom, height } = panes.current!.getBoundingClientRect();
+    resize((bottom - event.clientY) / height);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowUp: 0.05, ArrowDown: -0.05 }[event.key];
+    if (step === undefined) return;
+    resize(share.value + step);
+    event.preventDefault();
+  };
+
+  return (
+    <div ref={panes} class="watch-panes" style={{ '--details': `${share.value * 100}%` }}>
+      <PacketTable model={model} />
+      {isOpen && (
+        <div
+          class="watch-separator"
+          role="separator"
+          aria-label="Height of the details"
+          aria-orientation="horizontal"
+          aria-valuenow={Math.round(share.value * 100)}
+          tabIndex={0}
+          onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
+          onPointerMove={onPointerMove}
+          onKeyDown={onKeyDown}
+        />
+      )}
+      <PacketDetails model={model} />
+    </div>
   );
 }
 
@@ -192,7 +232,14 @@ function DissectorChoice({ model }: { readonly model: WatchModel }) {
     case 'missing':
       return <span class="watch-note">Wireshark’s dissectors are not installed in this service.</span>;
     case 'on':
-      return <span class="watch-note">Dissected by Wireshark {dissection.version}</span>;
+      return (
+        <span class="watch-note">
+          Dissected by Wireshark {dissection.version}
+          <button type="button" onClick={() => model.switchDissectorsOff()}>
+            Headers only
+          </button>
+        </span>
+      );
   }
 }
 
