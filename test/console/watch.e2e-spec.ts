@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeInBrowser } from '../kit/browser.js';
 import { eventually } from '../kit/eventually.js';
@@ -36,6 +36,20 @@ const REQUEST_PROGRAM = `
   server.listen(80, '127.0.0.1', () =>
     net.connect(80, '127.0.0.1').end('GET ' + process.argv[1] + ' HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n'),
   );
+`;
+
+/** Makes the dissectors trap, as WebAssembly does that has gone wrong, when they check this display filter. */
+const CRASH_ON_DEMAND = `
+  const load = loadWiregasm;
+  loadWiregasm = async (options) => {
+    const wiregasm = await load(options);
+    const { checkFilter } = wiregasm;
+    wiregasm.checkFilter = (filter) => {
+      if (filter === 'crash') throw new WebAssembly.RuntimeError('unreachable');
+      return checkFilter(filter);
+    };
+    return wiregasm;
+  };
 `;
 
 interface Widths {
@@ -141,13 +155,11 @@ describeAsRoot('A capture', () =>
 
     it('goes on with headers when the dissectors fail, and loads them again', async () => {
       await using namespace = await pingedNamespace();
-      let isBroken = true;
+      let script = 'throw new Error("broken");';
       await using watched = await open(namespace, {
         prepare: (page) =>
           page.route('**/wiregasm.js', (route) =>
-            isBroken
-              ? route.fulfill({ contentType: 'text/javascript', body: 'throw new Error("broken");' })
-              : route.continue(),
+            route.fulfill({ contentType: 'text/javascript', body: script }),
           ),
       });
       await watched.capturing();
@@ -155,9 +167,16 @@ describeAsRoot('A capture', () =>
       await watched.button(/Load Wireshark/).click();
       await watched.page.getByText('dissectors have failed').waitFor();
       await watched.rows('Echo request').first().waitFor();
-      isBroken = false;
+      script = readFileSync(DISSECTOR, 'utf8') + CRASH_ON_DEMAND;
       await watched.button('Load the dissectors again').click();
       await watched.rows('Echo (ping) request').first().waitFor();
+      await watched.filter.fill('crash');
+      await watched.page.getByText('dissectors have failed').waitFor();
+      await watched.rows('Echo request').first().waitFor();
+      await watched.button('Load the dissectors again').click();
+      await watched.rows('Echo (ping) request').first().waitFor();
+      await watched.button('Headers only').click();
+      await watched.rows('Echo request').first().waitFor();
     });
 
     it('remembers that the dissectors are wanted', async () => {

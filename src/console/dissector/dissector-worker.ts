@@ -214,7 +214,7 @@ function treeOf(
     const node = vector.get(index);
     if (depth >= MAX_TREE_DEPTH) node.tree.delete();
     const frame = frameIn(node);
-    const label = frame === undefined ? node.label : node.label.replace(/\d+/, String(numberOf(frame)));
+    const label = renumbered(node.label, frame, numberOf);
     result.push({
       label: visibleText(label, MAX_LABEL_CHARACTERS),
       // A filter that names a frame would mean another one as soon as packets have left the window.
@@ -235,6 +235,13 @@ function frameIn({ type, fnum, filter, label }: WiregasmTree): number | undefine
   if (type === 'framenum') return fnum;
   if (filter !== 'frame' && !filter.startsWith('frame.number ')) return undefined;
   return Number(/\d+/.exec(label)?.[0]);
+}
+
+/** A label with the numbers of packets instead of frames, also in that of reassembled segments: `#1(1448), #2(52)`. */
+function renumbered(label: string, frame: number | undefined, numberOf: (frame: number) => number): string {
+  if (frame !== undefined) return label.replace(new RegExp(`\\b${frame}\\b`), String(numberOf(frame)));
+  if (!/^\[?\d+ Reassembled /.test(label)) return label;
+  return label.replace(/(?<=#)\d+(?=\()/g, (each) => String(numberOf(Number(each))));
 }
 
 const MORE_NODES: TreeNode = {

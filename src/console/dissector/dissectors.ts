@@ -2,6 +2,8 @@ import type { DissectorAnswer, DissectorCall, DissectorCalls } from './messages.
 
 /** A file of this size takes less than a second to dissect; a packet that keeps the worker longer has got it into a loop. */
 const ANSWER_TIMEOUT_MS = 30_000;
+/** Compiling 68 MB of WebAssembly takes a second, but a slow machine may be busy. */
+const START_TIMEOUT_MS = 120_000;
 
 /** The dissectors are an optional part of the service, which is not installed. */
 export class DissectorsMissing extends Error {}
@@ -62,7 +64,8 @@ export class Dissectors {
     if (this.failure) return Promise.reject(this.failure);
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.fail(new Error('the dissectors do not answer')), ANSWER_TIMEOUT_MS);
+      const timeoutMs = call === 'start' ? START_TIMEOUT_MS : ANSWER_TIMEOUT_MS;
+      const timer = setTimeout(() => this.fail(new Error('the dissectors do not answer')), timeoutMs);
       this.waiting.set(id, { resolve, reject, timer });
       this.worker.postMessage({ id, call, takes }, transfer);
     });

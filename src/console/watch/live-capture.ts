@@ -8,6 +8,8 @@ import { visibleText } from '../visible-text.js';
 const MAX_COMMENTS = 50;
 const MAX_COMMENT_CHARACTERS = 500;
 const MAX_NAME_CHARACTERS = 200;
+/** In a second. */
+const NANOSECONDS = 1_000_000_000n;
 
 export type CaptureState =
   | { readonly phase: 'connecting' | 'capturing' }
@@ -78,8 +80,8 @@ export class LiveCapture {
 
   /** Time of a packet in nanoseconds since 1970. */
   timeOf(timestamp: bigint, interfaceId: number): bigint {
-    const unit = this.interfaces[interfaceId]?.captured.timestampUnit;
-    return unit ? (timestamp * unit.nanoseconds) / unit.divisor : timestamp;
+    const unitsPerSecond = this.interfaces[interfaceId]?.captured.unitsPerSecond ?? NANOSECONDS;
+    return (timestamp * NANOSECONDS) / unitsPerSecond;
   }
 
   private end(failed: boolean, reason: string): void {

@@ -48,14 +48,14 @@ function packet(data: Uint8Array, interfaceId = 0, captured = data.length): Buff
 function readingInto(reported: string[]): PcapngReader {
   return new PcapngReader({
     header: (bytes) => reported.push(`header of ${bytes.length}`),
-    interface: ({ id, name, description, linkType, timestampUnit: { nanoseconds, divisor } }) =>
+    interface: ({ id, name, description, linkType, unitsPerSecond }) =>
       reported.push(
-        `interface ${id} ${name} (${description}), link type ${linkType}, ${nanoseconds}/${divisor}`,
+        `interface ${id} ${name} (${description}), link type ${linkType}, ${unitsPerSecond} units/s`,
       ),
     packet: (bytes, interfaceId, captured) =>
       reported.push(`packet of ${captured} on ${interfaceId}: ${Buffer.from(bytes).toString('hex')}`),
-    statistics: ({ interfaceId, received, dropped }) =>
-      reported.push(`statistics of ${interfaceId}: ${received} ${dropped}`),
+    statistics: ({ interfaceId, dropped }) =>
+      reported.push(`statistics of ${interfaceId}: ${dropped} dropped`),
     comment: (text) => reported.push(`comment ${text}`),
   });
 }
@@ -80,13 +80,13 @@ describe('PcapngReader', () => {
   const expected = [
     `header of ${HEADER.length}`,
     `header of ${INTERFACE.length}`,
-    'interface 0 web:eth0 (docker), link type 1, 1000000000/1000000000',
+    'interface 0 web:eth0 (docker), link type 1, 1000000000 units/s',
     'comment web joined',
     ...packets.map(
       (each, index) => `packet of ${[5, 0, 300][index]} on 0: ${Buffer.from(each).toString('hex')}`,
     ),
     'comment db left',
-    'statistics of 0: 7 3',
+    'statistics of 0: 3 dropped',
     `packet of 1 on 0: ${packet(Buffer.from('x')).toString('hex')}`,
   ];
 
@@ -114,8 +114,8 @@ describe('PcapngReader', () => {
     const plain = block(INTERFACE_DESCRIPTION_BLOCK, words(1, 0));
     const binary = block(INTERFACE_DESCRIPTION_BLOCK, words(1, 0, 9 | (1 << 16), 0x8a, 0));
     expect(read(HEADER, plain, binary).filter((line) => line.startsWith('interface'))).toEqual([
-      'interface 0  (), link type 1, 1000000000/1000000',
-      'interface 1  (), link type 1, 1000000000/1024',
+      'interface 0  (), link type 1, 1000000 units/s',
+      'interface 1  (), link type 1, 1024 units/s',
     ]);
   });
 

@@ -24,7 +24,6 @@ const OPT_END = 0;
 const OPT_COMMENT = 1;
 const IF_DESCRIPTION = 3;
 const IF_TSRESOL = 9;
-const ISB_IFRECV = 4;
 const ISB_OSDROP = 7;
 
 /** Where the options begin in the blocks that can have comments of the service. */
@@ -39,14 +38,14 @@ export interface CapturedInterface {
   readonly description: string;
   /** A LINKTYPE_ value. */
   readonly linkType: number;
-  /** Nanoseconds are `timestamp × nanoseconds ÷ divisor`. */
-  readonly timestampUnit: { readonly nanoseconds: bigint; readonly divisor: bigint };
+  /** Of its timestamps. */
+  readonly unitsPerSecond: bigint;
 }
 
 /** What an interface statistics block has, since the beginning of the capture. */
 export interface InterfaceStatistics {
   readonly interfaceId: number;
-  readonly received: number | undefined;
+  /** Packets that the kernel dropped. */
   readonly dropped: number | undefined;
 }
 
@@ -166,13 +165,12 @@ export class PcapngReader {
       if (code === IF_TSRESOL) resolution = value[0] ?? resolution;
     }
     const exponent = BigInt(resolution & 0x7f);
-    const divisor = resolution & 0x80 ? 2n ** exponent : 10n ** exponent;
     this.listener.interface({
       id: this.interfaces++,
       name,
       description,
       linkType: view.getUint16(BLOCK_HEADER_BYTES, true),
-      timestampUnit: { nanoseconds: 1_000_000_000n, divisor },
+      unitsPerSecond: (resolution & 0x80 ? 2n : 10n) ** exponent,
     });
     for (const comment of comments) this.listener.comment(comment);
   }
@@ -187,15 +185,12 @@ export class PcapngReader {
   private readStatistics(block: Uint8Array, view: DataView): void {
     this.requireBytes(block, STATISTICS_OPTIONS_OFFSET);
     const interfaceId = this.interfaceIn(view, STATISTICS_INTERFACE_OFFSET);
-    let received: number | undefined;
     let dropped: number | undefined;
     for (const { code, value } of this.options(block, STATISTICS_OPTIONS_OFFSET)) {
       if (code === OPT_COMMENT) this.listener.comment(textOf(value));
-      if (value.length !== 8) continue;
-      if (code === ISB_IFRECV) received = Number(viewOf(value).getBigUint64(0, true));
-      if (code === ISB_OSDROP) dropped = Number(viewOf(value).getBigUint64(0, true));
+      if (code === ISB_OSDROP && value.length === 8) dropped = Number(viewOf(value).getBigUint64(0, true));
     }
-    this.listener.statistics({ interfaceId, received, dropped });
+    this.listener.statistics({ interfaceId, dropped });
   }
 
   private addHeader(block: Uint8Array): void {

@@ -126,10 +126,6 @@ export class WatchModel {
     return pcapngFile(this.capture.header, this.shown);
   }
 
-  get shownPackets(): number {
-    return this.shown.count;
-  }
-
   /** Loads Wireshark's dissectors, now and whenever a capture is watched in this browser. */
   async startDissectors(): Promise<void> {
     const { phase } = this.dissection.peek();

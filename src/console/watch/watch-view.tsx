@@ -58,7 +58,11 @@ export function WatchView({ parameters, title, onClose }: WatchViewProperties) {
     >
       {model && (
         <>
-          <Toolbar model={model} title={visibleText(title, MAX_TITLE_CHARACTERS)} onClose={onClose} />
+          <Toolbar
+            model={model}
+            title={visibleText(title, MAX_TITLE_CHARACTERS)}
+            onClose={() => dialog.current?.close()}
+          />
           <FilterBar model={model} />
           <Panes model={model} />
           <StatusBar model={model} />
@@ -129,19 +133,33 @@ function Toolbar({
       <h2 id="watch-title">{title}</h2>
       <CaptureStateText model={model} />
       <div class="watch-buttons" role="group" aria-label="Packet list">
-        <button type="button" aria-pressed={follow.value} onClick={() => (follow.value = !follow.value)}>
+        <button
+          type="button"
+          title="Scroll to the newest packet"
+          aria-pressed={follow.value}
+          onClick={() => (follow.value = !follow.value)}
+        >
           Follow
         </button>
-        <button type="button" aria-pressed={paused.value} onClick={() => model.togglePause()}>
+        <button
+          type="button"
+          title="The list stands still while the capture goes on"
+          aria-pressed={paused.value}
+          onClick={() => model.togglePause()}
+        >
           Pause
         </button>
         <button type="button" onClick={() => model.clear()}>
           Clear
         </button>
-        <button type="button" onClick={() => save(model, title)}>
+        <button
+          type="button"
+          title="Download the packets that are kept as a pcapng file"
+          onClick={() => save(model, title)}
+        >
           Save
         </button>
-        <button type="button" disabled={hasEnded} onClick={() => capture.stop()}>
+        <button type="button" title="End the capture" disabled={hasEnded} onClick={() => capture.stop()}>
           Stop
         </button>
       </div>
@@ -263,7 +281,7 @@ function StatusBar({ model }: { readonly model: WatchModel }) {
           Statistics
         </button>
         <dl>
-          <Counter name="Passed by" value={countText(passed, 'packet')} />
+          <Counter name="Passed by" value={`${countText(passed, 'packet')} (${bytesText(capture.bytes)})`} />
           <Counter
             name="Kept"
             value={`${numberText(capture.window.count)} (${bytesText(capture.window.bytes)})`}
