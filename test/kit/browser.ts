@@ -44,14 +44,23 @@ export class TestPage implements AsyncDisposable {
     readonly page: Page,
   ) {}
 
-  /** Opens the page at a URL. Its script errors, console errors, and requests to other origins count as problems. */
-  static async open(url: string, options: BrowserContextOptions = {}): Promise<TestPage> {
+  /**
+   * Opens the page at a URL. Its script errors, console errors, and requests to other origins count as problems.
+   *
+   * @param prepare called before the page is loaded
+   */
+  static async open(
+    url: string,
+    options: BrowserContextOptions = {},
+    prepare?: (page: Page) => Promise<unknown>,
+  ): Promise<TestPage> {
     const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
     try {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
       const page = await context.newPage();
       const tested = new TestPage(browser, page);
       tested.watch(new URL(url).origin);
+      await prepare?.(page);
       await page.goto(url);
       return tested;
     } catch (error) {
