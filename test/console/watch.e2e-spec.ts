@@ -289,6 +289,34 @@ describeAsRoot('A capture', () =>
       expect((await row.boundingBox())?.height).toBe(22);
     });
 
+    it('counts packets, bytes and drops of each interface', async () => {
+      await using namespace = await pingedNamespace();
+      await namespace.addWire('w0', 'w1');
+      await using watched = await open(namespace);
+      await watched.capturing();
+      await sendPackets(namespace, { interface: 'w0', count: 20, sizes: [100] });
+      await ping(namespace, 1);
+      await eventually('all packets', async () => (await watched.counter('Passed by')) === 42);
+      await watched.button('Statistics').click();
+      const table = watched.page.getByRole('table');
+      const lines = await Promise.all(
+        (await table.getByRole('row').all()).map(async (row) => (await row.innerText()).split('\t')),
+      );
+      expect(lines[0]).toEqual(['Interface', 'Packets', 'Bytes', 'Dropped']);
+      expect(lines.slice(1).sort()).toEqual([
+        ['lo', '2', '196 B', '0'],
+        ['w0', '20', '2.00 kB', '0'],
+        ['w1', '20', '2.00 kB', '0'],
+      ]);
+      expect(await watched.counter('Dropped')).toBe(0);
+      // The picture has complete seconds.
+      await watched.page
+        .getByRole('img', {
+          name: /^Packets per second over the last minute: .* now, [1-9]\d* packets\/s at most$/,
+        })
+        .waitFor();
+    });
+
     it('says why there is no capture', async () => {
       await using watched = await WatchedCapture.open(service.current, { netns: '1' });
       await watched.page.getByRole('status').filter({ hasText: 'There is nothing to capture: ' }).waitFor();

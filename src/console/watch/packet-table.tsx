@@ -21,8 +21,7 @@ export function PacketTable({ model }: { readonly model: WatchModel }) {
     const { scrollTop, clientHeight } = scroller.current!;
     const index = Math.floor(scrollTop / ROW_PX);
     const count = Math.ceil(clientHeight / ROW_PX);
-    if (index === visible.index && count === visible.count) return;
-    setVisible({ index, count });
+    setVisible((before) => (index === before.index && count === before.count ? before : { index, count }));
     model.setVisible(index, count);
   };
 
@@ -46,7 +45,7 @@ export function PacketTable({ model }: { readonly model: WatchModel }) {
     const observer = new ResizeObserver(look);
     observer.observe(scroller.current!);
     return () => observer.disconnect();
-  });
+  }, []);
 
   const onScroll = () => {
     const { scrollTop } = scroller.current!;

@@ -120,10 +120,9 @@ export class WatchModel {
     this.refreshNow();
   }
 
-  /** The packets that are shown, as a pcapng file. */
+  /** The packets that are kept, as a pcapng file: while the list is paused, those that it has. */
   file(): Uint8Array<ArrayBuffer> {
-    if (!this.paused.peek()) this.shown.catchUp(this.capture.window);
-    return pcapngFile(this.capture.header, this.shown);
+    return pcapngFile(this.capture.header, this.paused.peek() ? this.shown : this.capture.window);
   }
 
   /** Loads Wireshark's dissectors, now and whenever a capture is watched in this browser. */

@@ -320,7 +320,7 @@ function Counter({
 
 /** The display filter of the selected field, as in Wireshark's status bar. */
 function FieldFilter({ model }: { readonly model: WatchModel }) {
-  const filter = model.selectedField.value?.filter;
+  const filter = model.detailsOpen.value && model.selectedField.value?.filter;
   return (
     <span class="watch-field-filter">
       {filter && (
