@@ -11,6 +11,7 @@ const STEPS = [
   ['documents', ['scripts/lint/docs.mjs']],
   ['tables of the documents', ['tools/docs.mjs', '--check']],
   ['types', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json']],
+  ['types of the page', ['node_modules/typescript/bin/tsc', '-p', 'src/console/tsconfig.json']],
 ];
 
 const failed = STEPS.filter(([name, args]) => !passes(name, args)).map(([name]) => name);

@@ -31,6 +31,7 @@ const TEST_PROGRAMS = programs([
   ['docker-compose', 'docker-compose'],
   ['mmdebstrap', 'mmdebstrap'],
   ['setcap', 'libcap2-bin'],
+  ['chromium', 'chromium'],
 ]);
 const BENCH_PROGRAMS = programs([
   ['ip', 'iproute2'],

@@ -1,4 +1,68 @@
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import { CapturePanel } from './capture/capture-panel.js';
+import icon from './icon.svg';
+import { RunningPanel } from './running/running-panel.js';
+import { announcement, connection, containerCount, list, version, watched } from './store.js';
+import { TargetsPanel } from './targets/targets-panel.js';
+import { visibleText } from './visible-text.js';
+import { WatchView } from './watch/watch-view.js';
+
 /** The whole page. */
 export function App() {
-  return <h1>Packetflix</h1>;
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <PageHeader />
+      <Main />
+      <Watched />
+      <p class="sr-only" role="status">
+        {announcement.value}
+      </p>
+    </>
+  );
+}
+
+function PageHeader() {
+  return (
+    <header class="page">
+      <img src={icon} alt="" width="22" height="22" />
+      <h1>Packetflix</h1>
+      <span class="hint">{visibleText(version.value, 40)}</span>
+      <span class={`connection ${connection.value.kind}`}>{connectionText()}</span>
+    </header>
+  );
+}
+
+function connectionText(): string {
+  if (connection.value.kind === 'lost') return 'Connection lost';
+  if (connection.value.kind === 'connecting' || !list.value) return 'Connecting…';
+  const count = containerCount.value;
+  return `Live · ${count} ${count === 1 ? 'container or pod' : 'containers and pods'}`;
+}
+
+function Main() {
+  return (
+    <main id="main" tabIndex={-1}>
+      <TargetsPanel />
+      <CapturePanel />
+      <RunningPanel />
+    </main>
+  );
+}
+
+/** The packets of a capture, which cover the page. */
+function Watched() {
+  const { value } = watched;
+  const opener = useRef<HTMLElement | null>(null);
+  if (value && !opener.current && document.activeElement instanceof HTMLElement) {
+    opener.current = document.activeElement;
+  }
+  useLayoutEffect(() => {
+    if (value) return;
+    opener.current?.focus();
+    opener.current = null;
+  }, [value]);
+  return value ? <WatchView {...value} onClose={() => (watched.value = undefined)} /> : null;
 }

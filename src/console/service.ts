@@ -1,5 +1,6 @@
-/** The parameters of a capture by their names in the query, see docs/api.md; those without a value are empty. */
-export type CaptureParameters = Readonly<Record<string, string>>;
+import type { CaptureParameters } from './capture-parameters.js';
+
+export type { CaptureParameters };
 
 /**
  * The URL of a path of the service. The page is at `console/`, and a proxy may have a path prefix before that, so all

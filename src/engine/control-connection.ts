@@ -11,6 +11,7 @@ import {
 import { LineReader, parseMessage, ProtocolError } from '../shared/protocol/lines.js';
 import {
   FRAMINGS,
+  MAX_PREAMBLE_BYTES,
   PROTOCOL_VERSION,
   type ClientSocket,
   type DirectProgress,
@@ -357,7 +358,7 @@ export class ControlConnection {
 
 /** @throws ProtocolError when it is none */
 function validateClientSocket(client: unknown): ClientSocket {
-  const { descriptor, inode, framing, maxMessageBytes } = (client ?? {}) as Record<
+  const { descriptor, inode, framing, maxMessageBytes, preamble } = (client ?? {}) as Record<
     keyof ClientSocket,
     unknown
   >;
@@ -367,7 +368,11 @@ function validateClientSocket(client: unknown): ClientSocket {
       'a client without a descriptor, an inode, a framing or a limit of the message size',
     );
   }
-  return { descriptor, inode, framing: known, maxMessageBytes };
+  if (preamble === undefined) return { descriptor, inode, framing: known, maxMessageBytes };
+  if (typeof preamble !== 'string' || Buffer.byteLength(preamble, 'base64') > MAX_PREAMBLE_BYTES) {
+    throw new ProtocolError('a preamble that is not a text, or is too long');
+  }
+  return { descriptor, inode, framing: known, maxMessageBytes, preamble };
 }
 
 /** @throws ProtocolError when they are none */
@@ -384,11 +389,12 @@ function asMembers(members: unknown): SetMember[] {
 function progressOf(
   captureId: string,
   { reported }: Entry,
-  { sentBytes, streamBytes, describedInterfaces }: Capture,
+  { sentBytes, streamBytes, describedInterfaces, totals }: Capture,
   blocked: boolean,
 ): DirectProgress {
   Object.assign(reported, { sentBytes, blocked });
-  return { captureId, sentBytes, streamBytes, blocked, interfaces: describedInterfaces };
+  const { packets, dropped } = totals;
+  return { captureId, sentBytes, streamBytes, blocked, interfaces: describedInterfaces, packets, dropped };
 }
 
 function isNatural(value: unknown): value is number {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { CompileGreeting } from '../shared/protocol/compile.js';
 import { LineReader, parseMessage, ProtocolError } from '../shared/protocol/lines.js';
 import { PROTOCOL_VERSION, type EngineProblem, type Greeting } from '../shared/protocol/protocol.js';
 import { EngineTotals } from './capture/totals.js';
@@ -7,7 +8,7 @@ import type { RingBudget } from './capture/ring-budget.js';
 import { listenForAll } from '../shared/unix-socket.js';
 import { ControlConnection, type OpenCapture } from './control-connection.js';
 import type { Compiler } from './filter/filter-compiler.js';
-import { serveCompilation, type CompileGreeting } from './filter/remote-compiler.js';
+import { serveCompilation } from './filter/remote-compiler.js';
 import { logDefect } from './log.js';
 import { PeerProcess } from './peer-process.js';
 

@@ -39,7 +39,9 @@ export class PeerProcess {
   outputFor(connection: Socket, client: ClientSocket | undefined): OutputSocket {
     const fd = client && this.take(client);
     if (client && fd !== undefined) {
-      return new OutputSocket(fd, client.framing, true, client.maxMessageBytes);
+      const { framing, maxMessageBytes, preamble } = client;
+      const head = preamble === undefined ? undefined : Buffer.from(preamble, 'base64');
+      return new OutputSocket(fd, framing, true, maxMessageBytes, head);
     }
     return new OutputSocket(duplicate(openDescriptorOf(connection)), 'plain', false);
   }

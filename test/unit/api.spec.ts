@@ -187,7 +187,9 @@ function routesOf(app: INestApplication): string[] {
   const routes = express.router.stack.flatMap(({ route }) => route ?? []);
   return routes.flatMap(({ path, methods }) =>
     // A route for every method tells the allowed ones (405).
-    Object.hasOwn(methods, 'trace') ? [] : Object.keys(methods).map((method) => `${method} ${path}`),
+    Object.hasOwn(methods, 'trace')
+      ? []
+      : Object.keys(methods).map((method) => `${method} ${path.replace(/[:*](\w+)/g, '{$1}')}`),
   );
 }
 

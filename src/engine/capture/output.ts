@@ -29,6 +29,8 @@ export class CaptureOutput {
   private readonly writer: SocketWriter;
   private readonly header: (payloadBytes: number) => Buffer;
   private readonly usualBytes: number;
+  /** What precedes the stream, until it is written. */
+  private preamble: Buffer | undefined;
   private current?: BlockBuffer;
   private closing = false;
   private onFinished?: () => void;
@@ -41,6 +43,7 @@ export class CaptureOutput {
   ) {
     this.usualBytes = Math.min(USUAL_BYTES, socket.maxMessageBytes);
     this.header = HEADERS[socket.framing];
+    this.preamble = socket.preamble;
     this.writer = new SocketWriter(socket, {
       ...events,
       onDrained: () => (this.onFinished ? this.finish() : events.onDrained()),
@@ -91,6 +94,8 @@ export class CaptureOutput {
     this.current = undefined;
     this.limiter.apply(buffer, this.totals);
     if (buffer.length === 0 || this.closing) return reuse(buffer);
+    if (this.preamble) this.writer.write(this.preamble, () => undefined);
+    this.preamble = undefined;
     this.totals.packets += buffer.packets;
     this.totals.packetBytes += buffer.packetBytes;
     this.totals.streamBytes += buffer.length;

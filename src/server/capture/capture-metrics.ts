@@ -131,6 +131,11 @@ export class CaptureMetrics {
     });
   }
 
+  /** Whether the client of a session has accepted nothing of its stream for a second or more. */
+  isStalled({ connection }: ObservedSession): boolean {
+    return this.stalls.isStalled(connection);
+  }
+
   captureStarted(openedAfterMs: number): void {
     this.started.inc();
     this.openSeconds.observe(openedAfterMs / 1000);

@@ -23,6 +23,9 @@ export interface DirectStream {
   readonly streamBytes: number;
   /** Number of interfaces that the stream describes; final once the capture has ended. */
   readonly interfaces: number;
+  /** Packets delivered, and packets that the kernel dropped because a ring was full; absent: not known yet. */
+  readonly packets?: number;
+  readonly dropped?: number;
 }
 
 /**
@@ -102,4 +105,14 @@ export abstract class CaptureProvider {
     signal: AbortSignal,
     client?: ClientConnection,
   ): Promise<SetCapture>;
+
+  /**
+   * Says what is wrong with a capture filter, before a capture with it is requested. A provider without this method cannot
+   * tell.
+   *
+   * @param client on whose behalf, for fairness between clients
+   * @returns undefined when the filter is valid, at least for Ethernet
+   * @throws CaptureError when it cannot be found out now
+   */
+  checkFilter?(filter: string, client: string, signal: AbortSignal): Promise<string | undefined>;
 }

@@ -1,32 +1,24 @@
 import type { Logger } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { WebSocket } from 'ws';
 import type { NetnsReference } from '../../shared/protocol/capture-spec.js';
 import type { LogFields } from '../../shared/logging/log-line.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
+import type { CaptureClient } from './capture-client.js';
 import type { CaptureMetrics, ObservedSession } from './capture-metrics.js';
 import type { CaptureOpener } from './capture-opener.js';
 import type { Capture } from './capture-provider.js';
 import type { CaptureMaxima } from './request/capture-limits.js';
-import { hasContainerHeader, parseCaptureRequest, type CaptureRequest } from './request/capture-request.js';
+import { parseCaptureRequest, type CaptureRequest } from './request/capture-request.js';
 import type { CaptureSlot, CaptureSlots } from './capture-slots.js';
-import {
-  SHUTTING_DOWN,
-  closeReason,
-  closingForEnd,
-  closingForError,
-  closingForFlood,
-} from './close-codes.js';
+import { SHUTTING_DOWN, closingForEnd, closingForError, closingForStop } from './close-codes.js';
 import type { Closing } from './close-codes.js';
 import { releaseCaptureId, takeCaptureId } from './capture-id.js';
-import { InboundLimit } from './inbound-limit.js';
 import type { ClientConnection } from '../http/client-connection.js';
 import type { ClientIdentity } from '../http/client-identity.js';
 import { clientOf, ownConnection } from '../http/client-address.js';
-import { StreamEnding } from './reason-pcapng.js';
 
-/** For the log and the metrics only: the websocket is closed already. */
+/** For the log and the metrics only: the connection is closed already. */
 const CLIENT_LEFT: Closing = { code: 1000, cause: 'client-left', message: 'the client left' };
 
 /** Close codes that are logged as information; all others are logged as warnings. */
@@ -42,39 +34,46 @@ export interface SessionServices {
   readonly identity: ClientIdentity;
 }
 
-/** One websocket and its capture, from the request to the close. */
+/** One client and its capture, from the request to the end of the connection. */
 export class CaptureSession implements ObservedSession {
-  /** Settles when the websocket is closed; never rejects. */
-  readonly closed: Promise<void>;
-
+  readonly id = takeCaptureId();
+  readonly begunAt = new Date();
   private readonly abort = new AbortController();
-  private readonly id = takeCaptureId();
-  /** Only for clients that get the reason for the end within the stream. */
-  private readonly ending?: StreamEnding;
+  private wanted?: CaptureRequest;
   private capture?: Capture;
+  private reference?: NetnsReference;
   private slot?: CaptureSlot;
   private chunkBytes = 0;
   /** Why this service closes, decided while the capture still runs. */
-  private violation?: Closing;
+  private decided?: Closing;
   private readonly begunAtMs = performance.now();
   private shuttingDown = false;
-  /** Protocol error of the client, as the websocket library reports it. */
-  private clientError?: string;
 
   constructor(
-    private readonly client: WebSocket,
+    readonly client: CaptureClient,
     private readonly request: IncomingMessage,
-    readonly connection: ClientConnection,
     private readonly services: SessionServices,
   ) {
-    if (hasContainerHeader(request)) this.ending = new StreamEnding();
-    this.closed = new Promise((resolve) => client.once('close', () => resolve()));
-    client.once('close', () => this.onClientLeft());
-    void this.closed.then(() => releaseCaptureId(this.id));
-    // For instance a frame that violates the protocol; the websocket closes after it.
-    client.once('error', ({ message }) => (this.clientError = message));
-    new InboundLimit(client, connection, (message) => this.onTooMuch(message));
+    client.onViolation = (closing) => this.closeBecauseOf(closing);
+    void this.closed.then(() => {
+      this.onClientLeft();
+      releaseCaptureId(this.id);
+    });
     services.metrics.watch(this);
+  }
+
+  /** Settles when the connection has ended; never rejects. */
+  get closed(): Promise<void> {
+    return this.client.closed;
+  }
+
+  /** Who asked for the capture; undefined: unknown. */
+  get user(): string | undefined {
+    return this.services.identity.of(this.request).user;
+  }
+
+  get connection(): ClientConnection {
+    return this.client.connection;
   }
 
   get bytesSent(): number {
@@ -85,11 +84,19 @@ export class CaptureSession implements ObservedSession {
     return this.request.socket;
   }
 
+  /** The running capture, for the list of captures; undefined: it has not begun, or has ended. */
+  get running():
+    { readonly request: CaptureRequest; readonly capture: Capture; readonly netns?: number } | undefined {
+    const { wanted: request, capture, reference } = this;
+    if (!request || !capture || !this.client.isOpen) return undefined;
+    return { request, capture, ...(reference && { netns: reference.netns }) };
+  }
+
   get isCapturing(): boolean {
     return this.capture !== undefined;
   }
 
-  /** Serves the client until the websocket is closed or closing; never rejects. */
+  /** Serves the client until the connection is closed or closing; never rejects. */
   async run(): Promise<void> {
     try {
       const closing = await this.serve();
@@ -117,7 +124,13 @@ export class CaptureSession implements ObservedSession {
     this.stopCapturing();
   }
 
-  /** Closes the websocket without waiting for the rest of the stream. */
+  /** Ends the capture because somebody asked for that. What was captured so far is still sent. @param user who, if known */
+  endFor(user: string | undefined): void {
+    this.decided ??= closingForStop(user);
+    this.stopCapturing();
+  }
+
+  /** Closes the connection without waiting for the rest of the stream. */
   closeNow(): void {
     this.close(SHUTTING_DOWN);
   }
@@ -129,18 +142,20 @@ export class CaptureSession implements ObservedSession {
 
   private async serve(): Promise<Closing> {
     try {
-      const capture = await this.open(parseCaptureRequest(this.request, this.services.maxima));
+      this.wanted = parseCaptureRequest(this.request, this.services.maxima);
+      const capture = await this.open(this.wanted);
+      this.client.begin(capture.direct !== undefined);
       if (!capture.direct) await this.send(capture);
       const end = await capture.end;
       if (end.code === 'internal') return closingForEnd(end); // also when the connection had to be cut
-      if (this.violation) return this.violation;
-      if (!this.isOpen) return CLIENT_LEFT;
+      if (this.decided) return this.decided;
+      if (!this.client.isOpen) return CLIENT_LEFT;
       if (this.shuttingDown) return SHUTTING_DOWN;
       // The engine may notice first that a client has left.
       return capture.direct && end.code === 'stopped' ? CLIENT_LEFT : closingForEnd(end);
     } catch (error) {
-      if (this.violation) return this.violation;
-      if (!this.isOpen) return CLIENT_LEFT;
+      if (this.decided) return this.decided;
+      if (!this.client.isOpen) return CLIENT_LEFT;
       if (this.shuttingDown) return SHUTTING_DOWN;
       // A CaptureError is an answer to the client. Anything else is a defect, so it is logged with its stack.
       if (!(error instanceof CaptureError)) this.logFailure(error);
@@ -159,6 +174,7 @@ export class CaptureSession implements ObservedSession {
       client: this.connection,
     });
     this.capture = capture;
+    this.reference = reference;
     this.services.metrics.captureStarted(this.ageMs);
     // Not every path reads it, and an unhandled rejection would end the process.
     Promise.resolve(capture.end).catch(() => undefined);
@@ -172,20 +188,15 @@ export class CaptureSession implements ObservedSession {
   /** Sends the stream, and requests the next chunk when the kernel has accepted the last one. */
   private async send(capture: Capture): Promise<void> {
     for await (const chunk of capture.chunks) {
-      if (!this.isOpen) return;
-      // Before the chunk is accepted: a close may come in between, and is sent after the chunk.
-      this.ending?.push(chunk);
+      if (!this.client.isOpen) return;
       this.chunkBytes += chunk.byteLength;
-      const sent = new Promise((resolve) => this.client.send(chunk, { binary: true }, resolve));
-      if (await sent) return;
+      if (!(await this.client.send(chunk))) return;
     }
   }
 
-  /** Closes at once, and reads nothing more of what the client sends. */
-  private onTooMuch(message: string): void {
-    this.violation = closingForFlood(message);
-    this.close(this.violation);
-    this.connection.stopReading();
+  private closeBecauseOf(violation: Closing): void {
+    this.decided = violation;
+    this.close(violation);
     this.stopCapturing();
   }
 
@@ -210,13 +221,8 @@ export class CaptureSession implements ObservedSession {
   }
 
   /** The first close counts. */
-  private close({ code, message }: Closing): void {
-    if (!this.isOpen) return;
-    const { direct } = this.capture ?? {};
-    if (direct) this.ending?.assume(direct.interfaces);
-    const blocks = this.ending?.blocks(message);
-    if (blocks) this.client.send(blocks);
-    this.client.close(code, closeReason(message));
+  private close(closing: Closing): void {
+    this.client.close(closing, this.capture?.direct);
   }
 
   private report(closing: Closing): void {
@@ -224,8 +230,16 @@ export class CaptureSession implements ObservedSession {
     if (this.capture) this.services.metrics.captureEnded(closing);
     else this.services.metrics.captureRefused(closing);
     const seconds = Math.round(this.ageMs) / 1000;
-    const { bytesSent: bytes, clientError } = this;
-    const facts = { code, cause, reason, bytes, seconds, client: clientOf(this.socket), clientError };
+    const { bytesSent: bytes, client } = this;
+    const facts = {
+      code,
+      cause,
+      reason,
+      bytes,
+      seconds,
+      client: clientOf(this.socket),
+      clientError: client.error,
+    };
     const event = this.about(this.capture ? 'capture ended' : 'capture refused', facts);
     if (ORDERLY_CODES.has(code)) this.services.logger.log(event);
     else this.services.logger.warn(event);
@@ -241,10 +255,6 @@ export class CaptureSession implements ObservedSession {
 
   private about(message: string, facts: LogFields): LogFields {
     return { message, capture: this.id, ...facts, ...this.services.identity.of(this.request) };
-  }
-
-  private get isOpen(): boolean {
-    return this.client.readyState === this.client.OPEN;
   }
 }
 

@@ -11,6 +11,10 @@ import { CaptureOpener } from './capture-opener.js';
 import { CaptureProvider } from './capture-provider.js';
 import { CaptureController } from './capture.controller.js';
 import { CaptureGateway } from './capture.gateway.js';
+import { CaptureSessions } from './capture-sessions.js';
+import { CapturesController } from './captures.controller.js';
+import { DownloadController } from './download.controller.js';
+import { FilterController } from './filter.controller.js';
 import { ClientLiveness, LivenessTiming } from './liveness/client-liveness.js';
 import { CaptureSlots } from './capture-slots.js';
 import { NetnsResolver } from './resolve/netns-resolver.js';
@@ -48,7 +52,7 @@ export interface CaptureModuleAsyncOptions {
 }
 
 /**
- * Captures by websocket, `/capture`. Needs `OptionsModule`, `HttpModule`, `OperationsModule` and
+ * Captures by websocket and as downloads, and what is to be known of them. Needs `OptionsModule`, `HttpModule`, `OperationsModule` and
  * `DiscoveryModule`, and provides `CaptureProvider` and `NetnsResolver` to all modules.
  *
  * @publicApi
@@ -61,11 +65,12 @@ export class CaptureModule {
       module: CaptureModule,
       global: true,
       imports,
-      controllers: [CaptureController],
+      controllers: [CaptureController, DownloadController, CapturesController, FilterController],
       providers: [
         CaptureGateway,
         CaptureMetrics,
         CaptureOpener,
+        CaptureSessions,
         CaptureSlots,
         ClientLiveness,
         LivenessTiming,

@@ -29,6 +29,10 @@ export class ClientStalls {
     return [...this.watched.values()].filter(({ stalled }) => stalled).length;
   }
 
+  isStalled(connection: Connection): boolean {
+    return this.watched.get(connection)?.stalled === true;
+  }
+
   /** @returns stops watching */
   watch(connection: Connection): () => void {
     this.watched.set(connection, { acceptedBytes: connection.acceptedBytes, stalled: false });

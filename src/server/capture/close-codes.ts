@@ -32,6 +32,28 @@ const CLOSE_CODES: Readonly<Record<CaptureErrorCode, number>> = {
   internal: 1011,
 };
 
+/** The same for downloads, which are refused before they begin. */
+const HTTP_STATUSES: Readonly<Record<CaptureErrorCode, number>> = {
+  'invalid-request': 400,
+  'invalid-interface': 400,
+  'invalid-filter': 400,
+  'no-such-namespace': 404,
+  'no-such-target': 404,
+  'no-such-interface': 404,
+  'stale-reference': 409,
+  'ambiguous-reference': 409,
+  'too-many-captures': 429,
+  'discovery-failed': 502,
+  'not-permitted': 503,
+  'shutting-down': 503,
+  internal: 503,
+};
+
+/** The HTTP status for a capture that did not begin; one that ended before it had sent anything counts as such. */
+export function httpStatus(cause: ClosingCause): number {
+  return Object.hasOwn(HTTP_STATUSES, cause) ? HTTP_STATUSES[cause as CaptureErrorCode] : 503;
+}
+
 /** Every way in which a request can be refused. */
 export const REFUSALS: readonly (readonly [cause: CaptureErrorCode, code: number])[] = Object.entries(
   CLOSE_CODES,
@@ -68,6 +90,12 @@ export const SHUTTING_DOWN: Closing = {
   cause: 'shutting-down',
   message: 'the service is shutting down',
 };
+
+/** For a capture that somebody has ended: `DELETE /captures/<name>`. @param user who, if that is known */
+export function closingForStop(user: string | undefined): Closing {
+  const by = user === undefined ? 'by request' : `by ${user}`;
+  return { code: 1000, cause: 'stopped', message: `the capture was stopped ${by}` };
+}
 
 /** RFC 6455, 7.4.1, policy violation: the client sends more than it may. */
 export function closingForFlood(message: string): Closing {

@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
+import { askCompiler, type CompileGreeting } from '../../shared/protocol/compile.js';
 import type { CaptureSpec, SetSpec } from '../../shared/protocol/capture-spec.js';
 import type { EngineProblem } from '../../shared/protocol/protocol.js';
 import type { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
@@ -15,6 +16,9 @@ import type { ClientConnection } from '../http/client-connection.js';
 import { EngineConnection } from './engine-connection.js';
 import { addEngineMetrics } from './engine-metrics.js';
 
+/** Link type of Ethernet; https://www.tcpdump.org/linktypes.html */
+const DLT_EN10MB = 1;
+
 /** Engines start, and restart after a crash, within half a second. */
 const ENGINE_TIMEOUT_MS = 10_000;
 
@@ -25,6 +29,8 @@ const ENGINE_TIMEOUT_MS = 10_000;
 @Injectable()
 export class EngineCaptureProvider extends CaptureProvider implements OnModuleInit, OnApplicationShutdown {
   private readonly engines: readonly EngineConnection[];
+  /** The first engine compiles filters. */
+  private readonly engineSockets: readonly string[];
 
   /**
    * @param readiness checks are added that say whether captures can begin
@@ -38,6 +44,7 @@ export class EngineCaptureProvider extends CaptureProvider implements OnModuleIn
     maxInFlightBytes?: number,
   ) {
     super();
+    this.engineSockets = engineSockets;
     // An idle engine stays while all others have captures: the next capture would have to share one of those.
     const mayRest = (idle: EngineConnection): boolean =>
       this.engines.some((each) => each !== idle && each.connected && each.captures === 0);
@@ -72,6 +79,19 @@ export class EngineCaptureProvider extends CaptureProvider implements OnModuleIn
     client?: ClientConnection,
   ): Promise<SetCapture> {
     return this.start(spec, signal, client, observer);
+  }
+
+  override async checkFilter(
+    filter: string,
+    client: string,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const [path] = this.engineSockets;
+    const greeting: CompileGreeting = { type: 'compile', filter, dlt: DLT_EN10MB, client };
+    const reply = path === undefined ? undefined : await askCompiler(path, greeting, signal);
+    signal.throwIfAborted();
+    if (!reply || 'failure' in reply) throw new CaptureError('internal', 'filters cannot be compiled now');
+    return 'error' in reply ? reply.error : undefined;
   }
 
   private async start(

@@ -134,6 +134,7 @@ describe('EngineCapture', () => {
       [client, peer] = await clientAndPeer();
       expect(client.lend()).toEqual({
         descriptor: expect.any(Number) as number,
+        framing: 'websocket',
         inode: expect.any(Number) as number,
       });
       written.length = 0;
@@ -169,12 +170,20 @@ describe('EngineCapture', () => {
     it('reports what the engine has sent', () => {
       capture.onStarted(STARTED);
       expect(capture.direct).toEqual({ streamBytes: 0, interfaces: 1 });
-      capture.onProgress({ ...ID, streamBytes: 100, sentBytes: 104, blocked: true, interfaces: 1 });
-      expect(capture.direct).toEqual({ streamBytes: 100, interfaces: 1 });
+      capture.onProgress({
+        ...ID,
+        streamBytes: 100,
+        sentBytes: 104,
+        blocked: true,
+        interfaces: 1,
+        packets: 7,
+        dropped: 2,
+      });
+      expect(capture.direct).toEqual({ streamBytes: 100, interfaces: 1, packets: 7, dropped: 2 });
       expect(client.acceptedBytes).toBe(104);
       expect(client.waitingBytes).toBe(1);
       capture.onEnded(THE_END);
-      expect(capture.direct).toEqual({ streamBytes: 3, interfaces: 2 });
+      expect(capture.direct).toEqual({ streamBytes: 3, interfaces: 2, packets: 1, dropped: 0 });
       expect(client.waitingBytes).toBe(0);
     });
 
@@ -232,7 +241,15 @@ describe('EngineCapture', () => {
 
     it('cuts the connection when the engine is lost within a message', async () => {
       capture.onStarted(STARTED);
-      capture.onProgress({ ...ID, streamBytes: 100, sentBytes: 50, blocked: true, interfaces: 1 });
+      capture.onProgress({
+        ...ID,
+        streamBytes: 100,
+        sentBytes: 50,
+        blocked: true,
+        interfaces: 1,
+        packets: 0,
+        dropped: 0,
+      });
       client.write('closed');
       capture.onLost();
       expect(await textOf(peer)).toBe('');

@@ -155,8 +155,9 @@ export class EngineCapture implements SetCapture {
   }
 
   /** The engine reports what it has written to the client. */
-  onProgress({ streamBytes, sentBytes, blocked, interfaces }: DirectProgress): void {
-    if (this.direct) this.direct = { streamBytes, interfaces };
+  onProgress({ streamBytes, sentBytes, blocked, ...counts }: DirectProgress): void {
+    const { interfaces, packets, dropped } = counts;
+    if (this.direct) this.direct = { streamBytes, interfaces, packets, dropped };
     this.blocked = blocked;
     this.client?.noteProgress(sentBytes, blocked);
   }
@@ -174,7 +175,8 @@ export class EngineCapture implements SetCapture {
   /** The engine reports why the capture has ended, perhaps before it ran. The last packets may still be on their way. */
   onEnded(ended: Extract<EngineEvent, { type: 'ended' }>): void {
     const { code, message, totals, direct, streamBytes, interfaces } = ended;
-    if (direct) this.direct = { streamBytes, interfaces };
+    const { packets, dropped } = totals;
+    if (direct) this.direct = { streamBytes, interfaces, packets, dropped };
     this.blocked = false;
     this.client?.takeBack();
     this.start.resolve();

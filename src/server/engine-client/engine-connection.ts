@@ -155,7 +155,7 @@ export class EngineConnection {
       type: 'capture',
       connection: this.name,
       spec,
-      ...(lent && { client: { ...lent, framing: 'websocket', maxMessageBytes: maxChunkBytes } }),
+      ...(lent && { client: { ...lent, maxMessageBytes: maxChunkBytes } }),
     });
     if (Buffer.byteLength(greeting) > MAX_LINE_BYTES) {
       client?.takeBack();

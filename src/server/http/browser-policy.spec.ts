@@ -15,9 +15,10 @@ function optionFor(headers: Headers, method = 'GET'): string | undefined {
   return refusal && /--\S+(?=\.$)/.exec(refusal.remedy)?.[0];
 }
 
-function request(headers: Headers, method: string): ExaminedRequest {
+function request(headers: Headers, method: string, url = '/'): ExaminedRequest {
   return {
     method,
+    url,
     headersDistinct: Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value : [value]]),
     ),

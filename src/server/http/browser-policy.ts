@@ -1,15 +1,19 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { canonicalOrigin } from '../../shared/config/web-origin.js';
+import { pathOf } from './request-target.js';
 
 /** The part of a request that the policy examines. Forwarding headers are not included: any client can send them. */
-export type ExaminedRequest = Pick<IncomingMessage, 'method' | 'headersDistinct'>;
+export type ExaminedRequest = Pick<IncomingMessage, 'method' | 'headersDistinct' | 'url'>;
 
 /** Why a request is refused, and what an operator can do about it. */
 export interface Refusal {
   readonly problem: string;
   readonly remedy: string;
 }
+
+/** Alone, or after the path of a ticket. */
+const DOWNLOAD_PATH = '/capture.pcapng';
 
 const UNKNOWN_HOST: Refusal = {
   problem: 'This service is not known by the name in Host.',
@@ -70,8 +74,8 @@ function isBrowser({ headersDistinct }: ExaminedRequest): boolean {
 function comesFrom(request: ExaminedRequest, isAdmitted: (page: string | undefined) => boolean): boolean {
   const { origin, referer, 'sec-fetch-site': site } = request.headersDistinct;
   if (origin !== undefined) return isAdmitted(canonicalOrigin(single(origin) ?? ''));
-  // A link leads here, or a login page. The page cannot read what the browser then shows.
-  if (isTopLevelNavigation(request)) return true;
+  // A link leads here, or a login page. The page cannot read what the browser then shows. But a link must not begin a capture.
+  if (isTopLevelNavigation(request) && !pathOf(request.url ?? '')?.endsWith(DOWNLOAD_PATH)) return true;
   if (referer !== undefined) return isAdmitted(originOf(single(referer) ?? ''));
   // Plain HTTP to other addresses than loopback has no Sec-Fetch-Site. `none`: the user entered the address.
   return site === undefined || ['same-origin', 'none'].includes(single(site) ?? '');

@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import type { ClientSocket } from '../../shared/protocol/protocol.js';
 import { descriptorOf } from '../../shared/socket-descriptor.js';
 
 /**
@@ -9,6 +10,9 @@ import { descriptorOf } from '../../shared/socket-descriptor.js';
  * @param last nothing may follow
  */
 export type RemoteWriter = (bytes: Buffer, last: boolean) => void;
+
+/** Event of a response: its connection is used for a stream from now on, and the HTTP server is done with it. */
+export const TAKEN_OVER = 'takenOver';
 
 /** RFC 6455, 5.2. */
 const OPCODE_CLOSE = 8;
@@ -21,10 +25,16 @@ interface Outgoing {
   readonly callback: (error?: Error | null) => void;
 }
 
+/** How the stream is written into the connection. */
+export interface StreamFormat {
+  readonly framing: ClientSocket['framing'];
+  /** What precedes the stream. */
+  readonly preamble?: Buffer;
+}
+
 /**
- * The connection of a websocket client. It can be lent to another process, which then is the only writer of the socket:
- * what this process writes meanwhile (control frames) goes there, and is written between two of its messages. Reading
- * stays here.
+ * The connection of a client. It can be lent to another process, which then is the only writer of the socket: what this
+ * process writes meanwhile (control frames) goes there, and is written between two of its messages. Reading stays here.
  */
 export class ClientConnection extends Duplex {
   private lent = false;
@@ -35,13 +45,21 @@ export class ClientConnection extends Duplex {
   private reading = true;
   private sentByOthers = { bytes: 0, waiting: false };
 
-  /** @param socket is destroyed with this, and this with it */
-  constructor(readonly socket: Socket) {
+  /**
+   * @param socket is destroyed with this, and this with it
+   * @param format of the stream; `plain`: what arrives is left to the HTTP server, which is done with it
+   */
+  constructor(
+    readonly socket: Socket,
+    private readonly format: StreamFormat = { framing: 'websocket' },
+  ) {
     super();
-    socket.on('data', (chunk: Buffer) => {
-      if (!this.push(chunk)) socket.pause();
-    });
-    socket.on('end', () => this.push(null));
+    if (format.framing === 'websocket') {
+      socket.on('data', (chunk: Buffer) => {
+        if (!this.push(chunk)) socket.pause();
+      });
+      socket.on('end', () => this.push(null));
+    }
     socket.on('error', (error) => this.destroy(error));
     socket.on('close', () => this.destroy());
   }
@@ -66,15 +84,17 @@ export class ClientConnection extends Duplex {
   /**
    * Lends the connection: from now on this process writes nothing to the socket until `takeBack`.
    *
-   * @returns the number of the descriptor and the inode of the socket; undefined when it cannot be lent, because bytes
-   *   wait or it is closed
+   * @returns the number of the descriptor, the inode of the socket, and how to write the stream; undefined when it cannot be
+   *   lent, because bytes wait or it is closed
    */
-  lend(): { readonly descriptor: number; readonly inode: number } | undefined {
+  lend(): Omit<ClientSocket, 'maxMessageBytes'> | undefined {
     const descriptor = descriptorOf(this.socket);
     const waits = this.writableLength > 0 || this.socket.writableLength > 0;
     if (descriptor === undefined || waits || this.destroyed) return undefined;
     this.lent = true;
-    return { descriptor, inode: fstatSync(descriptor).ino };
+    const { framing, preamble } = this.format;
+    const inode = fstatSync(descriptor).ino;
+    return { descriptor, inode, framing, ...(preamble && { preamble: preamble.toString('base64') }) };
   }
 
   /** The borrower has begun to write, and accepts bytes of this process. */

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { TAKEN_OVER } from './client-connection.js';
 import { clientNetwork } from '../../shared/client-network.js';
 
 /** Limits of a server, each of which one client cannot exhaust alone. */
@@ -100,7 +101,7 @@ class Unanswered {
       socket.once('close', () => this.bySocket.delete(socket));
     }
     responses.add(response);
-    response.once('close', () => responses.delete(response));
+    for (const end of ['close', TAKEN_OVER]) response.once(end, () => responses.delete(response));
     return responses.size;
   }
 

@@ -15,10 +15,13 @@ import type { CaptureSpec, SetMember, SetSpec } from './capture-spec.js';
  */
 
 /** Incremented when a message changes its meaning. The server and its engines come from the same build. */
-export const PROTOCOL_VERSION = 7;
+export const PROTOCOL_VERSION = 8;
 
 /** Maximum length of a line in bytes. The names of 1,000 interfaces are 61 kB. */
 export const MAX_LINE_BYTES = 512 * 1024;
+
+/** Longest preamble of a stream in bytes: the head of an HTTP response, with a file name. */
+export const MAX_PREAMBLE_BYTES = 4096;
 
 /** Ring memory that is reserved for each capture, in MiB: two rings of the smallest useful size. */
 export const MIN_CAPTURE_MEBIBYTES = 2;
@@ -38,6 +41,8 @@ export interface ClientSocket {
   /** Inode of the socket: when the client has gone, the descriptor may be that of another client before the engine takes it. */
   readonly inode: number;
   readonly framing: Framing;
+  /** Bytes in base64 that the engine writes before the stream, once the capture runs; absent: none. */
+  readonly preamble?: string;
   /** A message is longer only if it consists of a single longer block. */
   readonly maxMessageBytes: number;
 }
@@ -121,6 +126,9 @@ export interface DirectProgress {
   readonly blocked: boolean;
   /** Number of interface description blocks in the stream. */
   readonly interfaces: number;
+  readonly packets: number;
+  /** Packets that the kernel dropped because a ring was full. */
+  readonly dropped: number;
 }
 
 /** Engine → server, on the control connection. */

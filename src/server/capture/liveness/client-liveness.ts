@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { WebSocket } from 'ws';
 import type { ClientConnection } from '../../http/client-connection.js';
+import type { CaptureClient } from '../capture-client.js';
 import { LivenessProbe, type Connection } from './liveness-probe.js';
 import { TcpTable } from './tcp-table.js';
 
@@ -23,6 +23,8 @@ export class LivenessTiming {
   readonly busyTimeoutMs: number = 90_000;
 }
 
+type LiveClient = Pick<CaptureClient, 'isOpen' | 'connection' | 'closed' | 'ping'>;
+
 interface WatchedClient {
   readonly connection: ClientConnection;
   readonly probe: LivenessProbe;
@@ -41,15 +43,12 @@ export class ClientLiveness {
 
   constructor(private readonly timing: LivenessTiming) {}
 
-  /**
-   * @param connection of the websocket
-   * @param onGone must cut the connection
-   */
-  watch(client: WebSocket, connection: ClientConnection, onGone: () => void): void {
-    const probe = new LivenessProbe(observed(client, connection), this.timing, this.runningMs);
-    const watched: WatchedClient = { connection, probe, onGone };
+  /** @param onGone must cut the connection */
+  watch(client: LiveClient, onGone: () => void): void {
+    const probe = new LivenessProbe(observed(client), this.timing, this.runningMs);
+    const watched: WatchedClient = { connection: client.connection, probe, onGone };
     this.clients.add(watched);
-    client.once('close', () => this.unwatch(watched));
+    void client.closed.then(() => this.unwatch(watched));
     if (this.timer) return;
     this.lastPollMs = performance.now();
     this.timer = setInterval(() => void this.poll(), this.timing.pollIntervalMs);
@@ -82,10 +81,11 @@ export class ClientLiveness {
   }
 }
 
-function observed(client: WebSocket, connection: ClientConnection): Connection {
+function observed(client: LiveClient): Connection {
+  const { connection } = client;
   return {
     get isOpen() {
-      return client.readyState === client.OPEN;
+      return client.isOpen;
     },
     get receivedBytes() {
       return connection.receivedBytes;
@@ -96,6 +96,6 @@ function observed(client: WebSocket, connection: ClientConnection): Connection {
     get waitingBytes() {
       return connection.waitingBytes;
     },
-    ping: () => client.ping(),
+    ...(client.ping && { ping: () => client.ping?.() }),
   };
 }

@@ -10,7 +10,8 @@ export interface Connection {
   readonly acceptedBytes: number;
   /** Bytes that wait in this process. */
   readonly waitingBytes: number;
-  ping(): void;
+  /** Absent: there is nothing to send that would be answered. */
+  ping?(): void;
 }
 
 /**
@@ -26,6 +27,7 @@ export interface Connection {
  * - Acknowledged bytes are those that the kernel accepted less those that it still holds. Part of a chunk that is just
  *   being written may be held but not yet counted as accepted, so the difference may lag by that chunk: only a new
  *   maximum is progress.
+ * - A download has no pings. While it is quiet, the kernel sends keep-alive probes (tcp(7)), and counts those that are not answered.
  * - A peer with a zero window acknowledges nothing new, but its kernel answers window probes. One probe may be lost,
  *   and the next one is sent after twice the time: only two unanswered probes are silence.
  */
@@ -56,7 +58,8 @@ export class LivenessProbe {
       this.signOfLife(nowMs);
     }
     // Waiting bytes would only delay a ping, and the peer acknowledges them just as well.
-    if (nowMs - this.lastPingMs >= timing.pingIntervalMs && connection.waitingBytes === 0) {
+    const isDue = nowMs - this.lastPingMs >= timing.pingIntervalMs && connection.waitingBytes === 0;
+    if (connection.ping && isDue) {
       connection.ping();
       this.lastPingMs = nowMs;
       this.lastPingEnd = connection.acceptedBytes + connection.waitingBytes;

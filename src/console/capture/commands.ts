@@ -1,0 +1,188 @@
+import type { TargetSelector } from '../../shared/protocol/target-selector.js';
+import type { CaptureParameters } from '../capture-parameters.js';
+import { isContainer } from '../targets/target.js';
+import type { Selection } from './capture-request.js';
+import { shellCommand } from './shell.js';
+
+/** How to capture the same from a terminal. */
+export interface CommandOffer {
+  readonly program: string;
+  /** Command lines with what they are for; none: the program cannot do it, and the note says why. */
+  readonly commands: readonly { readonly purpose: string; readonly text: string }[];
+  readonly note: string;
+}
+
+/** Where the service is, as the page sees it. */
+export interface ServiceAddresses {
+  /** Of `capture.pcapng` with all parameters. */
+  readonly download: URL;
+  /** The websocket `capture`, without parameters. */
+  readonly websocket: URL;
+  /** Ends with a slash. */
+  readonly base: URL;
+}
+
+const TO_WIRESHARK = '| wireshark -k -i -';
+const FILE = 'capture.pcapng';
+
+/** One offer for each program. */
+export function commandOffers(
+  selection: Selection,
+  parameters: CaptureParameters,
+  addresses: ServiceAddresses,
+): CommandOffer[] {
+  const client = clientArguments(parameters, addresses.websocket);
+  return [
+    curlOffer(addresses.download),
+    clientOffer(client),
+    dockerOffer(client),
+    csharg(selection, parameters, addresses.base),
+  ];
+}
+
+function curlOffer(download: URL): CommandOffer {
+  return {
+    program: 'curl',
+    commands: [
+      { purpose: 'Into Wireshark', text: `${shellCommand('curl', '-sN', download.href)} ${TO_WIRESHARK}` },
+      { purpose: 'Into a file', text: shellCommand('curl', '-N', '--output', FILE, download.href) },
+    ],
+    note: 'If the service asks for a password, add --user NAME.',
+  };
+}
+
+interface ClientArguments {
+  readonly words?: readonly string[];
+  readonly note: string;
+}
+
+function clientOffer({ words, note }: ClientArguments): CommandOffer {
+  const npm = ['npm', 'run', '--silent', 'capture', '--'];
+  return {
+    program: 'npm run capture',
+    commands: words
+      ? [
+          { purpose: 'Into Wireshark', text: shellCommand(...npm, 'wireshark', ...words) },
+          { purpose: 'Into a file', text: shellCommand(...npm, ...words, '--write', FILE) },
+        ]
+      : [],
+    note: noteOf(note, 'To be run in a checkout of this project.'),
+  };
+}
+
+/** The image of this project contains the client. */
+function dockerOffer({ words, note }: ClientArguments): CommandOffer {
+  const docker = [
+    'docker',
+    'run',
+    '--rm',
+    '--network',
+    'host',
+    '--entrypoint',
+    'node',
+    'packetflix',
+    'dist/cli/main.js',
+  ];
+  return {
+    program: 'docker',
+    commands: words
+      ? [
+          {
+            purpose: 'Into Wireshark',
+            text: `${shellCommand(...docker, ...words, '--write', '-')} ${TO_WIRESHARK}`,
+          },
+          { purpose: 'Into a file', text: `${shellCommand(...docker, ...words, '--write', '-')} > ${FILE}` },
+        ]
+      : [],
+    note: noteOf(
+      note,
+      'With the image that docker/Dockerfile of this project builds; it contains the client.',
+    ),
+  };
+}
+
+function noteOf(note: string, where: string): string {
+  const password =
+    'If the service asks for a password, write it into the URL: USER:PASSWORD@ before the host.';
+  return [note, where, password].filter(Boolean).join(' ');
+}
+
+/** Of `npm run capture`, see src/cli/options.ts: its options have the names of the parameters. */
+function clientArguments(
+  { container, targets, ...others }: CaptureParameters,
+  websocket: URL,
+): ClientArguments {
+  const options = Object.entries(others).flatMap(([name, text]) =>
+    text === '' ? [`--${name}`] : [`--${name}=${text}`],
+  );
+  const url = `--url=${websocket.href}`;
+  if (container !== undefined) {
+    return { words: [url, `--container=${withEscapes(container)}`, ...options], note: '' };
+  }
+  const selectors = JSON.parse(targets ?? '[]') as TargetSelector[];
+  const set = setArguments(selectors);
+  if (!set) return { note: 'The client cannot express this choice of targets: use curl.' };
+  const isBroader = selectors.some(({ prefix }) => prefix === '');
+  return {
+    words: [url, ...set, ...options],
+    note: isBroader ? 'This captures from targets of these names in nested runtimes, too.' : '',
+  };
+}
+
+/** The client combines each name with the same type and labels. */
+function setArguments(selectors: readonly TargetSelector[]): string[] | undefined {
+  const [first = {}] = selectors;
+  const common = ({ type, labels = {} }: TargetSelector): string => JSON.stringify([type, labels]);
+  const isExpressible = selectors.every(
+    ({ prefix = '', namespace, node, ...others }) =>
+      prefix === '' && namespace === undefined && node === undefined && common(others) === common(first),
+  );
+  const names = selectors.flatMap(({ name }) => name ?? []);
+  const { type, labels = {} } = first;
+  if (!isExpressible || (names.length > 0 && names.length < selectors.length)) return undefined;
+  if (names.length === 0 && selectors.length > 1) return undefined;
+  const words = [
+    ...names.map((name) => `--target=${name}`),
+    ...(type === undefined ? [] : [`--type=${type}`]),
+    ...Object.entries(labels).map(([key, value]) => `--label=${key}=${value}`),
+  ];
+  // All containers and pods are a set that has a name.
+  return words.length > 0 ? words : ['--container={"name":"*","type":"set"}'];
+}
+
+/** JSON that is the same to its reader, without characters that would have to be escaped for the shell. */
+function withEscapes(json: string): string {
+  return json.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  );
+}
+
+/** csharg finds targets by their names. */
+function csharg(selection: Selection, parameters: CaptureParameters, base: URL): CommandOffer {
+  const offer = (note: string, ...words: string[]): CommandOffer => ({
+    program: 'csharg',
+    commands:
+      words.length > 0
+        ? [{ purpose: 'Into Wireshark', text: `${shellCommand(...words)} ${TO_WIRESHARK}` }]
+        : [],
+    note,
+  });
+  const target =
+    selection.kind === 'targets' && selection.targets.length === 1 ? selection.targets[0] : undefined;
+  if (!target || !isContainer(target)) return offer('csharg captures from one container or pod.');
+  const { name, prefix, type } = target;
+  if (name === '' || name.startsWith('-') || prefix !== '') {
+    return offer('csharg finds containers by their names, and cannot find this one.');
+  }
+  const host = base.href.replace(/\/$/, '');
+  const isWhole = Object.keys(parameters).every((parameter) => parameter === 'container');
+  return offer(
+    isWhole
+      ? 'If the service asks for a token, add --token TOKEN.'
+      : 'This captures everything: see csharg capture --help for filters and interfaces.',
+    ...['csharg', '--host', host, 'capture', ...(type === 'pod' ? ['pod'] : []), name],
+  );
+}

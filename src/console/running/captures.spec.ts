@@ -1,0 +1,56 @@
+import { bytesText, elapsedText, ratesBetween, type RunningCapture } from './captures.js';
+
+function capture(attributes: Partial<RunningCapture>): RunningCapture {
+  return {
+    name: 'brave-amber-otter',
+    target: 'web',
+    targets: false,
+    interfaces: [],
+    filter: '',
+    client: '192.0.2.1 port 4711',
+    since: '2026-01-01T00:00:00.000Z',
+    transport: 'websocket',
+    bytes: 0,
+    stalled: false,
+    own: true,
+    ...attributes,
+  };
+}
+
+describe('Rates', () => {
+  it('are differences by time', () => {
+    const before = { time: 1000, captures: [capture({ bytes: 1000, packets: 10 })] };
+    const after = { time: 3000, captures: [capture({ bytes: 5000, packets: 30 })] };
+    expect([...ratesBetween(before, after)]).toEqual([['brave-amber-otter', { bytes: 2000, packets: 10 }]]);
+  });
+
+  it('are unknown at first, and for another capture of the same name', () => {
+    const before = { time: 1000, captures: [capture({ bytes: 1000 })] };
+    const after = { time: 3000, captures: [capture({ bytes: 5000, since: '2026-01-01T00:00:01.000Z' })] };
+    expect(ratesBetween(undefined, before).size).toBe(0);
+    expect(ratesBetween(before, after).size).toBe(0);
+  });
+});
+
+describe('Text', () => {
+  it.each([
+    [0, '0 B'],
+    [999, '999 B'],
+    [1000, '1.00 kB'],
+    [12_345_678, '12.3 MB'],
+    [999_600, '1.00 MB'],
+    [123_456_789_000, '123 GB'],
+  ])('of %d bytes', (bytes, text) => {
+    expect(bytesText(bytes)).toBe(text);
+  });
+
+  it.each([
+    [12_999, '12s'],
+    [185_000, '3m 05s'],
+    [7_800_000, '2h 10m'],
+    [356_400_000, '4d 3h'],
+    [-5, '0s'],
+  ])('of %d milliseconds', (milliseconds, text) => {
+    expect(elapsedText(milliseconds)).toBe(text);
+  });
+});

@@ -1,0 +1,239 @@
+import { signal, useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { serviceUrl } from '../service.js';
+import { ask, ServiceFailure } from '../service-answer.js';
+import { visibleText } from '../visible-text.js';
+import {
+  bytesText,
+  elapsedText,
+  ratesBetween,
+  type CapturesAt,
+  type Rate,
+  type RunningCapture,
+} from './captures.js';
+
+const POLL_MS = 2_000;
+
+const known = signal<CapturesAt | undefined>(undefined);
+const rates = signal<ReadonlyMap<string, Rate>>(new Map());
+const problem = signal('');
+
+async function refresh(): Promise<void> {
+  try {
+    const response = await ask(serviceUrl('captures'));
+    const { captures } = (await response.json()) as { captures: RunningCapture[] };
+    const now = { time: performance.now(), captures };
+    rates.value = ratesBetween(known.value, now);
+    known.value = now;
+    problem.value = '';
+  } catch (error) {
+    if (!(error instanceof ServiceFailure)) throw error;
+    problem.value = error.message;
+  }
+}
+
+/** Asks every few seconds while the page is visible. */
+function usePolling(): void {
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout>;
+    let ended = false;
+    const poll = async (): Promise<void> => {
+      clearTimeout(timer);
+      if (document.hidden || ended) return;
+      await refresh();
+      clearTimeout(timer);
+      timer = setTimeout(() => void poll(), POLL_MS);
+    };
+    const onVisible = (): void => void poll();
+    document.addEventListener('visibilitychange', onVisible);
+    void poll();
+    return () => {
+      ended = true;
+      clearTimeout(timer);
+      document.removeEventListener('visibilitychange', onVisible);
+    };
+  }, []);
+}
+
+/** The captures that run, whoever has started them. */
+export function RunningPanel() {
+  usePolling();
+  const captures = known.value?.captures ?? [];
+  return (
+    <section class="panel running" aria-labelledby="running-title">
+      <header class="bar">
+        <h2 id="running-title">
+          Running captures <span class="count">{captures.length}</span>
+        </h2>
+        {captures.length === 0 && problem.value === '' && (
+          <p class="hint">{known.value ? 'None at present.' : 'Asking…'}</p>
+        )}
+        {problem.value !== '' && <p class="problem">{problem.value}</p>}
+      </header>
+      {captures.length > 0 && (
+        <div class="table" tabIndex={0} role="group" aria-labelledby="running-title">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Capture</th>
+                <th scope="col">Target</th>
+                <th scope="col">Filter</th>
+                <th scope="col">Client</th>
+                <th scope="col" class="numeric">
+                  For
+                </th>
+                <th scope="col" class="numeric">
+                  Rate
+                </th>
+                <th scope="col" class="numeric">
+                  Sent
+                </th>
+                <th scope="col" class="numeric">
+                  Dropped
+                </th>
+                <th scope="col">
+                  <span class="sr-only">Action</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {captures.map((capture) => (
+                <CaptureRow key={capture.name} capture={capture} rate={rates.value.get(capture.name)} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+function CaptureRow({
+  capture,
+  rate,
+}: {
+  readonly capture: RunningCapture;
+  readonly rate: Rate | undefined;
+}) {
+  const { name, target, targets, netns, interfaces, filter, client, user, since, transport } = capture;
+  const title = target || `network namespace ${netns}`;
+  return (
+    <tr>
+      <th scope="row" class="mono">
+        {visibleText(name, 64)}
+      </th>
+      <td class="clip" title={visibleText(title, 600)}>
+        <bdi>{visibleText(title)}</bdi> {targets && <span class="badge">set</span>}
+        {interfaces.length > 0 && (
+          <span class="hint">
+            {' '}
+            <bdi>{visibleText(interfaces.join(' '), 60)}</bdi>
+          </span>
+        )}
+      </td>
+      <td class="clip mono" title={visibleText(filter, 600)}>
+        <bdi>{visibleText(filter)}</bdi>
+      </td>
+      <td class="clip" title={visibleText(`${client}, ${transport}`)}>
+        {user && (
+          <>
+            <bdi>{visibleText(user, 60)}</bdi>{' '}
+          </>
+        )}
+        <span class={user ? 'hint' : ''}>{visibleText(client, 60)}</span>
+      </td>
+      <td class="numeric" title={new Date(since).toLocaleString()}>
+        {elapsedText(Date.now() - Date.parse(since))}
+      </td>
+      <td class="numeric">{rateText(rate)}</td>
+      <td class="numeric">{bytesText(capture.bytes)}</td>
+      <td class="numeric">
+        {capture.dropped ? (
+          <span class="problem">{capture.dropped.toLocaleString('en')}</span>
+        ) : (
+          capture.dropped
+        )}
+        {capture.stalled && (
+          <span class="badge gone" title="The client accepts nothing at present">
+            stalled
+          </span>
+        )}
+      </td>
+      <td class="action">{capture.own && <StopButton name={name} />}</td>
+    </tr>
+  );
+}
+
+function rateText(rate: Rate | undefined): string {
+  if (!rate) return '';
+  const packets =
+    rate.packets === undefined ? '' : `${Math.round(rate.packets).toLocaleString('en')} pkt/s, `;
+  return `${packets}${bytesText(rate.bytes)}/s`;
+}
+
+/** Asks again in its place, where the keyboard focus is; Escape takes it back. */
+function StopButton({ name }: { readonly name: string }) {
+  const state = useSignal<'idle' | 'asking' | 'busy'>('idle');
+  const failure = useSignal('');
+  const button = useRef<HTMLButtonElement>(null);
+  const stop = async (): Promise<void> => {
+    state.value = 'busy';
+    try {
+      await ask(serviceUrl(`captures/${encodeURIComponent(name)}`), { method: 'DELETE' });
+    } catch (error) {
+      if (!(error instanceof ServiceFailure)) throw error;
+      if (error.status !== 404) failure.value = error.message; // 404: it has ended by itself
+    }
+    state.value = 'idle';
+    await refresh();
+  };
+  if (state.value === 'idle') {
+    return (
+      <>
+        {failure.value && (
+          <span class="problem" role="alert">
+            {failure.value}{' '}
+          </span>
+        )}
+        <button
+          ref={button}
+          type="button"
+          aria-label={`Stop ${name}`}
+          onClick={() => {
+            failure.value = '';
+            state.value = 'asking';
+          }}
+        >
+          Stop
+        </button>
+      </>
+    );
+  }
+  const cancel = (): void => {
+    state.value = 'idle';
+    requestAnimationFrame(() => button.current?.focus());
+  };
+  return (
+    <span
+      class="confirm"
+      role="group"
+      aria-label={`Stop ${name}?`}
+      onKeyDown={(event) => event.key === 'Escape' && cancel()}
+    >
+      <button
+        type="button"
+        class="danger"
+        disabled={state.value === 'busy'}
+        ref={(element) => {
+          if (element && !element.disabled) element.focus();
+        }}
+        onClick={() => void stop()}
+      >
+        Stop it
+      </button>
+      <button type="button" class="quiet" onClick={cancel}>
+        Keep
+      </button>
+    </span>
+  );
+}

@@ -1,0 +1,109 @@
+import {
+  Controller,
+  Delete,
+  ForbiddenException,
+  Get,
+  Header,
+  HttpCode,
+  NotFoundException,
+  Param,
+  Req,
+} from '@nestjs/common';
+import type { Request } from 'express';
+import { clientOf } from '../http/client-address.js';
+import { ClientIdentity } from '../http/client-identity.js';
+import { CaptureMetrics } from './capture-metrics.js';
+import type { CaptureSession } from './capture-session.js';
+import { CaptureSessions } from './capture-sessions.js';
+import { SET_TYPE } from '../discovery/named-target-sets.js';
+
+/** A capture that runs, as `GET /captures` lists it. */
+interface ListedCapture {
+  /** As in the log and in the stream: `brave-amber-otter`. */
+  readonly name: string;
+  /** Name of the target, or what selects the targets of a set; empty: only `netns` was given. */
+  readonly target: string;
+  /** Whether it is a set. */
+  readonly targets: boolean;
+  /** Inode number of the network namespace; of a set there are several. */
+  readonly netns?: number;
+  /** Empty: all. */
+  readonly interfaces: readonly string[];
+  readonly filter: string;
+  readonly client: string;
+  /** Whom a trusted proxy has named; absent: unknown. */
+  readonly user?: string;
+  readonly transport: 'websocket' | 'download';
+  /** ISO 8601. */
+  readonly since: string;
+  readonly bytes: number;
+  /** Delivered and dropped so far; absent: not known. */
+  readonly packets?: number;
+  readonly dropped?: number;
+  /** Whether the client accepts nothing at present. */
+  readonly stalled: boolean;
+  /** Whether the one who asks may end it. */
+  readonly own: boolean;
+}
+
+/** `GET /captures`: captures that run; `DELETE /captures/<name>` ends one. */
+@Controller('captures')
+export class CapturesController {
+  constructor(
+    private readonly sessions: CaptureSessions,
+    private readonly metrics: CaptureMetrics,
+    private readonly identity: ClientIdentity,
+  ) {}
+
+  @Get()
+  @Header('Cache-Control', 'no-store')
+  list(@Req() request: Request): { captures: ListedCapture[] } {
+    const { user } = this.identity.of(request);
+    return { captures: this.sessions.running.flatMap((session) => this.listed(session, user) ?? []) };
+  }
+
+  @Delete(':name')
+  @HttpCode(204)
+  end(@Param('name') name: string, @Req() request: Request): void {
+    const session = this.sessions.running.find(({ id }) => id === name);
+    if (!session) {
+      const message = 'there is no capture of that name, or it has ended';
+      throw new NotFoundException({ statusCode: 404, code: 'no-such-capture', message });
+    }
+    const { user } = this.identity.of(request);
+    if (!mayEnd(session, user)) {
+      const message = 'this capture belongs to another user';
+      throw new ForbiddenException({ statusCode: 403, code: 'not-permitted', message });
+    }
+    session.endFor(user);
+  }
+
+  private listed(session: CaptureSession, user: string | undefined): ListedCapture | undefined {
+    if (!session.running) return undefined;
+    const { request, capture, netns } = session.running;
+    const { target, interfaces, filter } = request;
+    const { packets, dropped } = capture.direct ?? {};
+    return {
+      name: session.id,
+      target: target.name ?? '',
+      targets: target.type === SET_TYPE,
+      ...(netns !== undefined && { netns }),
+      interfaces,
+      filter,
+      client: clientOf(session.socket),
+      ...(session.user !== undefined && { user: session.user }),
+      transport: session.client.transport,
+      since: session.begunAt.toISOString(),
+      bytes: session.bytesSent,
+      ...(packets !== undefined && { packets }),
+      ...(dropped !== undefined && { dropped }),
+      stalled: this.metrics.isStalled(session),
+      own: mayEnd(session, user),
+    };
+  }
+}
+
+/** Where a proxy names the users, each may end the captures of his own; elsewhere, all who can reach this service may. */
+function mayEnd(session: CaptureSession, user: string | undefined): boolean {
+  return user === undefined || session.user === user;
+}

@@ -1,0 +1,49 @@
+import { All, Controller, Get, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { CaptureError } from '../../shared/protocol/capture-error.js';
+import { CaptureSessions } from './capture-sessions.js';
+import { DownloadClient } from './download-client.js';
+import { parseCaptureRequest } from './request/capture-request.js';
+
+/** `GET /capture.pcapng`: a capture as an ordinary HTTP download. */
+@Controller('capture.pcapng')
+export class DownloadController {
+  constructor(private readonly sessions: CaptureSessions) {}
+
+  @Get()
+  download(@Req() request: Request, @Res() response: Response): void {
+    const { socket } = response;
+    if (request.method === 'HEAD') {
+      this.refuseMethod(response);
+    } else if (request.headers['sec-purpose'] !== undefined) {
+      // https://wicg.github.io/nav-speculation/prefetch.html: a browser guesses that somebody may want this.
+      refuse(response, 503, 'prefetch', 'a capture begins when somebody asks for it, not before');
+    } else if (!socket) {
+      // RFC 9112, section 9.3.2: it would have to wait until the responses before it have ended.
+      refuse(response, 400, 'pipelined', 'a capture must be the only request of its connection');
+    } else {
+      this.sessions.begin(new DownloadClient(response, socket, targetName(request)), request);
+    }
+  }
+
+  @All()
+  refuseMethod(@Res() response: Response): void {
+    response.set('Allow', 'GET');
+    refuse(response, 405, 'method-not-allowed', 'Captures are downloaded with GET.');
+  }
+}
+
+/** For the name of the file; what is wrong with the request is found out by the session. */
+function targetName(request: Request): string {
+  try {
+    const { name, netns = 'capture' } = parseCaptureRequest(request, {}).target;
+    return name ?? `netns-${netns}`;
+  } catch (error) {
+    if (!(error instanceof CaptureError)) throw error;
+    return 'capture';
+  }
+}
+
+function refuse(response: Response, statusCode: number, code: string, message: string): void {
+  response.set('Cache-Control', 'no-store').status(statusCode).json({ statusCode, code, message });
+}
