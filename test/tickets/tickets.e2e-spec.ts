@@ -4,6 +4,7 @@ import { CLOSE_ENDED, CLOSE_NOT_FOUND } from '../kit/close-codes.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { sendPackets } from '../kit/packets.js';
+import { PcapngReader } from '../kit/pcapng.js';
 import { RawConnection, rawRequest } from '../kit/raw-connection.js';
 import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
@@ -56,6 +57,23 @@ describeAsRoot('A ticket', () => {
       expect(client.sequences().filter((sequence) => !Number.isNaN(sequence))).toEqual([0, 1, 2, 3, 4]);
       expect(client.stream.toString('latin1')).toContain('limit of 5 packets');
     }
+  });
+
+  it('is for a download, too, whatever the query and the headers say', async () => {
+    const { path } = await ticketFor(running.current, { netns: own.inode, nif: 'own1', 'max-packets': 5 });
+    const url = running.current.url(
+      path.replace('/capture', `/capture.pcapng?netns=${other.inode}&nif=other1`),
+    );
+    const download = await fetch(url, { headers: { 'Clustershark-Nif': 'other1' } });
+    expect([download.status, download.headers.get('content-disposition')]).toEqual([
+      200,
+      expect.stringContaining(`netns-${own.inode}`),
+    ]);
+    await sendPackets(own, { interface: 'own0', count: 10 });
+    const reader = new PcapngReader();
+    const blocks = [...reader.push(Buffer.from(await download.arrayBuffer()))];
+    expect(reader.interfaces.map(({ name }) => name)).toEqual(['own1']);
+    expect(blocks.filter(({ kind }) => kind === 'packet')).toHaveLength(5);
   });
 
   it('gives the reason in the stream only to clients that send Clustershark-Container', async () => {

@@ -51,7 +51,7 @@ export class TicketsController {
     const { parameters, lifetimeSeconds, capture } = parseTicketRequest(body);
     const { user } = this.identity.of(request);
     const { id, text, expires } = this.tickets.issue(parameters, lifetimeSeconds, user);
-    const expiry = new Date(expires * 1000).toISOString();
+    const expiry = new Date(expires).toISOString();
     const { name, netns } = capture.target;
     const facts = {
       ticket: id,

@@ -16,7 +16,7 @@ export interface Ticket {
   /** Names the ticket in the log, where the ticket itself must not be. */
   readonly id: string;
   readonly parameters: TicketParameters;
-  /** In seconds since 1970. */
+  /** In milliseconds since 1970. */
   readonly expires: number;
   /** Who asked for it; absent: unknown. */
   readonly user?: string | undefined;
@@ -38,7 +38,7 @@ export class Tickets {
     user: string | undefined,
   ): Ticket & { text: string } {
     const id = randomBytes(ID_BYTES).toString('hex');
-    const ticket: Ticket = { id, parameters, expires: nowSeconds() + lifetimeSeconds, user };
+    const ticket: Ticket = { id, parameters, expires: Date.now() + lifetimeSeconds * 1000, user };
     const text = sealText(JSON.stringify(ticket), this.key);
     if (text.length > MAX_TICKET_LENGTH) {
       throw new CaptureError(
@@ -54,10 +54,6 @@ export class Tickets {
     const json = openSealed(text, this.key);
     if (json === undefined) return 'ticket-invalid';
     const ticket = JSON.parse(json) as Ticket; // of our own: the signature is valid
-    return ticket.expires > nowSeconds() ? ticket : 'ticket-expired';
+    return ticket.expires > Date.now() ? ticket : 'ticket-expired';
   }
-}
-
-function nowSeconds(): number {
-  return Math.floor(Date.now() / 1000);
 }
