@@ -1,5 +1,7 @@
 import type { BrowserContextOptions, Download, Locator, Page } from 'playwright-core';
 import { TestPage } from '../kit/browser.js';
+import { eventually } from '../kit/eventually.js';
+import type { NetworkNamespace } from '../kit/namespace.js';
 import type { Service } from '../kit/service.js';
 import { readFileSync } from 'node:fs';
 
@@ -7,20 +9,56 @@ export interface WatchOptions {
   readonly context?: BrowserContextOptions;
   /** Called before the page is loaded. */
   readonly prepare?: (page: Page) => Promise<unknown>;
+  /** Names, separated by blanks; default: all. */
+  readonly interfaces?: string;
+  /** Called when everything has been chosen. */
+  readonly beforeStart?: () => Promise<unknown>;
 }
 
 /** The view of a capture in a browser, as its users see it. */
 export class WatchedCapture implements AsyncDisposable {
-  private constructor(private readonly tested: TestPage) {}
+  private constructor(
+    private readonly tested: TestPage,
+    private readonly target: string,
+    private readonly options: WatchOptions,
+  ) {}
 
-  /** Opens the view of a capture with these parameters, and waits until it captures. */
+  /** Chooses the target with that network namespace on the page, and opens the view of a capture of it. */
   static async open(
     service: Service,
-    parameters: Readonly<Record<string, string>>,
-    { context, prepare }: WatchOptions = {},
+    { inode }: NetworkNamespace,
+    options: WatchOptions = {},
   ): Promise<WatchedCapture> {
-    const url = service.url(`/console/?${new URLSearchParams(parameters).toString()}`);
-    return new WatchedCapture(await TestPage.open(url, context, prepare));
+    const target = await nameOf(service, inode);
+    const tested = await TestPage.open(service.url('/console/'), options.context, options.prepare);
+    const watched = new WatchedCapture(tested, target, options);
+    try {
+      await watched.start();
+      return watched;
+    } catch (error) {
+      await tested[Symbol.asyncDispose]().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Loads the page again, and does the same. */
+  async reopen(): Promise<void> {
+    await this.page.reload();
+    await this.start();
+  }
+
+  private async start(): Promise<void> {
+    const { interfaces = '', beforeStart } = this.options;
+    await this.page.getByText(/^Live/).waitFor();
+    await this.page.getByRole('checkbox', { name: /^Processes/ }).check();
+    await this.page.getByRole('checkbox', { name: this.target, exact: true }).check();
+    await this.page.getByRole('textbox', { name: 'Interfaces' }).fill(interfaces);
+    await beforeStart?.();
+    await this.page.getByRole('button', { name: 'Watch here' }).click();
+  }
+
+  get view(): Locator {
+    return this.page.getByRole('dialog');
   }
 
   get page(): Page {
@@ -39,25 +77,25 @@ export class WatchedCapture implements AsyncDisposable {
   rows(...texts: readonly string[]): Locator {
     return texts.reduce(
       (rows, text) => rows.filter({ hasText: text }),
-      this.page.getByRole('row').filter({ has: this.page.getByRole('gridcell') }),
+      this.view.getByRole('row').filter({ has: this.page.getByRole('gridcell') }),
     );
   }
 
   field(text: string): Locator {
-    return this.page.getByRole('treeitem').filter({ hasText: text });
+    return this.view.getByRole('treeitem').filter({ hasText: text });
   }
 
   get filter(): Locator {
-    return this.page.getByRole('searchbox', { name: 'Display filter' });
+    return this.view.getByRole('searchbox', { name: 'Display filter' });
   }
 
   button(name: string | RegExp): Locator {
-    return this.page.getByRole('button', { name });
+    return this.view.getByRole('button', { name });
   }
 
   /** The number after a name in the status bar. */
   async counter(name: string): Promise<number> {
-    const value = await this.page
+    const value = await this.view
       .locator('.watch-status dl > div', { hasText: name })
       .locator('dd')
       .innerText();
@@ -70,7 +108,7 @@ export class WatchedCapture implements AsyncDisposable {
 
   /** Texts of the first row that can be seen whole. */
   async topRow(): Promise<string[]> {
-    const head = await this.page.getByRole('columnheader').first().boundingBox();
+    const head = await this.view.getByRole('columnheader').first().boundingBox();
     const bottom = (head?.y ?? 0) + (head?.height ?? 0);
     for (const row of await this.rows().all()) {
       const box = await row.boundingBox();
@@ -80,7 +118,7 @@ export class WatchedCapture implements AsyncDisposable {
   }
 
   async capturing(): Promise<void> {
-    await this.page.getByRole('status').filter({ hasText: 'Capturing' }).waitFor();
+    await this.view.getByRole('status').filter({ hasText: 'Capturing' }).waitFor();
   }
 
   async loadDissectors(): Promise<void> {
@@ -89,7 +127,7 @@ export class WatchedCapture implements AsyncDisposable {
   }
 
   async dissecting(): Promise<void> {
-    await this.page.getByText('Dissected by Wireshark').waitFor({ timeout: 60_000 });
+    await this.view.getByText('Dissected by Wireshark').waitFor({ timeout: 60_000 });
   }
 
   /** What the button Save downloads. */
@@ -103,4 +141,16 @@ export class WatchedCapture implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.tested[Symbol.asyncDispose]();
   }
+}
+
+/** Name of the target with that network namespace. */
+async function nameOf(service: Service, netns: number): Promise<string> {
+  let name: string | undefined;
+  await eventually('the target', async () => {
+    const response = await fetch(service.url('/targets'));
+    const { targets } = (await response.json()) as { targets: { name: string; netns: number }[] };
+    name = targets.find((target) => target.netns === netns)?.name;
+    return name !== undefined;
+  });
+  return name ?? '';
 }

@@ -24,11 +24,7 @@ export interface LoadReport {
 export async function watchLoad(service: Service, milliseconds: number): Promise<LoadReport> {
   await using namespace = await NetworkNamespace.create();
   await namespace.addWire('w0', 'w1');
-  await using watched = await WatchedCapture.open(service, {
-    netns: String(namespace.inode),
-    nif: 'w0',
-    title: 'load',
-  });
+  await using watched = await WatchedCapture.open(service, namespace, { interfaces: 'w0' });
   await watched.capturing();
   await watched.loadDissectors();
   await using sender = await PacketSender.start(namespace, {

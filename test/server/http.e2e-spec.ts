@@ -43,7 +43,7 @@ describe('The HTTP server', () => {
     },
   );
 
-  it.each(['/', '/json', '/discover/', '/mobyshark', '/version/x', '/captures'])(
+  it.each(['/json', '/discover/', '/mobyshark', '/version/x', '/captures/x', '/console/x'])(
     'answers %s with 404',
     async (path) => {
       const response = await http()

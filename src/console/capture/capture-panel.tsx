@@ -338,10 +338,10 @@ function Actions() {
   const hasDialog = useSignal(false);
   const { value } = request;
   const isReady = value.kind === 'ready';
-  const open = async (parameters: CaptureParameters, title: string): Promise<void> => {
+  const open = async (parameters: CaptureParameters): Promise<void> => {
     opening.value = { kind: 'busy' };
     try {
-      location.href = await linkFor(parameters, title);
+      location.href = await linkFor(parameters);
       opening.value = { kind: 'opened' };
     } catch (error) {
       if (!(error instanceof ServiceFailure)) throw error;
@@ -366,7 +366,7 @@ function Actions() {
         <button
           type="button"
           disabled={!isReady || opening.value.kind === 'busy'}
-          onClick={() => isReady && void open(value.parameters, value.title)}
+          onClick={() => isReady && void open(value.parameters)}
         >
           Open in Wireshark
         </button>
@@ -405,12 +405,12 @@ function Actions() {
 }
 
 /** A link with a new ticket: Wireshark knows no password of this page. */
-async function linkFor(parameters: CaptureParameters, title: string): Promise<string> {
+async function linkFor(parameters: CaptureParameters): Promise<string> {
   const response = await ask(serviceUrl('tickets'), {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify(ticketRequest(parameters)),
   });
   const { path } = (await response.json()) as { path: string };
-  return wiresharkLink(websocketUrl(path.replace(/^\//, '')), parameters, title);
+  return wiresharkLink(websocketUrl(path.replace(/^\//, '')), parameters);
 }

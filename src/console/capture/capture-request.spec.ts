@@ -153,18 +153,18 @@ describe('The link for Wireshark', () => {
   const service = new URL('wss://host.example:5443/packetflix/t/TICKET/capture');
 
   it('has the ticket in the path and the target in the query', () => {
-    const link = wiresharkLink(
-      service,
-      { container: '{"name":"a b&c"}', nif: 'eth0/eth1', filter: 'tcp' },
-      'a b&c',
-    );
+    const link = wiresharkLink(service, {
+      container: '{"name":"a b&c"}',
+      nif: 'eth0/eth1',
+      filter: 'tcp',
+    });
     expect(link).toBe(
       'packetflix:wss://host.example:5443/packetflix/t/TICKET/capture?container=%7B%22name%22%3A%22a%20b%26c%22%7D&nif=eth0%2Feth1',
     );
   });
 
-  it('shows a set by its title', () => {
-    const link = wiresharkLink(service, { targets: '[{"name":"shop/*"}]' }, 'shop/*');
+  it('names a set as the list of the ticket does', () => {
+    const link = wiresharkLink(service, { targets: '[{"name":"shop/*"}]' });
     expect(JSON.parse(new URL(link.slice('packetflix:'.length)).searchParams.get('container') ?? '')).toEqual(
       {
         type: 'set',

@@ -1,6 +1,7 @@
 import {
   describeSelectors,
   MAX_SELECTORS,
+  nameOfSet,
   parseTargetSelectors,
   type TargetSelector,
 } from '../../shared/protocol/target-selector.js';
@@ -210,17 +211,21 @@ export function ticketRequest(parameters: CaptureParameters): Record<string, unk
 
 /**
  * The link that starts Wireshark with the plugin cshargextcap. That keeps the path, and of the query only `container`, `nif`,
- * `filter` and `chaste`: the ticket in the path says what is captured, and the query only what Wireshark shows.
+ * `filter` and `chaste`: the ticket in the path says what is captured, and the query only what Wireshark shows. The plugin finds its
+ * target by name in the list that the ticket gets.
  *
  * @param service websocket URL of the ticket's path
  */
-export function wiresharkLink(service: URL, { container, nif }: CaptureParameters, title: string): string {
-  const shown =
-    container ??
-    JSON.stringify({ type: 'set', name: title, netns: 0, 'network-interfaces': nif?.split('/') ?? ['any'] });
+export function wiresharkLink(service: URL, { container, targets, nif }: CaptureParameters): string {
+  const shown = container ?? setObject(targets ?? '[]', nif);
   const query = [
     `container=${encodeURIComponent(shown)}`,
     ...(nif === undefined ? [] : [`nif=${encodeURIComponent(nif)}`]),
   ];
   return `packetflix:${service.protocol}//${service.host}${service.pathname}?${query.join('&')}`;
+}
+
+function setObject(targets: string, nif: string | undefined): string {
+  const name = nameOfSet(parseTargetSelectors(targets));
+  return JSON.stringify({ type: 'set', name, netns: 0, 'network-interfaces': nif?.split('/') ?? ['any'] });
 }

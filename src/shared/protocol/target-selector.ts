@@ -1,3 +1,4 @@
+import { printable } from '../printable.js';
 import { CaptureError } from './capture-error.js';
 
 /** Maximum number of selectors of a set. */
@@ -6,6 +7,8 @@ export const MAX_SELECTORS = 64;
 const MAX_TEXT_LENGTH = 1024;
 /** Of all patterns with * or ? in a set, in characters: each may have to be compared with each character of each name. */
 const MAX_PATTERN_CHARACTERS = 2048;
+/** In characters. */
+const MAX_SET_NAME_LENGTH = 512;
 /** Of one selector. */
 const MAX_LABELS = 64;
 
@@ -160,6 +163,11 @@ function fits(wanted: readonly string[], given: readonly string[]): boolean {
   }
   while (wanted[at] === '*') at++;
   return at === wanted.length;
+}
+
+/** Name of a set in a list of targets and in the log, where other names are short, too. */
+export function nameOfSet(selectors: readonly TargetSelector[]): string {
+  return printable(describeSelectors(selectors), MAX_SET_NAME_LENGTH);
 }
 
 /** For people: what selectors select, in one line. */

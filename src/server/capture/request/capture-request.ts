@@ -7,13 +7,12 @@ import {
   type CaptureSpec,
 } from '../../../shared/protocol/capture-spec.js';
 import {
-  describeSelectors,
+  nameOfSet,
   parseTargetSelectors,
   type TargetSelector,
 } from '../../../shared/protocol/target-selector.js';
 import { ticketOf } from '../../http/redeemed-ticket.js';
 import { SET_TYPE } from '../../discovery/named-target-sets.js';
-import { printable } from '../../../shared/printable.js';
 import { parseLimits, type CaptureMaxima } from './capture-limits.js';
 import { parseContainer } from './container.dto.js';
 import {
@@ -77,9 +76,6 @@ export function knownSpec(request: CaptureRequest): KnownSpec {
 /** The parts of an HTTP request that matter here. */
 export type RequestHead = Pick<IncomingMessage, 'url' | 'headersDistinct'>;
 
-/** Longest description of selectors, in characters. */
-const MAX_TITLE_LENGTH = 512;
-
 /** What clients write for "every interface of the namespace"; csharg sends `all` when it knows none. */
 const ALL_INTERFACES = new Set(['any', 'all', '@any']);
 
@@ -122,9 +118,7 @@ export function parseCaptureParameters(value: ParameterTexts, maxima: CaptureMax
     );
   }
   return {
-    target: selectors
-      ? { ...target, name: printable(describeSelectors(selectors), MAX_TITLE_LENGTH) }
-      : target,
+    target: selectors ? { ...target, name: nameOfSet(selectors) } : target,
     ...(selectors && { selectors }),
     follow,
     interfaces: parseInterfaceNames(value('nif')?.split('/') ?? target.interfaces),
