@@ -19,7 +19,7 @@ const PATHS = [
 interface ListedCapture {
   readonly name: string;
   readonly target: string;
-  readonly targets: boolean;
+  readonly isSet: boolean;
   readonly netns?: number;
   readonly transport: string;
   readonly packets?: number;
@@ -230,7 +230,7 @@ describeAsRoot('A download', () => {
     using download = await Download.open(service.current.url(`/capture.pcapng?targets=${targets}`));
     await download.until('the section', () => download.blocks.length > 0);
     expect(download.response.headers['content-disposition']).toMatch(/"nobody-[_-]*\d{8}T/);
-    expect(await capturesOf(service.current)).toMatchObject([{ target: 'nobody-*', targets: true }]);
+    expect(await capturesOf(service.current)).toMatchObject([{ target: 'nobody-*', isSet: true }]);
     download[Symbol.dispose]();
     await noneLeft(service.current);
   });

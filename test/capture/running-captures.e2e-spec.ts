@@ -1,15 +1,17 @@
 import { CaptureClient } from '../kit/capture-client.js';
+import { Download } from '../kit/download.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
-import { sendPackets } from '../kit/packets.js';
+import { PacketSender, sendPackets } from '../kit/packets.js';
 import { describeAsRoot } from '../kit/root.js';
 import { serviceForAllTests } from '../kit/service.js';
 
 interface ListedCapture {
   readonly name: string;
   readonly user?: string;
-  readonly own: boolean;
+  readonly mayEnd: boolean;
   readonly packets?: number;
+  readonly stalled: boolean;
 }
 
 describeAsRoot('The captures that run', () => {
@@ -29,6 +31,11 @@ describeAsRoot('The captures that run', () => {
     return (await fetch(url, { method: 'DELETE', ...as(user) })).status;
   }
 
+  async function active(): Promise<number> {
+    const metrics = await (await fetch(service.current.url('/metrics'))).text();
+    return Number(/^packetflix_captures_active (\d+)$/m.exec(metrics)?.[1]);
+  }
+
   it('are listed with what is captured for whom, and how much', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
@@ -42,7 +49,7 @@ describeAsRoot('The captures that run', () => {
       {
         name: expect.stringMatching(/^[a-z]+-[a-z]+-[a-z]+$/) as string,
         target: '',
-        targets: false,
+        isSet: false,
         netns: namespace.inode,
         interfaces: ['eth1'],
         filter: 'udp',
@@ -54,10 +61,31 @@ describeAsRoot('The captures that run', () => {
         packets: 100,
         dropped: 0,
         stalled: false,
-        own: true,
+        mayEnd: true,
       },
     ]);
     expect(service.current.log).toContain((await list())[0]?.name);
+  });
+
+  it('can be ended although the client does not read', async () => {
+    await using namespace = await NetworkNamespace.create();
+    await namespace.addWire('eth0', 'eth1');
+    const parameters = { netns: namespace.inode, nif: 'eth1' };
+    await using client = await CaptureClient.open(service.current, parameters, { countOnly: true });
+    await client.described('eth1');
+    using download = await Download.open(
+      service.current.url(`/capture.pcapng?netns=${namespace.inode}&nif=eth1`),
+    );
+    await download.described('eth1');
+    client.stall();
+    download.response.pause();
+    const load = { interface: 'eth0', ratePerSecond: 30_000, sizes: [1_400] };
+    await using sender = await PacketSender.start(namespace, load);
+    await eventually('both to stall', async () => (await list()).every(({ stalled }) => stalled), 20_000);
+    await sender.stop();
+    for (const { name } of await list()) expect(await end(name)).toBe(204);
+    await eventually('the end of both', async () => (await active()) === 0, 15_000);
+    expect(await list()).toEqual([]);
   });
 
   it('can be ended by their own users, and by those whom no proxy names', async () => {
@@ -70,15 +98,15 @@ describeAsRoot('The captures that run', () => {
     };
     await using one = await open();
     const [{ name } = { name: '' }] = await list();
-    expect(await list('bob')).toMatchObject([{ user: 'alice', own: false }]);
+    expect(await list('bob')).toMatchObject([{ user: 'alice', mayEnd: false }]);
     expect(await end(name, 'bob')).toBe(403);
-    expect(await list('alice')).toMatchObject([{ own: true }]);
+    expect(await list('alice')).toMatchObject([{ mayEnd: true }]);
     expect(await end(name, 'alice')).toBe(204);
     expect(await one.ended()).toEqual({ code: 1000, reason: 'the capture was stopped by alice' });
 
     await using other = await open();
     const [{ name: otherName } = { name: '' }] = await list();
-    expect(await list()).toMatchObject([{ own: true }]);
+    expect(await list()).toMatchObject([{ mayEnd: true }]);
     expect(await end(otherName)).toBe(204);
     expect(await other.ended()).toEqual({ code: 1000, reason: 'the capture was stopped by request' });
     expect(await end(otherName)).toBe(404);

@@ -1,3 +1,4 @@
+import { MAX_FILTER_BYTES } from '../../src/shared/protocol/limits.js';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import type { INestApplication } from '@nestjs/common';
 import { Ajv } from 'ajv';
@@ -16,7 +17,6 @@ import { LIMIT_PARAMETERS } from '../../src/server/capture/request/capture-limit
 import type { UpgradeGatewayOptions } from '../../src/server/http/upgrade-ws-adapter.js';
 import { createApplication } from '../../src/server/server.js';
 import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';
-import { MAX_FILTER_BYTES } from '../../src/shared/protocol/capture-spec.js';
 import { SERVICE_NAME, SERVICE_VERSION } from '../../src/shared/service-version.js';
 
 interface Schema {

@@ -1,5 +1,5 @@
+import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/limits.js';
 import {
-  MAX_SNAPSHOT_LENGTH,
   type CaptureLimit,
   type CaptureLimits,
   type StreamSpec,

@@ -1,5 +1,5 @@
+import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/limits.js';
 import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../../shared/pcapng/blocks.js';
-import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
 import { SystemError } from '../../shared/linux/libc.js';
 import { logOnce } from '../log.js';
 import { PcapError } from '../pcap/libpcap.js';

@@ -1,4 +1,4 @@
-import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
+import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/limits.js';
 
 /**
  * Classic BPF programs as bytes: instructions of 8 bytes (code, jump if true, jump if false, constant), see

@@ -1,6 +1,6 @@
+import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/limits.js';
 import { constants } from 'node:os';
 import { SingleFlight } from '../../shared/single-flight.js';
-import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/capture-spec.js';
 import { CompilerProcess, CompileTimeoutError } from './compiler-process.js';
 import { FairTurns } from './fair-turns.js';
 

@@ -1,6 +1,6 @@
+import { MAX_FILTER_BYTES } from '../../shared/protocol/limits.js';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MAX_FILTER_BYTES } from '../../shared/protocol/capture-spec.js';
 import { askCompiler, type CompileGreeting, type CompileReply } from '../../shared/protocol/compile.js';
 import { ProtocolError } from '../../shared/protocol/lines.js';
 import { logDefect } from '../log.js';

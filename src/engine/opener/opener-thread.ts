@@ -3,6 +3,7 @@
  * seconds, so an engine has one more of these threads for searches only. Such a thread also enters other network namespaces:
  * setns(2) moves a thread, not a process.
  */
+import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/limits.js';
 import { closeSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { andPrograms, REJECT_ALL, withSnaplen } from '../filter/bpf-program.js';
@@ -31,7 +32,7 @@ import {
   type PacketRing,
 } from '../ring/packet-ring.js';
 import { LOADED } from '../../shared/threads.js';
-import { MAX_SNAPSHOT_LENGTH, whyNotAnInterfaceName } from '../../shared/protocol/capture-spec.js';
+import { whyNotAnInterfaceName } from '../../shared/protocol/capture-spec.js';
 import type {
   FilterPlace,
   InterfaceFilter,

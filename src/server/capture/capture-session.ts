@@ -1,6 +1,7 @@
 import type { Logger } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { NetnsReference } from '../../shared/protocol/capture-spec.js';
 import type { LogFields } from '../../shared/logging/log-line.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
@@ -21,6 +22,18 @@ import { clientOf, ownConnection } from '../http/client-address.js';
 /** For the log and the metrics only: the connection is closed already. */
 const CLIENT_LEFT: Closing = { code: 1000, cause: 'client-left', message: 'the client left' };
 
+/** How long a capture that this service ends may take. */
+interface EndTimes {
+  /** To send the rest of the stream; then the connection is closed. */
+  readonly drainMs: number;
+  /** To answer the close; then the connection is cut. */
+  readonly answerMs: number;
+}
+
+/** The sum is less than the supervisor allows the server. */
+const SHUTDOWN_TIMES: EndTimes = { drainMs: 1_500, answerMs: 500 };
+const STOP_TIMES: EndTimes = { drainMs: 5_000, answerMs: 5_000 };
+
 /** Close codes that are logged as information; all others are logged as warnings. */
 const ORDERLY_CODES: ReadonlySet<number> = new Set([CLIENT_LEFT.code, SHUTTING_DOWN.code]);
 
@@ -32,6 +45,14 @@ export interface SessionServices {
   readonly metrics: CaptureMetrics;
   readonly logger: Logger;
   readonly identity: ClientIdentity;
+}
+
+/** What the list of captures says about one. */
+export interface RunningCapture {
+  readonly request: CaptureRequest;
+  readonly capture: Capture;
+  /** Inode number of the network namespace; absent: it is a set. */
+  readonly netns?: number;
 }
 
 /** One client and its capture, from the request to the end of the connection. */
@@ -85,8 +106,7 @@ export class CaptureSession implements ObservedSession {
   }
 
   /** The running capture, for the list of captures; undefined: it has not begun, or has ended. */
-  get running():
-    { readonly request: CaptureRequest; readonly capture: Capture; readonly netns?: number } | undefined {
+  get running(): RunningCapture | undefined {
     const { wanted: request, capture, reference } = this;
     if (!request || !capture || !this.client.isOpen) return undefined;
     return { request, capture, ...(reference && { netns: reference.netns }) };
@@ -118,26 +138,31 @@ export class CaptureSession implements ObservedSession {
     this.client.terminate();
   }
 
-  /** Asks for the end because the service is shutting down. What was captured so far is still sent. */
-  shutDown(): void {
+  /** Ends the capture because the service is shutting down. Resolves when the connection has ended; never rejects. */
+  shutDown(): Promise<void> {
     this.shuttingDown = true;
-    this.stopCapturing();
+    return this.endWithin(SHUTDOWN_TIMES, SHUTTING_DOWN);
   }
 
-  /** Ends the capture because somebody asked for that. What was captured so far is still sent. @param user who, if known */
-  endFor(user: string | undefined): void {
+  /** Ends the capture because somebody asked for that; never rejects. @param user who, if known */
+  endFor(user: string | undefined): Promise<void> {
     this.decided ??= closingForStop(user);
+    return this.endWithin(STOP_TIMES, this.decided);
+  }
+
+  /** What was captured so far is still sent, but a client that does not read it would never come to the end. */
+  private async endWithin({ drainMs, answerMs }: EndTimes, closing: Closing): Promise<void> {
     this.stopCapturing();
-  }
-
-  /** Closes the connection without waiting for the rest of the stream. */
-  closeNow(): void {
-    this.close(SHUTTING_DOWN);
-  }
-
-  /** Cuts the connection of a client that does not answer the close. */
-  terminate(): void {
+    if (await this.closesWithin(drainMs)) return;
+    this.close(closing);
+    if (await this.closesWithin(answerMs)) return;
     this.client.terminate();
+    await this.closed;
+  }
+
+  private closesWithin(timeMs: number): Promise<boolean> {
+    const closed = this.closed.then(() => true);
+    return Promise.race([closed, delay(timeMs, false, { ref: false })]);
   }
 
   private async serve(): Promise<Closing> {

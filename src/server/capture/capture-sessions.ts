@@ -1,19 +1,13 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 import { CaptureConfig } from '../config/capture.config.js';
 import { ClientIdentity } from '../http/client-identity.js';
 import type { CaptureClient } from './capture-client.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureOpener } from './capture-opener.js';
-import { CaptureSession, type SessionServices } from './capture-session.js';
+import { CaptureSession, type RunningCapture, type SessionServices } from './capture-session.js';
 import { CaptureSlots } from './capture-slots.js';
 import { ClientLiveness } from './liveness/client-liveness.js';
-
-/** Time for captures to send the rest of their streams at shutdown. */
-const DRAIN_TIMEOUT_MS = 1_500;
-/** Time for clients to answer the close at shutdown. The sum is less than the supervisor allows the server. */
-const CLOSE_ANSWER_TIMEOUT_MS = 500;
 
 /** All captures of this process, websockets and downloads. */
 @Injectable()
@@ -41,7 +35,7 @@ export class CaptureSessions implements OnModuleDestroy {
       this.liveness.watch(client, () => session.clientDisappeared());
       this.sessions.add(session);
       void session.closed.then(() => this.sessions.delete(session));
-      if (this.shuttingDown) session.shutDown();
+      if (this.shuttingDown) void session.shutDown();
       void session.run();
     } catch (error) {
       this.logger.error(error);
@@ -49,23 +43,17 @@ export class CaptureSessions implements OnModuleDestroy {
     }
   }
 
-  /** The sessions whose captures run, oldest first. */
-  get running(): CaptureSession[] {
-    return [...this.sessions].filter(({ running }) => running !== undefined);
+  /** Those whose captures run, oldest first. */
+  get running(): { readonly session: CaptureSession; readonly running: RunningCapture }[] {
+    return [...this.sessions].flatMap((session) => {
+      const { running } = session;
+      return running ? { session, running } : [];
+    });
   }
 
   /** Ends all captures before Nest cuts the connections. */
   async onModuleDestroy(): Promise<void> {
     this.shuttingDown = true;
-    for (const session of this.sessions) session.shutDown();
-    await this.allClosedWithin(DRAIN_TIMEOUT_MS);
-    for (const session of this.sessions) session.closeNow();
-    await this.allClosedWithin(CLOSE_ANSWER_TIMEOUT_MS);
-    for (const session of this.sessions) session.terminate();
-  }
-
-  private async allClosedWithin(timeMs: number): Promise<void> {
-    const allClosed = Promise.all([...this.sessions].map((session) => session.closed));
-    await Promise.race([allClosed, delay(timeMs, undefined, { ref: false })]);
+    await Promise.all([...this.sessions].map((session) => session.shutDown()));
   }
 }

@@ -52,7 +52,7 @@ export interface CaptureModuleAsyncOptions {
 }
 
 /**
- * Captures by websocket and as downloads, and what is to be known of them. Needs `OptionsModule`, `HttpModule`, `OperationsModule` and
+ * Captures by websocket and as downloads, the list of those that run, and the check of filters. Needs `OptionsModule`, `HttpModule`, `OperationsModule` and
  * `DiscoveryModule`, and provides `CaptureProvider` and `NetnsResolver` to all modules.
  *
  * @publicApi

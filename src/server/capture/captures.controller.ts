@@ -1,17 +1,8 @@
-import {
-  Controller,
-  Delete,
-  ForbiddenException,
-  Get,
-  Header,
-  HttpCode,
-  NotFoundException,
-  Param,
-  Req,
-} from '@nestjs/common';
+import { Controller, Delete, Get, Header, HttpCode, Param, Req } from '@nestjs/common';
 import type { Request } from 'express';
 import { clientOf } from '../http/client-address.js';
 import { ClientIdentity } from '../http/client-identity.js';
+import { httpRefusal } from '../http/http-refusal.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import type { CaptureSession } from './capture-session.js';
 import { CaptureSessions } from './capture-sessions.js';
@@ -24,7 +15,7 @@ interface ListedCapture {
   /** Name of the target, or what selects the targets of a set; empty: only `netns` was given. */
   readonly target: string;
   /** Whether it is a set. */
-  readonly targets: boolean;
+  readonly isSet: boolean;
   /** Inode number of the network namespace; of a set there are several. */
   readonly netns?: number;
   /** Empty: all. */
@@ -43,8 +34,10 @@ interface ListedCapture {
   /** Whether the client accepts nothing at present. */
   readonly stalled: boolean;
   /** Whether the one who asks may end it. */
-  readonly own: boolean;
+  readonly mayEnd: boolean;
 }
+
+type RunningSession = CaptureSessions['running'][number];
 
 /** `GET /captures`: captures that run; `DELETE /captures/<name>` ends one. */
 @Controller('captures')
@@ -59,34 +52,31 @@ export class CapturesController {
   @Header('Cache-Control', 'no-store')
   list(@Req() request: Request): { captures: ListedCapture[] } {
     const { user } = this.identity.of(request);
-    return { captures: this.sessions.running.flatMap((session) => this.listed(session, user) ?? []) };
+    return { captures: this.sessions.running.map((each) => this.listed(each, user)) };
   }
 
   @Delete(':name')
   @HttpCode(204)
   end(@Param('name') name: string, @Req() request: Request): void {
-    const session = this.sessions.running.find(({ id }) => id === name);
+    const session = this.sessions.running.find((each) => each.session.id === name)?.session;
     if (!session) {
-      const message = 'there is no capture of that name, or it has ended';
-      throw new NotFoundException({ statusCode: 404, code: 'no-such-capture', message });
+      throw httpRefusal(404, 'no-such-capture', 'there is no capture of that name, or it has ended');
     }
     const { user } = this.identity.of(request);
     if (!mayEnd(session, user)) {
-      const message = 'this capture belongs to another user';
-      throw new ForbiddenException({ statusCode: 403, code: 'not-permitted', message });
+      throw httpRefusal(403, 'not-permitted', 'this capture belongs to another user');
     }
-    session.endFor(user);
+    void session.endFor(user);
   }
 
-  private listed(session: CaptureSession, user: string | undefined): ListedCapture | undefined {
-    if (!session.running) return undefined;
-    const { request, capture, netns } = session.running;
+  private listed({ session, running }: RunningSession, user: string | undefined): ListedCapture {
+    const { request, capture, netns } = running;
     const { target, interfaces, filter } = request;
     const { packets, dropped } = capture.direct ?? {};
     return {
       name: session.id,
       target: target.name ?? '',
-      targets: target.type === SET_TYPE,
+      isSet: target.type === SET_TYPE,
       ...(netns !== undefined && { netns }),
       interfaces,
       filter,
@@ -98,7 +88,7 @@ export class CapturesController {
       ...(packets !== undefined && { packets }),
       ...(dropped !== undefined && { dropped }),
       stalled: this.metrics.isStalled(session),
-      own: mayEnd(session, user),
+      mayEnd: mayEnd(session, user),
     };
   }
 }

@@ -2,6 +2,7 @@ import type { Response } from 'express';
 import type { Socket } from 'node:net';
 import { printable } from '../../shared/printable.js';
 import { ClientConnection, TAKEN_OVER } from '../http/client-connection.js';
+import { refuse } from '../http/http-refusal.js';
 import type { CaptureClient } from './capture-client.js';
 import type { DirectStream } from './capture-provider.js';
 import { httpStatus, type Closing } from './close-codes.js';
@@ -78,9 +79,8 @@ export class DownloadClient implements CaptureClient {
   }
 
   private refuse({ cause, message }: Closing): void {
-    const statusCode = httpStatus(cause);
-    this.response.set({ 'Cache-Control': 'no-store', Connection: 'close' });
-    this.response.status(statusCode).json({ statusCode, code: cause, message });
+    this.response.set('Connection', 'close');
+    refuse(this.response, httpStatus(cause), cause, message);
   }
 
   private appendReason(message: string, direct?: DirectStream): void {

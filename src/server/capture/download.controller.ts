@@ -1,6 +1,7 @@
 import { All, Controller, Get, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
+import { refuse, refuseMethod } from '../http/http-refusal.js';
 import { CaptureSessions } from './capture-sessions.js';
 import { DownloadClient } from './download-client.js';
 import { parseCaptureRequest } from './request/capture-request.js';
@@ -14,7 +15,7 @@ export class DownloadController {
   download(@Req() request: Request, @Res() response: Response): void {
     const { socket } = response;
     if (request.method === 'HEAD') {
-      this.refuseMethod(response);
+      refuseMethod(response, 'GET');
     } else if (request.headers['sec-purpose'] !== undefined) {
       // https://wicg.github.io/nav-speculation/prefetch.html: a browser guesses that somebody may want this.
       refuse(response, 503, 'prefetch', 'a capture begins when somebody asks for it, not before');
@@ -28,8 +29,7 @@ export class DownloadController {
 
   @All()
   refuseMethod(@Res() response: Response): void {
-    response.set('Allow', 'GET');
-    refuse(response, 405, 'method-not-allowed', 'Captures are downloaded with GET.');
+    refuseMethod(response, 'GET');
   }
 }
 
@@ -42,8 +42,4 @@ function targetName(request: Request): string {
     if (!(error instanceof CaptureError)) throw error;
     return 'capture';
   }
-}
-
-function refuse(response: Response, statusCode: number, code: string, message: string): void {
-  response.set('Cache-Control', 'no-store').status(statusCode).json({ statusCode, code, message });
 }

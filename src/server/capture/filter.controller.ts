@@ -1,17 +1,9 @@
-import {
-  Controller,
-  Get,
-  Header,
-  HttpException,
-  Query,
-  Req,
-  Res,
-  ServiceUnavailableException,
-} from '@nestjs/common';
+import { Controller, Get, Header, Query, Req, Res, ServiceUnavailableException } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { clientNetwork } from '../../shared/client-network.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import { validateFilter } from '../../shared/protocol/capture-spec.js';
+import { httpRefusal } from '../http/http-refusal.js';
 import { CaptureProvider } from './capture-provider.js';
 import { httpStatus } from './close-codes.js';
 
@@ -42,14 +34,16 @@ export class FilterController {
       if (!(error instanceof CaptureError)) throw error;
       const { code, message } = error;
       if (code === 'invalid-filter') return { valid: false, message };
-      const statusCode = httpStatus(code);
-      throw new HttpException({ statusCode, code, message }, statusCode);
+      throw httpRefusal(httpStatus(code), code, message);
     }
   }
 
   private async problemOf(text: string, request: Request, signal: AbortSignal): Promise<string | undefined> {
     const filter = validateFilter(text);
-    if (filter === '' || !this.provider.checkFilter) return undefined;
+    if (filter === '') return undefined;
+    if (!this.provider.checkFilter) {
+      throw httpRefusal(501, 'not-supported', 'the capture provider of this service cannot check filters');
+    }
     if (this.checks >= MAX_CHECKS)
       throw new CaptureError('too-many-captures', 'too many filters are being checked');
     this.checks++;

@@ -20,7 +20,7 @@ const PAGE_POLICY = [
 ].join('; ');
 
 /**
- * Of the worker with Wireshark's dissectors, which read packets of strangers. WebAssembly has to be compiled, and its
+ * Of the worker with Wireshark's dissectors, which read untrusted packets. WebAssembly has to be compiled, and its
  * bindings make functions of text; but a packet that takes the worker over can reach nothing from there: the page loads
  * the files for it.
  */

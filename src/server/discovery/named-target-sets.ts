@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { hostname } from 'node:os';
-import { matcherOf, type TargetSelector } from '../../shared/protocol/target-selector.js';
+import { PROJECT_LABELS, selectionOf, type TargetSelector } from '../../shared/protocol/target-selector.js';
 import { DiscoveryConfig } from '../config/discovery.config.js';
-import { podNamespaceOf, PROJECT_LABELS, projectOf, type DirectoryEntry } from './target-directory.js';
+import { podNamespaceOf, projectOf, type DirectoryEntry } from './target-directory.js';
 
 /** Type of the pseudo-targets by which clients that know no sets capture one. */
 export const SET_TYPE = 'set';
@@ -24,23 +24,17 @@ export class NamedTargetSets {
     this.maxMembers = config.maxTargets;
   }
 
-  /**
-   * Selects from a list of targets. Who selects by name or label means a target that shares the network of the host, too; who
-   * selects all containers does not.
-   */
+  /** Selects from a list of targets, as `selectionOf` does. */
   selection(selectors: readonly TargetSelector[]): (entries: readonly DirectoryEntry[]) => DirectoryEntry[] {
-    const matchers = selectors.map((each) => ({
-      matches: matcherOf(each),
-      isSpecific: each.name !== undefined || each.labels !== undefined,
-    }));
+    const select = selectionOf(selectors);
     return (entries) => {
-      const hostNetns = entries.find(({ type, pid }) => type === 'proc' && pid === 1)?.netns;
-      return entries.filter((entry) => {
-        const target = { ...entry, namespace: podNamespaceOf(entry), node: this.node };
-        return matchers.some(
-          ({ matches, isSpecific }) => (isSpecific || entry.netns !== hostNetns) && matches(target),
-        );
-      });
+      const targets = entries.map((entry) => ({
+        ...entry,
+        entry,
+        namespace: podNamespaceOf(entry),
+        node: this.node,
+      }));
+      return select(targets).map(({ entry }) => entry);
     };
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { PROJECT_LABELS } from '../../shared/protocol/target-selector.js';
 
 /**
  * A capture target, as a directory lists it.
@@ -86,9 +87,6 @@ const WATCH_INTERVAL_MS = 3_000;
 export function podNamespaceOf({ type, name }: Pick<DirectoryEntry, 'type' | 'name'>): string {
   return type === 'pod' ? name.slice(0, Math.max(0, name.indexOf('/'))) : '';
 }
-
-/** Docker Compose and podman-compose. */
-export const PROJECT_LABELS = ['com.docker.compose.project', 'io.podman.compose.project'];
 
 /** The Compose project of a container; empty: it has none, or that is unknown. */
 export function projectOf({ labels = {} }: Pick<DirectoryEntry, 'labels'>): string {

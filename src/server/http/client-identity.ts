@@ -6,7 +6,7 @@ import { ServiceConfig } from '../config/service.config.js';
 import { ticketOf } from './redeemed-ticket.js';
 
 /**
- * Who sent a request, for the log; absent: unknown.
+ * Who sent a request, for the log and for what one may do to captures; absent: unknown.
  *
  * @publicApi
  */
@@ -33,7 +33,7 @@ export class ClientIdentity {
     this.isTrusted = containedIn(trustedProxies);
   }
 
-  /** Of a request with a ticket, whom no proxy has asked for a password, the user who asked for the ticket. */
+  /** No proxy asks for a password where there is a ticket: then the user is the one who asked for the ticket. */
   of(request: IncomingMessage): Identity {
     const ticket = ticketOf(request);
     const user = ticket ? ticket.user : this.userOf(request);

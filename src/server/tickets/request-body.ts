@@ -1,5 +1,6 @@
-import { HttpException, HttpStatus } from '@nestjs/common';
+import { HttpStatus } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
+import { httpRefusal } from '../http/http-refusal.js';
 
 /**
  * Reads a body of JSON as text. The application has no body parser, which would consume the bodies of proxied requests. How long a
@@ -10,7 +11,7 @@ import type { IncomingMessage } from 'node:http';
 export async function readJsonText(request: IncomingMessage, maxBytes: number): Promise<string> {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers;
   if (type.split(';', 1)[0]?.trim().toLowerCase() !== 'application/json' || encoding !== 'identity') {
-    throw failure(
+    throw httpRefusal(
       HttpStatus.UNSUPPORTED_MEDIA_TYPE,
       'unsupported-media-type',
       'Content-Type must be application/json, without a Content-Encoding',
@@ -26,17 +27,12 @@ export async function readJsonText(request: IncomingMessage, maxBytes: number): 
       pieces.push(piece);
     }
   } catch {
-    throw failure(HttpStatus.BAD_REQUEST, 'invalid-request', 'the body is incomplete'); // the client has gone
+    throw httpRefusal(HttpStatus.BAD_REQUEST, 'invalid-request', 'the body is incomplete'); // the client has gone
   }
   if (bytes <= maxBytes) return Buffer.concat(pieces).toString('utf8');
-  throw failure(
+  throw httpRefusal(
     HttpStatus.PAYLOAD_TOO_LARGE,
     'request-too-large',
     `the body must have at most ${maxBytes} bytes`,
   );
-}
-
-/** An answer with status, code and message. */
-export function failure(statusCode: number, code: string, message: string): HttpException {
-  return new HttpException({ statusCode, code, message }, statusCode);
 }

@@ -2,8 +2,9 @@ import { All, Controller, Header, HttpStatus, Logger, Post, Req, Res } from '@ne
 import type { Request, Response } from 'express';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import { clientOf } from '../http/client-address.js';
+import { httpRefusal, refuseMethod } from '../http/http-refusal.js';
 import { ClientIdentity } from '../http/client-identity.js';
-import { failure, readJsonText } from './request-body.js';
+import { readJsonText } from './request-body.js';
 import { parseTicketRequest } from './ticket-request.js';
 import { Tickets } from './tickets.js';
 
@@ -36,15 +37,13 @@ export class TicketsController {
       return this.issueFor(body, request);
     } catch (error) {
       if (!(error instanceof CaptureError)) throw error;
-      throw failure(HttpStatus.BAD_REQUEST, error.code, error.message);
+      throw httpRefusal(HttpStatus.BAD_REQUEST, error.code, error.message);
     }
   }
 
   @All()
   refuse(@Res() response: Response): void {
-    const statusCode = HttpStatus.METHOD_NOT_ALLOWED;
-    const body = { statusCode, code: 'method-not-allowed', message: 'Tickets are asked for with POST.' };
-    response.status(statusCode).set('Allow', 'POST').json(body);
+    refuseMethod(response, 'POST');
   }
 
   private issueFor(body: string, request: Request): IssuedTicket {

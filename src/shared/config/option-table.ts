@@ -1,10 +1,6 @@
+import { MAX_DURATION_SECONDS, MAX_SNAPSHOT_LENGTH, MAX_PACKETS_OR_BYTES } from '../protocol/limits.js';
 import { LOG_FORMATS } from '../logging/log-line.js';
-import {
-  MAX_DURATION_SECONDS,
-  MAX_EXCLUSIONS,
-  MAX_MEMBERS,
-  MAX_SNAPSHOT_LENGTH,
-} from '../protocol/capture-spec.js';
+import { MAX_EXCLUSIONS, MAX_MEMBERS } from '../protocol/capture-spec.js';
 import { MIN_CAPTURE_MEBIBYTES, PACKET_METHODS } from '../protocol/protocol.js';
 import { isListOfEndpoints } from '../protocol/tcp-endpoint.js';
 import { NETWORKS } from './network-list.js';
@@ -30,9 +26,6 @@ export interface OptionDescription {
   readonly defaultInWords?: string;
   readonly description: string;
 }
-
-/** The largest limit of packets or bytes. A double represents it exactly. */
-export const MAX_PACKETS_OR_BYTES = 10 ** 15 - 1;
 
 /** Maximum number of rings that the engines can open if they may use all memory of the machine. */
 const MAX_CAPTURES = 4096;
@@ -334,7 +327,8 @@ const ENTRIES = [
     value: 'name',
     defaultValue: undefined,
     defaultInWords: 'none',
-    description: 'header in which the proxies of --trusted-proxy name the user, for the log',
+    description:
+      'header in which the proxies of --trusted-proxy name the user, for the log and for who may end a capture',
   },
   {
     section: 'service',

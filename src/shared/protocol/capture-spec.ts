@@ -1,20 +1,17 @@
 import { isIP } from 'node:net';
 import { CaptureError, excerpt } from './capture-error.js';
-
-/** Longest pcap-filter(7) text, in bytes. Compiling a longer one can take minutes: see docs/adr. */
-export const MAX_FILTER_BYTES = 4096;
+import {
+  MAX_DURATION_SECONDS,
+  MAX_FILTER_BYTES,
+  MAX_INTERFACE_NAME_BYTES,
+  MAX_SNAPSHOT_LENGTH,
+} from './limits.js';
 
 /**
  * Maximum number of excluded connections, and of excluded endpoints. The time to compile the filter grows with the
  * square of their number, and 1,000 of them overflow the stack of libpcap's compiler.
  */
 export const MAX_EXCLUSIONS = 32;
-
-/** Largest snapshot length, in bytes: MAXIMUM_SNAPLEN of libpcap, which no packet of an interface exceeds. */
-export const MAX_SNAPSHOT_LENGTH = 262_144;
-
-/** Longest duration, in seconds: a timer of Node.js lasts at most 2^31 - 1 ms, which is 24 days. */
-export const MAX_DURATION_SECONDS = 2_000_000;
 
 /** Maximum number of interface names. It takes some 20 ms to check them, in which the process does nothing else. */
 export const MAX_INTERFACE_NAMES = 32_768;
@@ -27,9 +24,6 @@ export const MAX_MEMBER_TEXT_BYTES = 4096;
 
 /** Each comment may have 64 KiB, and all of them must fit into the section header block. */
 const MAX_COMMENTS = 4;
-
-/** IFNAMSIZ - 1, see netdevice(7). */
-const MAX_INTERFACE_NAME_BYTES = 15;
 
 /** Names for which libpcap opens something other than the network interface of that name. */
 const RESERVED_BY_LIBPCAP = /^(any$|nflog|nfqueue|usbmon|bluetooth|dbus-|rpcap|tcp@)/i;

@@ -110,6 +110,38 @@ export interface SelectableTarget {
   readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
+/** A target in a list, from which its host's own network namespace can be told. */
+export interface ListedSelectableTarget extends SelectableTarget {
+  /** Inode number of the network namespace. */
+  readonly netns: number;
+  /** Process in it; 0: none. */
+  readonly pid: number;
+}
+
+/**
+ * Selects from a list of targets. A selector with a name or labels means targets that share the network of their host, too;
+ * one that selects all containers does not.
+ */
+export function selectionOf(
+  selectors: readonly TargetSelector[],
+): <Target extends ListedSelectableTarget>(targets: readonly Target[]) => Target[] {
+  const matchers = selectors.map((each) => ({
+    matches: matcherOf(each),
+    isSpecific: each.name !== undefined || each.labels !== undefined,
+  }));
+  return (targets) => {
+    const firstProcesses = targets.filter(({ type, pid }) => type === 'proc' && pid === 1);
+    const hostNamespaces = new Map(firstProcesses.map(({ node, netns }) => [node, netns]));
+    return targets.filter((target) => {
+      const isOfHost = hostNamespaces.get(target.node) === target.netns;
+      return matchers.some(({ matches, isSpecific }) => (isSpecific || !isOfHost) && matches(target));
+    });
+  };
+}
+
+/** Labels of Docker Compose and podman-compose that name the project of a container. */
+export const PROJECT_LABELS = ['com.docker.compose.project', 'io.podman.compose.project'];
+
 /** Types that only a selector with that type selects. */
 const SELECTED_BY_TYPE_ONLY: ReadonlySet<string> = new Set(['proc', 'bindmount']);
 

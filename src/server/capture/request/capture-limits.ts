@@ -1,12 +1,11 @@
-import type { CaptureConfig } from '../../config/capture.config.js';
-import { MAX_PACKETS_OR_BYTES } from '../../../shared/config/option-table.js';
-import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
 import {
   MAX_DURATION_SECONDS,
   MAX_SNAPSHOT_LENGTH,
-  type CaptureLimit,
-  type CaptureSpec,
-} from '../../../shared/protocol/capture-spec.js';
+  MAX_PACKETS_OR_BYTES,
+} from '../../../shared/protocol/limits.js';
+import type { CaptureConfig } from '../../config/capture.config.js';
+import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
+import { type CaptureLimit, type CaptureSpec } from '../../../shared/protocol/capture-spec.js';
 
 /** Limits that the service sets for each capture; absent: unlimited. */
 export type CaptureMaxima = Pick<

@@ -11,6 +11,7 @@ import {
   validateSync,
   type ValidationError,
 } from 'class-validator';
+import { MAX_TARGET_NAME_LENGTH } from '../../../shared/protocol/limits.js';
 import { CaptureError } from '../../../shared/protocol/capture-error.js';
 import type { CaptureTarget } from './capture-request.js';
 
@@ -18,7 +19,6 @@ import type { CaptureTarget } from './capture-request.js';
  * Lengths in characters. They guarantee that the section comment fits a pcapng option (65,535 bytes) even if each
  * character of it has to be escaped.
  */
-const MAX_NAME_LENGTH = 4096;
 const MAX_LABEL_LENGTH = 1024;
 
 /** Null counts as absent everywhere: Go and JavaScript clients send it for "none". */
@@ -68,10 +68,10 @@ export class ContainerDto {
   @WholeNumber()
   starttime?: number | null = undefined;
 
-  @Text(MAX_NAME_LENGTH)
+  @Text(MAX_TARGET_NAME_LENGTH)
   name?: string | null = undefined;
 
-  @Text(MAX_NAME_LENGTH)
+  @Text(MAX_TARGET_NAME_LENGTH)
   prefix?: string | null = undefined;
 
   @IsOptional()
