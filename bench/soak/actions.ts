@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CaptureClient, type CaptureParameters } from '../../test/kit/capture-client.js';
+import { Download } from '../../test/kit/download.js';
 import { NetworkNamespace } from '../../test/kit/namespace.js';
 import { sendPackets, tagOf } from '../../test/kit/packets.js';
 import { sendTagged } from '../../test/kit/tagged-datagram.js';
@@ -31,6 +32,61 @@ export async function captureBriefly({ service, busy, random }: SoakEnvironment)
   const code = random.pick([1000, 1001, 4000]);
   const answer = await client.close(code, 'ciao');
   if (answer.code !== code) throw new Error(`closed with ${code}, answered ${answer.code}`);
+  return 'closed';
+}
+
+/** A download that ends at a limit, by request, or because its client goes away, perhaps while it does not read. */
+export async function downloadBriefly({ service, busy, random }: SoakEnvironment): Promise<string> {
+  const limit = random.chance(0.3) ? `&max-packets=${Math.round(random.between(1, 500))}` : '';
+  using download = await Download.open(
+    service.url(`/capture.pcapng?netns=${busy.inode}&nif=eth1&direction${limit}`),
+  );
+  await download.described('eth1');
+  if (limit !== '') {
+    await download.ended;
+    download.complete();
+    return 'limit reached';
+  }
+  if (random.chance(0.3)) download.response.pause();
+  await sleep(random.between(0, 3_000));
+  if (random.chance(0.5)) return 'connection cut';
+  download.response.resume();
+  const name = await nameOfDownload(service, download);
+  const { status } = await fetch(service.url(`/captures/${name}`), { method: 'DELETE' });
+  if (status !== 204) throw new Error(`DELETE of a running download answers ${status}`);
+  await download.ended;
+  download.complete();
+  return 'ended by request';
+}
+
+/** The stream has the name of the capture, in its second comment. */
+async function nameOfDownload(service: SoakEnvironment['service'], download: Download): Promise<string> {
+  const [section] = download.blocks;
+  const comments = section?.kind === 'section' ? section.comments : [];
+  const name = /^capture: ([a-z-]+)$/m.exec(comments[1] ?? '')?.[1] ?? '';
+  const { captures } = (await (await fetch(service.url('/captures'))).json()) as {
+    captures: { name: string }[];
+  };
+  if (!captures.some((each) => each.name === name)) throw new Error(`/captures does not list ${name}`);
+  return name;
+}
+
+/** A capture by a ticket, which nothing that the client says can change. */
+export async function captureByTicket({ service, busy, random }: SoakEnvironment): Promise<string> {
+  const response = await fetch(service.url('/tickets'), {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ netns: busy.inode, nif: 'eth1', lifetime: 60 }),
+  });
+  const { path } = (await response.json()) as { path: string };
+  await using client = await CaptureClient.open(
+    service,
+    { netns: 1, nif: 'eth0' },
+    { path, countOnly: true },
+  );
+  await client.described('eth1');
+  await sleep(random.between(0, 2_000));
+  await client.close(1000, 'ciao');
   return 'closed';
 }
 

@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Action,
   captureBriefly,
+  captureByTicket,
   captureEndingNamespace,
+  downloadBriefly,
   requestVersion,
   stallClient,
 } from './actions.js';
@@ -22,6 +24,8 @@ interface Task {
 
 const TASKS: readonly Task[] = [
   { name: 'short captures', action: captureBriefly, pauseMs: 1_500, clients: 3 },
+  { name: 'downloads', action: downloadBriefly, pauseMs: 1_500, clients: 3 },
+  { name: 'tickets', action: captureByTicket, pauseMs: 2_000 },
   { name: 'stalled clients', action: stallClient, pauseMs: 15_000 },
   { name: 'ending namespaces', action: captureEndingNamespace, pauseMs: 4_000 },
   { name: 'bad requests', action: sendBadRequest, pauseMs: 300 },
