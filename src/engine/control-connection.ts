@@ -11,7 +11,6 @@ import {
 import { LineReader, parseMessage, ProtocolError } from '../shared/protocol/lines.js';
 import {
   FRAMINGS,
-  MAX_PREAMBLE_BYTES,
   PROTOCOL_VERSION,
   type ClientSocket,
   type DirectProgress,
@@ -212,6 +211,9 @@ export class ControlConnection {
         else entry?.needed.abort(new CaptureError('internal', 'stopped'));
         return;
       }
+      case 'deliver':
+        this.entryOf(request)?.capture?.release();
+        return;
       case 'attach': {
         const { capture } = this.entryOf(request) ?? {};
         const members = asMembers(request.members);
@@ -358,7 +360,7 @@ export class ControlConnection {
 
 /** @throws ProtocolError when it is none */
 function validateClientSocket(client: unknown): ClientSocket {
-  const { descriptor, inode, framing, maxMessageBytes, preamble } = (client ?? {}) as Record<
+  const { descriptor, inode, framing, maxMessageBytes } = (client ?? {}) as Record<
     keyof ClientSocket,
     unknown
   >;
@@ -368,11 +370,7 @@ function validateClientSocket(client: unknown): ClientSocket {
       'a client without a descriptor, an inode, a framing or a limit of the message size',
     );
   }
-  if (preamble === undefined) return { descriptor, inode, framing: known, maxMessageBytes };
-  if (typeof preamble !== 'string' || Buffer.byteLength(preamble, 'base64') > MAX_PREAMBLE_BYTES) {
-    throw new ProtocolError('a preamble that is not a text, or is too long');
-  }
-  return { descriptor, inode, framing: known, maxMessageBytes, preamble };
+  return { descriptor, inode, framing: known, maxMessageBytes };
 }
 
 /** @throws ProtocolError when they are none */

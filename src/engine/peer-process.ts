@@ -39,9 +39,8 @@ export class PeerProcess {
   outputFor(connection: Socket, client: ClientSocket | undefined): OutputSocket {
     const fd = client && this.take(client);
     if (client && fd !== undefined) {
-      const { framing, maxMessageBytes, preamble } = client;
-      const head = preamble === undefined ? undefined : Buffer.from(preamble, 'base64');
-      return new OutputSocket(fd, framing, true, maxMessageBytes, head);
+      const { framing, maxMessageBytes } = client;
+      return new OutputSocket(fd, framing, true, maxMessageBytes);
     }
     return new OutputSocket(duplicate(openDescriptorOf(connection)), 'plain', false);
   }

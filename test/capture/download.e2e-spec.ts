@@ -5,7 +5,7 @@ import { Download } from '../kit/download.js';
 import { eventually } from '../kit/eventually.js';
 import { NetworkNamespace } from '../kit/namespace.js';
 import { PacketSender, sendPackets, tagOf } from '../kit/packets.js';
-import { RawConnection } from '../kit/raw-connection.js';
+import { handshake, RawConnection } from '../kit/raw-connection.js';
 import { describeAsRoot } from '../kit/root.js';
 import { readWithWireshark } from '../kit/second-opinion.js';
 import { AS_OLDER_KERNEL, MAIN, Service, serviceForAllTests } from '../kit/service.js';
@@ -151,7 +151,7 @@ describeAsRoot('A download', () => {
     expect(metrics).toMatch(/^packetflix_captures_active 1$/m);
     first[Symbol.dispose]();
     await noneLeft(service.current);
-    expect(service.current.log).toMatch(/"target":"\/capture\.pcapng\?netns=\d+".*"outcome":200/);
+    expect(service.current.log).toMatch(/"target":"\/capture\.pcapng\?netns=\d+".*"outcome":"broken off"/);
     expect(service.current.log).toMatch(/"target":"\/capture\.pcapng\?netns=\d+".*"outcome":429/);
   });
 
@@ -212,6 +212,62 @@ describeAsRoot('A download', () => {
     );
     await late.until((bytes) => bytes.includes('pipelined'));
     expect(late.text).toMatch(/HTTP\/1\.1 400 /);
+  });
+
+  it.each([
+    ['garbage', 'garbage\r\n'],
+    ['an incomplete request', 'GET /x HTTP/1.1\r\n'],
+    ['another request', 'GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+    ['too long headers', `GET / HTTP/1.1\r\nx: ${'x'.repeat(300_000)}\r\n\r\n`],
+    ['a websocket', handshake('/capture?netns=5')],
+  ])('is followed by no response to %s of the same client', async (_, later) => {
+    await using namespace = await NetworkNamespace.create();
+    const request = `GET /capture.pcapng?netns=${namespace.inode} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    using connection = RawConnection.open(service.current.port, request);
+    await connection.until((bytes) => bytes.includes('capture target information'));
+    connection.send(later);
+    await Promise.race([connection.ended, sleep(6_000)]);
+    expect(connection.text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200']);
+    connection[Symbol.dispose]();
+    await noneLeft(service.current);
+
+    using pipelined = RawConnection.open(service.current.port, request + later);
+    await pipelined.until((bytes) => bytes.includes('capture target information'));
+    await Promise.race([pipelined.ended, sleep(6_000)]);
+    expect(pipelined.text.match(/HTTP\/1\.1 \d+/g)?.[0]).not.toBe('HTTP/1.1 101');
+    expect(pipelined.text.match(/HTTP\/1\.1 \d+/g)?.length).toBeLessThanOrEqual(1);
+    pipelined[Symbol.dispose]();
+    await noneLeft(service.current);
+  });
+
+  it.each(['Content-Length: 100000000', 'Transfer-Encoding: chunked'])(
+    'has no body in its request: %s',
+    async (header) => {
+      const head = `GET /capture.pcapng?netns=5 HTTP/1.1\r\nHost: localhost\r\n${header}\r\n\r\n`;
+      using connection = RawConnection.open(service.current.port, head);
+      await connection.until((bytes) => bytes.includes('must not have a body'));
+      expect(connection.statusLine).toBe('HTTP/1.1 400 Bad Request');
+      expect(await capturesOf(service.current)).toEqual([]);
+    },
+  );
+
+  it('does not turn into a refusal when the engine dies', async () => {
+    await using own = await Service.start();
+    await using namespace = await NetworkNamespace.create();
+    await namespace.addWire('eth0', 'eth1');
+    await using load = await PacketSender.start(namespace, { interface: 'eth0', ratePerSecond: 5_000 });
+    for (const delayMs of [0, 200, 1_500]) {
+      const request = `GET /capture.pcapng?netns=${namespace.inode} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+      using connection = RawConnection.open(own.port, request);
+      await connection.until((bytes) => bytes.includes('HTTP/1.1 200'));
+      await sleep(delayMs);
+      for (const { pid } of own.allInRole('engine')) process.kill(pid, 'SIGKILL');
+      await connection.ended;
+      expect(connection.text).not.toMatch(/statusCode/);
+      expect(connection.text.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+      await eventually('the engine to be back', async () => (await fetch(own.url('/readyz'))).ok, 15_000);
+    }
+    await load.stop();
   });
 
   it('can be piped into a program', async () => {

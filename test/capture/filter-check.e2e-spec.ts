@@ -18,4 +18,17 @@ describeAsRoot('GET /filter', () => {
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual(expected);
   });
+
+  it('counts the first filter only', async () => {
+    const response = await fetch(service.current.url('/filter?filter=tcp+prt&filter=udp'));
+    expect(await response.json()).toMatchObject({ valid: false });
+  });
+
+  it('keeps one client from taking all turns', async () => {
+    const flood = Array.from({ length: 40 }, (_, index) =>
+      fetch(service.current.url(`/filter?filter=${encodeURIComponent(`${EXPENSIVE} and port ${index}`)}`)),
+    );
+    const statuses = (await Promise.all(flood)).map(({ status }) => status);
+    expect(new Set(statuses)).toEqual(new Set([200, 429]));
+  });
 });

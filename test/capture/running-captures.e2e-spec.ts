@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { CaptureClient } from '../kit/capture-client.js';
 import { Download } from '../kit/download.js';
 import { eventually } from '../kit/eventually.js';
@@ -29,6 +31,15 @@ describeAsRoot('The captures that run', () => {
   async function end(name: string, user?: string): Promise<number> {
     const url = service.current.url(`/captures/${name}`);
     return (await fetch(url, { method: 'DELETE', ...as(user) })).status;
+  }
+
+  async function endFrom(localAddress: string, name: string): Promise<number> {
+    const { port } = service.current;
+    const path = `/captures/${name}`;
+    const sent = request({ host: '127.0.0.1', port, path, method: 'DELETE', localAddress }).end();
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    response.resume();
+    return response.statusCode ?? 0;
   }
 
   async function active(): Promise<number> {
@@ -88,7 +99,7 @@ describeAsRoot('The captures that run', () => {
     expect(await list()).toEqual([]);
   });
 
-  it('can be ended by their own users, and by those whom no proxy names', async () => {
+  it('can be ended by their own users, and by those who do not come through the proxy', async () => {
     await using namespace = await NetworkNamespace.create();
     await namespace.addWire('eth0', 'eth1');
     const open = async (): Promise<CaptureClient> => {
@@ -98,6 +109,7 @@ describeAsRoot('The captures that run', () => {
     };
     await using one = await open();
     const [{ name } = { name: '' }] = await list();
+    expect(await list('')).toMatchObject([{ user: 'alice', mayEnd: false }]);
     expect(await list('bob')).toMatchObject([{ user: 'alice', mayEnd: false }]);
     expect(await end(name, 'bob')).toBe(403);
     expect(await list('alice')).toMatchObject([{ mayEnd: true }]);
@@ -106,8 +118,9 @@ describeAsRoot('The captures that run', () => {
 
     await using other = await open();
     const [{ name: otherName } = { name: '' }] = await list();
-    expect(await list()).toMatchObject([{ mayEnd: true }]);
-    expect(await end(otherName)).toBe(204);
+    expect(await end(otherName)).toBe(403);
+    // By another way than through the proxy, for example as the operator of the host.
+    expect(await endFrom('127.0.0.2', otherName)).toBe(204);
     expect(await other.ended()).toEqual({ code: 1000, reason: 'the capture was stopped by request' });
     expect(await end(otherName)).toBe(404);
     expect(await list()).toEqual([]);

@@ -64,7 +64,7 @@ describe('Capture', () => {
     };
     return await Capture.open(
       PLAIN_SPEC,
-      new OutputSocket(duplicate(descriptorOf(ours) ?? -1), 'plain', true),
+      new OutputSocket(duplicate(descriptorOf(ours) ?? -1), 'websocket', true),
       rings,
       {
         opener,

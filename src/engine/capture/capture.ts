@@ -197,6 +197,11 @@ export class Capture {
     for (const tap of this.taps) tap.begin();
   }
 
+  /** The socket of the client is ready for the stream: see `ClientSocket.framing`. */
+  release(): void {
+    this.output.release();
+  }
+
   /**
    * Captures from one more namespace, as a member of a set, if it is what the member's reference says.
    *

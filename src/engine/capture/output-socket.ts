@@ -9,14 +9,12 @@ export class OutputSocket {
    * @param fd from now on owned by this
    * @param direct whether it is the socket of the client, and not the connection to the server
    * @param maxMessageBytes a message is longer only if it consists of a single longer block
-   * @param preamble what precedes the stream
    */
   constructor(
     readonly fd: number,
     readonly framing: Framing,
     readonly direct: boolean,
     readonly maxMessageBytes = Infinity,
-    readonly preamble?: Buffer,
   ) {}
 
   /** Closes the descriptor of this process; further calls have no effect. */

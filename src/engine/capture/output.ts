@@ -29,8 +29,8 @@ export class CaptureOutput {
   private readonly writer: SocketWriter;
   private readonly header: (payloadBytes: number) => Buffer;
   private readonly usualBytes: number;
-  /** What precedes the stream, until it is written. */
-  private preamble: Buffer | undefined;
+  /** Nothing may be written yet. */
+  private held: boolean;
   private current?: BlockBuffer;
   private closing = false;
   private onFinished?: () => void;
@@ -39,11 +39,11 @@ export class CaptureOutput {
   constructor(
     socket: OutputSocket,
     private readonly limiter: CaptureLimiter,
-    events: SocketWriterEvents,
+    private readonly events: SocketWriterEvents,
   ) {
     this.usualBytes = Math.min(USUAL_BYTES, socket.maxMessageBytes);
     this.header = HEADERS[socket.framing];
-    this.preamble = socket.preamble;
+    this.held = socket.direct && socket.framing === 'plain';
     this.writer = new SocketWriter(socket, {
       ...events,
       onDrained: () => (this.onFinished ? this.finish() : events.onDrained()),
@@ -67,9 +67,19 @@ export class CaptureOutput {
     return this.current;
   }
 
-  /** Whether the socket has not accepted yet what was written to it. */
+  /** Whether the socket has not accepted yet what was written to it, or nothing may be written yet. */
   get blocked(): boolean {
-    return this.writer.blocked;
+    return this.held || this.writer.blocked;
+  }
+
+  /** The socket of a client whose stream is not framed is ready for the stream; further calls have no effect. */
+  release(): void {
+    if (!this.held) return;
+    this.held = false;
+    this.flush();
+    if (this.writer.blocked) return; // `onDrained` follows
+    if (this.onFinished) this.finish();
+    else this.events.onDrained();
   }
 
   /** How long it has been blocked, in ms; 0: it is not. */
@@ -90,12 +100,10 @@ export class CaptureOutput {
   /** Writes the collected blocks to the socket. */
   flush(): void {
     const buffer = this.current;
-    if (!buffer) return;
+    if (!buffer || this.held) return;
     this.current = undefined;
     this.limiter.apply(buffer, this.totals);
     if (buffer.length === 0 || this.closing) return reuse(buffer);
-    if (this.preamble) this.writer.write(this.preamble, () => undefined);
-    this.preamble = undefined;
     this.totals.packets += buffer.packets;
     this.totals.packetBytes += buffer.packetBytes;
     this.totals.streamBytes += buffer.length;
@@ -116,7 +124,7 @@ export class CaptureOutput {
   end(onFinished: () => void): void {
     this.flush();
     this.onFinished ??= onFinished;
-    if (!this.writer.blocked || this.writer.broken) this.finish();
+    if ((!this.writer.blocked && !this.held) || this.writer.broken) this.finish();
   }
 
   /** Discards what waits, and closes the descriptor. */

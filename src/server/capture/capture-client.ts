@@ -16,8 +16,8 @@ export interface CaptureClient {
   onViolation?: (closing: Closing) => void;
   /** Sends something that a client which exists answers; absent: there is nothing that could be sent. */
   ping?(): void;
-  /** The capture runs. @param direct whether its provider writes to the connection by itself */
-  begin(direct: boolean): void;
+  /** Gets the connection ready for the stream, since the capture runs. */
+  begin(): Promise<void>;
   /** Sends a part of the stream. @returns whether the kernel has accepted it */
   send(chunk: Uint8Array): Promise<boolean>;
   /** Ends the stream and tells the client why. The first call counts. @param direct what the provider has written */

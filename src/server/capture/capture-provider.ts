@@ -42,6 +42,11 @@ export interface Capture {
   readonly chunks: AsyncIterable<Uint8Array>;
   /** Present when the provider uses the connection that it was offered: then `chunks` must not be read. */
   readonly direct?: DirectStream | undefined;
+  /**
+   * Called once, when the connection of the client is ready for the stream: the head of an HTTP response has been sent. With
+   * `direct`, a provider writes nothing to a connection whose framing is `plain` before that.
+   */
+  clientReady?(): void;
   /** Why it ended; settles after the last chunk, never rejects. */
   readonly end: Promise<CaptureEnd>;
   /** Asks for the end: what was captured so far and the statistics are still delivered, then the stream ends. */

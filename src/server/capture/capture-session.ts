@@ -169,7 +169,8 @@ export class CaptureSession implements ObservedSession {
     try {
       this.wanted = parseCaptureRequest(this.request, this.services.maxima);
       const capture = await this.open(this.wanted);
-      this.client.begin(capture.direct !== undefined);
+      await this.client.begin();
+      capture.clientReady?.();
       if (!capture.direct) await this.send(capture);
       const end = await capture.end;
       if (end.code === 'internal') return closingForEnd(end); // also when the connection had to be cut

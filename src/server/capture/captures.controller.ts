@@ -4,7 +4,6 @@ import { clientOf } from '../http/client-address.js';
 import { ClientIdentity } from '../http/client-identity.js';
 import { httpRefusal } from '../http/http-refusal.js';
 import { CaptureMetrics } from './capture-metrics.js';
-import type { CaptureSession } from './capture-session.js';
 import { CaptureSessions } from './capture-sessions.js';
 import { SET_TYPE } from '../discovery/named-target-sets.js';
 
@@ -51,8 +50,7 @@ export class CapturesController {
   @Get()
   @Header('Cache-Control', 'no-store')
   list(@Req() request: Request): { captures: ListedCapture[] } {
-    const { user } = this.identity.of(request);
-    return { captures: this.sessions.running.map((each) => this.listed(each, user)) };
+    return { captures: this.sessions.running.map((each) => this.listed(each, request)) };
   }
 
   @Delete(':name')
@@ -62,14 +60,13 @@ export class CapturesController {
     if (!session) {
       throw httpRefusal(404, 'no-such-capture', 'there is no capture of that name, or it has ended');
     }
-    const { user } = this.identity.of(request);
-    if (!mayEnd(session, user)) {
+    if (!this.identity.mayActFor(session.user, request)) {
       throw httpRefusal(403, 'not-permitted', 'this capture belongs to another user');
     }
-    void session.endFor(user);
+    void session.endFor(this.identity.of(request).user);
   }
 
-  private listed({ session, running }: RunningSession, user: string | undefined): ListedCapture {
+  private listed({ session, running }: RunningSession, asked: Request): ListedCapture {
     const { request, capture, netns } = running;
     const { target, interfaces, filter } = request;
     const { packets, dropped } = capture.direct ?? {};
@@ -88,12 +85,7 @@ export class CapturesController {
       ...(packets !== undefined && { packets }),
       ...(dropped !== undefined && { dropped }),
       stalled: this.metrics.isStalled(session),
-      mayEnd: mayEnd(session, user),
+      mayEnd: this.identity.mayActFor(session.user, asked),
     };
   }
-}
-
-/** Where a proxy names the users, each may end the captures of his own; elsewhere, all who can reach this service may. */
-function mayEnd(session: CaptureSession, user: string | undefined): boolean {
-  return user === undefined || session.user === user;
 }

@@ -1,7 +1,8 @@
 import type { Response } from 'express';
 import type { Socket } from 'node:net';
 import { printable } from '../../shared/printable.js';
-import { ClientConnection, TAKEN_OVER } from '../http/client-connection.js';
+import { ClientConnection } from '../http/client-connection.js';
+import { STREAMING } from '../http/connection-limits.js';
 import { refuse } from '../http/http-refusal.js';
 import type { CaptureClient } from './capture-client.js';
 import type { DirectStream } from './capture-provider.js';
@@ -18,16 +19,13 @@ const MAX_NAME_LENGTH = 64;
 
 /**
  * A client that downloads: the stream is the body of the HTTP response as it comes, until the connection ends. A refusal is
- * the response, so the head of the response is written only when the capture runs: by the provider, or by this process.
+ * the response, so the head of the response is sent only when the capture runs. Then the provider may write the body.
  */
 export class DownloadClient implements CaptureClient {
   readonly transport = 'download';
   readonly connection: ClientConnection;
   readonly closed: Promise<void>;
-  private readonly head: Buffer;
   private readonly ending = new StreamEnding();
-  /** The head of the response has been written, or is written before the first bytes of the stream. */
-  private begun = false;
   private over = false;
 
   /**
@@ -37,11 +35,11 @@ export class DownloadClient implements CaptureClient {
   constructor(
     private readonly response: Response,
     private readonly socket: Socket,
-    name: string,
+    private readonly name: string,
   ) {
-    this.head = responseHead(fileName(name, new Date()));
-    this.connection = new ClientConnection(socket, { framing: 'plain', preamble: this.head });
+    this.connection = new ClientConnection(socket, 'plain');
     this.connection.on('error', () => undefined); // 'close' follows
+    response.on('error', () => undefined); // of a write after the connection has gone
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
   }
 
@@ -49,28 +47,32 @@ export class DownloadClient implements CaptureClient {
     return !this.over && !this.connection.destroyed && this.socket.writable;
   }
 
-  begin(direct: boolean): void {
-    this.begun = true;
-    // From now on the connection is not the HTTP server's.
-    this.response.emit(TAKEN_OVER);
-    if (!direct) this.connection.write(this.head);
+  async begin(): Promise<void> {
+    if (!this.isOpen) return;
+    // The end of the connection is the end of the body: others write it, who know no chunks. RFC 9112, section 6.3.
+    this.response.removeHeader('Transfer-Encoding');
+    this.response.writeHead(200, responseHeaders(fileName(this.name, new Date())));
+    this.response.flushHeaders();
+    this.response.emit(STREAMING);
+    if (this.socket.writableLength === 0) return;
+    await Promise.race([this.closed, new Promise((resolve) => this.socket.once('drain', resolve))]);
   }
 
   async send(chunk: Uint8Array): Promise<boolean> {
     this.ending.push(chunk);
-    const error = await new Promise((resolve) => this.connection.write(chunk, resolve));
+    const error = await new Promise((resolve) => this.response.write(chunk, resolve));
     return !error;
   }
 
   close(closing: Closing, direct?: DirectStream): void {
     if (!this.isOpen) return;
     this.over = true;
-    // Whether the provider has begun to write is not known then.
+    // Only the provider knows what it has written.
     if (this.connection.isLent) return this.terminate();
-    if (!this.begun || direct?.streamBytes === 0) return this.refuse(closing);
+    if (!this.response.headersSent) return this.refuse(closing);
     // Nothing else tells a user that a file is not complete.
-    if (closing.code !== 1000) this.appendReason(closing.message, direct);
-    this.connection.end();
+    if (closing.code !== 1000) this.appendReason(closing, direct);
+    this.response.end();
     setTimeout(() => this.terminate(), CLOSE_TIMEOUT_MS).unref();
   }
 
@@ -83,26 +85,25 @@ export class DownloadClient implements CaptureClient {
     refuse(this.response, httpStatus(cause), cause, message);
   }
 
-  private appendReason(message: string, direct?: DirectStream): void {
+  private appendReason({ cause, message }: Closing, direct?: DirectStream): void {
+    // A provider that has failed may have written more than it has reported, even if that is nothing.
+    if (cause === 'internal' && direct?.streamBytes === 0) return;
     if (direct) this.ending.assume(direct.interfaces);
     const blocks = this.ending.blocks(message);
-    if (blocks) this.connection.write(blocks);
+    if (blocks) this.response.write(blocks);
   }
 }
 
-function responseHead(name: string): Buffer {
-  const lines = [
-    'HTTP/1.1 200 OK',
-    `Date: ${new Date().toUTCString()}`,
-    `Content-Type: ${MEDIA_TYPE}`,
-    `Content-Disposition: attachment; ${fileNameParameters(name)}`,
-    'Cache-Control: no-store',
-    'X-Content-Type-Options: nosniff',
+function responseHeaders(name: string): Record<string, string> {
+  return {
+    'Content-Type': MEDIA_TYPE,
+    'Content-Disposition': `attachment; ${fileNameParameters(name)}`,
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
     // nginx would hold packets back otherwise.
-    'X-Accel-Buffering: no',
-    'Connection: close',
-  ];
-  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+    'X-Accel-Buffering': 'no',
+    Connection: 'close',
+  };
 }
 
 /** `shop_web-20261130T181500Z.pcapng`, without characters that mean something to a file system or a shell. */

@@ -19,6 +19,9 @@ export class DownloadController {
     } else if (request.headers['sec-purpose'] !== undefined) {
       // https://wicg.github.io/nav-speculation/prefetch.html: a browser guesses that somebody may want this.
       refuse(response, 503, 'prefetch', 'a capture begins when somebody asks for it, not before');
+    } else if (hasBody(request)) {
+      // Nobody would read it, and so nobody would notice that the client has gone.
+      refuse(response, 400, 'invalid-request', 'a request for a capture must not have a body');
     } else if (!socket) {
       // RFC 9112, section 9.3.2: it would have to wait until the responses before it have ended.
       refuse(response, 400, 'pipelined', 'a capture must be the only request of its connection');
@@ -42,4 +45,8 @@ function targetName(request: Request): string {
     if (!(error instanceof CaptureError)) throw error;
     return 'capture';
   }
+}
+
+function hasBody({ headers }: Request): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

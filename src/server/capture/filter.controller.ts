@@ -1,4 +1,4 @@
-import { Controller, Get, Header, Query, Req, Res, ServiceUnavailableException } from '@nestjs/common';
+import { Controller, Get, Header, Req, Res, ServiceUnavailableException } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { clientNetwork } from '../../shared/client-network.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
@@ -8,26 +8,30 @@ import { CaptureProvider } from './capture-provider.js';
 import { httpStatus } from './close-codes.js';
 
 /** Far more than people type at the same time. Each waits for its turn at the compiler. */
-const MAX_CHECKS = 32;
+const MAX_CHECKS = 64;
+/** All clients of a proxy have one address. */
+const MAX_CHECKS_OF_CLIENT = 16;
 
 /** `GET /filter?filter=...`: whether a capture filter is valid, for those who are still typing it. */
 @Controller('filter')
 export class FilterController {
-  private checks = 0;
+  /** The client of each check that is going on. */
+  private readonly checks: string[] = [];
 
   constructor(private readonly provider: CaptureProvider) {}
 
   @Get()
   @Header('Cache-Control', 'no-store')
   async check(
-    @Query('filter') filter: unknown,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<{ valid: boolean; message?: string }> {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     try {
-      const message = await this.problemOf(typeof filter === 'string' ? filter : '', request, gone.signal);
+      // The first value counts, as in a request for a capture.
+      const filter = new URL(request.url, 'http://localhost').searchParams.get('filter') ?? '';
+      const message = await this.problemOf(filter, request, gone.signal);
       return message === undefined ? { valid: true } : { valid: false, message };
     } catch (error) {
       if (gone.signal.aborted) throw new ServiceUnavailableException(undefined, { cause: error });
@@ -44,17 +48,16 @@ export class FilterController {
     if (!this.provider.checkFilter) {
       throw httpRefusal(501, 'not-supported', 'the capture provider of this service cannot check filters');
     }
-    if (this.checks >= MAX_CHECKS)
+    const client = clientNetwork(request.socket.remoteAddress ?? '');
+    const ofClient = this.checks.filter((each) => each === client).length;
+    if (ofClient >= MAX_CHECKS_OF_CLIENT || this.checks.length >= MAX_CHECKS) {
       throw new CaptureError('too-many-captures', 'too many filters are being checked');
-    this.checks++;
+    }
+    this.checks.push(client);
     try {
-      return await this.provider.checkFilter(
-        filter,
-        clientNetwork(request.socket.remoteAddress ?? ''),
-        signal,
-      );
+      return await this.provider.checkFilter(filter, client, signal);
     } finally {
-      this.checks--;
+      this.checks.splice(this.checks.indexOf(client), 1);
     }
   }
 }

@@ -35,8 +35,8 @@ export class WebsocketClient implements CaptureClient {
     this.socket.ping();
   }
 
-  begin(): void {
-    return undefined; // the handshake is over
+  begin(): Promise<void> {
+    return Promise.resolve(); // the handshake is over
   }
 
   async send(chunk: Uint8Array): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { Controller, Get, Param, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { resolve } from 'node:path';
+import { refuse } from '../http/http-refusal.js';
 
 /** What scripts/setup/build.mjs makes of src/console/. */
 const FILES = resolve(import.meta.dirname, '../../console');
@@ -42,7 +43,10 @@ export class ConsoleController {
 
   @Get('*path')
   file(@Param('path') path: string | string[], @Res() response: Response): void {
-    this.send([path].flat().join('/'), response);
+    const segments = [path].flat().join('/').split(/[/\\]/);
+    // The policy depends on the path, so it must be the path of the file.
+    if (segments.some((segment) => /^\.*$/.test(segment))) return notFound(response);
+    this.send(segments.join('/'), response);
   }
 
   private send(path: string, response: Response): void {
@@ -56,8 +60,11 @@ export class ConsoleController {
     });
     response.sendFile(path, { root: FILES, cacheControl: false, dotfiles: 'ignore' }, (error?: Error) => {
       if (!error || response.headersSent) return;
-      response.removeHeader('Cache-Control');
-      response.status(404).json({ statusCode: 404, message: `There is no file ${path}`, error: 'Not Found' });
+      notFound(response);
     });
   }
+}
+
+function notFound(response: Response): void {
+  refuse(response, 404, 'not-found', 'there is no such file');
 }

@@ -29,6 +29,7 @@ const THE_END: Extract<EngineEvent, { type: 'ended' }> = {
 
 const CONTROLS = {
   stop: () => undefined,
+  deliver: () => undefined,
   write: () => undefined,
   attach: () => undefined,
   detach: () => undefined,

@@ -38,6 +38,8 @@ type MemberEvent = Extract<EngineEvent, { type: 'attached' | 'left' }>;
 interface Controls {
   /** Asks the engine to end the capture. */
   stop(): void;
+  /** Tells the engine that the client is ready for its stream. */
+  deliver(): void;
   /** Asks the engine to write to the client. */
   write(bytes: Buffer, last: boolean): void;
   attach(members: readonly SetMember[]): void;
@@ -106,6 +108,10 @@ export class EngineCapture implements SetCapture {
       return chunks.return();
     };
     return { [Symbol.asyncIterator]: () => ({ next: () => chunks.next(), return: leave }) };
+  }
+
+  clientReady(): void {
+    if (this.direct && this.client?.framing === 'plain') this.controls.deliver();
   }
 
   stop(): void {

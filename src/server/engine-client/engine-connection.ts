@@ -168,6 +168,7 @@ export class EngineConnection {
         stop: () => {
           if (this.running.get(captureId) === capture) this.request({ type: 'stop', captureId });
         },
+        deliver: () => this.request({ type: 'deliver', captureId }),
         attach: (members) => this.request({ type: 'attach', captureId, members }),
         detach: (memberId, reason) => this.request({ type: 'detach', captureId, memberId, reason }),
         comment: (text) => this.request({ type: 'comment', captureId, text }),

@@ -10,12 +10,12 @@ const examine = browserPolicy(
 );
 
 /** The option that the refusal names; undefined: the request is admitted. */
-function optionFor(headers: Headers, method = 'GET'): string | undefined {
-  const refusal = examine(request(headers, method));
+function optionFor(headers: Headers, method = 'GET', url = '/'): string | undefined {
+  const refusal = examine(request(headers, method, url));
   return refusal && /--\S+(?=\.$)/.exec(refusal.remedy)?.[0];
 }
 
-function request(headers: Headers, method: string, url = '/'): ExaminedRequest {
+function request(headers: Headers, method: string, url: string): ExaminedRequest {
   return {
     method,
     url,
@@ -183,6 +183,18 @@ describe('The browser policy names the option that admits', () => {
     ],
   ])('%s', (_, headers, option) => {
     expect(optionFor(headers)).toBe(option);
+  });
+
+  it.each([
+    '/capture.pcapng?netns=5',
+    '/CAPTURE.pcapng/',
+    '/t/0a1b/capture.pcapng',
+    'http://x/capture.pcapng',
+  ])('a link to the download %s', (url) => {
+    expect(optionFor({ host: 'localhost', ...LINK }, 'GET', url)).toBe('--allowed-origin');
+    expect(optionFor({ host: 'localhost', ...BROWSER, 'sec-fetch-site': 'same-origin' }, 'GET', url)).toBe(
+      undefined,
+    );
   });
 
   it('a form of another page', () => {

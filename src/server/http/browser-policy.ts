@@ -12,8 +12,8 @@ export interface Refusal {
   readonly remedy: string;
 }
 
-/** Alone, or after the path of a ticket. */
-const DOWNLOAD_PATH = '/capture.pcapng';
+/** Alone, or after the path of a ticket, in each form that a route accepts. */
+const DOWNLOAD_PATH = /\/capture\.pcapng\/*$/i;
 
 const UNKNOWN_HOST: Refusal = {
   problem: 'This service is not known by the name in Host.',
@@ -75,7 +75,7 @@ function comesFrom(request: ExaminedRequest, isAdmitted: (page: string | undefin
   const { origin, referer, 'sec-fetch-site': site } = request.headersDistinct;
   if (origin !== undefined) return isAdmitted(canonicalOrigin(single(origin) ?? ''));
   // A link leads here, or a login page. The page cannot read what the browser then shows. But a link must not begin a capture.
-  if (isTopLevelNavigation(request) && !pathOf(request.url ?? '')?.endsWith(DOWNLOAD_PATH)) return true;
+  if (isTopLevelNavigation(request) && !DOWNLOAD_PATH.test(pathOf(request.url ?? '') ?? '')) return true;
   if (referer !== undefined) return isAdmitted(originOf(single(referer) ?? ''));
   // Plain HTTP to other addresses than loopback has no Sec-Fetch-Site. `none`: the user entered the address.
   return site === undefined || ['same-origin', 'none'].includes(single(site) ?? '');

@@ -11,9 +11,6 @@ import { descriptorOf } from '../../shared/socket-descriptor.js';
  */
 export type RemoteWriter = (bytes: Buffer, last: boolean) => void;
 
-/** Event of a response: its connection is used for a stream from now on, and the HTTP server is done with it. */
-export const TAKEN_OVER = 'takenOver';
-
 /** RFC 6455, 5.2. */
 const OPCODE_CLOSE = 8;
 const LENGTH_16 = 126;
@@ -23,13 +20,6 @@ const LENGTH_64 = 127;
 interface Outgoing {
   readonly bytes: Buffer;
   readonly callback: (error?: Error | null) => void;
-}
-
-/** How the stream is written into the connection. */
-export interface StreamFormat {
-  readonly framing: ClientSocket['framing'];
-  /** What precedes the stream. */
-  readonly preamble?: Buffer;
 }
 
 /**
@@ -47,14 +37,14 @@ export class ClientConnection extends Duplex {
 
   /**
    * @param socket is destroyed with this, and this with it
-   * @param format of the stream; `plain`: what arrives is left to the HTTP server, which is done with it
+   * @param framing of the stream; `plain`: what arrives is left to the HTTP server
    */
   constructor(
     readonly socket: Socket,
-    private readonly format: StreamFormat = { framing: 'websocket' },
+    readonly framing: ClientSocket['framing'] = 'websocket',
   ) {
     super();
-    if (format.framing === 'websocket') {
+    if (framing === 'websocket') {
       socket.on('data', (chunk: Buffer) => {
         if (!this.push(chunk)) socket.pause();
       });
@@ -92,9 +82,7 @@ export class ClientConnection extends Duplex {
     const waits = this.writableLength > 0 || this.socket.writableLength > 0;
     if (descriptor === undefined || waits || this.destroyed) return undefined;
     this.lent = true;
-    const { framing, preamble } = this.format;
-    const inode = fstatSync(descriptor).ino;
-    return { descriptor, inode, framing, ...(preamble && { preamble: preamble.toString('base64') }) };
+    return { descriptor, inode: fstatSync(descriptor).ino, framing: this.framing };
   }
 
   /** The borrower has begun to write, and accepts bytes of this process. */

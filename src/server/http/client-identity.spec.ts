@@ -39,3 +39,25 @@ describe('The user of a request', () => {
     expect(identityOf(anonymous, 'X-Forwarded-User')).toEqual({ ticket: '0a1c' });
   });
 });
+
+describe('What belongs to a user', () => {
+  const from = (address: string, ...users: string[]) => request(address, ...users);
+
+  it.each<[string, IncomingMessage, string | undefined, boolean]>([
+    ['is left to that user', from('10.1.2.3', 'alice'), 'alice', true],
+    ['is not left to another user', from('10.1.2.3', 'bob'), 'alice', false],
+    ['is not left to somebody without a name', from('10.1.2.3', ''), 'alice', false],
+    ['is not left to somebody with two names', from('10.1.2.3', 'alice', 'bob'), 'alice', false],
+    ['is left to all who do not come through the proxy', from('192.0.2.1', 'bob'), 'alice', true],
+    ['of nobody is left to those without a name', from('10.1.2.3'), undefined, true],
+    ['of nobody is not left to a user', from('10.1.2.3', 'bob'), undefined, false],
+  ])('%s', (_, asked, owner, expected) => {
+    const config = Object.assign(new ServiceConfig(), {
+      userHeader: 'X-Forwarded-User',
+      trustedProxies: ['10.0.0.0/8'],
+    });
+    expect(new ClientIdentity(config).mayActFor(owner, asked)).toBe(expected);
+    const unnamed = Object.assign(new ServiceConfig(), { trustedProxies: [] });
+    expect(new ClientIdentity(unnamed).mayActFor(owner, asked)).toBe(true);
+  });
+});

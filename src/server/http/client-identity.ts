@@ -40,6 +40,15 @@ export class ClientIdentity {
     return { ...(user !== undefined && { user }), ...(ticket && { ticket: ticket.id }) };
   }
 
+  /**
+   * Whether the sender of a request may do something to what belongs to a user. Where a proxy names the users, only that user may;
+   * who reaches the service by another way than through the proxy, or where no proxy names users, may do everything.
+   */
+  mayActFor(owner: string | undefined, request: IncomingMessage): boolean {
+    const isFromProxy = this.header !== undefined && this.isTrusted(request.socket.remoteAddress ?? '');
+    return !isFromProxy || this.of(request).user === owner;
+  }
+
   /** A header that comes twice was not set by the proxy alone. */
   private userOf({ socket, headersDistinct }: IncomingMessage): string | undefined {
     if (this.header === undefined || !this.isTrusted(socket.remoteAddress ?? '')) return undefined;

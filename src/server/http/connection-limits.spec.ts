@@ -28,7 +28,7 @@ describe('A server with limits', () => {
     answer: RequestListener = (request) => request.resume(),
   ): Promise<void> {
     server = createServer(answer);
-    open = limitConnections(server, limits);
+    ({ open } = limitConnections(server, limits));
     await once(server.listen(0, '127.0.0.1'), 'listening');
   }
 

@@ -1,7 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { TAKEN_OVER } from './client-connection.js';
 import { clientNetwork } from '../../shared/client-network.js';
 
 /** Limits of a server, each of which one client cannot exhaust alone. */
@@ -17,6 +16,17 @@ export interface ConnectionLimits {
   readonly readWindowMs?: number;
 }
 
+/** Event of a response: a stream of unknown length follows its head, and whoever writes it cares for a client that does not read. */
+export const STREAMING = 'streaming';
+
+/** The connections of a server. */
+export interface ServerConnections {
+  /** Those that are open, including upgraded ones. */
+  readonly open: ReadonlySet<Socket>;
+  /** Whether a response is still being sent. */
+  isAnswering(socket: Socket): boolean;
+}
+
 /** Unanswered requests that one connection may have (pipelining, RFC 9112, 9.3.2). Hardly any client has more than one. */
 const MAX_UNANSWERED = 4;
 
@@ -26,10 +36,8 @@ const CHECK_INTERVAL_MS = 100;
 /**
  * Closes connections beyond the limit, and those whose client sends a request body too slowly, does not read its response, or
  * sends further requests without waiting for responses. The time for the headers is limited by Node.js (`headersTimeout`).
- *
- * @returns the connections that are open, including upgraded ones
  */
-export function limitConnections(server: Server, limits: ConnectionLimits): ReadonlySet<Socket> {
+export function limitConnections(server: Server, limits: ConnectionLimits): ServerConnections {
   const { maxConnections, minUploadBytes = 10 * 1024, uploadWindowMs = 10_000 } = limits;
   const { maxUnreadBytes = 64 * 1024 * 1024, readWindowMs = 30_000 } = limits;
   const unanswered = new Unanswered();
@@ -60,6 +68,8 @@ export function limitConnections(server: Server, limits: ConnectionLimits): Read
   server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
     if (socket.destroyed) return;
+    // A stream has no end after which another response could come.
+    if (unanswered.isStreaming(socket)) return void socket.destroy();
     if (unanswered.add(response, socket) > MAX_UNANSWERED) socket.destroy();
     unanswered.limitTo(maxUnreadBytes);
   });
@@ -82,12 +92,13 @@ export function limitConnections(server: Server, limits: ConnectionLimits): Read
     }, uploadWindowMs).unref();
     request.once('close', () => clearInterval(timer));
   });
-  return sockets;
+  return { open: sockets, isAnswering: (socket) => unanswered.has(socket) };
 }
 
 /** The responses of each connection that have not been sent completely. */
 class Unanswered {
   private readonly bySocket = new Map<Socket, Set<ServerResponse>>();
+  private readonly streaming = new WeakSet<Socket>();
   private checkedAtMs = -Infinity;
   /** Bytes that the kernel had accepted for each connection at the last `destroyStuck`. */
   private acceptedBytes = new Map<Socket, number>();
@@ -101,8 +112,17 @@ class Unanswered {
       socket.once('close', () => this.bySocket.delete(socket));
     }
     responses.add(response);
-    for (const end of ['close', TAKEN_OVER]) response.once(end, () => responses.delete(response));
+    response.once('close', () => responses.delete(response));
+    response.once(STREAMING, () => this.streaming.add(socket));
     return responses.size;
+  }
+
+  has(socket: Socket): boolean {
+    return (this.bySocket.get(socket)?.size ?? 0) > 0;
+  }
+
+  isStreaming(socket: Socket): boolean {
+    return this.streaming.has(socket);
   }
 
   /** If more bytes wait for all clients, destroys the connection with the most of them. Checks every CHECK_INTERVAL_MS at most. */
@@ -125,7 +145,7 @@ class Unanswered {
   destroyStuck(): void {
     const accepted = new Map<Socket, number>();
     for (const [socket, responses] of this.bySocket) {
-      if (responses.size === 0 || socket.writableLength === 0) continue;
+      if (responses.size === 0 || socket.writableLength === 0 || this.streaming.has(socket)) continue;
       const bytes = socket.bytesWritten - socket.writableLength;
       if (this.acceptedBytes.get(socket) === bytes) socket.destroy();
       else accepted.set(socket, bytes);

@@ -117,6 +117,15 @@ export class HttpAdapter extends ExpressAdapter {
     readonly maxConnections?: number;
   }): ApplicationServer {
     const { examine = () => undefined } = this.serverOptions;
+    // Nobody would catch an exception, and it would end the process.
+    const ask: Gate = (request) => {
+      try {
+        return gate(request);
+      } catch (error) {
+        this.log.error(error);
+        return { answer: (response) => void response.writeHead(500, { Connection: 'close' }).end() };
+      }
+    };
     const server = createServer(
       {
         maxHeaderSize: MAX_HEADER_BYTES,
@@ -127,8 +136,10 @@ export class HttpAdapter extends ExpressAdapter {
         requestTimeout: 0,
         // Requests can only be refused as ordinary requests.
         shouldUpgradeCallback: (request) => {
+          // It would have to wait until the responses before it have been sent.
+          if (connections.isAnswering(request.socket)) return false;
           if (isAmbiguous(request) || examine(request) !== undefined) return false;
-          const passage = gate(request);
+          const passage = ask(request);
           if (passage && 'answer' in passage) return false;
           return shouldUpgrade(request, passage?.target ?? request.url ?? '');
         },
@@ -138,15 +149,15 @@ export class HttpAdapter extends ExpressAdapter {
         if (isAmbiguous(request)) return void response.writeHead(400, { Connection: 'close' }).end();
         const refusal = examine(request);
         if (refusal) return this.refuse(refusal, request, response);
-        const passage = gate(request);
+        const passage = ask(request);
         if (passage && 'answer' in passage) return passage.answer(response);
         enter(passage);
         if (accepts(request)) this.getInstance<RequestListener>()(request, response);
         else answerNotFound(request, response);
       },
     );
-    server.on('upgrade', (request) => enter(gate(request)));
-    const sockets = limitConnections(server, { maxConnections });
+    server.on('upgrade', (request) => enter(ask(request)));
+    const connections = limitConnections(server, { maxConnections });
     let second: TcpServer | undefined;
     return {
       server,
@@ -157,7 +168,7 @@ export class HttpAdapter extends ExpressAdapter {
         second?.close();
         server.close();
         // `closeAllConnections` of Node.js does not include upgraded connections.
-        sockets.forEach((socket) => socket.destroy());
+        connections.open.forEach((socket) => socket.destroy());
       },
     };
   }

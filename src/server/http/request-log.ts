@@ -1,7 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { REQUEST_PARAMETERS } from '../capture/request/request-parameters.js';
-import { TAKEN_OVER } from './client-connection.js';
 import { clientOf } from './client-address.js';
 import { ticketPathOf } from './ticket-path.js';
 
@@ -49,12 +48,7 @@ export function logRequests(server: Server, withHeaders: boolean): void {
   // Before all other listeners, because these may change the target and the headers of the request.
   server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     const log = describe(request);
-    const onClose = (): void => log(response.writableEnded ? response.statusCode : 'broken off');
-    response.once('close', onClose);
-    response.once(TAKEN_OVER, () => {
-      response.off('close', onClose);
-      log(response.statusCode);
-    });
+    response.once('close', () => log(response.writableEnded ? response.statusCode : 'broken off'));
   });
   server.prependListener('upgrade', (request: IncomingMessage) => describe(request)('upgrade'));
 }

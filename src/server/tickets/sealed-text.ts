@@ -3,8 +3,8 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 
 /** Of 32 bytes of HMAC-SHA256; RFC 2104, section 5, allows half. */
 const SIGNATURE_BYTES = 16;
-/** Whatever is sealed is shorter. */
-const MAX_TEXT_BYTES = 256 * 1024;
+/** Longest text that can be sealed, in bytes: a short one can be the text of many repetitions. */
+export const MAX_TEXT_BYTES = 256 * 1024;
 
 /** A text and its signature, as letters, digits, `-` and `_`. Who has it can read the text. */
 export function sealText(text: string, key: Buffer): string {
@@ -19,7 +19,11 @@ export function openSealed(sealed: string, key: Buffer): string | undefined {
   if (bytes.length <= SIGNATURE_BYTES || bytes.toString('base64url') !== sealed) return undefined;
   const content = bytes.subarray(SIGNATURE_BYTES);
   if (!timingSafeEqual(bytes.subarray(0, SIGNATURE_BYTES), signatureOf(content, key))) return undefined;
-  return inflateRawSync(content, { maxOutputLength: MAX_TEXT_BYTES }).toString('utf8');
+  try {
+    return inflateRawSync(content, { maxOutputLength: MAX_TEXT_BYTES }).toString('utf8');
+  } catch {
+    return undefined; // RangeError: another version of this service seals longer texts
+  }
 }
 
 function signatureOf(content: Buffer, key: Buffer): Buffer {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import { openSealed, sealText } from './sealed-text.js';
+import { MAX_TEXT_BYTES, openSealed, sealText } from './sealed-text.js';
 import type { TicketParameters } from './ticket-request.js';
 
 /**
@@ -39,11 +39,12 @@ export class Tickets {
   ): Ticket & { text: string } {
     const id = randomBytes(ID_BYTES).toString('hex');
     const ticket: Ticket = { id, parameters, expires: Date.now() + lifetimeSeconds * 1000, user };
-    const text = sealText(JSON.stringify(ticket), this.key);
-    if (text.length > MAX_TICKET_LENGTH) {
+    const content = JSON.stringify(ticket);
+    const text = sealText(content, this.key);
+    if (text.length > MAX_TICKET_LENGTH || Buffer.byteLength(content) > MAX_TEXT_BYTES) {
       throw new CaptureError(
         'invalid-request',
-        `these parameters make a ticket of ${text.length} characters; at most ${MAX_TICKET_LENGTH} are possible. Name fewer interfaces`,
+        `these parameters are too long for a ticket of at most ${MAX_TICKET_LENGTH} characters. Name fewer interfaces`,
       );
     }
     return { ...ticket, text };

@@ -20,9 +20,6 @@ export const PROTOCOL_VERSION = 8;
 /** Maximum length of a line in bytes. The names of 1,000 interfaces are 61 kB. */
 export const MAX_LINE_BYTES = 512 * 1024;
 
-/** Longest preamble of a stream in bytes: the head of an HTTP response, with a file name. */
-export const MAX_PREAMBLE_BYTES = 4096;
-
 /** Ring memory that is reserved for each capture, in MiB: two rings of the smallest useful size. */
 export const MIN_CAPTURE_MEBIBYTES = 2;
 
@@ -40,9 +37,8 @@ export interface ClientSocket {
   readonly descriptor: number;
   /** Inode of the socket: when the client has gone, the descriptor may be that of another client before the engine takes it. */
   readonly inode: number;
+  /** With `plain`, the engine writes nothing before the request `deliver`: the server writes the head of an HTTP response first. */
   readonly framing: Framing;
-  /** Bytes in base64 that the engine writes before the stream, once the capture runs; absent: none. */
-  readonly preamble?: string;
   /** A message is longer only if it consists of a single longer block. */
   readonly maxMessageBytes: number;
 }
@@ -56,7 +52,7 @@ export type Greeting =
       readonly connection: string;
       /** A `CaptureSpec` is of one target, a `SetSpec` of a set or of a target that is followed. */
       readonly spec: CaptureSpec | SetSpec;
-      /** From the greeting until `ended` or `refused`, the server must not write to this socket. */
+      /** From the greeting (`plain`: from `deliver`) until `ended` or `refused`, the server must not write to this socket. */
       readonly client?: ClientSocket;
     };
 
@@ -64,6 +60,8 @@ export type Greeting =
 export type EngineRequest =
   /** Deliver what the rings contain, write the statistics, and end the stream. Unknown ids are ignored. */
   | { readonly type: 'stop'; readonly captureId: string }
+  /** Write the stream to the socket of the client, whose framing is `plain`: it is ready now. Comes once, after `started`. */
+  | { readonly type: 'deliver'; readonly captureId: string }
   /** Begin to capture from members of a set. The answer for each of them is `attached` or `left`. */
   | { readonly type: 'attach'; readonly captureId: string; readonly members: readonly SetMember[] }
   /** Capture no longer from that member. There is no answer. */
