@@ -228,7 +228,7 @@ describeAsRoot('The page', () => {
       discovery.current.ghostwire.answer = mobyshark([...pods, pod(`x/<b>\u202e${'y'.repeat(4000)}`, 2000)]);
       await using tested = await TestPage.open(discovery.current.service.url('/console/'));
       const { page } = tested;
-      await page.getByText('Live · 2001 containers and pods').waitFor();
+      await page.getByText('Live · 2,001 containers and pods').waitFor();
       expect(await page.locator('[role=row]').count()).toBeLessThan(100);
       await page.getByLabel('Group by').selectOption('namespace');
       await page

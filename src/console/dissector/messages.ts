@@ -10,7 +10,7 @@ export interface DissectedRow {
   readonly destination: string;
   readonly protocol: string;
   readonly info: string;
-  /** 0xRRGGBB, of Wireshark's colouring rules. */
+  /** From Wireshark's colouring rules, 0xRRGGBB. */
   readonly foreground: number;
   readonly background: number;
 }
