@@ -52,6 +52,13 @@ const CRASH_ON_DEMAND = `
   };
 `;
 
+/** Records the states of the display filter in `filterClasses`. */
+const RECORD_FILTER_CLASSES = `
+  globalThis.filterClasses = [];
+  const input = document.querySelector('.watch-filter input');
+  new MutationObserver(() => filterClasses.push(input.className)).observe(input, { attributeFilter: ['class'] });
+`;
+
 interface Widths {
   readonly scrollWidth: number;
   readonly clientWidth: number;
@@ -176,6 +183,37 @@ describeAsRoot('A capture', () =>
       await watched.rows('Echo (ping) request').first().waitFor();
       await watched.button('Headers only').click();
       await watched.rows('Echo request').first().waitFor();
+    });
+
+    it('shows nothing of the dissectors any more when they are switched off', async () => {
+      await using namespace = await pingedNamespace();
+      await using watched = await open(namespace);
+      await watched.capturing();
+      await watched.loadDissectors();
+      await ping(namespace, 1);
+      await watched.rows('Echo (ping) request').click();
+      await watched.field('Internet Control Message Protocol').click();
+      await watched.button(/^icmp$/).waitFor();
+      await watched.button('Headers only').click();
+      await watched.view.getByText('dissectors show all fields here').waitFor();
+      expect(await watched.field('').count()).toBe(0);
+      expect(await watched.button(/^icmp$/).count()).toBe(0);
+    });
+
+    it('shows a display filter as valid only when it has been checked', async () => {
+      await using namespace = await pingedNamespace();
+      await using watched = await open(namespace);
+      await watched.loadDissectors();
+      await watched.page.evaluate(RECORD_FILTER_CLASSES);
+      await watched.filter.fill('nonsense');
+      await watched.view.locator('.watch-filter-invalid').waitFor();
+      await watched.filter.fill('icmp');
+      await watched.view.locator('.watch-filter-valid').waitFor();
+      await watched.filter.fill('');
+      await watched.view.locator('.watch-filter-empty').waitFor();
+      expect(await watched.page.evaluate<string[]>('filterClasses')).toEqual(
+        ['checking', 'invalid', 'checking', 'valid', 'empty'].map((state) => `watch-filter-${state}`),
+      );
     });
 
     it('remembers that the dissectors are wanted', async () => {
