@@ -67,7 +67,7 @@ describeAsRoot('The page', () => {
       const { page } = tested;
       await using namespace = await namespaceOfProcess();
       await showProcesses(page);
-      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await choose(page, namespace);
       const filter = page.getByLabel('Capture filter');
       await filter.pressSequentially('tcp prt 80');
       await page.getByText('syntax error').waitFor();
@@ -85,7 +85,7 @@ describeAsRoot('The page', () => {
       const { page } = tested;
       await using namespace = await namespaceOfProcess();
       await showProcesses(page);
-      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await choose(page, namespace);
       await page.getByLabel('Capture filter').fill('tcp port 80');
       await page.getByText('The filter cannot be checked by this service.').waitFor();
       expect(await page.getByText('The filter is valid.').count()).toBe(0);
@@ -104,7 +104,7 @@ describeAsRoot('The page', () => {
       const { page } = tested;
       await using namespace = await namespaceOfProcess();
       await showProcesses(page);
-      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await choose(page, namespace);
       await page.getByLabel('Capture filter').fill('tcp prt 80');
       await page.getByRole('button', { name: 'Copy command…' }).click();
       release();
@@ -129,7 +129,7 @@ describeAsRoot('The page', () => {
       await showProcesses(page);
       const running = page.getByRole('region', { name: 'Running captures' });
       await running.getByText('The answer of the service cannot be read.').waitFor();
-      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await choose(page, namespace);
       const button = page.getByRole('button', { name: 'Open in Wireshark' });
       await button.click();
       await page.getByRole('region', { name: 'Capture', exact: true }).getByText('cannot be read').waitFor();
@@ -164,7 +164,7 @@ describeAsRoot('The page', () => {
       const { page } = tested;
       await using namespace = await namespaceOfProcess();
       await showProcesses(page);
-      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await choose(page, namespace);
       await page.getByRole('button', { name: 'Copy command…' }).click();
       await page.getByRole('tab', { name: 'curl' }).focus();
       await page.keyboard.press('ArrowRight');
@@ -185,7 +185,7 @@ describeAsRoot('The page', () => {
       await using namespace = await namespaceOfProcess();
       await namespace.setUp('lo');
       await showProcesses(page);
-      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await choose(page, namespace);
       await page.getByLabel('Capture filter').fill('udp');
       await page.getByLabel('Packets', { exact: true }).fill('3');
       await using sender = await namespace.start(
@@ -209,7 +209,7 @@ describeAsRoot('The page', () => {
       await using namespace = await namespaceOfProcess();
       await namespace.setUp('lo');
       await showProcesses(page);
-      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await choose(page, namespace);
       await page.getByLabel('Capture filter').fill('udp');
       const [request] = await Promise.all([
         page.waitForRequest(/^packetflix:/),
@@ -235,7 +235,7 @@ describeAsRoot('The page', () => {
       await using namespace = await namespaceOfProcess();
       expect(await tested.accessibilityProblems()).toEqual([]);
       await showProcesses(page);
-      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await choose(page, namespace);
       await page.getByLabel('Capture filter').fill('tcp prt 80');
       await page.getByText('syntax error').waitFor();
       expect(await tested.accessibilityProblems()).toEqual([]);
@@ -351,6 +351,12 @@ async function targetsToDownload(page: Page): Promise<unknown> {
 async function showProcesses(page: Page): Promise<void> {
   await page.getByText(/^Live/).waitFor();
   await page.getByRole('checkbox', { name: /^Processes/ }).check();
+}
+
+/** Chooses the process of a namespace. It is searched for, because only rows in view are in the document. */
+async function choose(page: Page, { pid }: { readonly pid: number }): Promise<void> {
+  await page.getByLabel('Search targets').fill(`sleep(${pid})`);
+  await page.getByRole('checkbox', { name: `sleep(${pid})` }).check();
 }
 
 /** Namespaces whose names contain HTML and control characters, or are long. */

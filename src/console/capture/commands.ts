@@ -40,7 +40,7 @@ export function commandOffers(
   ];
 }
 
-/** With `--fail`, the JSON of a refusal is not taken for packets. */
+/** The option -f makes curl fail when the service refuses, so that it does not write the JSON of the refusal as packets. */
 function curlOffer(download: URL): CommandOffer {
   return {
     program: 'curl',

@@ -46,7 +46,7 @@ async function check(filter: string): Promise<void> {
 
 function whyNotChecked(error: unknown): string {
   if (!(error instanceof ServiceFailure)) return 'The filter cannot be checked now.';
-  // Not Implemented: where another program captures, only that knows its filters.
+  // Not Implemented: the capture provider of the service cannot check filters.
   return error.status === 501
     ? 'The filter cannot be checked by this service.'
     : `The filter cannot be checked now. ${error.message}`;

@@ -1,7 +1,7 @@
 import type { TargetEntry } from './target-list.js';
 import type { Target } from './target.js';
 
-/** By what the targets can be grouped. */
+/** The attributes by which targets can be grouped. */
 export const GROUPINGS = ['type', 'node', 'project', 'namespace'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 

@@ -297,7 +297,7 @@ function isChosen({ key, target }: TargetEntry): boolean {
   return mode.value === 'rule' ? matching.value?.has(target) === true : choice.value.has(key);
 }
 
-/** Those of people first: the ones of tools have domain names before their keys. */
+/** Labels of users come first; tools put a domain name before the keys of theirs. */
 function labelsOf({ labels }: Target): string[] {
   const pairs = Object.entries(labels);
   const isOfTool = ([key]: [string, string]): boolean => /\..*[./]/.test(key);

@@ -87,7 +87,7 @@ const ICMPV6_TYPES: Readonly<Record<number, string>> = {
   136: 'Neighbor advertisement',
   143: 'Multicast listener report',
 };
-/** From the least significant bit. */
+/** The names of the flags, beginning with the least significant bit. */
 const TCP_FLAGS = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG', 'ECE', 'CWR'];
 
 /** @param linkType a LINKTYPE_ value */
@@ -230,7 +230,7 @@ class Summary implements PacketSummary {
     return Array.from({ length: 4 }, (_, index) => this.uint8(offset + index)).join('.');
   }
 
-  /** As RFC 5952 wants it: the longest run of zeros, the first of equal ones, is left out. */
+  /** Leaves out the longest run of zeros, and the first one of equal length, as RFC 5952 recommends. */
   private ipv6Address(offset: number): string {
     const groups = Array.from({ length: 8 }, (_, index) => this.uint16(offset + 2 * index).toString(16));
     let [start, length] = [0, 1];
