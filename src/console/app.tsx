@@ -1,6 +1,7 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { CapturePanel } from './capture/capture-panel.js';
 import icon from './icon.svg';
+import { countText } from './numbers.js';
 import { RunningPanel } from './running/running-panel.js';
 import { announcement, connection, containerCount, list, version, watched } from './store.js';
 import { TargetsPanel } from './targets/targets-panel.js';
@@ -38,8 +39,7 @@ function PageHeader() {
 function connectionText(): string {
   if (connection.value.kind === 'lost') return 'Connection lost';
   if (connection.value.kind === 'connecting' || !list.value) return 'Connecting…';
-  const count = containerCount.value;
-  return `Live · ${count} ${count === 1 ? 'container or pod' : 'containers and pods'}`;
+  return `Live · ${countText(containerCount.value, 'container or pod', 'containers and pods')}`;
 }
 
 function Main() {

@@ -1,7 +1,7 @@
 import { render } from 'preact';
+import './style.css';
 import { App } from './app.js';
 import { begin } from './store.js';
-import './style.css';
 
 render(<App />, document.getElementById('app')!);
 begin();

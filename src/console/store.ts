@@ -3,12 +3,12 @@ import {
   captureRequest,
   EMPTY_FORM,
   type CaptureForm,
+  type CaptureParameters,
   type CaptureRequest,
   type Selection,
 } from './capture/capture-request.js';
-import type { CaptureParameters } from './capture-parameters.js';
-import { serviceUrl } from './service.js';
-import { ask } from './service-answer.js';
+import { filterState } from './capture/filter-check.js';
+import { askJson, serviceUrl } from './service.js';
 import { groupsOf, searchOf, type Grouping, type TargetGroup } from './targets/grouping.js';
 import { parseRule } from './targets/rule.js';
 import {
@@ -16,7 +16,7 @@ import {
   settle,
   SHOWN_MS,
   updateChoice,
-  type ListedTarget,
+  type TargetEntry,
   type TargetEvent,
   type TargetList,
 } from './targets/target-list.js';
@@ -25,7 +25,7 @@ import { isContainer, selectedBy, type Target } from './targets/target.js';
 
 /* The state of the page. Components read it; the functions at the end change it. */
 
-/** Of the service; empty until it is known. */
+/** The version of the service; empty until it is known. */
 export const version = signal('');
 export const connection = signal<Connection>({ kind: 'connecting' });
 /** Undefined until the service has listed them. */
@@ -45,8 +45,6 @@ export const showsProcesses = signal(false);
 export const collapsed = signal<ReadonlySet<string>>(new Set());
 
 export const form = signal<CaptureForm>(EMPTY_FORM);
-/** What the service says about the capture filter; empty: nothing is known to be wrong. */
-export const filterProblem = signal('');
 /** The capture that is watched in the page. */
 export const watched = signal<{ readonly parameters: CaptureParameters; readonly title: string } | undefined>(
   undefined,
@@ -82,7 +80,7 @@ export const hiddenCount = computed(() => {
   return present.value.filter((target) => !isContainer(target) && isFound(target)).length;
 });
 
-function isShown(): (listed: ListedTarget) => boolean {
+function isShown(): (entry: TargetEntry) => boolean {
   const matches = matching.value;
   if (matches) return ({ target }) => matches.has(target);
   const isFound = mode.value === 'rule' ? () => true : searchOf(search.value);
@@ -99,14 +97,14 @@ export const selection = computed<Selection>(() => {
     : { kind: 'targets', targets: [] };
 });
 
-/** Targets of the selection that exist now. */
+/** The selected targets: those that were chosen, also if they have left, or those that match the rule now. */
 export const selectedTargets = computed<readonly Target[]>(() =>
   mode.value === 'choice' ? [...choice.value.values()] : [...(matching.value ?? [])],
 );
 
 export const request = computed<CaptureRequest>(() => {
   const asked = captureRequest(selection.value, form.value);
-  if (asked.kind !== 'ready' || filterProblem.value === '') return asked;
+  if (asked.kind !== 'ready' || filterState.value.kind !== 'invalid') return asked;
   return { kind: 'problem', problem: 'The capture filter is not valid.' };
 });
 
@@ -119,9 +117,8 @@ export function begin(): void {
     onEvent: apply,
     onConnection: (now) => (connection.value = now),
   });
-  void ask(serviceUrl('version'))
-    .then((response) => response.json())
-    .then((answer: { version: string }) => (version.value = answer.version))
+  void askJson<{ version: string }>(serviceUrl('version'))
+    .then((answer) => (version.value = answer.version))
     .catch(() => undefined); // the list of targets says what is wrong
 }
 
@@ -145,14 +142,15 @@ let changes = { joined: 0, left: 0 };
 let announcing = false;
 
 function announce({ targets }: TargetEvent, before: TargetList, after: TargetList): void {
-  const isNew = ({ key, target, presence }: ListedTarget): boolean =>
+  const isNew = ({ key, target, presence }: TargetEntry): boolean =>
     before.get(key)?.presence !== presence && (showsProcesses.value || isContainer(target));
   if (targets.length === 0) return;
-  for (const listed of after.values()) {
-    if (listed.presence !== 'present' && isNew(listed)) changes[listed.presence]++;
+  for (const entry of after.values()) {
+    if (entry.presence !== 'present' && isNew(entry)) changes[entry.presence]++;
   }
   if (announcing || changes.joined + changes.left === 0) return;
   announcing = true;
+  announcement.value = ''; // the same text again would be no change, and not be read
   setTimeout(() => {
     const { joined, left } = changes;
     const parts = [...(joined > 0 ? [`${joined} joined`] : []), ...(left > 0 ? [`${left} left`] : [])];
@@ -163,7 +161,7 @@ function announce({ targets }: TargetEvent, before: TargetList, after: TargetLis
 }
 
 /** Adds targets to the choice, or removes them. */
-export function choose(members: readonly ListedTarget[], isChosen: boolean): void {
+export function choose(members: readonly TargetEntry[], isChosen: boolean): void {
   const next = new Map(choice.value);
   for (const { key, target, presence } of members) {
     if (!isChosen) next.delete(key);

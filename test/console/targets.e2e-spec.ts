@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import { mobyshark } from '../fixtures/ghostwire-server.js';
 import { describeInBrowser, TestPage } from '../kit/browser.js';
 import { CaptureClient } from '../kit/capture-client.js';
@@ -18,7 +18,8 @@ import { removeFolder, teardown } from '../kit/teardown.js';
 describeAsRoot('The page', () => {
   describeInBrowser('in Chromium', () => {
     const service = serviceForAllTests(['--local-discovery']);
-    const open = (options = {}) => TestPage.open(service.current.url('/console/'), options);
+    const open = (options: BrowserContextOptions = {}, prepare?: (page: Page) => Promise<unknown>) =>
+      TestPage.open(service.current.url('/console/'), options, prepare);
 
     it('shows a process that starts, finds it, and offers a capture of it', async () => {
       await using tested = await open();
@@ -66,7 +67,7 @@ describeAsRoot('The page', () => {
       const { page } = tested;
       await using namespace = await namespaceOfProcess();
       await showProcesses(page);
-      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await choose(page, namespace);
       const filter = page.getByLabel('Capture filter');
       await filter.pressSequentially('tcp prt 80');
       await page.getByText('syntax error').waitFor();
@@ -75,6 +76,66 @@ describeAsRoot('The page', () => {
       await filter.fill('tcp port 80');
       await page.getByText('The filter is valid.').waitFor();
       expect(await page.getByRole('button', { name: 'Watch here' }).isEnabled()).toBe(true);
+    });
+
+    it('allows a capture whose filter the service cannot check', async () => {
+      await using tested = await open({}, (page) =>
+        page.route('**/filter?*', (route) => route.fulfill({ status: 501, json: { statusCode: 501 } })),
+      );
+      const { page } = tested;
+      await using namespace = await namespaceOfProcess();
+      await showProcesses(page);
+      await choose(page, namespace);
+      await page.getByLabel('Capture filter').fill('tcp port 80');
+      await page.getByText('The filter cannot be checked by this service.').waitFor();
+      expect(await page.getByText('The filter is valid.').count()).toBe(0);
+      expect(await page.getByRole('button', { name: 'Watch here' }).isEnabled()).toBe(true);
+      tested.expectProblems(/501/);
+    });
+
+    it('keeps showing commands when their filter turns out to be invalid', async () => {
+      const { promise: released, resolve: release } = Promise.withResolvers<void>();
+      await using tested = await open({}, (page) =>
+        page.route('**/filter?*', async (route) => {
+          await released;
+          await route.continue();
+        }),
+      );
+      const { page } = tested;
+      await using namespace = await namespaceOfProcess();
+      await showProcesses(page);
+      await choose(page, namespace);
+      await page.getByLabel('Capture filter').fill('tcp prt 80');
+      await page.getByRole('button', { name: 'Copy command…' }).click();
+      release();
+      await page.getByText('syntax error').waitFor();
+      await page.getByRole('dialog').getByText('prt').first().waitFor();
+      await page.getByRole('button', { name: 'Close' }).click();
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      await page.getByLabel('Capture filter').fill('tcp');
+      await page.getByText('The filter is valid.').waitFor();
+      expect(await page.getByRole('dialog').count()).toBe(0);
+    });
+
+    it('recovers when a proxy has answered with its login page', async () => {
+      let isLoggedIn = false;
+      await using tested = await open({}, (page) =>
+        page.route(/\/(captures|tickets)$/, (route) =>
+          isLoggedIn ? route.continue() : route.fulfill({ contentType: 'text/html', body: '<p>Log in</p>' }),
+        ),
+      );
+      const { page } = tested;
+      await using namespace = await namespaceOfProcess();
+      await showProcesses(page);
+      const running = page.getByRole('region', { name: 'Running captures' });
+      await running.getByText('The answer of the service cannot be read.').waitFor();
+      await choose(page, namespace);
+      const button = page.getByRole('button', { name: 'Open in Wireshark' });
+      await button.click();
+      await page.getByRole('region', { name: 'Capture', exact: true }).getByText('cannot be read').waitFor();
+      expect(await button.isEnabled()).toBe(true);
+      isLoggedIn = true;
+      await running.getByText('None at present.').waitFor();
     });
 
     it('lists running captures, and ends one by keyboard', async () => {
@@ -103,7 +164,7 @@ describeAsRoot('The page', () => {
       const { page } = tested;
       await using namespace = await namespaceOfProcess();
       await showProcesses(page);
-      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await choose(page, namespace);
       await page.getByRole('button', { name: 'Copy command…' }).click();
       await page.getByRole('tab', { name: 'curl' }).focus();
       await page.keyboard.press('ArrowRight');
@@ -124,7 +185,7 @@ describeAsRoot('The page', () => {
       await using namespace = await namespaceOfProcess();
       await namespace.setUp('lo');
       await showProcesses(page);
-      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await choose(page, namespace);
       await page.getByLabel('Capture filter').fill('udp');
       await page.getByLabel('Packets', { exact: true }).fill('3');
       await using sender = await namespace.start(
@@ -148,7 +209,7 @@ describeAsRoot('The page', () => {
       await using namespace = await namespaceOfProcess();
       await namespace.setUp('lo');
       await showProcesses(page);
-      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await choose(page, namespace);
       await page.getByLabel('Capture filter').fill('udp');
       const [request] = await Promise.all([
         page.waitForRequest(/^packetflix:/),
@@ -174,7 +235,7 @@ describeAsRoot('The page', () => {
       await using namespace = await namespaceOfProcess();
       expect(await tested.accessibilityProblems()).toEqual([]);
       await showProcesses(page);
-      await page.getByRole('checkbox', { name: `sleep(${namespace.pid})` }).check();
+      await choose(page, namespace);
       await page.getByLabel('Capture filter').fill('tcp prt 80');
       await page.getByText('syntax error').waitFor();
       expect(await tested.accessibilityProblems()).toEqual([]);
@@ -228,7 +289,7 @@ describeAsRoot('The page', () => {
       discovery.current.ghostwire.answer = mobyshark([...pods, pod(`x/<b>\u202e${'y'.repeat(4000)}`, 2000)]);
       await using tested = await TestPage.open(discovery.current.service.url('/console/'));
       const { page } = tested;
-      await page.getByText('Live · 2001 containers and pods').waitFor();
+      await page.getByText('Live · 2,001 containers and pods').waitFor();
       expect(await page.locator('[role=row]').count()).toBeLessThan(100);
       await page.getByLabel('Group by').selectOption('namespace');
       await page
@@ -290,6 +351,12 @@ async function targetsToDownload(page: Page): Promise<unknown> {
 async function showProcesses(page: Page): Promise<void> {
   await page.getByText(/^Live/).waitFor();
   await page.getByRole('checkbox', { name: /^Processes/ }).check();
+}
+
+/** Chooses the process of a namespace. It is searched for, because only rows in view are in the document. */
+async function choose(page: Page, { pid }: { readonly pid: number }): Promise<void> {
+  await page.getByLabel('Search targets').fill(`sleep(${pid})`);
+  await page.getByRole('checkbox', { name: `sleep(${pid})` }).check();
 }
 
 /** Namespaces whose names contain HTML and control characters, or are long. */

@@ -52,6 +52,13 @@ const CRASH_ON_DEMAND = `
   };
 `;
 
+/** Records the states of the display filter in `filterClasses`. */
+const RECORD_FILTER_CLASSES = `
+  globalThis.filterClasses = [];
+  const input = document.querySelector('.watch-filter input');
+  new MutationObserver(() => filterClasses.push(input.className)).observe(input, { attributeFilter: ['class'] });
+`;
+
 interface Widths {
   readonly scrollWidth: number;
   readonly clientWidth: number;
@@ -85,7 +92,7 @@ describeAsRoot('A capture', () =>
       await request.waitFor();
       const cells = await request.getByRole('gridcell').allInnerTexts();
       expect(cells.slice(2, 7)).toEqual(['lo', '127.0.0.1', '127.0.0.1', 'ICMP', '98']);
-      await eventually('all packets', async () => (await watched.counter('Passed by')) === 2 * PINGS);
+      await eventually('all packets', async () => (await watched.counter('Captured')) === 2 * PINGS);
       // The reply is known as soon as both have been dissected.
       await watched.rows('Echo (ping) request', '(reply in 2)').waitFor();
 
@@ -122,8 +129,8 @@ describeAsRoot('A capture', () =>
       await sendPackets(namespace, { ...filler, count: 12_000 });
       await namespace.setUp('lo');
       // The wire has each packet twice.
-      await eventually('the packets', async () => (await watched.counter('Passed by')) >= 24_000);
-      const passed = await watched.counter('Passed by');
+      await eventually('the packets', async () => (await watched.counter('Captured')) >= 24_000);
+      const passed = await watched.counter('Captured');
       await ping(namespace, 1);
       await watched.rows(String(passed + 1), `(reply in ${passed + 2})`).waitFor();
       expect(await watched.counter('Kept')).toBe(10_000);
@@ -178,6 +185,37 @@ describeAsRoot('A capture', () =>
       await watched.rows('Echo request').first().waitFor();
     });
 
+    it('shows nothing of the dissectors any more when they are switched off', async () => {
+      await using namespace = await pingedNamespace();
+      await using watched = await open(namespace);
+      await watched.capturing();
+      await watched.loadDissectors();
+      await ping(namespace, 1);
+      await watched.rows('Echo (ping) request').click();
+      await watched.field('Internet Control Message Protocol').click();
+      await watched.button(/^icmp$/).waitFor();
+      await watched.button('Headers only').click();
+      await watched.view.getByText('dissectors show all fields here').waitFor();
+      expect(await watched.field('').count()).toBe(0);
+      expect(await watched.button(/^icmp$/).count()).toBe(0);
+    });
+
+    it('shows a display filter as valid only when it has been checked', async () => {
+      await using namespace = await pingedNamespace();
+      await using watched = await open(namespace);
+      await watched.loadDissectors();
+      await watched.page.evaluate(RECORD_FILTER_CLASSES);
+      await watched.filter.fill('nonsense');
+      await watched.view.locator('.watch-filter-invalid').waitFor();
+      await watched.filter.fill('icmp');
+      await watched.view.locator('.watch-filter-valid').waitFor();
+      await watched.filter.fill('');
+      await watched.view.locator('.watch-filter-empty').waitFor();
+      expect(await watched.page.evaluate<string[]>('filterClasses')).toEqual(
+        ['checking', 'invalid', 'checking', 'valid', 'empty'].map((state) => `watch-filter-${state}`),
+      );
+    });
+
     it('remembers that the dissectors are wanted', async () => {
       await using namespace = await pingedNamespace();
       await using watched = await open(namespace);
@@ -194,7 +232,7 @@ describeAsRoot('A capture', () =>
       await watched.rows('Echo reply').waitFor();
       await watched.button('Pause').click();
       await ping(namespace, 2);
-      await eventually('packets to be counted', async () => (await watched.counter('Passed by')) === 6);
+      await eventually('packets to be counted', async () => (await watched.counter('Captured')) === 6);
       expect(await watched.rows('Echo').count()).toBe(2);
       expect((await readWithWireshark((await watched.save()).content)).packets).toBe(2);
       await watched.button('Pause').click();
@@ -223,7 +261,7 @@ describeAsRoot('A capture', () =>
       const top = await watched.topRow();
       expect(Number(top[0])).toBeLessThan(11_000 - 500);
       await sendPackets(namespace, { interface: 'w0', count: 2_000, ratePerSecond: 2_000 });
-      await eventually('the packets', async () => (await watched.counter('Passed by')) === 15_000);
+      await eventually('the packets', async () => (await watched.counter('Captured')) === 15_000);
       // The packets that have left the window since then were above.
       await sleep(1_000);
       expect(await watched.topRow()).toEqual(top);
@@ -295,7 +333,7 @@ describeAsRoot('A capture', () =>
       await watched.capturing();
       await sendPackets(namespace, { interface: 'w0', count: 20, sizes: [100] });
       await ping(namespace, 1);
-      await eventually('all packets', async () => (await watched.counter('Passed by')) === 42);
+      await eventually('all packets', async () => (await watched.counter('Captured')) === 42);
       await watched.button('Statistics').click();
       const table = watched.view.getByRole('table');
       const lines = await Promise.all(

@@ -35,7 +35,7 @@ export async function watchLoad(service: Service, milliseconds: number): Promise
   const { page } = watched;
   await page.waitForTimeout(WARM_UP_MS);
   const [heapBefore, rendererBefore] = [await heapMib(watched), rendererMib()];
-  const packetsBefore = await watched.counter('Passed by');
+  const packetsBefore = await watched.counter('Captured');
   const begin = performance.now();
   const gaps = await page.evaluate(
     (duration) =>
@@ -54,11 +54,11 @@ export async function watchLoad(service: Service, milliseconds: number): Promise
       }),
     milliseconds,
   );
-  const packets = (await watched.counter('Passed by')) - packetsBefore;
+  const packets = (await watched.counter('Captured')) - packetsBefore;
   const seconds = (performance.now() - begin) / 1000;
   const [heapAfter, rendererAfter] = [await heapMib(watched), rendererMib()];
   const sent = await sender.stop();
-  await eventually('all packets', async () => (await watched.counter('Passed by')) === sent);
+  await eventually('all packets', async () => (await watched.counter('Captured')) === sent);
   await watched.rows(String(sent)).waitFor();
   gaps.sort((one, other) => one - other);
   return {

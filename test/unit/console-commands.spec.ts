@@ -5,10 +5,10 @@ import {
   captureRequest,
   EMPTY_FORM,
   type CaptureForm,
+  type CaptureParameters,
   type Selection,
 } from '../../src/console/capture/capture-request.js';
 import { commandOffers, type CommandOffer } from '../../src/console/capture/commands.js';
-import type { CaptureParameters } from '../../src/console/capture-parameters.js';
 
 const BASE = new URL('https://host.example:5443/packetflix/');
 
@@ -98,7 +98,9 @@ describe('The commands', () => {
   it('of curl have the URL of the download as one word', () => {
     const { offers, parameters } = offersFor(one("it's $(id)"), { filter: 'tcp' });
     const [url = '', ...others] = wordsOf(offers['curl']).reverse();
-    expect(others).toEqual(['capture.pcapng', '--output', '-N', 'curl']);
+    // A refusal must not be taken for packets.
+    expect(others).toEqual(['capture.pcapng', '--output', '-fN', 'curl']);
+    expect(offers['curl']?.commands[0]?.text).toMatch(/^curl -fsSN '/);
     expect(Object.fromEntries(new URL(url).searchParams)).toEqual(parameters);
   });
 

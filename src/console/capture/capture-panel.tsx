@@ -1,14 +1,12 @@
-import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import type { CaptureParameters } from '../capture-parameters.js';
-import { serviceUrl, websocketUrl } from '../service.js';
-import { ask, ServiceFailure } from '../service-answer.js';
-import { choose, form, list, mode, request, selectedTargets, selection, setForm, watched } from '../store.js';
+import { numberText } from '../numbers.js';
+import { choose, form, list, mode, request, selectedTargets, selection, setForm } from '../store.js';
 import { keyOf, titleOf, type Target } from '../targets/target.js';
 import { visibleText } from '../visible-text.js';
-import { canFollow, ticketRequest, wiresharkLink, type CaptureForm } from './capture-request.js';
-import { CommandDialog } from './command-dialog.js';
+import { Actions } from './actions.js';
+import { canFollow, type CaptureForm } from './capture-request.js';
 import { checkFilter, filterState } from './filter-check.js';
+import './capture.css';
 
 const MAX_CHIPS = 24;
 const MAX_INTERFACES = 48;
@@ -39,7 +37,7 @@ function Selected() {
       <p class="selected hint">
         {request.value.kind === 'nothing'
           ? 'Write a rule to say what to capture from.'
-          : `Whatever matches the rule, now ${targets.length} ${targets.length === 1 ? 'target' : 'targets'}.`}
+          : `All targets that match the rule, now ${numberText(targets.length)}.`}
       </p>
     );
   }
@@ -60,8 +58,8 @@ function Selected() {
 
 function Chip({ target }: { readonly target: Target }) {
   const key = keyOf(target);
-  const listed = list.value?.get(key);
-  const isGone = !listed || listed.presence === 'left';
+  const entry = list.value?.get(key);
+  const isGone = !entry || entry.presence === 'left';
   const title = visibleText(titleOf(target), 80);
   return (
     <li class={isGone ? 'chip gone' : 'chip'}>
@@ -72,7 +70,7 @@ function Chip({ target }: { readonly target: Target }) {
         aria-label={`Remove ${title}`}
         onClick={() => {
           const gone = { key, target, presence: 'left', since: 0 } as const;
-          choose([listed ?? gone], false);
+          choose([entry ?? gone], false);
         }}
       >
         <span aria-hidden="true">×</span>
@@ -328,89 +326,4 @@ function Option({ name, title, hint, disabled = false }: OptionProps) {
       {title}
     </label>
   );
-}
-
-type Opening =
-  { readonly kind: 'idle' | 'busy' | 'opened' } | { readonly kind: 'failed'; readonly problem: string };
-
-function Actions() {
-  const opening = useSignal<Opening>({ kind: 'idle' });
-  const hasDialog = useSignal(false);
-  const { value } = request;
-  const isReady = value.kind === 'ready';
-  const open = async (parameters: CaptureParameters): Promise<void> => {
-    opening.value = { kind: 'busy' };
-    try {
-      location.href = await linkFor(parameters);
-      opening.value = { kind: 'opened' };
-    } catch (error) {
-      if (!(error instanceof ServiceFailure)) throw error;
-      opening.value = { kind: 'failed', problem: error.message };
-    }
-  };
-  return (
-    <footer class="actions">
-      <p class="state" role="status">
-        {value.kind === 'problem' && <span class="problem">{visibleText(value.problem, 400)}</span>}
-        {opening.value.kind === 'failed' && <span class="problem">{opening.value.problem}</span>}
-      </p>
-      <div class="buttons">
-        <button
-          type="button"
-          class="primary"
-          disabled={!isReady}
-          onClick={() => isReady && (watched.value = { parameters: value.parameters, title: value.title })}
-        >
-          Watch here
-        </button>
-        <button
-          type="button"
-          disabled={!isReady || opening.value.kind === 'busy'}
-          onClick={() => isReady && void open(value.parameters)}
-        >
-          Open in Wireshark
-        </button>
-        <a
-          class="button"
-          role="link"
-          download
-          {...(isReady
-            ? { href: serviceUrl('capture.pcapng', value.parameters).href }
-            : { 'aria-disabled': true })}
-        >
-          Download
-        </a>
-        <button type="button" disabled={!isReady} onClick={() => (hasDialog.value = true)}>
-          Copy command…
-        </button>
-      </div>
-      {opening.value.kind === 'opened' && (
-        <p class="note" role="status">
-          Wireshark should open now. If nothing happens, install Wireshark and the plugin <b>cshargextcap</b>{' '}
-          of Siemens Edgeshark on this computer: the browser cannot tell whether they are there.{' '}
-          <button type="button" class="link" onClick={() => (opening.value = { kind: 'idle' })}>
-            Dismiss
-          </button>
-        </p>
-      )}
-      {hasDialog.value && isReady && (
-        <CommandDialog
-          selection={selection.value}
-          parameters={value.parameters}
-          onClose={() => (hasDialog.value = false)}
-        />
-      )}
-    </footer>
-  );
-}
-
-/** A link with a new ticket: Wireshark knows no password of this page. */
-async function linkFor(parameters: CaptureParameters): Promise<string> {
-  const response = await ask(serviceUrl('tickets'), {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(ticketRequest(parameters)),
-  });
-  const { path } = (await response.json()) as { path: string };
-  return wiresharkLink(websocketUrl(path.replace(/^\//, '')), parameters);
 }

@@ -1,12 +1,10 @@
-import type { CaptureParameters } from '../capture-parameters.js';
 import { target } from '../fixtures/target.js';
 import {
   canFollow,
   captureRequest,
   EMPTY_FORM,
-  ticketRequest,
-  wiresharkLink,
   type CaptureForm,
+  type CaptureParameters,
 } from './capture-request.js';
 import type { Target } from '../targets/target.js';
 
@@ -89,6 +87,15 @@ describe('The request of a capture', () => {
     });
   });
 
+  it.each([
+    ['33333.333', '2000000'],
+    ['0.001', '1'],
+  ])('accepts a duration of %s minutes', (amount, seconds) => {
+    expect(parametersFor([target()], { duration: { amount, unit: 60 } })).toMatchObject({
+      duration: seconds,
+    });
+  });
+
   it('follows only one target that has a name', () => {
     expect(parametersFor([target(), target({ name: 'db' })], { follow: true })).not.toHaveProperty('follow');
     expect(parametersFor([target({ name: '' })], { follow: true })).not.toHaveProperty('follow');
@@ -128,50 +135,25 @@ describe('The request of a capture', () => {
     ],
     ['a long interface', { interfaces: 'ä'.repeat(8) }, 'it is longer than 15 bytes.'],
     ['a long filter', { filter: 'x'.repeat(4097) }, 'The capture filter is longer than 4096 bytes.'],
-    ['no packets', { packets: '0' }, 'The number of packets must be a number from 1 to'],
+    [
+      'no packets',
+      { packets: '0' },
+      'The number of packets must be a whole number from 1 to 999999999999999.',
+    ],
+    ['half a packet', { packets: '1.5' }, 'The number of packets must be a whole number'],
+    [
+      'half a second',
+      { duration: { amount: '0.5', unit: 1 } },
+      'The duration must be a whole number from 1 to 2000000.',
+    ],
     ['a duration with an exponent', { duration: { amount: '1e3', unit: 1 } }, 'The duration must be'],
-    ['a snapshot length beyond the maximum', { snapshotLength: '262145' }, 'from 1 to 262,144.'],
+    [
+      'a duration beyond the maximum',
+      { duration: { amount: '33333.334', unit: 60 } },
+      'The duration must be more than 0 and at most 33333.333.',
+    ],
+    ['a snapshot length beyond the maximum', { snapshotLength: '262145' }, 'from 1 to 262144.'],
   ])('is refused with %s', (_, form, problem) => {
     expect(problemFor([target()], form)).toMatch(problem);
-  });
-});
-
-describe('The request of a ticket', () => {
-  it('has the types of the API', () => {
-    const parameters = { container: '{"name":"web"}', nif: 'eth0', filter: '1', chaste: '', duration: '90' };
-    expect(ticketRequest(parameters)).toEqual({
-      container: { name: 'web' },
-      nif: 'eth0',
-      filter: '1',
-      chaste: true,
-      duration: 90,
-    });
-  });
-});
-
-describe('The link for Wireshark', () => {
-  const service = new URL('wss://host.example:5443/packetflix/t/TICKET/capture');
-
-  it('has the ticket in the path and the target in the query', () => {
-    const link = wiresharkLink(service, {
-      container: '{"name":"a b&c"}',
-      nif: 'eth0/eth1',
-      filter: 'tcp',
-    });
-    expect(link).toBe(
-      'packetflix:wss://host.example:5443/packetflix/t/TICKET/capture?container=%7B%22name%22%3A%22a%20b%26c%22%7D&nif=eth0%2Feth1',
-    );
-  });
-
-  it('names a set as the list of the ticket does', () => {
-    const link = wiresharkLink(service, { targets: '[{"name":"shop/*"}]' });
-    expect(JSON.parse(new URL(link.slice('packetflix:'.length)).searchParams.get('container') ?? '')).toEqual(
-      {
-        type: 'set',
-        name: 'shop/*',
-        netns: 0,
-        'network-interfaces': ['any'],
-      },
-    );
   });
 });

@@ -1,12 +1,13 @@
 import {
   describeSelectors,
   MAX_SELECTORS,
-  nameOfSet,
   parseTargetSelectors,
   type TargetSelector,
 } from '../../shared/protocol/target-selector.js';
-import type { CaptureParameters } from '../capture-parameters.js';
 import { titleOf, type Target } from '../targets/target.js';
+
+/** The parameters of a capture by their names in the query, see docs/api.md; those without a value are empty. */
+export type CaptureParameters = Readonly<Record<string, string>>;
 
 /** What to capture from. */
 export type Selection =
@@ -184,11 +185,17 @@ function filterOf(text: string): CaptureParameters {
 function limit(parameter: string, title: string, { amount, unit }: Limit, max: number): CaptureParameters {
   const text = amount.trim();
   if (text === '') return {};
-  const value = Math.round(Number(text) * unit);
-  if (/^\d+(\.\d+)?$/.test(text) && value >= 1 && value <= max) return { [parameter]: String(value) };
-  const least = unit === 1 ? '1' : 'more than 0';
+  const pattern = unit === 1 ? /^\d+$/ : /^\d+(\.\d+)?$/;
+  const value = Number(text);
+  if (pattern.test(text) && value > 0 && value * unit <= max) {
+    return { [parameter]: String(Math.max(1, Math.round(value * unit))) };
+  }
+  // Without separators of thousands, as the field accepts it.
+  const most = Math.floor((max / unit) * 1000) / 1000;
   throw new RequestProblem(
-    `${title} must be a number from ${least} to ${(max / unit).toLocaleString('en')}.`,
+    unit === 1
+      ? `${title} must be a whole number from 1 to ${most}.`
+      : `${title} must be more than 0 and at most ${most}.`,
   );
 }
 
@@ -196,36 +203,4 @@ function titleOfSelection(selection: Selection): string {
   if (selection.kind === 'rule') return describeSelectors(selection.selectors);
   const [first, ...others] = selection.targets.map(titleOf);
   return others.length === 0 ? (first ?? '') : `${first} and ${others.length} more`;
-}
-
-/** The body of `POST tickets` for a capture with these parameters. */
-export function ticketRequest(parameters: CaptureParameters): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(parameters).map(([name, text]): [string, unknown] => {
-      if (name === 'container' || name === 'targets') return [name, JSON.parse(text)];
-      if (name === 'nif' || name === 'filter') return [name, text];
-      return [name, text === '' ? true : Number(text)];
-    }),
-  );
-}
-
-/**
- * The link that starts Wireshark with the plugin cshargextcap. That keeps the path, and of the query only `container`, `nif`,
- * `filter` and `chaste`: the ticket in the path says what is captured, and the query only what Wireshark shows. The plugin finds its
- * target by name in the list that the ticket gets.
- *
- * @param service websocket URL of the ticket's path
- */
-export function wiresharkLink(service: URL, { container, targets, nif }: CaptureParameters): string {
-  const shown = container ?? setObject(targets ?? '[]', nif);
-  const query = [
-    `container=${encodeURIComponent(shown)}`,
-    ...(nif === undefined ? [] : [`nif=${encodeURIComponent(nif)}`]),
-  ];
-  return `packetflix:${service.protocol}//${service.host}${service.pathname}?${query.join('&')}`;
-}
-
-function setObject(targets: string, nif: string | undefined): string {
-  const name = nameOfSet(parseTargetSelectors(targets));
-  return JSON.stringify({ type: 'set', name, netns: 0, 'network-interfaces': nif?.split('/') ?? ['any'] });
 }

@@ -1,8 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import type { CaptureParameters } from '../capture-parameters.js';
 import { serviceUrl, websocketUrl } from '../service.js';
-import type { Selection } from './capture-request.js';
+import type { CaptureParameters, Selection } from './capture-request.js';
 import { commandOffers, type CommandOffer } from './commands.js';
 
 interface CommandDialogProps {
@@ -92,7 +91,7 @@ function Command({ purpose, text }: CommandOffer['commands'][number]) {
 /** @returns false when the text is only selected, because the browser does not let the page copy it */
 async function copyText(text: string, element: HTMLElement | null): Promise<boolean> {
   try {
-    // Not there in pages of plain HTTP, except those of this computer.
+    // Pages of plain HTTP have no clipboard, except those of this computer.
     await navigator.clipboard.writeText(text);
     return true;
   } catch {

@@ -1,7 +1,7 @@
 import type { TargetSelector } from '../../shared/protocol/target-selector.js';
-import type { CaptureParameters } from '../capture-parameters.js';
 import { isContainer } from '../targets/target.js';
-import type { Selection } from './capture-request.js';
+import { escapeInvisible } from '../visible-text.js';
+import type { CaptureParameters, Selection } from './capture-request.js';
 import { shellCommand } from './shell.js';
 
 /** How to capture the same from a terminal. */
@@ -14,7 +14,7 @@ export interface CommandOffer {
 
 /** Where the service is, as the page sees it. */
 export interface ServiceAddresses {
-  /** Of `capture.pcapng` with all parameters. */
+  /** `capture.pcapng` with all parameters. */
   readonly download: URL;
   /** The websocket `capture`, without parameters. */
   readonly websocket: URL;
@@ -36,16 +36,17 @@ export function commandOffers(
     curlOffer(addresses.download),
     clientOffer(client),
     dockerOffer(client),
-    csharg(selection, parameters, addresses.base),
+    cshargOffer(selection, parameters, addresses.base),
   ];
 }
 
+/** The option -f makes curl fail when the service refuses, so that it does not write the JSON of the refusal as packets. */
 function curlOffer(download: URL): CommandOffer {
   return {
     program: 'curl',
     commands: [
-      { purpose: 'Into Wireshark', text: `${shellCommand('curl', '-sN', download.href)} ${TO_WIRESHARK}` },
-      { purpose: 'Into a file', text: shellCommand('curl', '-N', '--output', FILE, download.href) },
+      { purpose: 'Into Wireshark', text: `${shellCommand('curl', '-fsSN', download.href)} ${TO_WIRESHARK}` },
+      { purpose: 'Into a file', text: shellCommand('curl', '-fN', '--output', FILE, download.href) },
     ],
     note: 'If the service asks for a password, add --user NAME.',
   };
@@ -107,7 +108,7 @@ function noteOf(note: string, where: string): string {
   return [note, where, password].filter(Boolean).join(' ');
 }
 
-/** Of `npm run capture`, see src/cli/options.ts: its options have the names of the parameters. */
+/** The arguments of `npm run capture`, see src/cli/options.ts: its options have the names of the parameters. */
 function clientArguments(
   { container, targets, ...others }: CaptureParameters,
   websocket: URL,
@@ -152,7 +153,7 @@ function setArguments(selectors: readonly TargetSelector[]): string[] | undefine
 
 /** JSON that is the same to its reader, without characters that would have to be escaped for the shell. */
 function withEscapes(json: string): string {
-  return json.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+  return escapeInvisible(json, (character) =>
     Array.from(
       { length: character.length },
       (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`,
@@ -161,7 +162,7 @@ function withEscapes(json: string): string {
 }
 
 /** csharg finds targets by their names. */
-function csharg(selection: Selection, parameters: CaptureParameters, base: URL): CommandOffer {
+function cshargOffer(selection: Selection, parameters: CaptureParameters, base: URL): CommandOffer {
   const offer = (note: string, ...words: string[]): CommandOffer => ({
     program: 'csharg',
     commands:

@@ -1,7 +1,5 @@
 import { signal } from '@preact/signals';
-import { serviceUrl } from '../service.js';
-import { ask, ServiceFailure } from '../service-answer.js';
-import { filterProblem } from '../store.js';
+import { askJson, ServiceFailure, serviceUrl } from '../service.js';
 
 /** What is known about the capture filter that is typed. */
 export type FilterState =
@@ -12,7 +10,7 @@ export const filterState = signal<FilterState>({ kind: 'empty' });
 
 /** The check begins when nothing was typed for this time. */
 const DEBOUNCE_MS = 250;
-/** Of the service: it does not compile longer ones. */
+/** The service does not compile longer filters. */
 const MAX_FILTER_LENGTH = 4096;
 
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -22,7 +20,6 @@ let running: AbortController | undefined;
 export function checkFilter(text: string): void {
   clearTimeout(timer);
   running?.abort();
-  filterProblem.value = '';
   const filter = text.trim();
   if (filter === '' || filter.length > MAX_FILTER_LENGTH) {
     filterState.value = { kind: 'empty' };
@@ -35,16 +32,22 @@ export function checkFilter(text: string): void {
 async function check(filter: string): Promise<void> {
   const { signal } = (running = new AbortController());
   try {
-    const response = await ask(serviceUrl('filter', { filter }), { signal });
-    const answer = (await response.json()) as { valid: boolean; message?: string };
+    const url = serviceUrl('filter', { filter });
+    const answer = await askJson<{ valid: boolean; message?: string }>(url, { signal });
     signal.throwIfAborted();
     filterState.value = answer.valid
       ? { kind: 'valid' }
-      : { kind: 'invalid', message: answer.message ?? 'invalid' };
-    filterProblem.value = answer.valid ? '' : (answer.message ?? 'invalid');
+      : { kind: 'invalid', message: answer.message ?? 'The filter is not valid.' };
   } catch (error) {
     if (signal.aborted) return;
-    const reason = error instanceof ServiceFailure ? ` ${error.message}` : '';
-    filterState.value = { kind: 'unknown', message: `It cannot be checked now.${reason}` };
+    filterState.value = { kind: 'unknown', message: whyNotChecked(error) };
   }
+}
+
+function whyNotChecked(error: unknown): string {
+  if (!(error instanceof ServiceFailure)) return 'The filter cannot be checked now.';
+  // Not Implemented: the capture provider of the service cannot check filters.
+  return error.status === 501
+    ? 'The filter cannot be checked by this service.'
+    : `The filter cannot be checked now. ${error.message}`;
 }

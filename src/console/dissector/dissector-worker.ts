@@ -1,5 +1,5 @@
 /**
- * Wireshark's dissectors, in a worker of their own: they are megabytes of C that read packets of strangers. The worker is a classic
+ * Runs Wireshark's dissectors in a worker, because they are megabytes of C that read untrusted packets. The worker is a classic
  * script, and its Content-Security-Policy lets it fetch nothing but scripts of the service, so the page passes it all it needs.
  */
 import { ENHANCED_PACKET_BLOCK, TOTAL_LENGTH_OFFSET } from '../../shared/pcapng/format.js';

@@ -10,7 +10,7 @@ export interface DissectedRow {
   readonly destination: string;
   readonly protocol: string;
   readonly info: string;
-  /** 0xRRGGBB, of Wireshark's colouring rules. */
+  /** From Wireshark's colouring rules, 0xRRGGBB. */
   readonly foreground: number;
   readonly background: number;
 }
@@ -19,7 +19,7 @@ export interface DissectedRow {
 export type RowRange =
   | { readonly at: 'end'; readonly limit: number }
   | { readonly at: 'index'; readonly index: number; readonly limit: number }
-  /** From `before` rows before the first that has at least this number. */
+  /** Begins `before` rows before the first row that has at least this number. */
   | { readonly at: 'number'; readonly number: number; readonly before: number; readonly limit: number };
 
 export interface Rows {

@@ -1,10 +1,10 @@
-import { bytesText, elapsedText, ratesBetween, type RunningCapture } from './captures.js';
+import { ratesBetween, type RunningCapture } from './captures.js';
 
 function capture(attributes: Partial<RunningCapture>): RunningCapture {
   return {
     name: 'brave-amber-otter',
     target: 'web',
-    targets: false,
+    isSet: false,
     interfaces: [],
     filter: '',
     client: '192.0.2.1 port 4711',
@@ -12,7 +12,7 @@ function capture(attributes: Partial<RunningCapture>): RunningCapture {
     transport: 'websocket',
     bytes: 0,
     stalled: false,
-    own: true,
+    mayEnd: true,
     ...attributes,
   };
 }
@@ -29,28 +29,5 @@ describe('Rates', () => {
     const after = { time: 3000, captures: [capture({ bytes: 5000, since: '2026-01-01T00:00:01.000Z' })] };
     expect(ratesBetween(undefined, before).size).toBe(0);
     expect(ratesBetween(before, after).size).toBe(0);
-  });
-});
-
-describe('Text', () => {
-  it.each([
-    [0, '0 B'],
-    [999, '999 B'],
-    [1000, '1.00 kB'],
-    [12_345_678, '12.3 MB'],
-    [999_600, '1.00 MB'],
-    [123_456_789_000, '123 GB'],
-  ])('of %d bytes', (bytes, text) => {
-    expect(bytesText(bytes)).toBe(text);
-  });
-
-  it.each([
-    [12_999, '12s'],
-    [185_000, '3m 05s'],
-    [7_800_000, '2h 10m'],
-    [356_400_000, '4d 3h'],
-    [-5, '0s'],
-  ])('of %d milliseconds', (milliseconds, text) => {
-    expect(elapsedText(milliseconds)).toBe(text);
   });
 });

@@ -1,16 +1,10 @@
 import { signal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { serviceUrl } from '../service.js';
-import { ask, ServiceFailure } from '../service-answer.js';
+import { bytesText, elapsedText, numberText } from '../numbers.js';
+import { ask, askJson, ServiceFailure, serviceUrl } from '../service.js';
 import { visibleText } from '../visible-text.js';
-import {
-  bytesText,
-  elapsedText,
-  ratesBetween,
-  type CapturesAt,
-  type Rate,
-  type RunningCapture,
-} from './captures.js';
+import { ratesBetween, type CapturesAt, type Rate, type RunningCapture } from './captures.js';
+import './running.css';
 
 const POLL_MS = 2_000;
 
@@ -20,8 +14,7 @@ const problem = signal('');
 
 async function refresh(): Promise<void> {
   try {
-    const response = await ask(serviceUrl('captures'));
-    const { captures } = (await response.json()) as { captures: RunningCapture[] };
+    const { captures } = await askJson<{ captures: RunningCapture[] }>(serviceUrl('captures'));
     const now = { time: performance.now(), captures };
     rates.value = ratesBetween(known.value, now);
     known.value = now;
@@ -40,9 +33,12 @@ function usePolling(): void {
     const poll = async (): Promise<void> => {
       clearTimeout(timer);
       if (document.hidden || ended) return;
-      await refresh();
-      clearTimeout(timer);
-      timer = setTimeout(() => void poll(), POLL_MS);
+      try {
+        await refresh();
+      } finally {
+        clearTimeout(timer);
+        timer = setTimeout(() => void poll(), POLL_MS);
+      }
     };
     const onVisible = (): void => void poll();
     document.addEventListener('visibilitychange', onVisible);
@@ -55,7 +51,7 @@ function usePolling(): void {
   }, []);
 }
 
-/** The captures that run, whoever has started them. */
+/** All captures that run, also those of other clients. */
 export function RunningPanel() {
   usePolling();
   const captures = known.value?.captures ?? [];
@@ -115,7 +111,7 @@ function CaptureRow({
   readonly capture: RunningCapture;
   readonly rate: Rate | undefined;
 }) {
-  const { name, target, targets, netns, interfaces, filter, client, user, since, transport } = capture;
+  const { name, target, isSet, netns, interfaces, filter, client, user, since, transport } = capture;
   const title = target || `network namespace ${netns}`;
   return (
     <tr>
@@ -123,7 +119,7 @@ function CaptureRow({
         {visibleText(name, 64)}
       </th>
       <td class="clip" title={visibleText(title, 600)}>
-        <bdi>{visibleText(title)}</bdi> {targets && <span class="badge">set</span>}
+        <bdi>{visibleText(title)}</bdi> {isSet && <span class="badge">set</span>}
         {interfaces.length > 0 && (
           <span class="hint">
             {' '}
@@ -148,30 +144,25 @@ function CaptureRow({
       <td class="numeric">{rateText(rate)}</td>
       <td class="numeric">{bytesText(capture.bytes)}</td>
       <td class="numeric">
-        {capture.dropped ? (
-          <span class="problem">{capture.dropped.toLocaleString('en')}</span>
-        ) : (
-          capture.dropped
-        )}
+        {capture.dropped ? <span class="problem">{numberText(capture.dropped)}</span> : capture.dropped}
         {capture.stalled && (
           <span class="badge gone" title="The client accepts nothing at present">
             stalled
           </span>
         )}
       </td>
-      <td class="action">{capture.own && <StopButton name={name} />}</td>
+      <td class="action">{capture.mayEnd && <StopButton name={name} />}</td>
     </tr>
   );
 }
 
 function rateText(rate: Rate | undefined): string {
   if (!rate) return '';
-  const packets =
-    rate.packets === undefined ? '' : `${Math.round(rate.packets).toLocaleString('en')} pkt/s, `;
+  const packets = rate.packets === undefined ? '' : `${numberText(rate.packets)} pkt/s, `;
   return `${packets}${bytesText(rate.bytes)}/s`;
 }
 
-/** Asks again in its place, where the keyboard focus is; Escape takes it back. */
+/** Asks for a confirmation in its place, which gets the keyboard focus; Escape cancels. */
 function StopButton({ name }: { readonly name: string }) {
   const state = useSignal<'idle' | 'asking' | 'busy'>('idle');
   const failure = useSignal('');
@@ -214,24 +205,36 @@ function StopButton({ name }: { readonly name: string }) {
     requestAnimationFrame(() => button.current?.focus());
   };
   return (
+    <Confirmation
+      name={name}
+      isBusy={state.value === 'busy'}
+      onConfirm={() => void stop()}
+      onCancel={cancel}
+    />
+  );
+}
+
+interface ConfirmationProps {
+  readonly name: string;
+  readonly isBusy: boolean;
+  readonly onConfirm: () => void;
+  readonly onCancel: () => void;
+}
+
+function Confirmation({ name, isBusy, onConfirm, onCancel }: ConfirmationProps) {
+  const confirm = useRef<HTMLButtonElement>(null);
+  useEffect(() => confirm.current?.focus(), []);
+  return (
     <span
       class="confirm"
       role="group"
       aria-label={`Stop ${name}?`}
-      onKeyDown={(event) => event.key === 'Escape' && cancel()}
+      onKeyDown={(event) => event.key === 'Escape' && onCancel()}
     >
-      <button
-        type="button"
-        class="danger"
-        disabled={state.value === 'busy'}
-        ref={(element) => {
-          if (element && !element.disabled) element.focus();
-        }}
-        onClick={() => void stop()}
-      >
+      <button ref={confirm} type="button" class="danger" disabled={isBusy} onClick={onConfirm}>
         Stop it
       </button>
-      <button type="button" class="quiet" onClick={cancel}>
+      <button type="button" class="quiet" onClick={onCancel}>
         Keep
       </button>
     </span>

@@ -1,7 +1,7 @@
-import type { ListedTarget } from './target-list.js';
+import type { TargetEntry } from './target-list.js';
 import type { Target } from './target.js';
 
-/** By what the targets can be grouped. */
+/** The attributes by which targets can be grouped. */
 export const GROUPINGS = ['type', 'node', 'project', 'namespace'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
@@ -15,7 +15,7 @@ export const GROUPING_TITLES: Readonly<Record<Grouping, string>> = {
 /** Targets with the same value of the attribute; empty: those without one. */
 export interface TargetGroup {
   readonly value: string;
-  readonly members: readonly ListedTarget[];
+  readonly members: readonly TargetEntry[];
 }
 
 const collator = new Intl.Collator('en', { numeric: true });
@@ -23,9 +23,9 @@ const collator = new Intl.Collator('en', { numeric: true });
 const MAX_COMPARED_CHARACTERS = 256;
 
 /** The groups in the order of their values, each in the order of names; those without a value come last. */
-export function groupsOf(listed: Iterable<ListedTarget>, grouping: Grouping): TargetGroup[] {
-  const groups = new Map<string, ListedTarget[]>();
-  for (const each of listed) {
+export function groupsOf(entries: Iterable<TargetEntry>, grouping: Grouping): TargetGroup[] {
+  const groups = new Map<string, TargetEntry[]>();
+  for (const each of entries) {
     const value = each.target[grouping];
     const members = groups.get(value);
     if (members) members.push(each);

@@ -59,4 +59,8 @@ describe('A rule', () => {
       descriptions: ['containers and pods: of Compose project a, b'],
     });
   });
+
+  it('cannot express a value with a double quote', () => {
+    expect(quotedForRule('a"b')).toBeUndefined();
+  });
 });

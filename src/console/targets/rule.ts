@@ -48,9 +48,14 @@ export function parseRule(text: string): Rule {
   }
 }
 
-/** Quotes a value where a rule needs it. */
-export function quotedForRule(value: string): string {
-  return /^[^\s,"]+$/.test(value) ? value : `"${value.replaceAll('"', '')}"`;
+/**
+ * Quotes a value where a rule needs it.
+ *
+ * @returns undefined for a value with a double quote, which a rule cannot express
+ */
+export function quotedForRule(value: string): string | undefined {
+  if (value.includes('"')) return undefined;
+  return /^[^\s,]+$/.test(value) ? value : `"${value}"`;
 }
 
 function alternativesOf(text: string): string[][] {

@@ -14,10 +14,10 @@ import {
 import { visibleText } from '../visible-text.js';
 import type { Grouping, TargetGroup } from './grouping.js';
 import { quotedForRule } from './rule.js';
-import type { ListedTarget } from './target-list.js';
+import type { TargetEntry } from './target-list.js';
 import { titleOf, type Target } from './target.js';
 
-/** Of each row, in CSS pixels, as style.css sets it. */
+/** The height of each row in CSS pixels, as targets.css and style.css set it. */
 const ROW_HEIGHT = 32;
 const HEADING_HEIGHT = 28;
 /** Rows that are rendered above and below the visible ones. */
@@ -31,7 +31,7 @@ type Row =
       readonly group: TargetGroup;
       readonly isCollapsed: boolean;
     }
-  | { readonly kind: 'target'; readonly id: string; readonly listed: ListedTarget };
+  | { readonly kind: 'target'; readonly id: string; readonly entry: TargetEntry };
 
 /**
  * The targets in groups. Only the visible rows are in the document, as there may be thousands. One of the checkboxes can be
@@ -147,7 +147,7 @@ export function TargetGrid() {
             return row.kind === 'group' ? (
               <GroupRow key={row.id} {...row} place={place} />
             ) : (
-              <TargetRow key={row.id} listed={row.listed} place={place} />
+              <TargetRow key={row.id} entry={row.entry} place={place} />
             );
           })}
         </div>
@@ -163,7 +163,7 @@ function rowsOf(all: readonly TargetGroup[], by: Grouping, closed: ReadonlySet<s
     const members = isCollapsed ? [] : group.members;
     return [
       { kind: 'group', id, group, isCollapsed },
-      ...members.map((listed): Row => ({ kind: 'target', id: listed.key, listed })),
+      ...members.map((entry): Row => ({ kind: 'target', id: entry.key, entry })),
     ];
   });
 }
@@ -188,6 +188,7 @@ function GroupRow({ id, group, isCollapsed, place }: Extract<Row, { kind: 'group
   const present = group.members.filter(({ presence }) => presence !== 'left');
   const chosen = present.filter(isChosen).length;
   const isRule = mode.value === 'rule';
+  const quoted = quotedForRule(group.value);
   return (
     <div
       class="row group"
@@ -219,14 +220,14 @@ function GroupRow({ id, group, isCollapsed, place }: Extract<Row, { kind: 'group
           <span aria-hidden="true" class={isCollapsed ? 'chevron closed' : 'chevron'} />
           <bdi>{title}</bdi> <span class="count">{present.length}</span>
         </button>
-        {group.value !== '' && !matching.value && (
+        {group.value !== '' && quoted !== undefined && !matching.value && (
           <button
             type="button"
             class="quiet"
             tabIndex={place.tabIndex}
             aria-label={`${title} as rule`}
             title="Select by a rule: what starts later joins"
-            onClick={() => selectByRule(`${by === 'type' ? '* type' : by}=${quotedForRule(group.value)}`)}
+            onClick={() => selectByRule(`${by === 'type' ? '* type' : by}=${quoted}`)}
           >
             as rule
           </button>
@@ -236,16 +237,16 @@ function GroupRow({ id, group, isCollapsed, place }: Extract<Row, { kind: 'group
   );
 }
 
-function TargetRow({ listed, place }: { readonly listed: ListedTarget; readonly place: Place }) {
-  const { target, presence } = listed;
+function TargetRow({ entry, place }: { readonly entry: TargetEntry; readonly place: Place }) {
+  const { target, presence } = entry;
   const title = titleOf(target);
   const isLocked = mode.value === 'rule' || presence === 'left';
   const toggle = (): void => {
-    if (!isLocked) choose([listed], !isChosen(listed));
+    if (!isLocked) choose([entry], !isChosen(entry));
   };
   return (
     <div
-      class={`row target ${presence}${isChosen(listed) ? ' chosen' : ''}`}
+      class={`row target ${presence}${isChosen(entry) ? ' chosen' : ''}`}
       role="row"
       aria-rowindex={place.index}
       aria-level={2}
@@ -258,7 +259,7 @@ function TargetRow({ listed, place }: { readonly listed: ListedTarget; readonly 
           tabIndex={place.tabIndex}
           onFocus={place.onFocus}
           aria-label={visibleText(title)}
-          checked={isChosen(listed)}
+          checked={isChosen(entry)}
           disabled={isLocked}
           onClick={(event) => event.stopPropagation()}
           onChange={toggle}
@@ -292,11 +293,11 @@ function TargetRow({ listed, place }: { readonly listed: ListedTarget; readonly 
   );
 }
 
-function isChosen({ key, target }: ListedTarget): boolean {
+function isChosen({ key, target }: TargetEntry): boolean {
   return mode.value === 'rule' ? matching.value?.has(target) === true : choice.value.has(key);
 }
 
-/** Those of people first: the ones of tools have domain names before their keys. */
+/** Labels of users come first; tools put a domain name before the keys of theirs. */
 function labelsOf({ labels }: Target): string[] {
   const pairs = Object.entries(labels);
   const isOfTool = ([key]: [string, string]): boolean => /\..*[./]/.test(key);

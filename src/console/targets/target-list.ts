@@ -4,7 +4,7 @@ import { isSuccessor, keyOf, type Target } from './target.js';
 export type Presence = 'present' | 'joined' | 'left';
 
 /** A target in the list; one that has left stays for some seconds. */
-export interface ListedTarget {
+export interface TargetEntry {
   readonly key: string;
   readonly target: Target;
   readonly presence: Presence;
@@ -12,7 +12,7 @@ export interface ListedTarget {
   readonly since: number;
 }
 
-export type TargetList = ReadonlyMap<string, ListedTarget>;
+export type TargetList = ReadonlyMap<string, TargetEntry>;
 
 export interface TargetEvent {
   readonly type: 'snapshot' | 'added' | 'changed' | 'removed';
@@ -44,9 +44,9 @@ export function applyEvent(
     }
   }
   if (type === 'changed' || type === 'added') return next;
-  for (const [key, listed] of list) {
+  for (const [key, entry] of list) {
     const isGone = type === 'removed' ? given.has(key) : !given.has(key);
-    if (isGone && listed.presence !== 'left') next.set(key, { ...listed, presence: 'left', since: now });
+    if (isGone && entry.presence !== 'left') next.set(key, { ...entry, presence: 'left', since: now });
   }
   return next;
 }
@@ -58,9 +58,9 @@ export function settle(list: TargetList, now: number): TargetList {
   );
   if (old.length === 0) return list;
   const next = new Map(list);
-  for (const listed of old) {
-    if (listed.presence === 'left') next.delete(listed.key);
-    else next.set(listed.key, { ...listed, presence: 'present' });
+  for (const entry of old) {
+    if (entry.presence === 'left') next.delete(entry.key);
+    else next.set(entry.key, { ...entry, presence: 'present' });
   }
   return next;
 }
@@ -73,10 +73,10 @@ export function updateChoice(
   choice: ReadonlyMap<string, Target>,
   list: TargetList,
 ): ReadonlyMap<string, Target> {
-  let present: ListedTarget[] | undefined;
+  let present: TargetEntry[] | undefined;
   const entries = [...choice].map(([key, target]): [string, Target] => {
-    const listed = list.get(key);
-    if (listed && listed.presence !== 'left') return [key, listed.target];
+    const entry = list.get(key);
+    if (entry && entry.presence !== 'left') return [key, entry.target];
     present ??= [...list.values()].filter(({ presence }) => presence !== 'left');
     const successor = present.find((each) => isSuccessor(each.target, target));
     return successor ? [successor.key, successor.target] : [key, target];

@@ -1,5 +1,4 @@
-import { serviceUrl } from '../service.js';
-import { ask, ServiceFailure } from '../service-answer.js';
+import { ask, ServiceFailure, serviceUrl } from '../service.js';
 import type { TargetEvent } from './target-list.js';
 import type { Target } from './target.js';
 
@@ -26,7 +25,7 @@ export function watchTargets(listener: TargetListener): () => void {
   let source: EventSource | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let retryMs = FIRST_RETRY_MS;
-  /** Stays the same while it is, as screen readers read each change. */
+  /** Set only when the problem is another one, because screen readers read each change. */
   let problem = LOST;
 
   const connect = (): void => {
@@ -46,7 +45,7 @@ export function watchTargets(listener: TargetListener): () => void {
     current.addEventListener('error', () => {
       if (source !== current) return;
       listener.onConnection({ kind: 'lost', problem });
-      // After a lost connection the browser connects again, but not after a refusal, whose reason it does not tell.
+      // The browser reconnects after a lost connection, but not after a refusal, and it does not say why it was refused.
       if (current.readyState === EventSource.CLOSED) void explain();
     });
   };

@@ -11,7 +11,7 @@ export interface Target extends SelectableTarget {
   readonly starttime: number;
   readonly interfaces: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
-  /** Of Docker Compose. */
+  /** The project of Docker Compose. */
   readonly project: string;
   readonly image: string;
 }

@@ -20,6 +20,7 @@ import { visibleText } from '../visible-text.js';
 import { GROUPING_TITLES, GROUPINGS, type Grouping } from './grouping.js';
 import { TargetGrid } from './target-grid.js';
 import { isContainer } from './target.js';
+import './targets.css';
 
 const MODES: readonly (readonly [Mode, string])[] = [
   ['choice', 'Choose'],

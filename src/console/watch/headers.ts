@@ -1,6 +1,6 @@
 /**
- * Addresses and protocol of a packet from its headers, for as long as Wireshark's dissectors are not there. Packets are
- * input of strangers: a header that is too short ends the look with what is known by then.
+ * Reads addresses and protocol of a packet from its headers, for the list without Wireshark's dissectors. Packets are untrusted
+ * input: when a header is too short, the summary has what was read before it.
  */
 
 export interface PacketSummary {
@@ -37,6 +37,7 @@ const OTHER_ETHERTYPES: Readonly<Record<number, string>> = {
 const ICMP = 1;
 const TCP = 6;
 const UDP = 17;
+const AUTHENTICATION_HEADER = 51;
 const ICMPV6 = 58;
 const IP_PROTOCOLS: Readonly<Record<number, string>> = {
   [ICMP]: 'ICMP',
@@ -47,16 +48,24 @@ const IP_PROTOCOLS: Readonly<Record<number, string>> = {
   41: 'IPv6',
   47: 'GRE',
   50: 'ESP',
-  51: 'AH',
+  [AUTHENTICATION_HEADER]: 'AH',
   [ICMPV6]: 'ICMPv6',
   89: 'OSPF',
   103: 'PIM',
   112: 'VRRP',
   132: 'SCTP',
 };
-/** Hop-by-hop options, routing, fragment, authentication, destination options. */
+const IPV6_HOP_BY_HOP_OPTIONS = 0;
+const IPV6_ROUTING = 43;
 const IPV6_FRAGMENT = 44;
-const IPV6_EXTENSIONS = [0, 43, IPV6_FRAGMENT, 51, 60];
+const IPV6_DESTINATION_OPTIONS = 60;
+const IPV6_EXTENSIONS = [
+  IPV6_HOP_BY_HOP_OPTIONS,
+  IPV6_ROUTING,
+  IPV6_FRAGMENT,
+  AUTHENTICATION_HEADER,
+  IPV6_DESTINATION_OPTIONS,
+];
 const MAX_IPV6_EXTENSIONS = 8;
 
 const ICMP_TYPES: Readonly<Record<number, string>> = {
@@ -78,7 +87,7 @@ const ICMPV6_TYPES: Readonly<Record<number, string>> = {
   136: 'Neighbor advertisement',
   143: 'Multicast listener report',
 };
-/** From the least significant bit. */
+/** The names of the flags, beginning with the least significant bit. */
 const TCP_FLAGS = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG', 'ECE', 'CWR'];
 
 /** @param linkType a LINKTYPE_ value */
@@ -184,7 +193,7 @@ class Summary implements PacketSummary {
       const bytes =
         next === IPV6_FRAGMENT
           ? 8
-          : next === 51
+          : next === AUTHENTICATION_HEADER
             ? 4 * (this.uint8(offset + 1) + 2)
             : 8 * (this.uint8(offset + 1) + 1);
       next = this.uint8(offset);
@@ -221,7 +230,7 @@ class Summary implements PacketSummary {
     return Array.from({ length: 4 }, (_, index) => this.uint8(offset + index)).join('.');
   }
 
-  /** As RFC 5952 wants it: the longest run of zeros, the first of equal ones, is left out. */
+  /** Leaves out the longest run of zeros, and the first one of equal length, as RFC 5952 recommends. */
   private ipv6Address(offset: number): string {
     const groups = Array.from({ length: 8 }, (_, index) => this.uint16(offset + 2 * index).toString(16));
     let [start, length] = [0, 1];

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
-import { websocketUrl, type CaptureParameters } from '../service.js';
+import type { CaptureParameters } from '../capture/capture-request.js';
+import { websocketUrl } from '../service.js';
 import { PacketWindow } from './packet-window.js';
 import { PcapngError, PcapngReader, type CapturedInterface } from './pcapng-reader.js';
 import { Traffic } from './traffic.js';
@@ -8,8 +9,7 @@ import { visibleText } from '../visible-text.js';
 const MAX_COMMENTS = 50;
 const MAX_COMMENT_CHARACTERS = 500;
 const MAX_NAME_CHARACTERS = 200;
-/** In a second. */
-const NANOSECONDS = 1_000_000_000n;
+const NANOSECONDS_PER_SECOND = 1_000_000_000n;
 
 export type CaptureState =
   | { readonly phase: 'connecting' | 'capturing' }
@@ -34,7 +34,7 @@ export class LiveCapture {
   readonly interfaces: InterfaceTotals[] = [];
   /** The newest comments of the service about the stream, such as who joined. */
   readonly comments: string[] = [];
-  /** Of all packets. */
+  /** The captured bytes of all packets. */
   bytes = 0;
   /** Nanoseconds since 1970. */
   startTime: bigint | undefined;
@@ -80,8 +80,8 @@ export class LiveCapture {
 
   /** Time of a packet in nanoseconds since 1970. */
   timeOf(timestamp: bigint, interfaceId: number): bigint {
-    const unitsPerSecond = this.interfaces[interfaceId]?.captured.unitsPerSecond ?? NANOSECONDS;
-    return (timestamp * NANOSECONDS) / unitsPerSecond;
+    const unitsPerSecond = this.interfaces[interfaceId]?.captured.unitsPerSecond ?? NANOSECONDS_PER_SECOND;
+    return (timestamp * NANOSECONDS_PER_SECOND) / unitsPerSecond;
   }
 
   private end(failed: boolean, reason: string): void {

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import type { TreeNode } from '../dissector/messages.js';
-import { bytesText, countText } from './numbers.js';
+import { bytesText, countText } from '../numbers.js';
 import type { SelectedPacket, WatchModel } from './watch-model.js';
 
 /** Bytes in a line. */
@@ -37,7 +37,7 @@ export function PacketDetails({ model }: { readonly model: WatchModel }) {
 function absenceOf(model: WatchModel): string {
   switch (model.dissection.value.phase) {
     case 'on':
-      return 'The packet is being dissected, or it has left the window by now: pause first where packets come fast.';
+      return 'The packet is being dissected, or it has left the window by now. If packets arrive quickly, pause first.';
     case 'loading':
       return 'Wireshark’s dissectors are being loaded.';
     case 'missing':
@@ -133,7 +133,7 @@ function PacketTree({ model, tree }: { readonly model: WatchModel; readonly tree
         const isOpen = isParent && opened.has(path);
         return (
           <div
-            key={path + position}
+            key={index}
             id={`watch-field-${index}`}
             class={node.isProtocol ? 'watch-field watch-protocol' : 'watch-field'}
             role="treeitem"

@@ -1,7 +1,7 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Row, WatchModel } from './watch-model.js';
 
-/** As in watch.css. */
+/** The height of a row, which watch.css sets, too. */
 const ROW_PX = 22;
 /** Rows before and after those that can be seen, which scrolling shows before they are drawn anew. */
 const ROWS_AROUND = 10;

@@ -13,7 +13,7 @@ const MAX_BYTES = 16 * 1024 * 1024;
 /** What the block of a packet says, apart from its data. */
 export interface PacketFacts {
   readonly interfaceId: number;
-  /** In the unit of the interface. */
+  /** The time in the unit of the interface. */
   readonly timestamp: bigint;
   readonly capturedLength: number;
   readonly originalLength: number;
@@ -26,7 +26,7 @@ export interface PacketFacts {
 export class PacketWindow {
   private readonly memory: Uint8Array;
   private readonly view: DataView;
-  /** By number modulo `maxPackets`. */
+  /** Where each block begins, by the number of its packet modulo `maxPackets`. */
   private readonly offsets: Uint32Array;
   private readonly lengths: Uint32Array;
   private tail = 0;
@@ -116,7 +116,7 @@ export class PacketWindow {
     return copy;
   }
 
-  /** Takes over what the other window has received in the meantime, and what was removed from it. */
+  /** Copies the packets that the other window has received since the last call, and drops those that it has dropped. */
   catchUp(other: PacketWindow): void {
     this.dropBefore(other.first);
     for (let number = this.following; number < other.next; number++) this.push(other.block(number));

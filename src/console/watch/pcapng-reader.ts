@@ -17,7 +17,7 @@ import {
 
 /** Far more than the longest block of the service: a packet of 256 KiB with comments. */
 export const MAX_BLOCK_BYTES = 1024 * 1024;
-/** Of the section header and all interface descriptions; an ordinary description has 100 bytes. */
+/** The maximum size of the section header and all interface descriptions; a typical description has 100 bytes. */
 const MAX_HEADER_BYTES = 8 * 1024 * 1024;
 
 const OPT_END = 0;
@@ -38,7 +38,7 @@ export interface CapturedInterface {
   readonly description: string;
   /** A LINKTYPE_ value. */
   readonly linkType: number;
-  /** Of its timestamps. */
+  /** The resolution of its timestamps. */
   readonly unitsPerSecond: bigint;
 }
 

@@ -1,7 +1,7 @@
 import { batch, computed, signal } from '@preact/signals';
 import { Dissectors, DissectorsMissing } from '../dissector/dissectors.js';
 import type { DissectedPacket, DissectedRow, RowRange, TreeNode } from '../dissector/messages.js';
-import type { CaptureParameters } from '../service.js';
+import type { CaptureParameters } from '../capture/capture-request.js';
 import { summarize, type PacketSummary } from './headers.js';
 import { LiveCapture } from './live-capture.js';
 import { PacketWindow, pcapngFile, type PacketFacts } from './packet-window.js';
@@ -21,7 +21,7 @@ export interface Row extends PacketSummary {
   readonly time: string;
   readonly interface: string;
   readonly length: number;
-  /** Of Wireshark's colouring rules, 0xRRGGBB. */
+  /** From Wireshark's colouring rules, 0xRRGGBB. */
   readonly colours?: { readonly foreground: number; readonly background: number };
 }
 
@@ -44,12 +44,16 @@ export type Dissection =
   | { readonly phase: 'loading'; readonly share: number }
   | { readonly phase: 'failed'; readonly message: string };
 
+/** What is known about the display filter that is typed. */
+export type DisplayFilterState =
+  { readonly kind: 'empty' | 'checking' | 'valid' } | { readonly kind: 'invalid'; readonly message: string };
+
 export interface SelectedPacket {
   readonly number: number;
   readonly row: Row;
   readonly bytes: Uint8Array;
   /** Absent for as long as the dissectors have not answered, or without them. */
-  readonly dissected?: DissectedPacket;
+  readonly dissected?: DissectedPacket | undefined;
 }
 
 const EMPTY_LIST: PacketList = { first: 1, count: 0, filter: '', from: 0, dissected: [], scroll: { by: 0 } };
@@ -66,7 +70,7 @@ export class WatchModel {
   readonly selectedField = signal<TreeNode | undefined>(undefined);
   readonly dissection = signal<Dissection>({ phase: 'off' });
   readonly filterText = signal('');
-  readonly filterError = signal('');
+  readonly filterState = signal<DisplayFilterState>({ kind: 'empty' });
   /** Changes when the counters have changed. */
   readonly counted = signal(0);
   readonly isDissecting = computed(() => this.dissection.value.phase === 'on');
@@ -156,7 +160,10 @@ export class WatchModel {
   }
 
   setFilterText(text: string): void {
-    this.filterText.value = text;
+    batch(() => {
+      this.filterText.value = text;
+      this.filterState.value = { kind: text.trim() === '' ? 'empty' : 'checking' };
+    });
     clearTimeout(this.filterTimer);
     this.filterTimer = setTimeout(() => void this.applyFilter(), FILTER_TYPING_MS);
   }
@@ -332,7 +339,8 @@ export class WatchModel {
     try {
       const error = await this.dissectors.call('check', { filter: text });
       if (text !== this.filterText.peek().trim()) return;
-      this.filterError.value = error;
+      if (error) this.filterState.value = { kind: 'invalid', message: error };
+      else if (text !== '') this.filterState.value = { kind: 'valid' };
       if (error || text === this.filter) return;
       this.filter = text;
       this.refreshNow();
@@ -356,7 +364,10 @@ export class WatchModel {
     batch(() => {
       this.filter = '';
       this.filterText.value = '';
-      this.filterError.value = '';
+      this.filterState.value = { kind: 'empty' };
+      this.selectedField.value = undefined;
+      const selected = this.selected.peek();
+      if (selected) this.selected.value = { ...selected, dissected: undefined };
       this.showHeaders();
     });
   }

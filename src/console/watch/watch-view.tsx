@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { CaptureParameters } from '../service.js';
-import { bytesText, countText, numberText } from './numbers.js';
+import type { CaptureParameters } from '../capture/capture-request.js';
+import { bytesText, countText, numberText } from '../numbers.js';
 import { PacketDetails } from './packet-details.js';
 import { PacketTable } from './packet-table.js';
 import { TrafficPicture } from './traffic-picture.js';
@@ -12,7 +12,7 @@ import './watch.css';
 const MAX_TITLE_CHARACTERS = 120;
 /** A set of targets can have thousands of interfaces. */
 const MAX_INTERFACES = 100;
-/** Of the height that list and details share. */
+/** The share of the details in the height of list and details. */
 const DETAILS_SHARE = 0.42;
 
 export interface WatchViewProperties {
@@ -38,7 +38,7 @@ export function WatchView({ parameters, title, onClose }: WatchViewProperties) {
     focusList(dialog.current);
   }, [model]);
 
-  // The capture would be gone with a stray Escape, so that it closes the details only.
+  // Escape only closes the details, so that pressing it by mistake does not end the capture.
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== 'Escape' || !model) return;
     event.preventDefault();
@@ -143,7 +143,7 @@ function Toolbar({
         </button>
         <button
           type="button"
-          title="The list stands still while the capture goes on"
+          title="Freezes the list; the capture goes on"
           aria-pressed={paused.value}
           onClick={() => model.togglePause()}
         >
@@ -189,16 +189,16 @@ function CaptureStateText({ model }: { readonly model: WatchModel }) {
 }
 
 function FilterBar({ model }: { readonly model: WatchModel }) {
-  const { dissection, filterText, filterError } = model;
+  const { dissection, filterText } = model;
   const isOn = model.isDissecting.value;
-  const state = !filterText.value.trim() || !isOn ? 'empty' : filterError.value ? 'invalid' : 'valid';
+  const state = model.filterState.value;
   return (
     <div class="watch-filter">
       <input
         type="search"
-        class={`watch-filter-${state}`}
+        class={`watch-filter-${state.kind}`}
         aria-label="Display filter"
-        aria-invalid={state === 'invalid'}
+        aria-invalid={state.kind === 'invalid'}
         aria-describedby="watch-filter-message"
         placeholder={
           isOn ? 'Display filter, such as tcp.port == 80' : 'Display filter: needs Wireshark’s dissectors'
@@ -213,8 +213,8 @@ function FilterBar({ model }: { readonly model: WatchModel }) {
       />
       <DissectorChoice model={model} />
       <p id="watch-filter-message" role="status">
-        {filterError.value ||
-          (dissection.value.phase === 'failed' ? failureText(dissection.value.message) : '')}
+        {state.kind === 'invalid' && state.message}
+        {dissection.value.phase === 'failed' && failureText(dissection.value.message)}
       </p>
     </div>
   );
@@ -267,7 +267,7 @@ function StatusBar({ model }: { readonly model: WatchModel }) {
   const { capture } = model;
   const list = model.list.value;
   const { packets, bytes } = capture.traffic.rates(performance.now());
-  const passed = capture.window.next - 1;
+  const captured = capture.window.next - 1;
   return (
     <footer class="watch-footer">
       {isOpen.value && <Statistics model={model} />}
@@ -281,7 +281,7 @@ function StatusBar({ model }: { readonly model: WatchModel }) {
           Statistics
         </button>
         <dl>
-          <Counter name="Passed by" value={`${countText(passed, 'packet')} (${bytesText(capture.bytes)})`} />
+          <Counter name="Captured" value={`${countText(captured, 'packet')} (${bytesText(capture.bytes)})`} />
           <Counter
             name="Kept"
             value={`${numberText(capture.window.count)} (${bytesText(capture.window.bytes)})`}
@@ -364,7 +364,7 @@ function Statistics({ model }: { readonly model: WatchModel }) {
       )}
       {comments.length > 0 && (
         <div>
-          <h3>What the service says</h3>
+          <h3>Comments in the stream</h3>
           <ul>
             {comments.map((comment, index) => (
               <li key={index}>{comment}</li>
@@ -376,7 +376,7 @@ function Statistics({ model }: { readonly model: WatchModel }) {
   );
 }
 
-/** Downloads what is shown. */
+/** Downloads the packets that are kept, also those that do not match the display filter. */
 function save(model: WatchModel, title: string): void {
   const url = URL.createObjectURL(new Blob([model.file()], { type: 'application/vnd.tcpdump.pcap' }));
   const link = document.createElement('a');

@@ -1,0 +1,50 @@
+import { nameOfSet, parseTargetSelectors } from '../../shared/protocol/target-selector.js';
+import { askJson, serviceUrl, websocketUrl } from '../service.js';
+import type { CaptureParameters } from './capture-request.js';
+
+/**
+ * Requests a ticket for a capture with these parameters: Wireshark does not know the user's password.
+ *
+ * @returns the link that starts Wireshark
+ * @throws ServiceFailure
+ */
+export async function linkWithTicket(parameters: CaptureParameters): Promise<string> {
+  const { path } = await askJson<{ path: string }>(serviceUrl('tickets'), {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(ticketRequest(parameters)),
+  });
+  return wiresharkLink(websocketUrl(path.replace(/^\//, '')), parameters);
+}
+
+/** The body of `POST tickets` for a capture with these parameters. */
+export function ticketRequest(parameters: CaptureParameters): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, text]): [string, unknown] => {
+      if (name === 'container' || name === 'targets') return [name, JSON.parse(text)];
+      if (name === 'nif' || name === 'filter') return [name, text];
+      return [name, text === '' ? true : Number(text)];
+    }),
+  );
+}
+
+/**
+ * The link that starts Wireshark with the plugin cshargextcap. The plugin keeps the path, and of the query only `container`, `nif`,
+ * `filter` and `chaste`: the ticket in the path says what is captured, and the query only what Wireshark shows. The plugin finds its
+ * target by name in the list that the ticket gets.
+ *
+ * @param service websocket URL of the ticket's path
+ */
+export function wiresharkLink(service: URL, { container, targets, nif }: CaptureParameters): string {
+  const shown = container ?? setObject(targets ?? '[]', nif);
+  const query = [
+    `container=${encodeURIComponent(shown)}`,
+    ...(nif === undefined ? [] : [`nif=${encodeURIComponent(nif)}`]),
+  ];
+  return `packetflix:${service.protocol}//${service.host}${service.pathname}?${query.join('&')}`;
+}
+
+function setObject(targets: string, nif: string | undefined): string {
+  const name = nameOfSet(parseTargetSelectors(targets));
+  return JSON.stringify({ type: 'set', name, netns: 0, 'network-interfaces': nif?.split('/') ?? ['any'] });
+}
