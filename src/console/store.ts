@@ -21,7 +21,8 @@ import {
   type TargetList,
 } from './targets/target-list.js';
 import { watchTargets, type Connection } from './targets/target-stream.js';
-import { isContainer, selectedBy, type Target } from './targets/target.js';
+import { selectionOf } from '../shared/protocol/target-selector.js';
+import { isContainer, type Target } from './targets/target.js';
 
 /* The state of the page. Components read it; the functions at the end change it. */
 
@@ -63,7 +64,7 @@ export const containerCount = computed(() => present.value.filter(isContainer).l
 /** Targets that the rule selects now; undefined: there is no valid rule. */
 export const matching = computed<ReadonlySet<Target> | undefined>(() =>
   mode.value === 'rule' && rule.value.kind === 'valid'
-    ? new Set(selectedBy(rule.value.selectors, present.value))
+    ? new Set(selectionOf(rule.value.selectors)(present.value))
     : undefined,
 );
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PROTOCOL_VERSION } from '../../src/shared/protocol/protocol.js';
 import type { EngineEvent } from '../../src/shared/protocol/protocol.js';
 import { PLAIN_SPEC } from '../fixtures/capture-spec.js';
@@ -42,7 +43,11 @@ describeAsRoot('An engine', () => {
     const [ours, peer] = await tcpConnection(listener);
     const { direct } = await server.start(namespace, descriptorOf(ours));
     expect(direct).toBe(true);
-    const [bytes] = (await once(peer, 'data')) as [Buffer];
+    // The head of an HTTP response would come first.
+    const data = once(peer, 'data');
+    expect(await Promise.race([data, sleep(300, 'nothing')])).toBe('nothing');
+    server.deliver();
+    const [bytes] = (await data) as [Buffer];
     expect([...new PcapngReader().push(bytes)].map(({ kind }) => kind)).toEqual([
       'section',
       'interface',
@@ -87,6 +92,10 @@ describeAsRoot('An engine', () => {
   });
 });
 
+function idOf(capture: number): string {
+  return `offered-${'abcdefghij'[capture]}`;
+}
+
 /** What the server does, done by this process. */
 class PretendedServer implements AsyncDisposable {
   private static captures = 0;
@@ -116,7 +125,7 @@ class PretendedServer implements AsyncDisposable {
   ): Promise<Extract<EngineEvent, { type: 'started' }>> {
     const spec = {
       ...PLAIN_SPEC,
-      captureId: `offered-${'abcdefghij'[PretendedServer.captures++]}`,
+      captureId: idOf(PretendedServer.captures++),
       reference: { netns },
       promiscuous: false,
     };
@@ -129,6 +138,12 @@ class PretendedServer implements AsyncDisposable {
       if (event.type === 'refused') throw new Error(event.message);
       if (event.type === 'started' && event.captureId === spec.captureId) return event;
     }
+  }
+
+  /** The last capture may write to the client. */
+  deliver(): void {
+    const captureId = idOf(PretendedServer.captures - 1);
+    this.control.write(`${JSON.stringify({ type: 'deliver', captureId })}\n`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,12 @@
 import {
+  MAX_DURATION_SECONDS,
+  MAX_FILTER_BYTES,
+  MAX_INTERFACE_NAME_BYTES,
+  MAX_PACKETS_OR_BYTES,
+  MAX_SNAPSHOT_LENGTH,
+  MAX_TARGET_NAME_LENGTH,
+} from '../../shared/protocol/limits.js';
+import {
   describeSelectors,
   MAX_SELECTORS,
   parseTargetSelectors,
@@ -53,15 +61,6 @@ export type CaptureRequest =
   | { readonly kind: 'problem'; readonly problem: string };
 
 class RequestProblem extends Error {}
-
-/** The service does not accept longer names in a `container` object. */
-const MAX_CONTAINER_NAME = 4096;
-const MAX_INTERFACE_NAME_BYTES = 15;
-/** The maximum of each limit, see "Request" in docs/api.md. */
-const MAX_DURATION_SECONDS = 2_000_000;
-const MAX_PACKETS_OR_BYTES = 10 ** 15 - 1;
-const MAX_SNAPSHOT_LENGTH = 262_144;
-const MAX_FILTER_BYTES = 4096;
 
 /** The request for a selection and a form, as query parameters. */
 export function captureRequest(selection: Selection, form: CaptureForm): CaptureRequest {
@@ -129,7 +128,7 @@ function containerOf(target: Target, interfaces: readonly string[]): object {
 }
 
 function hasUsableName({ name, prefix }: Target): boolean {
-  return name !== '' && name.length <= MAX_CONTAINER_NAME && prefix.length <= MAX_CONTAINER_NAME;
+  return name !== '' && name.length <= MAX_TARGET_NAME_LENGTH && prefix.length <= MAX_TARGET_NAME_LENGTH;
 }
 
 function selectorsOf(targets: readonly Target[]): TargetSelector[] {

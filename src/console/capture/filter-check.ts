@@ -1,3 +1,4 @@
+import { MAX_FILTER_BYTES } from '../../shared/protocol/limits.js';
 import { signal } from '@preact/signals';
 import { askJson, ServiceFailure, serviceUrl } from '../service.js';
 
@@ -10,8 +11,6 @@ export const filterState = signal<FilterState>({ kind: 'empty' });
 
 /** The check begins when nothing was typed for this time. */
 const DEBOUNCE_MS = 250;
-/** The service does not compile longer filters. */
-const MAX_FILTER_LENGTH = 4096;
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 let running: AbortController | undefined;
@@ -21,7 +20,7 @@ export function checkFilter(text: string): void {
   clearTimeout(timer);
   running?.abort();
   const filter = text.trim();
-  if (filter === '' || filter.length > MAX_FILTER_LENGTH) {
+  if (filter === '' || new TextEncoder().encode(filter).length > MAX_FILTER_BYTES) {
     filterState.value = { kind: 'empty' };
     return;
   }

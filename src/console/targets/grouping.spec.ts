@@ -1,6 +1,6 @@
 import { target } from '../fixtures/target.js';
 import { groupsOf, searchOf } from './grouping.js';
-import { keyOf, selectedBy, type Target } from './target.js';
+import { keyOf, type Target } from './target.js';
 
 function namesOf(targets: readonly Target[], by: 'type' | 'project'): Record<string, string[]> {
   const listed = targets.map(
@@ -36,19 +36,5 @@ describe('The search', () => {
 
   it.each(['app=web', 'web pod'])('does not find "%s"', (text) => {
     expect(searchOf(text)(found)).toBe(false);
-  });
-});
-
-describe('Selectors', () => {
-  const init = target({ name: 'systemd(1)', type: 'proc', pid: 1, netns: 1 });
-  const onHost = target({ name: 'exporter', netns: 1 });
-  const web = target();
-
-  it('without a name or labels leave out what shares the network of the host', () => {
-    expect(selectedBy([{}], [init, onHost, web])).toEqual([web]);
-  });
-
-  it('with a name select it', () => {
-    expect(selectedBy([{ name: 'exp*' }], [init, onHost, web])).toEqual([onHost]);
   });
 });

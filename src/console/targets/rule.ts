@@ -1,6 +1,9 @@
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import { parseTargetSelectors, type TargetSelector } from '../../shared/protocol/target-selector.js';
-import { PROJECT_LABELS } from './target.js';
+import {
+  parseTargetSelectors,
+  PROJECT_LABELS,
+  type TargetSelector,
+} from '../../shared/protocol/target-selector.js';
 
 /** A rule is a text that says which targets to capture from, see {@link parseRule}. */
 export type Rule =

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { CaptureError } from './capture-error.js';
 import {
   describeSelectors,
+  selectionOf,
   matcherOf,
   parseTargetSelectors,
   patternOf,
@@ -160,5 +161,21 @@ describe('A pattern', () => {
     const begin = performance.now();
     expect(patternOf(`${'*a'.repeat(500)}b`)('a'.repeat(4_096))).toBe(false);
     expect(performance.now() - begin).toBeLessThan(1_000);
+  });
+});
+
+describe('A selection from a list', () => {
+  const target = { name: 'web', type: 'docker', prefix: '', namespace: '', node: 'a', netns: 2, pid: 7 };
+  const init = { ...target, name: 'systemd(1)', type: 'proc', pid: 1, netns: 1 };
+  const onHost = { ...target, name: 'exporter', netns: 1 };
+  const elsewhere = { ...onHost, node: 'b' };
+  const list = [init, onHost, target, elsewhere];
+
+  it('without a name or labels leaves out what shares the network of its host', () => {
+    expect(selectionOf([{}])(list)).toEqual([target, elsewhere]);
+  });
+
+  it('with a name has it', () => {
+    expect(selectionOf([{ name: 'exp*' }])(list)).toEqual([onHost, elsewhere]);
   });
 });
