@@ -150,10 +150,13 @@ describeAsRoot('The page', () => {
       await row.getByText('udp').waitFor();
       await row.getByRole('button', { name: /^Stop / }).focus();
       await page.keyboard.press('Enter');
+      const confirm = row.getByRole('button', { name: 'Stop it' });
+      await confirm.waitFor();
       await page.keyboard.press('Escape');
-      await row.getByRole('button', { name: /^Stop \w/ }).focus();
+      await confirm.waitFor({ state: 'detached' });
+      await row.getByRole('button', { name: /^Stop / }).focus();
       await page.keyboard.press('Enter');
-      await row.getByRole('button', { name: 'Stop it' }).waitFor();
+      await confirm.and(page.locator(':focus')).waitFor();
       await page.keyboard.press('Enter');
       expect(await client.ended()).toMatchObject({ code: 1000 });
       await row.waitFor({ state: 'detached' });

@@ -34,7 +34,7 @@ describe('The proxy forwards paths', () => {
     ['http://evil.example:1/discover/x?y', '/x?y'],
     ['https://user:secret@[::1]//x', '//x'],
     ['/version/x', '/version/x'],
-    ['/captures', '/captures'],
+    ['/capturesque', '/capturesque'],
   ])('GET %s arrives at the upstream as %s and never at another host', async (target, expected) => {
     const { upstream, server } = proxy.current;
     expect(await rawRequest(server.port, `GET ${target} HTTP/1.1`)).toMatch(/^HTTP\/1\.1 200 /);
@@ -71,6 +71,13 @@ describe('The proxy forwards paths', () => {
     ['GET /capture', 426],
     ['GET /discover/capture?netns=5', 426],
     ['DELETE /capture', 404],
+    ['GET /capture.pcapng', 400],
+    ['GET /captures', 200],
+    ['DELETE /captures/x', 404],
+    ['GET /filter', 200],
+    ['POST /tickets', 415],
+    ['GET /console', 308],
+    ['GET /console/', 200],
     ['OPTIONS *', 404],
     ['GET evil.example/x', 400],
     ['GET /caf\xe9', 400],

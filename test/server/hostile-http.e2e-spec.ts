@@ -31,7 +31,7 @@ describe('The server, on malformed or hostile HTTP requests,', () => {
   }
 
   it.each<[string, string, number | undefined]>([
-    ['an empty path segment', 'GET // HTTP/1.1\r\nHost: x\r\n\r\n', 404],
+    ['an empty path segment', 'GET // HTTP/1.1\r\nHost: x\r\n\r\n', 302],
     ['a path like an address', 'GET //evil.example/version HTTP/1.1\r\nHost: x\r\n\r\n', 404],
     ['many slashes', `GET ${'/'.repeat(10_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 404],
     ['dots', 'GET /capture/../version HTTP/1.1\r\nHost: x\r\n\r\n', 404],
@@ -39,7 +39,7 @@ describe('The server, on malformed or hostile HTTP requests,', () => {
     ['bad percent encoding in the query', 'GET /version?%zz=%ff HTTP/1.1\r\nHost: x\r\n\r\n', 200],
     ['names of object properties', 'GET /__proto__/constructor HTTP/1.1\r\nHost: x\r\n\r\n', 404],
     ['an absolute URL', 'GET http://evil.example/version HTTP/1.1\r\nHost: x\r\n\r\n', 200],
-    ['an absolute URL without a path', 'GET http://evil.example HTTP/1.1\r\nHost: x\r\n\r\n', 404],
+    ['an absolute URL without a path', 'GET http://evil.example HTTP/1.1\r\nHost: x\r\n\r\n', 302],
     ['a target that is not a path', 'GET version HTTP/1.1\r\nHost: x\r\n\r\n', 400],
     ['an asterisk', 'OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n', 404],
     ['no Host', 'GET /version HTTP/1.1\r\n\r\n', 400],

@@ -1,5 +1,5 @@
 import { signal, useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { bytesText, elapsedText, numberText } from '../numbers.js';
 import { ask, askJson, ServiceFailure, serviceUrl } from '../service.js';
 import { visibleText } from '../visible-text.js';
@@ -223,7 +223,8 @@ interface ConfirmationProps {
 
 function Confirmation({ name, isBusy, onConfirm, onCancel }: ConfirmationProps) {
   const confirm = useRef<HTMLButtonElement>(null);
-  useEffect(() => confirm.current?.focus(), []);
+  // Before anybody can press another key.
+  useLayoutEffect(() => confirm.current?.focus(), []);
   return (
     <span
       class="confirm"

@@ -45,7 +45,6 @@ export class LiveCapture {
     const reader = this.reader();
     this.socket = new WebSocket(websocketUrl('capture', parameters));
     this.socket.binaryType = 'arraybuffer';
-    this.socket.onopen = () => (this.state.value = { phase: 'capturing' });
     this.socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
       if (this.state.peek().phase === 'ended') return;
       try {
@@ -92,7 +91,11 @@ export class LiveCapture {
 
   private reader(): PcapngReader {
     return new PcapngReader({
-      header: (block) => this.headerBlocks.push(block.slice()),
+      header: (block) => {
+        this.headerBlocks.push(block.slice());
+        // The stream begins when the capture runs; the websocket was open before that.
+        if (this.state.peek().phase === 'connecting') this.state.value = { phase: 'capturing' };
+      },
       interface: (captured) => {
         const name = visibleText(captured.name, MAX_NAME_CHARACTERS);
         const description = visibleText(captured.description, MAX_COMMENT_CHARACTERS);

@@ -76,10 +76,9 @@ export class CaptureOutput {
   release(): void {
     if (!this.held) return;
     this.held = false;
+    if (!this.onFinished) return this.events.onDrained();
     this.flush();
-    if (this.writer.blocked) return; // `onDrained` follows
-    if (this.onFinished) this.finish();
-    else this.events.onDrained();
+    if (!this.writer.blocked) this.finish(); // else `onDrained` follows
   }
 
   /** How long it has been blocked, in ms; 0: it is not. */
