@@ -151,7 +151,8 @@ describeAsRoot('A download', () => {
     expect(metrics).toMatch(/^packetflix_captures_active 1$/m);
     first[Symbol.dispose]();
     await noneLeft(service.current);
-    expect(service.current.log).toMatch(/"target":"\/capture\.pcapng\?netns=\d+".*"outcome":"broken off"/);
+    const brokenOff = /"target":"\/capture\.pcapng\?netns=\d+".*"outcome":"broken off"/;
+    await eventually('the line of the request', () => brokenOff.test(service.current.log));
     expect(service.current.log).toMatch(/"target":"\/capture\.pcapng\?netns=\d+".*"outcome":429/);
   });
 
