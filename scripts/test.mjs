@@ -7,7 +7,7 @@ import { PROJECT } from './setup/project.mjs';
 
 /**
  * End-to-end tests mostly wait, so two files run at a time. What measures time or memory, or needs a machine of its
- * own, is called `*.timing-spec.ts` and runs alone.
+ * own, such as a browser, is called `*.timing-spec.ts` and runs alone.
  */
 const PHASES = [
   { name: 'unit', options: ['--maxWorkers=2'] },

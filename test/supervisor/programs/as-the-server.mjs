@@ -33,7 +33,8 @@ process.setuid(Number(uid));
 
 const call = (result) => {
   if (Number(result) >= 0) return;
-  throw Object.assign(new Error(), { code: getSystemErrorMap().get(-koffi.errno())?.[0] });
+  const errno = koffi.errno(); // before anything else can change it
+  throw Object.assign(new Error(), { code: getSystemErrorMap().get(-errno)?.[0] });
 };
 // A struct iovec for eight bytes. The kernel checks the permission before the address.
 const eightBytes = Buffer.from(new BigUint64Array([0x10000n, 8n]).buffer);
