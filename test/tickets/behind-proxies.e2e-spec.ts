@@ -103,7 +103,7 @@ describeAsRoot('Tickets', () => {
       expect(JSON.parse(version.body)).toMatchObject({ name: 'packetflix' });
     });
 
-    it('and captures have the user in the log who has entered the password, and nobody else', async () => {
+    it('and the log names the user who has entered the password with each capture, and nobody else', async () => {
       const userOf = (message: string): Promise<unknown> =>
         eventually(`a line "${message}"`, () => {
           const line = service.log.split('\n').findLast((each) => each.includes(`"${message}"`));

@@ -55,7 +55,7 @@ describe.each([
       const isTicket = rule.startsWith('PathRegexp(`^/packetflix/t/');
       const hasToken = rule.includes('Header(`Authorization`, `Bearer ');
       expect(kinds.includes('basicAuth') || hasToken || isTicket).toBe(true);
-      // Who has not entered a password has no user name.
+      // Without a password there is no user name.
       expect(kinds.includes('basicAuth')).toBe(!kinds.includes('headers'));
       expect(kinds).toContain('stripPrefix');
       expect(routerTls).toBeDefined();
