@@ -39,8 +39,7 @@ export class PeerProcess {
   outputFor(connection: Socket, client: ClientSocket | undefined): OutputSocket {
     const fd = client && this.take(client);
     if (client && fd !== undefined) {
-      const { framing, maxMessageBytes } = client;
-      return new OutputSocket(fd, framing, true, maxMessageBytes);
+      return new OutputSocket(fd, client.framing, true, client.maxMessageBytes);
     }
     return new OutputSocket(duplicate(openDescriptorOf(connection)), 'plain', false);
   }

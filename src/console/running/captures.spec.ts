@@ -1,6 +1,7 @@
-import { ratesBetween, type RunningCapture } from './captures.js';
+import type { ListedCapture } from '../../shared/api/listed-capture.js';
+import { ratesBetween } from './captures.js';
 
-function capture(attributes: Partial<RunningCapture>): RunningCapture {
+function capture(attributes: Partial<ListedCapture>): ListedCapture {
   return {
     name: 'brave-amber-otter',
     target: 'web',

@@ -1,31 +1,9 @@
-/** A running capture as `GET captures` lists it, see docs/api.md. */
-export interface RunningCapture {
-  readonly name: string;
-  /** Empty where only the number of the network namespace was given. */
-  readonly target: string;
-  /** Whether the target is a set of targets. */
-  readonly isSet: boolean;
-  readonly netns?: number;
-  readonly interfaces: readonly string[];
-  readonly filter: string;
-  readonly client: string;
-  readonly user?: string;
-  /** ISO 8601. */
-  readonly since: string;
-  readonly transport: string;
-  readonly bytes: number;
-  readonly packets?: number;
-  readonly dropped?: number;
-  /** Whether the client accepts nothing at present. */
-  readonly stalled: boolean;
-  /** Whether the user of the page may end it. */
-  readonly mayEnd: boolean;
-}
+import type { ListedCapture } from '../../shared/api/listed-capture.js';
 
 /** The captures at a time in milliseconds. */
 export interface CapturesAt {
   readonly time: number;
-  readonly captures: readonly RunningCapture[];
+  readonly captures: readonly ListedCapture[];
 }
 
 export interface Rate {

@@ -1,9 +1,10 @@
+import type { ListedCapture } from '../../shared/api/listed-capture.js';
 import { signal, useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { bytesText, elapsedText, numberText } from '../numbers.js';
 import { ask, askJson, ServiceFailure, serviceUrl } from '../service.js';
 import { visibleText } from '../visible-text.js';
-import { ratesBetween, type CapturesAt, type Rate, type RunningCapture } from './captures.js';
+import { ratesBetween, type CapturesAt, type Rate } from './captures.js';
 import './running.css';
 
 const POLL_MS = 2_000;
@@ -14,7 +15,7 @@ const problem = signal('');
 
 async function refresh(): Promise<void> {
   try {
-    const { captures } = await askJson<{ captures: RunningCapture[] }>(serviceUrl('captures'));
+    const { captures } = await askJson<{ captures: ListedCapture[] }>(serviceUrl('captures'));
     const now = { time: performance.now(), captures };
     rates.value = ratesBetween(known.value, now);
     known.value = now;
@@ -104,13 +105,7 @@ export function RunningPanel() {
   );
 }
 
-function CaptureRow({
-  capture,
-  rate,
-}: {
-  readonly capture: RunningCapture;
-  readonly rate: Rate | undefined;
-}) {
+function CaptureRow({ capture, rate }: { readonly capture: ListedCapture; readonly rate: Rate | undefined }) {
   const { name, target, isSet, netns, interfaces, filter, client, user, since, transport } = capture;
   const title = target || `network namespace ${netns}`;
   return (

@@ -10,7 +10,7 @@ import { PcapPacketReader } from '../pcap/pcap-packet-reader.js';
 import type { PacketReader } from './interface-source.js';
 import { RingPacketReader } from '../ring/ring-packet-reader.js';
 import type { PacketMethod } from '../../shared/protocol/protocol.js';
-import { type StreamSpec } from '../../shared/protocol/capture-spec.js';
+import type { StreamSpec } from '../../shared/protocol/capture-spec.js';
 import { logDefect } from '../log.js';
 import { Semaphore } from '../semaphore.js';
 import type { RingParameters } from './ring-budget.js';

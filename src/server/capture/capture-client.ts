@@ -1,6 +1,7 @@
 import type { ClientConnection } from '../http/client-connection.js';
 import type { DirectStream } from './capture-provider.js';
 import type { Closing } from './close-codes.js';
+import type { CaptureTarget } from './request/capture-request.js';
 
 /** The client of a capture: a websocket, or a download. */
 export interface CaptureClient {
@@ -16,8 +17,8 @@ export interface CaptureClient {
   onViolation?: (closing: Closing) => void;
   /** Sends something that a client which exists answers; absent: there is nothing that could be sent. */
   ping?(): void;
-  /** Gets the connection ready for the stream, since the capture runs. */
-  begin(): Promise<void>;
+  /** Gets the connection ready for the stream, since the capture of that target runs. */
+  begin(target: CaptureTarget): Promise<void>;
   /** Sends a part of the stream. @returns whether the kernel has accepted it */
   send(chunk: Uint8Array): Promise<boolean>;
   /** Ends the stream and tells the client why. The first call counts. @param direct what the provider has written */

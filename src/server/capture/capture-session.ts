@@ -169,7 +169,7 @@ export class CaptureSession implements ObservedSession {
     try {
       this.wanted = parseCaptureRequest(this.request, this.services.maxima);
       const capture = await this.open(this.wanted);
-      await this.client.begin();
+      await this.client.begin(this.wanted.target);
       capture.clientReady?.();
       if (!capture.direct) await this.send(capture);
       const end = await capture.end;

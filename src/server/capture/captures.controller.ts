@@ -1,40 +1,12 @@
 import { Controller, Delete, Get, Header, HttpCode, Param, Req } from '@nestjs/common';
 import type { Request } from 'express';
+import type { ListedCapture } from '../../shared/api/listed-capture.js';
 import { clientOf } from '../http/client-address.js';
 import { ClientIdentity } from '../http/client-identity.js';
 import { httpRefusal } from '../http/http-refusal.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureSessions } from './capture-sessions.js';
 import { SET_TYPE } from '../discovery/named-target-sets.js';
-
-/** A capture that runs, as `GET /captures` lists it. */
-interface ListedCapture {
-  /** As in the log and in the stream: `brave-amber-otter`. */
-  readonly name: string;
-  /** Name of the target, or what selects the targets of a set; empty: only `netns` was given. */
-  readonly target: string;
-  /** Whether it is a set. */
-  readonly isSet: boolean;
-  /** Inode number of the network namespace; of a set there are several. */
-  readonly netns?: number;
-  /** Empty: all. */
-  readonly interfaces: readonly string[];
-  readonly filter: string;
-  readonly client: string;
-  /** Whom a trusted proxy has named; absent: unknown. */
-  readonly user?: string;
-  readonly transport: 'websocket' | 'download';
-  /** ISO 8601. */
-  readonly since: string;
-  readonly bytes: number;
-  /** Delivered and dropped so far; absent: not known. */
-  readonly packets?: number;
-  readonly dropped?: number;
-  /** Whether the client accepts nothing at present. */
-  readonly stalled: boolean;
-  /** Whether the one who asks may end it. */
-  readonly mayEnd: boolean;
-}
 
 type RunningSession = CaptureSessions['running'][number];
 

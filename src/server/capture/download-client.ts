@@ -7,6 +7,7 @@ import { refuse } from '../http/http-refusal.js';
 import type { CaptureClient } from './capture-client.js';
 import type { DirectStream } from './capture-provider.js';
 import { httpStatus, type Closing } from './close-codes.js';
+import type { CaptureTarget } from './request/capture-request.js';
 import { StreamEnding } from './reason-pcapng.js';
 
 /** After this time the connection of a client that does not close it is cut; the kernel still delivers what it has accepted. */
@@ -30,12 +31,10 @@ export class DownloadClient implements CaptureClient {
 
   /**
    * @param response whose turn has come: nothing waits to be sent before it
-   * @param name of what is captured, for the name of the file
    */
   constructor(
     private readonly response: Response,
     private readonly socket: Socket,
-    private readonly name: string,
   ) {
     this.connection = new ClientConnection(socket, 'plain');
     this.connection.on('error', () => undefined); // 'close' follows
@@ -47,11 +46,11 @@ export class DownloadClient implements CaptureClient {
     return !this.over && !this.connection.destroyed && this.socket.writable;
   }
 
-  async begin(): Promise<void> {
+  async begin({ name, netns }: CaptureTarget): Promise<void> {
     if (!this.isOpen) return;
     // The end of the connection is the end of the body: others write it, who know no chunks. RFC 9112, section 6.3.
     this.response.removeHeader('Transfer-Encoding');
-    this.response.writeHead(200, responseHeaders(fileName(this.name, new Date())));
+    this.response.writeHead(200, responseHeaders(fileName(name ?? `netns-${netns}`, new Date())));
     this.response.flushHeaders();
     this.response.emit(STREAMING);
     if (this.socket.writableLength === 0) return;

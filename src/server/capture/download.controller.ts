@@ -1,10 +1,8 @@
 import { All, Controller, Get, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { CaptureError } from '../../shared/protocol/capture-error.js';
 import { refuse, refuseMethod } from '../http/http-refusal.js';
 import { CaptureSessions } from './capture-sessions.js';
 import { DownloadClient } from './download-client.js';
-import { parseCaptureRequest } from './request/capture-request.js';
 
 /** `GET /capture.pcapng`: a capture as an ordinary HTTP download. */
 @Controller('capture.pcapng')
@@ -26,24 +24,13 @@ export class DownloadController {
       // RFC 9112, section 9.3.2: it would have to wait until the responses before it have ended.
       refuse(response, 400, 'pipelined', 'a capture must be the only request of its connection');
     } else {
-      this.sessions.begin(new DownloadClient(response, socket, targetName(request)), request);
+      this.sessions.begin(new DownloadClient(response, socket), request);
     }
   }
 
   @All()
   refuseMethod(@Res() response: Response): void {
     refuseMethod(response, 'GET');
-  }
-}
-
-/** For the name of the file; what is wrong with the request is found out by the session. */
-function targetName(request: Request): string {
-  try {
-    const { name, netns = 'capture' } = parseCaptureRequest(request, {}).target;
-    return name ?? `netns-${netns}`;
-  } catch (error) {
-    if (!(error instanceof CaptureError)) throw error;
-    return 'capture';
   }
 }
 

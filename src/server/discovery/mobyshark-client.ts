@@ -6,6 +6,7 @@ import {
   type HttpDocument,
 } from '../../shared/http/get-document.js';
 import { TargetDirectoryError, type DirectoryEntry } from './target-directory.js';
+import { isRecord } from '../../shared/is-record.js';
 
 /** A service that lists targets at `/mobyshark`: GhostWire, or the discoverer in GhostWire's format. */
 export interface MobysharkService {
@@ -149,8 +150,4 @@ function numberOf(value: unknown): number | undefined {
 function textsOf(value: unknown): string[] | undefined {
   const texts: unknown = value ?? [];
   return Array.isArray(texts) && texts.every((text) => typeof text === 'string') ? texts : undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

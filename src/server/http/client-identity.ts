@@ -45,15 +45,19 @@ export class ClientIdentity {
    * who reaches the service by another way than through the proxy, or where no proxy names users, may do everything.
    */
   mayActFor(owner: string | undefined, request: IncomingMessage): boolean {
-    const isFromProxy = this.header !== undefined && this.isTrusted(request.socket.remoteAddress ?? '');
-    return !isFromProxy || this.of(request).user === owner;
+    return !this.isFromProxy(request) || this.of(request).user === owner;
   }
 
   /** A header that comes twice was not set by the proxy alone. */
-  private userOf({ socket, headersDistinct }: IncomingMessage): string | undefined {
-    if (this.header === undefined || !this.isTrusted(socket.remoteAddress ?? '')) return undefined;
-    const [value, ...others] = headersDistinct[this.header] ?? [];
+  private userOf(request: IncomingMessage): string | undefined {
+    const { header } = this;
+    if (header === undefined || !this.isFromProxy(request)) return undefined;
+    const [value, ...others] = request.headersDistinct[header] ?? [];
     if (!value || others.length > 0) return undefined;
     return printable(Buffer.from(value, 'latin1').toString('utf8'), MAX_USER_CHARACTERS);
+  }
+
+  private isFromProxy({ socket }: IncomingMessage): boolean {
+    return this.header !== undefined && this.isTrusted(socket.remoteAddress ?? '');
   }
 }

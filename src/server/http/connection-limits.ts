@@ -16,7 +16,7 @@ export interface ConnectionLimits {
   readonly readWindowMs?: number;
 }
 
-/** Event of a response: a stream of unknown length follows its head, and whoever writes it cares for a client that does not read. */
+/** Event of a response: a stream of unknown length follows its head, and its writer deals with a client that does not read. */
 export const STREAMING = 'streaming';
 
 /** The connections of a server. */

@@ -6,7 +6,7 @@ const SIGNATURE_BYTES = 16;
 /** Longest text that can be sealed, in bytes: a short one can be the text of many repetitions. */
 export const MAX_TEXT_BYTES = 256 * 1024;
 
-/** A text and its signature, as letters, digits, `-` and `_`. Who has it can read the text. */
+/** A text and its signature, as letters, digits, `-` and `_`. It is not encrypted. */
 export function sealText(text: string, key: Buffer): string {
   const content = deflateRawSync(text, { level: 9 });
   return Buffer.concat([signatureOf(content, key), content]).toString('base64url');

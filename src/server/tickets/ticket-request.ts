@@ -2,6 +2,7 @@ import { CaptureError, excerpt } from '../../shared/protocol/capture-error.js';
 import { parseCaptureParameters, type CaptureRequest } from '../capture/request/capture-request.js';
 import { LIMIT_PARAMETERS } from '../capture/request/capture-limits.js';
 import type { RequestParameter } from '../capture/request/request-parameters.js';
+import { isRecord } from '../../shared/is-record.js';
 
 export const DEFAULT_LIFETIME_SECONDS = 600;
 export const MAX_LIFETIME_SECONDS = 3_600;
@@ -76,7 +77,7 @@ function parseObject(json: string): Record<string, unknown> {
     // A SyntaxError, whose own message quotes the client's text.
     throw invalid('the body is not valid JSON', cause);
   }
-  if (!isObject(parsed)) throw invalid('the body must be a JSON object');
+  if (!isRecord(parsed)) throw invalid('the body must be a JSON object');
   return parsed;
 }
 
@@ -90,7 +91,7 @@ function textOf(name: RequestParameter, value: unknown): string | undefined {
   if (type === 'text' && typeof value === 'string') return value.toWellFormed();
   if (type === 'number' && typeof value === 'number') return String(value);
   if (type === 'switch' && typeof value === 'boolean') return value ? '' : undefined;
-  if ((type === 'object' && isObject(value)) || (type === 'array' && Array.isArray(value))) {
+  if ((type === 'object' && isRecord(value)) || (type === 'array' && Array.isArray(value))) {
     return jsonOf(name, value);
   }
   throw invalid(`${name} must be ${DESCRIPTIONS[type]}`);
@@ -109,10 +110,6 @@ function parseLifetime(value: unknown): number {
   const isValid = typeof value === 'number' && Number.isInteger(value);
   if (isValid && 1 <= value && value <= MAX_LIFETIME_SECONDS) return value;
   throw invalid(`lifetime must be a whole number of seconds from 1 to ${MAX_LIFETIME_SECONDS}`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function invalid(message: string, cause?: unknown): CaptureError {

@@ -1,5 +1,6 @@
 import { printable } from '../printable.js';
 import { CaptureError } from './capture-error.js';
+import { isRecord } from '../is-record.js';
 
 /** Maximum number of selectors of a set. */
 export const MAX_SELECTORS = 64;
@@ -59,7 +60,7 @@ export function parseTargetSelectors(json: string, what = 'targets'): TargetSele
 }
 
 function toSelector(value: unknown, what: string): TargetSelector {
-  if (!isObject(value)) throw invalid(what, 'must be an object');
+  if (!isRecord(value)) throw invalid(what, 'must be an object');
   // An attribute that is written wrongly would select more than is meant.
   const unknown = Object.keys(value).find((attribute) => !ATTRIBUTES.includes(attribute));
   if (unknown !== undefined) throw invalid(what, `must have no attributes but ${ATTRIBUTES.join(', ')}`);
@@ -75,7 +76,7 @@ function toSelector(value: unknown, what: string): TargetSelector {
 }
 
 function toLabels(value: unknown, what: string): Record<string, string> {
-  if (!isObject(value)) throw invalid(what, 'must be an object of strings');
+  if (!isRecord(value)) throw invalid(what, 'must be an object of strings');
   const entries = Object.entries(value);
   if (entries.length > MAX_LABELS) throw invalid(what, `must have at most ${MAX_LABELS} labels`);
   for (const [key, text] of entries) {
@@ -89,10 +90,6 @@ function toText(value: unknown, what: string): string {
   if (typeof value !== 'string') throw invalid(what, 'must be a string');
   if (value.length > MAX_TEXT_LENGTH) throw invalid(what, `must have at most ${MAX_TEXT_LENGTH} characters`);
   return value.toWellFormed();
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function invalid(what: string, problem: string, cause?: unknown): CaptureError {

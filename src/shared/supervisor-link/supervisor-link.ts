@@ -27,8 +27,8 @@ const ALIVE_INTERVAL_MS = 1_000;
 export const SUPERVISED = { PACKETFLIX_SUPERVISED: '1' } as const;
 
 /**
- * The variable with the key that signs tickets. Only the service's user can read the environment of its processes. Who has read
- * it removes it from `process.env`, so that no other child inherits it.
+ * The variable with the key that signs tickets. Only the service's user can read the environment of its processes. A process
+ * that has read it removes it from `process.env`, so that no other child inherits it.
  */
 export const TICKET_KEY_VARIABLE = 'PACKETFLIX_SIGNING_KEY';
 
