@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { serverSentEvents } from '../shared/http/server-sent-events.js';
 import { printable } from '../shared/printable.js';
 import { takeCredentials } from './capture-client.js';
 
@@ -84,26 +85,4 @@ function cellsOf({ name, prefix, type, interfaces, project, image }: Target): st
 
 function byTypeAndName(a: readonly string[], b: readonly string[]): number {
   return a.join('\0') < b.join('\0') ? -1 : 1;
-}
-
-/** Reads server-sent events, of which only the type and the data matter here. */
-async function* serverSentEvents(
-  body: AsyncIterable<Uint8Array>,
-): AsyncGenerator<{ readonly event: string; readonly data: string }> {
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const chunk of body) {
-    const blocks = (rest + decoder.decode(chunk, { stream: true })).split('\n\n');
-    rest = blocks.pop() ?? '';
-    for (const block of blocks) {
-      const fields = new Map(block.split('\n').map((line) => fieldOf(line)));
-      const data = fields.get('data');
-      if (data !== undefined) yield { event: fields.get('event') ?? 'message', data };
-    }
-  }
-}
-
-function fieldOf(line: string): [name: string, value: string] {
-  const end = line.indexOf(':');
-  return end < 0 ? [line, ''] : [line.slice(0, end), line.slice(end + 1).replace(/^ /, '')];
 }

@@ -10,7 +10,7 @@ import type {
 } from '../../shared/protocol/capture-spec.js';
 import { endpointsFrom } from '../../shared/protocol/tcp-endpoint.js';
 import { LiveTargets } from '../discovery/live-targets.js';
-import { isNamed, TargetDirectoryError } from '../discovery/target-directory.js';
+import { isNamed, namespaceKey, TargetDirectoryError } from '../discovery/target-directory.js';
 import { SET_TYPE, NamedTargetSets } from '../discovery/named-target-sets.js';
 import type { ClientConnection } from '../http/client-connection.js';
 import { SERVICE_VERSION } from '../../shared/service-version.js';
@@ -75,11 +75,12 @@ export class CaptureOpener {
   private async openTarget(request: CaptureRequest, origin: CaptureOrigin): Promise<OpenedCapture> {
     let failure = new CaptureError('no-such-target', 'the request does not match any target');
     for await (const candidate of this.resolver.candidates(request.target, origin.signal)) {
-      const { netns, pid, startTime, ...target } = candidate;
+      const { netns, pid, startTime, node, ...target } = candidate;
       const reference: NetnsReference = {
         netns,
         ...(pid !== undefined && { pid }),
         ...(startTime !== undefined && { startTime }),
+        ...(node !== undefined && { node }),
       };
       const spec = { ...this.streamSpec(request, origin, target, reference), reference };
       try {
@@ -107,7 +108,7 @@ export class CaptureOpener {
       select: (entries) => {
         const named = entries.filter((entry) => isNamed(entry, name, prefix));
         // What the client calls the type may differ from what the directory does.
-        type ??= named.find(({ netns }) => netns === reference.netns)?.type;
+        type ??= named.find((entry) => namespaceKey(entry) === namespaceKey(reference))?.type;
         return named.filter((entry) => type === undefined || entry.type === type);
       },
       maxMembers: 1,

@@ -5,6 +5,7 @@ import { OPTION_TABLE } from '../../shared/config/option-table.js';
 import { parseCommandLine, type Options } from '../../shared/config/parse-command-line.js';
 import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { CaptureConfig } from './capture.config.js';
+import { ClusterConfig } from './cluster.config.js';
 import { DiscoveryConfig } from './discovery.config.js';
 import { OptionsModule } from './options.module.js';
 import { ServiceConfig } from './service.config.js';
@@ -32,11 +33,12 @@ describe('OptionsModule', () => {
   });
 
   it('refuses values that are not valid, all at once', async () => {
-    const { service, capture, discovery, environment } = optionsOf();
+    const { service, capture, discovery, cluster, environment } = optionsOf();
     const options: Options = {
       service: { ...service, port: 65_536, host: 'a b', allowedOrigins: ['null'] },
       capture: { ...capture, ringMemoryMebibytes: 511 },
       discovery: { ...discovery, local: true, proxy: true },
+      cluster: { ...cluster, nodes: ['a b'], nodeCaFile: '' },
       environment,
     };
     await expect(start(options)).rejects.toThrow(
@@ -48,6 +50,9 @@ describe('OptionsModule', () => {
         'ringMemoryMebibytes must be at least 512 MiB, not 511 MiB: 2 MiB for each of the 256 captures that ' +
           'maxCaptures allows',
         'local and proxy exclude each other: both serve /discover/mobyshark',
+        'nodes must be addresses of nodes, such as 192.0.2.1, worker1:5001 or https://worker1:5001, or dns:NAME:PORT, not ' +
+          '["a b"]',
+        'nodeCaFile must be the name of a file, not ""',
       ].join('\n'),
     );
   });
@@ -55,7 +60,12 @@ describe('OptionsModule', () => {
 
 describe('The option table', () => {
   it('has a validated field in the class of its section for each option', () => {
-    const validated = { service: ServiceConfig, capture: CaptureConfig, discovery: DiscoveryConfig };
+    const validated = {
+      service: ServiceConfig,
+      capture: CaptureConfig,
+      discovery: DiscoveryConfig,
+      cluster: ClusterConfig,
+    };
     for (const { section, field } of OPTION_TABLE) {
       const metadata = getMetadataStorage().getTargetValidationMetadatas(validated[section], '', true, false);
       expect(metadata.map(({ propertyName }) => propertyName)).toContain(field);

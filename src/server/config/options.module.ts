@@ -5,12 +5,13 @@ import { validateSync } from 'class-validator';
 import type { Options } from '../../shared/config/parse-command-line.js';
 import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { CaptureConfig } from './capture.config.js';
+import { ClusterConfig } from './cluster.config.js';
 import { DiscoveryConfig } from './discovery.config.js';
 import { ServiceConfig } from './service.config.js';
 
 /**
  * Makes the options injectable everywhere: by class (`ServiceConfig`, ...) and through Nest's `ConfigService`, as
- * `service`, `capture`, `discovery` and `environment`.
+ * `service`, `capture`, `discovery`, `cluster` and `environment`.
  */
 @Module({})
 export class OptionsModule {
@@ -19,16 +20,19 @@ export class OptionsModule {
     const service = Object.assign(new ServiceConfig(), options.service);
     const capture = Object.assign(new CaptureConfig(), options.capture);
     const discovery = Object.assign(new DiscoveryConfig(), options.discovery);
+    const cluster = Object.assign(new ClusterConfig(), options.cluster);
     const factories = {
       service: registerAs('service', () => service),
       capture: registerAs('capture', () => capture),
       discovery: registerAs('discovery', () => discovery),
+      cluster: registerAs('cluster', () => cluster),
       environment: registerAs('environment', () => options.environment),
     };
     const byClass: readonly [Type, { KEY: string | symbol }][] = [
       [ServiceConfig, factories.service],
       [CaptureConfig, factories.capture],
       [DiscoveryConfig, factories.discovery],
+      [ClusterConfig, factories.cluster],
       [ServerEnvironment, factories.environment],
     ];
     const providers = byClass.map(([provide, { KEY }]) => ({ provide, useExisting: KEY }));
@@ -39,7 +43,7 @@ export class OptionsModule {
         ConfigModule.forRoot({
           load: Object.values(factories),
           validate: (environment) => {
-            assertValid([service, capture, discovery]);
+            assertValid([service, capture, discovery, cluster]);
             return environment;
           },
           // parseCommandLine has read the environment, together with the flags.

@@ -32,7 +32,7 @@ export class NamedTargetSets {
         ...entry,
         entry,
         namespace: podNamespaceOf(entry),
-        node: this.node,
+        node: entry.node ?? this.node,
       }));
       return select(targets).map(({ entry }) => entry);
     };

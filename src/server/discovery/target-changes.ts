@@ -43,10 +43,10 @@ export class TargetChanges {
 
   /** @returns the events that lead from the last list to this one */
   update(list: readonly ListedTarget[]): TargetEvent[] {
-    const now = new Map(list.map((target) => [keyOf(target), target]));
-    const added = list.filter((target) => !this.targets.has(keyOf(target)));
+    const now = new Map(list.map((target) => [targetKey(target), target]));
+    const added = list.filter((target) => !this.targets.has(targetKey(target)));
     const changed = list.filter((target) => {
-      const before = this.targets.get(keyOf(target));
+      const before = this.targets.get(targetKey(target));
       return before !== undefined && !isDeepStrictEqual(before, target);
     });
     const removed = [...this.targets].flatMap(([key, target]) => (now.has(key) ? [] : [target]));
@@ -93,7 +93,7 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, each) => total + each, 0);
 }
 
-/** A process has one entry; what has none is known by its name. */
-function keyOf({ netns, pid, starttime, prefix, name }: ListedTarget): string {
+/** Identifies a target in a list. A process has one entry; what has none is known by its name. */
+export function targetKey({ netns, pid, starttime, prefix, name }: ListedTarget): string {
   return pid > 0 ? `${netns} ${pid} ${starttime} ${prefix}` : `${netns} ${prefix} ${name}`;
 }

@@ -10,7 +10,7 @@ import { PROJECT_LABELS } from '../../shared/protocol/target-selector.js';
 export interface DirectoryEntry {
   /** Container name, `namespace/name` of a pod, `comm(pid)` of a process, or paths of bind mounts joined by `:`. */
   readonly name: string;
-  /** Distinguishes equal names of several runtimes, as in Docker-in-Docker; usually empty. */
+  /** Distinguishes equal names of several runtimes, as in Docker-in-Docker; usually empty. In a cluster it begins with `node`. */
   readonly prefix: string;
   /** `docker`, `containerd`, `podman`, `pod`, `proc`, `bindmount`, ... */
   readonly type: string;
@@ -24,7 +24,12 @@ export interface DirectoryEntry {
   /** Labels of a container or pod; absent: none, or unknown. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly image?: string;
+  /** Name of the host; absent: this one. Only the directory of a cluster has entries of others. */
+  readonly node?: string;
 }
+
+/** What a client says about a target, from which its node can be told. */
+export type LocatedTarget = Partial<Pick<DirectoryEntry, 'prefix' | 'netns' | 'pid' | 'startTime'>>;
 
 /** How to look up a name. */
 export interface FindOptions {
@@ -64,6 +69,14 @@ export abstract class TargetDirectory {
   abstract list(signal?: AbortSignal): Promise<DirectoryEntry[]>;
 
   /**
+   * Tells the node of a target that a client refers to by its network namespace. A directory without this method has the targets of
+   * this host only.
+   *
+   * @throws TargetDirectoryError when several nodes have such a namespace, or none
+   */
+  locate?(target: LocatedTarget): string;
+
+  /**
    * Lists all entries at once, and again whenever they have changed. By default, this asks `list` every few seconds.
    *
    * @param signal ends the iteration: it throws the reason
@@ -100,10 +113,34 @@ export function projectOf({ labels = {} }: Pick<DirectoryEntry, 'labels'>): stri
  *
  * A namespace without a process is found by each path where it is mounted, with or without GhostWire's reference to the mount
  * namespace before it: such a name is made of all paths that are known at the time.
+ *
+ * In a cluster, a name without a prefix means that name on any node.
  */
 export function isNamed(entry: DirectoryEntry, name: string, prefix: string): boolean {
-  if (entry.prefix !== prefix && (entry.type !== 'pod' || entry.prefix !== '')) return false;
+  const ownPrefix = ownPrefixOf(entry);
+  const isSought = entry.prefix === prefix || (prefix === '' && ownPrefix === '');
+  if (!isSought && (entry.type !== 'pod' || entry.prefix !== '')) return false;
   return entry.name === name || (isWithoutProcess(entry) && hasPath(entry.name, name));
+}
+
+/** The prefix without the name of the node. */
+export function ownPrefixOf({ node, prefix }: Pick<DirectoryEntry, 'node' | 'prefix'>): string {
+  return node === undefined ? prefix : prefix.slice(node.length + 1);
+}
+
+/** The node that a prefix begins with; node names have no slash. */
+export function nodeOfPrefix(prefix: string): string {
+  return prefix.split('/', 1)[0] ?? '';
+}
+
+/** The prefix of a target in the directory of a cluster. */
+export function prefixInCluster(node: string, ownPrefix: string): string {
+  return ownPrefix === '' ? node : `${node}/${ownPrefix}`;
+}
+
+/** Identifies a network namespace: each host numbers its own. */
+export function namespaceKey({ node, netns }: Pick<DirectoryEntry, 'node' | 'netns'>): string {
+  return node === undefined ? String(netns) : `${node} ${netns}`;
 }
 
 /** Whether a bind mount, or something else than a process, keeps the namespace of an entry alive. */

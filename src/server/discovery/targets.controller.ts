@@ -100,7 +100,7 @@ export class TargetsController implements OnModuleDestroy {
     const { name, prefix, type, netns, pid, labels = {}, image = '' } = entry;
     const namespace = podNamespaceOf(entry);
     const project = projectOf(entry);
-    const { node } = this.sets;
+    const { node = this.sets.node } = entry;
     return {
       name,
       prefix,

@@ -4,6 +4,7 @@ import { MAX_EXCLUSIONS, MAX_MEMBERS } from '../protocol/capture-spec.js';
 import { MIN_CAPTURE_MEBIBYTES, PACKET_METHODS } from '../protocol/protocol.js';
 import { isListOfEndpoints } from '../protocol/tcp-endpoint.js';
 import { NETWORKS } from './network-list.js';
+import { NODES } from './node-list.js';
 import { list, oneOf, onOrOff, text, wholeNumber, type OptionType } from './option-type.js';
 import { TARGET_SETS } from './target-set-option.js';
 import { canonicalOrigin } from './web-origin.js';
@@ -11,7 +12,7 @@ import { canonicalOrigin } from './web-origin.js';
 /** One option: everything that parsing, validation, `--help` and the documentation need to know about it. */
 export interface OptionDescription {
   /** The configuration class that the option belongs to. */
-  readonly section: 'service' | 'capture' | 'discovery';
+  readonly section: 'service' | 'capture' | 'discovery' | 'cluster';
   /** The field of that class; unique in the whole table. */
   readonly field: string;
   readonly flag: string;
@@ -295,6 +296,40 @@ const ENTRIES = [
     defaultValue: undefined,
     defaultInWords: 'the host name, in a container that of the container',
     description: 'name of this host in /targets, in selectors and in the descriptions of interfaces',
+  },
+  {
+    section: 'cluster',
+    field: 'nodes',
+    flag: '--nodes',
+    variable: 'PACKETFLIX_NODES',
+    type: NODES,
+    value: 'address',
+    defaultValue: [],
+    defaultInWords: 'none',
+    description:
+      'node of a cluster that this service is the gateway of: HOST[:PORT], https://HOST[:PORT], or dns:NAME[:PORT] for all ' +
+      'addresses that the name has; repeatable, or separated by commas',
+  },
+  {
+    section: 'cluster',
+    field: 'nodeCaFile',
+    flag: '--node-ca-file',
+    variable: 'PACKETFLIX_NODE_CA_FILE',
+    type: FILE,
+    value: 'file',
+    defaultValue: undefined,
+    defaultInWords: 'those of Node.js',
+    description: 'certificates (PEM) of the authorities that are trusted for nodes by https://',
+  },
+  {
+    section: 'cluster',
+    field: 'mergeWindowMs',
+    flag: '--merge-window',
+    variable: 'PACKETFLIX_MERGE_WINDOW',
+    type: wholeNumber({ min: 0, max: 10_000, unit: 'milliseconds' }),
+    value: 'ms',
+    defaultValue: 200,
+    description: 'time for which a packet of a set waits for earlier ones of other nodes',
   },
   {
     section: 'service',

@@ -32,6 +32,7 @@ const DEFAULTS = {
     maxSnapshotLength: undefined,
     packetMethod: 'ring',
   },
+  cluster: { nodes: [] as string[], nodeCaFile: undefined, mergeWindowMs: 200 },
   discovery: {
     ghostwireHost: '127.0.0.1',
     ghostwirePort: 5000,
@@ -49,6 +50,7 @@ interface Changes {
   capture?: { [Field in keyof (typeof DEFAULTS)['capture']]?: number | string };
   service?: Partial<Omit<(typeof DEFAULTS)['service'], 'host' | 'user'>> & { host?: string; user?: string };
   discovery?: Partial<(typeof DEFAULTS)['discovery']>;
+  cluster?: { nodes?: string[]; nodeCaFile?: string; mergeWindowMs?: number };
   environment?: {
     engineSockets?: string[];
     discovererSocket?: string;
@@ -74,6 +76,12 @@ describe('The command line and the environment', () => {
       },
     ],
     ['nothing gives the defaults', [], {}, {}],
+    [
+      'the nodes of a cluster',
+      ['--nodes', 'worker1,https://worker2:6001', '--nodes=dns:nodes.test:5001'],
+      { PACKETFLIX_MERGE_WINDOW: '50' },
+      { cluster: { nodes: ['worker1', 'https://worker2:6001', 'dns:nodes.test:5001'], mergeWindowMs: 50 } },
+    ],
     ['a flag with its value', ['--port', '5002'], {}, { service: { port: 5002 } }],
     ['a flag joined to its value', ['--port=5002'], {}, { service: { port: 5002 } }],
     ['a short flag', ['-p', '5002'], {}, { service: { port: 5002 } }],
@@ -190,16 +198,18 @@ describe('The command line and the environment', () => {
   ])('%s', (_, argv, env, changes) => {
     const parsed = parseCommandLine(argv, env);
     if (parsed.kind !== 'options') throw new Error(JSON.stringify(parsed));
-    const { service, capture, discovery, environment } = parsed.options;
+    const { service, capture, discovery, cluster, environment } = parsed.options;
     expect({
       service: { ...service },
       capture: { ...capture },
       discovery: { ...discovery },
+      cluster: { ...cluster },
       environment: { ...environment },
     }).toEqual({
       service: { ...DEFAULTS.service, ...changes.service },
       capture: { ...DEFAULTS.capture, ...changes.capture },
       discovery: { ...DEFAULTS.discovery, ...changes.discovery },
+      cluster: { ...DEFAULTS.cluster, ...changes.cluster },
       environment: { ...DEFAULTS.environment, ...changes.environment },
     });
   });

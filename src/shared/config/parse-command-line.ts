@@ -14,6 +14,7 @@ export interface Options {
   readonly service: OptionValues<'service'>;
   readonly capture: OptionValues<'capture'>;
   readonly discovery: DiscoveryOptions;
+  readonly cluster: OptionValues<'cluster'>;
   readonly environment: ServerEnvironment;
 }
 
@@ -92,6 +93,7 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
       service: section('service'),
       capture: section('capture'),
       discovery: { ...section('discovery'), configured },
+      cluster: section('cluster'),
       environment: readServerEnvironment(env),
     },
   };

@@ -36,6 +36,8 @@ export interface NetnsReference {
   readonly pid?: number;
   /** Start time that the process must have: field 22 of proc_pid_stat(5), in clock ticks since boot. */
   readonly startTime?: number;
+  /** Name of the host, for providers that capture on several; absent: this one. */
+  readonly node?: string;
 }
 
 /** One TCP connection. Addresses are IPv4 or IPv6 literals, never IPv4-mapped and without a zone. */

@@ -2,6 +2,8 @@ import { Injectable, Optional } from '@nestjs/common';
 import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
 import {
   isWithoutProcess,
+  namespaceKey,
+  nodeOfPrefix,
   TargetDirectory,
   TargetDirectoryError,
   type DirectoryEntry,
@@ -43,7 +45,9 @@ export class DirectoryNetnsResolver extends NetnsResolver {
       throw new CaptureError('invalid-request', 'container: netns or name must be given');
     }
     // Without a process to verify it by, the inode number may have been reused: then a name is the better reference.
-    if (netns !== undefined && (pid !== undefined || !name)) yield within(target, netns, pid, startTime);
+    if (netns !== undefined && (pid !== undefined || !name)) {
+      yield within(target, { netns, pid, startTime, node: this.locate(target) });
+    }
     if (!name) return;
 
     yield await this.lookUp(name, target, signal, false);
@@ -62,12 +66,19 @@ export class DirectoryNetnsResolver extends NetnsResolver {
     try {
       const lookup = this.find(name, target, signal, fresh);
       entries = await (this.metrics?.timeLookup(lookup, signal) ?? lookup);
-    } catch (cause) {
-      if (!(cause instanceof TargetDirectoryError)) throw cause;
-      throw new CaptureError('discovery-failed', cause.message, { cause });
+    } catch (error) {
+      throw asCaptureError(error);
     }
-    const { netns, pid, startTime, type } = chooseEntry(entries, name, target);
-    return within({ ...target, type: type || target.type }, netns, pid || undefined, startTime || undefined);
+    const { netns, pid, startTime, node, type } = chooseEntry(entries, name, target);
+    return within({ ...target, type: type || target.type }, { netns, pid, startTime, node });
+  }
+
+  private locate(target: CaptureTarget): string | undefined {
+    try {
+      return this.directory.locate?.(target);
+    } catch (error) {
+      throw asCaptureError(error);
+    }
   }
 
   /**
@@ -83,19 +94,38 @@ export class DirectoryNetnsResolver extends NetnsResolver {
     const found = await this.directory.find(name, prefix, signal, { fresh });
     if (found.length > 0 || netns === undefined || !name.startsWith('/')) return found;
     const all = await this.directory.list(signal);
-    return all.filter((entry) => entry.netns === netns && isWithoutProcess(entry));
+    return all.filter((entry) => entry.netns === netns && isWithoutProcess(entry) && isOn(prefix, entry));
   }
 }
 
+function asCaptureError(error: unknown): unknown {
+  if (!(error instanceof TargetDirectoryError)) return error;
+  return new CaptureError('discovery-failed', error.message, { cause: error });
+}
+
+/** Where a target is; zero and undefined mean that it is not known. */
+interface Place {
+  readonly netns: number;
+  readonly pid: number | undefined;
+  readonly startTime: number | undefined;
+  readonly node: string | undefined;
+}
+
 /** A start time without its process verifies nothing. */
-function within(target: CaptureTarget, netns: number, pid?: number, startTime?: number): ResolvedTarget {
+function within(target: CaptureTarget, { netns, pid, startTime, node }: Place): ResolvedTarget {
   const { name, prefix, type, nodeName, cluster, interfaces } = target;
   return {
     ...(name !== undefined && { name }),
     ...{ prefix, type, nodeName, interfaces, netns },
     ...(cluster && { cluster }),
-    ...(pid !== undefined && { pid, ...(startTime !== undefined && { startTime }) }),
+    ...(pid && { pid, ...(startTime && { startTime }) }),
+    ...(node !== undefined && { node }),
   };
+}
+
+/** Whether an entry is on the node that a prefix names, if there are several nodes. */
+function isOn(prefix: string, { node }: DirectoryEntry): boolean {
+  return node === undefined || prefix === '' || node === nodeOfPrefix(prefix);
 }
 
 /**
@@ -111,7 +141,7 @@ function chooseEntry(
 ): DirectoryEntry {
   const sameNetns = prefer(entries, (entry) => entry.netns === target.netns);
   const left = prefer(sameNetns, (entry) => entry.type === target.type);
-  if (new Set(left.map((entry) => entry.netns)).size > 1) throw ambiguous(name, left);
+  if (new Set(left.map(namespaceKey)).size > 1) throw ambiguous(name, left);
   // An entry with a process can be verified more strictly.
   const entry = left.find(({ pid, startTime }) => pid > 0 && startTime > 0) ?? left[0];
   if (entry) return entry;
@@ -132,7 +162,7 @@ function prefer(
 function ambiguous(name: string, entries: readonly DirectoryEntry[]): CaptureError {
   const listed = entries
     .slice(0, MAX_LISTED)
-    .map(({ type, netns }) => `${excerpt(type).slice(0, 12)} in ${netns}`);
+    .map(({ type, netns, node }) => `${excerpt(type).slice(0, 12)} in ${netns}${node ? ` on ${node}` : ''}`);
   const others = entries.length - listed.length;
   return new CaptureError(
     'ambiguous-reference',

@@ -7,6 +7,8 @@ import type { CaptureTarget } from '../request/capture-request.js';
  */
 export interface ResolvedTarget extends CaptureTarget {
   readonly netns: number;
+  /** Name of the host; absent: this one. */
+  readonly node?: string;
 }
 
 /**

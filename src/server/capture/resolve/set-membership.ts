@@ -1,7 +1,7 @@
 import type { NetnsReference, SetMember } from '../../../shared/protocol/capture-spec.js';
 import type { LeaveCode } from '../../../shared/protocol/protocol.js';
 import { printable } from '../../../shared/printable.js';
-import type { DirectoryEntry } from '../../discovery/target-directory.js';
+import { namespaceKey, ownPrefixOf, type DirectoryEntry } from '../../discovery/target-directory.js';
 import type { SetCapture, SetObserver } from '../capture-provider.js';
 
 /** A directory may lose sight of a target for a moment, for example when its runtime is restarted. */
@@ -58,6 +58,8 @@ export interface MemberChange {
 interface Member {
   readonly id: number;
   readonly netns: number;
+  /** Its network namespace, see `namespaceKey`. */
+  readonly namespace: string;
   /** The entry by which it joined. */
   key: string;
   readonly title: string;
@@ -77,7 +79,7 @@ interface Refusal {
 /** What belongs to the set now. */
 interface Wanted {
   /** One entry for each network namespace, the most trusted, then the first by name. */
-  readonly byNetns: ReadonlyMap<number, DirectoryEntry>;
+  readonly byNamespace: ReadonlyMap<string, DirectoryEntry>;
   readonly keys: ReadonlySet<string>;
 }
 
@@ -86,8 +88,8 @@ interface Wanted {
  * however many targets share it. Its number cannot be reused while it is: the capture keeps it open.
  */
 export class SetMembership implements SetObserver {
-  /** By inode number of the network namespace. */
-  private readonly members = new Map<number, Member>();
+  /** By the keys of their network namespaces. */
+  private readonly members = new Map<string, Member>();
   private readonly refusals = new Map<string, Refusal>();
   private entries: readonly DirectoryEntry[] = [];
   private capture?: SetCapture;
@@ -99,10 +101,11 @@ export class SetMembership implements SetObserver {
   constructor(private readonly options: SetMembershipOptions) {
     const { first } = options;
     if (!first) return;
-    const { netns, pid = 0, startTime = 0 } = first.reference;
+    const { netns, pid = 0, startTime = 0, node } = first.reference;
     const title = titleOf(first.target);
-    const key = keyOf({ ...first.target, netns, pid, startTime });
-    this.members.set(netns, { id: 0, netns, key, title, shownAs: title, isAttached: true });
+    const key = keyOf({ ...first.target, netns, pid, startTime, ...(node !== undefined && { node }) });
+    const namespace = namespaceKey(first.reference);
+    this.members.set(namespace, { id: 0, netns, namespace, key, title, shownAs: title, isAttached: true });
   }
 
   /** Begins to attach members. */
@@ -122,11 +125,11 @@ export class SetMembership implements SetObserver {
     const chosen = this.choose(wanted);
     const joining: SetMember[] = [];
     for (const entry of chosen) {
-      if (this.members.has(entry.netns) || this.isRefused(entry)) continue;
+      if (this.members.has(namespaceKey(entry)) || this.isRefused(entry)) continue;
       joining.push(this.join(entry));
     }
     if (joining.length > 0) capture.attach(joining);
-    this.tellLeftOut(wanted.byNetns.size - chosen.length);
+    this.tellLeftOut(wanted.byNamespace.size - chosen.length);
     this.forgetRefusals(entries);
     this.schedule(chosen);
   }
@@ -160,19 +163,20 @@ export class SetMembership implements SetObserver {
   }
 
   private wanted(entries: readonly DirectoryEntry[]): Wanted {
-    const byNetns = new Map<number, DirectoryEntry>();
+    const byNamespace = new Map<string, DirectoryEntry>();
     const keys = new Set<string>();
     for (const entry of this.options.select(entries)) {
       keys.add(keyOf(entry));
-      const other = byNetns.get(entry.netns);
-      if (!other || byTrustThenName(entry, other) < 0) byNetns.set(entry.netns, entry);
+      const namespace = namespaceKey(entry);
+      const other = byNamespace.get(namespace);
+      if (!other || byTrustThenName(entry, other) < 0) byNamespace.set(namespace, entry);
     }
-    return { byNetns, keys };
+    return { byNamespace, keys };
   }
 
   /** A member that is listed keeps its place; one that is not leaves after a while. */
-  private review(member: Member, { byNetns, keys }: Wanted): void {
-    const entry = byNetns.get(member.netns);
+  private review(member: Member, { byNamespace, keys }: Wanted): void {
+    const entry = byNamespace.get(member.namespace);
     if (!entry) {
       if (this.options.first) return;
       const nowMs = performance.now();
@@ -194,31 +198,36 @@ export class SetMembership implements SetObserver {
   }
 
   /** As many as there may be: the most trusted first, then those that are members already. */
-  private choose({ byNetns }: Wanted): DirectoryEntry[] {
+  private choose({ byNamespace }: Wanted): DirectoryEntry[] {
     const { maxMembers } = this.options;
-    if (byNetns.size <= maxMembers) return [...byNetns.values()];
-    const rank = ({ netns, prefix }: DirectoryEntry): number =>
-      2 * Number(prefix !== '') + Number(!this.members.has(netns));
-    const chosen = [...byNetns.values()].sort((a, b) => rank(a) - rank(b)).slice(0, maxMembers);
-    const kept = new Set(chosen.map(({ netns }) => netns));
+    if (byNamespace.size <= maxMembers) return [...byNamespace.values()];
+    const rank = (entry: DirectoryEntry): number =>
+      2 * Number(ownPrefixOf(entry) !== '') + Number(!this.members.has(namespaceKey(entry)));
+    const chosen = [...byNamespace.values()].sort((a, b) => rank(a) - rank(b)).slice(0, maxMembers);
+    const kept = new Set(chosen.map(namespaceKey));
     for (const member of [...this.members.values()]) {
-      if (byNetns.has(member.netns) && !kept.has(member.netns))
+      if (byNamespace.has(member.namespace) && !kept.has(member.namespace))
         this.detach(member, 'another target takes its place');
     }
     return chosen;
   }
 
   private join(entry: DirectoryEntry): SetMember {
-    const { netns, pid, startTime } = entry;
+    const { netns, pid, startTime, node } = entry;
     const title = titleOf(entry);
-    const member: Member = { id: ++this.lastId, netns, key: keyOf(entry), title, shownAs: title };
-    this.members.set(netns, member);
+    const namespace = namespaceKey(entry);
+    const member: Member = { id: ++this.lastId, netns, namespace, key: keyOf(entry), title, shownAs: title };
+    this.members.set(namespace, member);
     const process = pid > 0 ? `, process ${pid}` : '';
     return {
       id: member.id,
-      reference: { netns, ...(pid > 0 && { pid, ...(startTime > 0 && { startTime }) }) },
+      reference: {
+        netns,
+        ...(pid > 0 && { pid, ...(startTime > 0 && { startTime }) }),
+        ...(node !== undefined && { node }),
+      },
       name: this.options.namesTargets ? displayName(entry) : '',
-      description: `${title}, node ${this.options.node}, network namespace ${netns}${process}`,
+      description: `${title}, node ${node ?? this.options.node}, network namespace ${netns}${process}`,
     };
   }
 
@@ -228,7 +237,7 @@ export class SetMembership implements SetObserver {
   }
 
   private remove(member: Member, reason: string): void {
-    if (this.members.get(member.netns) === member) this.members.delete(member.netns);
+    if (this.members.get(member.namespace) === member) this.members.delete(member.namespace);
     const { title, netns, isAttached } = member;
     if (isAttached) this.options.onChange?.({ target: title, netns, reason });
   }
@@ -254,7 +263,7 @@ export class SetMembership implements SetObserver {
     clearTimeout(this.timer);
     const leaving = [...this.members.values()].flatMap(({ leavesAtMs }) => leavesAtMs ?? []);
     const refused = chosen
-      .filter(({ netns }) => !this.members.has(netns))
+      .filter((entry) => !this.members.has(namespaceKey(entry)))
       .flatMap((entry) => this.refusals.get(keyOf(entry))?.notBeforeMs ?? []);
     const nextMs = Math.min(...leaving, ...refused);
     if (nextMs === Infinity) return;
@@ -277,20 +286,17 @@ export class SetMembership implements SetObserver {
 }
 
 /** One life of a target: after a restart it has another key. */
-function keyOf({
-  netns,
-  pid,
-  startTime,
-  name,
-  prefix,
-}: Pick<DirectoryEntry, 'netns' | 'pid' | 'startTime' | 'name' | 'prefix'>): string {
-  return pid > 0 ? `${netns} ${pid} ${startTime}` : `${netns} ${prefix} ${name}`;
+function keyOf(
+  entry: Pick<DirectoryEntry, 'netns' | 'pid' | 'startTime' | 'name' | 'prefix' | 'node'>,
+): string {
+  const { pid, startTime, name, prefix } = entry;
+  return `${namespaceKey(entry)} ${pid > 0 ? `${pid} ${startTime}` : `${prefix} ${name}`}`;
 }
 
 /** What a container or a user claims, which has a prefix, comes last, so it never gives a namespace of others its name. */
 function byTrustThenName(a: DirectoryEntry, b: DirectoryEntry): number {
   return (
-    Number(a.prefix !== '') - Number(b.prefix !== '') ||
+    Number(ownPrefixOf(a) !== '') - Number(ownPrefixOf(b) !== '') ||
     Number(a.type === 'proc') - Number(b.type === 'proc') ||
     (a.name < b.name ? -1 : 1)
   );
