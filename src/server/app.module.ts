@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { CaptureModule } from './capture/capture.module.js';
 import type { CaptureModuleOptions } from './capture/capture.module.js';
+import { CLUSTER_DIRECTORY, CLUSTER_PROVIDER, ClusterModule } from './cluster/cluster.module.js';
 import { ConsoleModule } from './console/console.module.js';
 import type { Options } from '../shared/config/parse-command-line.js';
 import { OptionsModule } from './config/options.module.js';
@@ -22,6 +23,11 @@ type Ports = CaptureModuleOptions & Pick<DiscoveryModuleOptions, 'targetDirector
 export class AppModule {
   static forRoot(options: Options, ports: Ports = {}): DynamicModule {
     const { local, proxy } = options.discovery;
+    const isGateway = options.cluster.nodes.length > 0;
+    const all: Ports = {
+      ...(isGateway && { targetDirectory: CLUSTER_DIRECTORY, captureProvider: CLUSTER_PROVIDER }),
+      ...ports,
+    };
     return {
       module: AppModule,
       imports: [
@@ -29,8 +35,9 @@ export class AppModule {
         HttpModule,
         VersionModule,
         OperationsModule.forRootAsync({ useFactory: operationsOptions, inject: [ServiceConfig] }),
-        DiscoveryModule.forRoot({ local, proxy, ...ports }),
-        CaptureModule.forRoot(ports),
+        ...(isGateway ? [ClusterModule.forRoot()] : []),
+        DiscoveryModule.forRoot({ local: local || isGateway, proxy, ...all }),
+        CaptureModule.forRoot(all),
         TicketsModule,
         ...(options.service.noConsole ? [] : [ConsoleModule.forRoot({ root: !proxy })]),
       ],

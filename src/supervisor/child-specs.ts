@@ -57,16 +57,19 @@ export function createChildSpecs(
     directory,
     format,
     capture,
+    isGateway,
     ticketKey,
   }: {
     readonly granted: GrantedPrivileges;
     readonly directory: RuntimeDirectory;
     readonly format: LogFormat;
     readonly capture: Pick<Options['capture'], 'maxCaptures' | 'ringMemoryMebibytes' | 'packetMethod'>;
+    /** The nodes of a cluster capture, not this host. */
+    readonly isGateway: boolean;
     readonly ticketKey: Buffer;
   },
 ): ChildSpecs {
-  const engineCount = Math.min(availableParallelism(), MAX_ENGINES);
+  const engineCount = isGateway ? 0 : Math.min(availableParallelism(), MAX_ENGINES);
   const engineSockets = Array.from({ length: engineCount }, (_, index) => directory.engineSocket(index));
   const { discovererSocket } = directory;
   const launch = (role: 'engine' | 'discoverer', socketPath: string, ...args: string[]): ChildProcess => {
@@ -86,7 +89,18 @@ export function createChildSpecs(
   const serverEnvironment = {
     ...process.env,
     // If only root can read the code, the server starts as root and becomes the user when it has loaded the code.
-    ...serverVariables({ engineSockets, discovererSocket, become: granted.closedTo, ticketKey }),
+    ...serverVariables({
+      engineSockets,
+      ...(!isGateway && { discovererSocket }),
+      become: granted.closedTo,
+      ticketKey,
+    }),
+  };
+  const discoverer = {
+    name: 'discoverer',
+    socketPath: discovererSocket,
+    onDemand: true,
+    launch: () => launch('discoverer', discovererSocket, ...END_WHEN_IDLE),
   };
   return {
     privileged: [
@@ -96,12 +110,7 @@ export function createChildSpecs(
         onDemand: index > 0,
         launch: () => launch('engine', socketPath, ...engineArguments, ...(index > 0 ? furtherEngine : [])),
       })),
-      {
-        name: 'discoverer',
-        socketPath: discovererSocket,
-        onDemand: true,
-        launch: () => launch('discoverer', discovererSocket, ...END_WHEN_IDLE),
-      },
+      ...(isGateway ? [] : [discoverer]),
     ],
     server: (onStartRequest) =>
       new ChildProcess(asRole('server', serverProgram(...argv), granted), serverEnvironment, onStartRequest),

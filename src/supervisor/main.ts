@@ -29,7 +29,10 @@ export async function runSupervisor(argv: string[]): Promise<never> {
   }
 }
 
-async function serve(argv: readonly string[], { service, capture, environment }: Options): Promise<number> {
+async function serve(
+  argv: readonly string[],
+  { service, capture, cluster, environment }: Options,
+): Promise<number> {
   // By default Node.js would listen for a debugger, which the server could use; see child-specs.ts.
   process.on('SIGUSR1', () => undefined);
   const format = logFormat(service.logFormat, process.stderr.isTTY === true);
@@ -59,11 +62,20 @@ async function serve(argv: readonly string[], { service, capture, environment }:
     for (const line of (error as Error).message.split('\n')) log(line, 'fatal');
     return 1;
   }
-  for (const line of describeMissingCapabilities(granted.capabilities)) log(line, 'warn');
+  const isGateway = cluster.nodes.length > 0;
+  const missing = isGateway ? [] : describeMissingCapabilities(granted.capabilities);
+  for (const line of missing) log(line, 'warn');
 
   const directory = RuntimeDirectory.create(granted.closedTo?.gid);
   try {
-    const specs = createChildSpecs(argv, { granted, directory, format, capture, ticketKey: signingKey });
+    const specs = createChildSpecs(argv, {
+      granted,
+      directory,
+      format,
+      capture,
+      isGateway,
+      ticketKey: signingKey,
+    });
     const supervisor = new Supervisor(specs, log);
     for (const signal of SHUTDOWN_SIGNALS) process.on(signal, () => supervisor.shutDown(signal));
     return await supervisor.run();

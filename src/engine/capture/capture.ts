@@ -19,7 +19,7 @@ import { Opener } from '../opener/opener.js';
 import { libraryVersion } from '../pcap/libpcap.js';
 import { asCaptureError } from './as-capture-error.js';
 import { DLT_EN10MB } from './interface-opener.js';
-import { CaptureLimiter } from './limits.js';
+import { CaptureLimiter } from '../../shared/pcapng/capture-limiter.js';
 import { closeNamespace, NamespaceTap, type TapContext } from './namespace-tap.js';
 import { CaptureOutput } from './output.js';
 import type { OutputSocket } from './output-socket.js';

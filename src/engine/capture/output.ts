@@ -1,7 +1,7 @@
 import { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
 import type { Framing } from '../../shared/protocol/protocol.js';
 import { noHeader, websocketHeader } from './framing.js';
-import type { CaptureLimiter, Delivered } from './limits.js';
+import type { CaptureLimiter, Delivered } from '../../shared/pcapng/capture-limiter.js';
 import type { OutputSocket } from './output-socket.js';
 import { SocketWriter, type SocketWriterEvents } from './socket-writer.js';
 

@@ -1,14 +1,15 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { CaptureError, excerpt, type CaptureErrorCode } from '../../shared/protocol/capture-error.js';
-import type {
-  CaptureSpec,
-  NetnsReference,
-  SetSpec,
-  StreamSpec,
-  TcpConnection,
-  TcpEndpoint,
+import {
+  MAX_EXCLUSIONS,
+  type CaptureSpec,
+  type NetnsReference,
+  type SetSpec,
+  type StreamSpec,
+  type TcpConnection,
+  type TcpEndpoint,
 } from '../../shared/protocol/capture-spec.js';
-import { endpointsFrom } from '../../shared/protocol/tcp-endpoint.js';
+import { endpointsFrom, endpointText } from '../../shared/protocol/tcp-endpoint.js';
 import { LiveTargets } from '../discovery/live-targets.js';
 import { isNamed, namespaceKey, TargetDirectoryError } from '../discovery/target-directory.js';
 import { SET_TYPE, NamedTargetSets } from '../discovery/named-target-sets.js';
@@ -160,10 +161,20 @@ export class CaptureOpener {
     reference?: NetnsReference,
   ): StreamSpec {
     const known = knownSpec(request);
-    const excluded = { excludedConnections, excludedEndpoints: this.excludedEndpoints };
+    const excluded = { excludedConnections, excludedEndpoints: this.excludedEndpointsOf(request) };
     const facts = { captureId, version: SERVICE_VERSION, ...(reference && { reference }), ...excluded };
     const sectionComments = [sectionComment({ target, ...known }), serviceComment(facts)];
     return { captureId, ...known, sectionComments, ...excluded };
+  }
+
+  /** @throws CaptureError when there are more than a capture can exclude */
+  private excludedEndpointsOf({ excludedEndpoints: requested = [] }: CaptureRequest): readonly TcpEndpoint[] {
+    const all = endpointsFrom([...this.excludedEndpoints, ...requested].map(endpointText));
+    if (all.length <= MAX_EXCLUSIONS) return all;
+    throw new CaptureError(
+      'invalid-request',
+      `exclude: with those of the service, these are more than ${MAX_EXCLUSIONS} endpoints`,
+    );
   }
 
   private async whenTargetsAreKnown(signal: AbortSignal): Promise<void> {

@@ -108,6 +108,11 @@ function containersOf(answer: unknown): unknown[] | undefined {
   return Array.isArray(containers) ? containers : undefined;
 }
 
+/** Parses an element of the list of `GET /targets`, which is not trusted. @returns undefined when it cannot be used */
+export function parseTarget(target: unknown): DirectoryEntry | undefined {
+  return isRecord(target) ? toEntry({ ...target, 'network-interfaces': target['interfaces'] }) : undefined;
+}
+
 function toEntry(container: unknown): DirectoryEntry | undefined {
   if (!isRecord(container)) return undefined;
   const name = textOf(container.name);

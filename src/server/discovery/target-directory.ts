@@ -69,12 +69,10 @@ export abstract class TargetDirectory {
   abstract list(signal?: AbortSignal): Promise<DirectoryEntry[]>;
 
   /**
-   * Tells the node of a target that a client refers to by its network namespace. A directory without this method has the targets of
-   * this host only.
-   *
-   * @throws TargetDirectoryError when several nodes have such a namespace, or none
+   * Names the nodes that may have a target, which a client refers to by its network namespace. A directory without this method has
+   * the targets of this host only.
    */
-  locate?(target: LocatedTarget): string;
+  locate?(target: LocatedTarget): readonly string[];
 
   /**
    * Lists all entries at once, and again whenever they have changed. By default, this asks `list` every few seconds.

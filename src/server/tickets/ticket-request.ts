@@ -29,6 +29,7 @@ const JSON_TYPES: Readonly<Record<RequestParameter, JsonType>> = {
   filter: 'text',
   chaste: 'switch',
   direction: 'switch',
+  exclude: 'text',
   ...(Object.fromEntries(Object.keys(LIMIT_PARAMETERS).map((name) => [name, 'number'])) as Record<
     keyof typeof LIMIT_PARAMETERS,
     'number'

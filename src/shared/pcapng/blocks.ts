@@ -1,5 +1,5 @@
 /**
- * Writes the pcapng blocks that are rare, for engine and server. BlockBuffer writes packets. All blocks are little-endian.
+ * Writes and reads the pcapng blocks that are rare, for engine and server. BlockBuffer writes packets. All blocks are little-endian.
  * Source: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html
  */
 
@@ -121,6 +121,59 @@ function onInterface(fixedBytes: number, interfaceId: number, at: number): Buffe
   fixed.writeUInt32LE(Number(nanoseconds >> 32n), 4);
   fixed.writeUInt32LE(Number(nanoseconds & 0xffff_ffffn), 8);
   return fixed;
+}
+
+/** Counters of an interface as an interface statistics block has them. */
+export interface Statistics extends InterfaceCounters {
+  readonly interfaceId: number;
+  readonly comments: readonly string[];
+}
+
+/** @returns undefined when the block is not one that `interfaceDescriptionBlock` writes */
+export function readInterfaceDescription(whole: Buffer): InterfaceDescription | undefined {
+  const options = whole.length >= MIN_BLOCK_BYTES + 8 ? readOptions(whole, 16) : undefined;
+  const texts = (code: number): string[] => (options?.get(code) ?? []).map((value) => value.toString());
+  const [name] = texts(IF_NAME);
+  if (name === undefined || options?.get(IF_TSRESOL)?.[0]?.[0] !== NANOSECONDS) return undefined;
+  return {
+    name,
+    linkType: whole.readUInt16LE(8),
+    snapshotLength: whole.readUInt32LE(12),
+    filter: options.get(IF_FILTER)?.[0]?.toString('utf8', 1) ?? '',
+    description: texts(IF_DESCRIPTION)[0] ?? '',
+    comments: texts(OPT_COMMENT),
+  };
+}
+
+/** @returns undefined when the block is not one that `interfaceStatisticsBlock` writes */
+export function readStatistics(whole: Buffer): Statistics | undefined {
+  const options = whole.length >= MIN_BLOCK_BYTES + 12 ? readOptions(whole, 20) : undefined;
+  const received = options?.get(ISB_IFRECV)?.[0];
+  const dropped = options?.get(ISB_OSDROP)?.[0];
+  if (received?.length !== 8 || dropped?.length !== 8) return undefined;
+  return {
+    interfaceId: whole.readUInt32LE(8),
+    received: Number(received.readBigUInt64LE()),
+    dropped: Number(dropped.readBigUInt64LE()),
+    comments: (options?.get(OPT_COMMENT) ?? []).map((value) => value.toString()),
+  };
+}
+
+/** The values of the options of a block, by their codes. @returns undefined when one of them does not fit */
+function readOptions(whole: Buffer, start: number): Map<number, Buffer[]> | undefined {
+  const options = new Map<number, Buffer[]>();
+  const end = whole.length - 4;
+  for (let at = start; at + 4 <= end;) {
+    const code = whole.readUInt16LE(at);
+    const length = whole.readUInt16LE(at + 2);
+    if (code === 0) break;
+    if (at + 4 + length > end) return undefined;
+    const values = options.get(code) ?? [];
+    values.push(whole.subarray(at + 4, at + 4 + length));
+    options.set(code, values);
+    at += 4 + paddedLength(length);
+  }
+  return options;
 }
 
 function block(type: number, fixed: Buffer, options: Buffer[]): Buffer {

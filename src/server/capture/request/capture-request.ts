@@ -1,11 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import { CaptureError, excerpt } from '../../../shared/protocol/capture-error.js';
 import {
+  MAX_EXCLUSIONS,
   MAX_INTERFACE_NAMES,
   validateFilter,
   validateInterfaceName,
   type CaptureSpec,
+  type TcpEndpoint,
 } from '../../../shared/protocol/capture-spec.js';
+import { endpointsFrom, isListOfEndpoints } from '../../../shared/protocol/tcp-endpoint.js';
 import {
   nameOfSet,
   parseTargetSelectors,
@@ -58,6 +61,8 @@ export interface CaptureRequest extends KnownSpec {
   readonly target: CaptureTarget;
   /** The targets of a set, if the request has selectors. */
   readonly selectors?: readonly TargetSelector[];
+  /** Endpoints that are left out besides those of the service. */
+  readonly excludedEndpoints?: readonly TcpEndpoint[];
   /** Whether to go on with the next target of that name when this one ends. */
   readonly follow: boolean;
 }
@@ -127,7 +132,18 @@ export function parseCaptureParameters(value: ParameterTexts, maxima: CaptureMax
     promiscuous: value('chaste') === undefined,
     ...(value('direction') !== undefined && { direction: true }),
     ...parseLimits(value, maxima),
+    ...parseExclusions(value('exclude')),
   };
+}
+
+function parseExclusions(text: string | undefined): Pick<CaptureRequest, 'excludedEndpoints'> {
+  if (text === undefined) return {};
+  const endpoints = text.split(',');
+  if (isListOfEndpoints(endpoints)) return { excludedEndpoints: endpointsFrom(endpoints) };
+  throw new CaptureError(
+    'invalid-request',
+    `exclude must be at most ${MAX_EXCLUSIONS} TCP endpoints, such as 192.0.2.1:443, not "${excerpt(text)}"`,
+  );
 }
 
 function parseTarget(

@@ -62,6 +62,12 @@ export const REQUEST_PARAMETERS = {
     header: 'Clustershark-Snaplen',
     meaning: `maximum bytes kept of each packet, at most ${LIMIT_PARAMETERS.snaplen}; the original length is recorded too`,
   },
+  exclude: {
+    header: 'Clustershark-Exclude',
+    meaning:
+      'TCP endpoints that are left out, besides those of the option `--exclude` and in the same form, separated by commas: where the ' +
+      'capture is relayed',
+  },
 } as const satisfies Record<string, ParameterDescription>;
 
 export type RequestParameter = keyof typeof REQUEST_PARAMETERS;

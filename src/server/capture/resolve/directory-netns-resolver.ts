@@ -73,12 +73,18 @@ export class DirectoryNetnsResolver extends NetnsResolver {
     return within({ ...target, type: type || target.type }, { netns, pid, startTime, node });
   }
 
+  /** The node that has the namespace; undefined: there is one host only. */
   private locate(target: CaptureTarget): string | undefined {
-    try {
-      return this.directory.locate?.(target);
-    } catch (error) {
-      throw asCaptureError(error);
+    const nodes = this.directory.locate?.(target);
+    if (nodes?.length === 0) {
+      throw new CaptureError('no-such-namespace', `no node lists network namespace ${target.netns}`);
     }
+    if (nodes && nodes.length > 1) {
+      const listed = nodes.slice(0, MAX_LISTED).map(excerpt).join(', ');
+      const message = `network namespace ${target.netns} is on several nodes (${listed}): name one as prefix`;
+      throw new CaptureError('ambiguous-reference', message);
+    }
+    return nodes?.[0];
   }
 
   /**

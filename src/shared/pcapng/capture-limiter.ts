@@ -1,10 +1,6 @@
-import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/limits.js';
-import {
-  type CaptureLimit,
-  type CaptureLimits,
-  type StreamSpec,
-} from '../../shared/protocol/capture-spec.js';
-import type { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
+import { MAX_SNAPSHOT_LENGTH } from '../protocol/limits.js';
+import { type CaptureLimit, type CaptureLimits, type StreamSpec } from '../protocol/capture-spec.js';
+import type { BlockBuffer } from './block-buffer.js';
 
 /** How users know a limit: its unit, and the parameter or the option that sets it. */
 const LIMITS: Readonly<Record<keyof CaptureLimits, { unit: string; parameter: string; option: string }>> = {

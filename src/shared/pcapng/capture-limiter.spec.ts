@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { interfaceDescriptionBlock, interfaceStatisticsBlock } from '../../shared/pcapng/blocks.js';
-import { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
-import { RecordReader } from '../pcap/record-reader.js';
-import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
-import { CaptureLimiter, type Delivered } from './limits.js';
+import { interfaceDescriptionBlock, interfaceStatisticsBlock } from './blocks.js';
+import { BlockBuffer, PacketTimestamp } from './block-buffer.js';
+import { PACKET_DATA_OFFSET } from './format.js';
+import type { CaptureSpec } from '../protocol/capture-spec.js';
+import { CaptureLimiter, type Delivered } from './capture-limiter.js';
 
 const INTERFACE = interfaceDescriptionBlock({ name: 'eth0', linkType: 1, snapshotLength: 96, filter: '' });
 const STATISTICS = interfaceStatisticsBlock(0, 1, { received: 1, dropped: 0 });
@@ -34,15 +34,11 @@ function bufferOf(...blocks: (number | Buffer)[]): BlockBuffer {
   return buffer;
 }
 
-/** Bytes 1, 2, 3, ... as a record of a savefile, and from there into a block. */
+/** Bytes 1, 2, 3, ... */
 function packet(length: number, buffer: BlockBuffer): void {
-  const record = Buffer.alloc(16 + length);
-  record.writeUInt32LE(length, 8);
-  record.writeUInt32LE(length, 12);
-  for (let at = 0; at < length; at++) record[16 + at] = at + 1;
-  const reader = new RecordReader();
-  reader.load(record);
-  reader.writeTo(buffer, 0);
+  const data = buffer.length + PACKET_DATA_OFFSET;
+  for (let at = 0; at < length; at++) buffer.bytes[data + at] = at + 1;
+  buffer.length += buffer.framePacket(buffer.length, 0, new PacketTimestamp(), length, length);
 }
 
 describe('CaptureLimiter', () => {

@@ -1,0 +1,94 @@
+import {
+  Injectable,
+  Module,
+  type DynamicModule,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { Gauge } from 'prom-client';
+import { ClusterConfig } from '../config/cluster.config.js';
+import { Readiness, type PartReadiness } from '../operations/readiness.js';
+import { ServiceMetrics } from '../operations/service-metrics.js';
+import { ClusterCaptureProvider } from './cluster-capture-provider.js';
+import { ClusterNodes } from './cluster-nodes.js';
+import { ClusterTargetDirectory } from './cluster-target-directory.js';
+import { readAuthorities } from './node-client.js';
+
+/** Watches the nodes as long as the application runs, and says how many there are. */
+@Injectable()
+class ClusterWatch implements OnModuleInit, OnModuleDestroy {
+  constructor(
+    private readonly nodes: ClusterNodes,
+    private readonly readiness: Readiness,
+    private readonly metrics: ServiceMetrics,
+  ) {}
+
+  onModuleInit(): void {
+    const { nodes } = this;
+    nodes.begin();
+    this.readiness.add('nodes', () => this.state());
+    new Gauge({
+      name: 'packetflix_nodes',
+      help: 'Nodes of the cluster, by whether they answer',
+      labelNames: ['state'],
+      registers: [this.metrics.registry],
+      collect(this: Gauge) {
+        const missing = nodes.all.filter(({ absence }) => absence).length;
+        this.set({ state: 'present' }, nodes.all.length - missing);
+        this.set({ state: 'missing' }, missing);
+      },
+    });
+  }
+
+  onModuleDestroy(): void {
+    this.nodes.close();
+  }
+
+  /** One node is enough: the others are not worse off when this gateway serves. */
+  private state(): PartReadiness {
+    const { all, state } = this.nodes;
+    const present = all.filter(({ absence }) => !absence);
+    const problems = all.flatMap(({ name, absence, problem }) =>
+      absence ? `node ${name} is missing: ${absence.reason}` : problem ? `node ${name}: ${problem}` : [],
+    );
+    const count = `${present.length} of ${Math.max(state.addresses, all.length)} nodes answer`;
+    return { ready: present.length > 0, message: [count, ...state.problems, ...problems].join('; ') };
+  }
+}
+
+/** The ports of a gateway: the targets of all nodes, and captures on them. Needs `OptionsModule` and `OperationsModule`. */
+@Module({})
+export class ClusterModule {
+  static forRoot(): DynamicModule {
+    return {
+      module: ClusterModule,
+      global: true,
+      providers: [
+        ClusterWatch,
+        {
+          provide: ClusterNodes,
+          useFactory: ({ nodes, nodeCaFile }: ClusterConfig) =>
+            new ClusterNodes(nodes, {
+              token: () => undefined,
+              ...(nodeCaFile !== undefined && { authorities: readAuthorities(nodeCaFile) }),
+            }),
+          inject: [ClusterConfig],
+        },
+      ],
+      exports: [ClusterNodes],
+    };
+  }
+}
+
+/** For `DiscoveryModule`. */
+export const CLUSTER_DIRECTORY = {
+  useFactory: (nodes: ClusterNodes) => new ClusterTargetDirectory(nodes),
+  inject: [ClusterNodes],
+};
+
+/** For `CaptureModule`. */
+export const CLUSTER_PROVIDER = {
+  useFactory: (nodes: ClusterNodes, { mergeWindowMs }: ClusterConfig) =>
+    new ClusterCaptureProvider(nodes, mergeWindowMs),
+  inject: [ClusterNodes, ClusterConfig],
+};

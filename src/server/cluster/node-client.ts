@@ -1,0 +1,224 @@
+import { readFileSync } from 'node:fs';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { isIP } from 'node:net';
+import { WebSocket } from 'ws';
+import { serverSentEvents, type ServerSentEvent } from '../../shared/http/server-sent-events.js';
+import { printable } from '../../shared/printable.js';
+import { NODE_HEADER, TIME_HEADER } from '../http/node-headers.js';
+
+/** Where the service of a node listens. */
+export interface NodeEndpoint {
+  /** An IP address without brackets, or a host name. */
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+  /** The name that the certificate must have, if it is not `host`. */
+  readonly serverName?: string;
+}
+
+/** What a gateway shows to nodes, and what it believes them by. */
+export interface NodeCredentials {
+  /** The bearer token now; undefined: none. */
+  readonly token: () => string | undefined;
+  /** Authorities whose certificates are trusted, PEM; undefined: those of Node.js. */
+  readonly authorities?: Buffer | undefined;
+}
+
+/** @throws Error that names the option when the file cannot be read */
+export function readAuthorities(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new Error(`--node-ca-file: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** What a node says about itself. */
+export interface NodeFacts {
+  /** As it calls itself; undefined: it does not say, or what it says cannot be a name. */
+  readonly name?: string;
+  /** By how much its clock is ahead of this one, in ms, give or take half of the round trip; undefined: it does not say. */
+  readonly clockAheadMs?: number;
+  readonly roundTripMs: number;
+}
+
+/** A quiet node sends heartbeats more often. */
+const EVENTS_IDLE_MS = 40_000;
+const ANSWER_TIMEOUT_MS = 2_500;
+const CONNECT_TIMEOUT_MS = 5_000;
+const MAX_ANSWER_BYTES = 64 * 1024;
+/** Nodes send messages of at most 256 KiB, unless one packet needs more. */
+const MAX_MESSAGE_BYTES = 1024 * 1024;
+const NODE_NAME = /^[\w.:-]{1,253}$/;
+const MAX_REASON_CHARACTERS = 256;
+
+/** A node did not answer, or not as it should. The message is for users. */
+export class NodeError extends Error {
+  /** @param status HTTP status of the answer; undefined: there was none */
+  constructor(
+    message: string,
+    readonly status?: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'NodeError';
+  }
+}
+
+/** Sends requests to the service of one node. */
+export class NodeClient {
+  private readonly agent: http.Agent;
+
+  constructor(
+    readonly endpoint: NodeEndpoint,
+    private readonly credentials: NodeCredentials,
+  ) {
+    const options = { keepAlive: true, maxSockets: 8, ...this.tlsOptions() };
+    this.agent = endpoint.tls ? new https.Agent(options) : new http.Agent(options);
+  }
+
+  /** For people. */
+  get address(): string {
+    return this.authority;
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  /** @throws NodeError */
+  async facts(signal: AbortSignal): Promise<NodeFacts> {
+    const sentAtMs = Date.now();
+    const { headers } = await this.document('/version', signal);
+    const roundTripMs = Date.now() - sentAtMs;
+    const { [NODE_HEADER]: name, [TIME_HEADER]: time } = headers;
+    const clockAheadMs = Number(time) - (sentAtMs + roundTripMs / 2);
+    return {
+      ...(typeof name === 'string' && NODE_NAME.test(name) && { name }),
+      ...(typeof time === 'string' && Number.isFinite(clockAheadMs) && { clockAheadMs }),
+      roundTripMs,
+    };
+  }
+
+  /** @returns the answer of `GET /filter`, which is not trusted @throws NodeError */
+  async checkFilter(filter: string, signal: AbortSignal): Promise<unknown> {
+    const { body } = await this.document(`/filter?filter=${encodeURIComponent(filter)}`, signal);
+    try {
+      return JSON.parse(body) as unknown;
+    } catch (cause) {
+      throw new NodeError('its answer is not JSON', undefined, { cause });
+    }
+  }
+
+  /** The events of `GET /targets`, until the node or the signal ends them. @throws NodeError */
+  async *targetEvents(signal: AbortSignal): AsyncGenerator<ServerSentEvent, void> {
+    const response = await this.respond('/targets', 'text/event-stream', signal);
+    response.socket.setTimeout(EVENTS_IDLE_MS, () => response.destroy(new Error('it sends nothing')));
+    try {
+      yield* serverSentEvents(response as AsyncIterable<Buffer>);
+    } catch (error) {
+      throw asNodeError(error);
+    } finally {
+      response.destroy();
+    }
+  }
+
+  /** Requests a capture. The websocket has not been opened yet. */
+  capture(parameters: URLSearchParams): WebSocket {
+    const url = `${this.endpoint.tls ? 'wss' : 'ws'}://${this.authority}/capture?${parameters.toString()}`;
+    return new WebSocket(url, {
+      headers: this.headers(),
+      handshakeTimeout: CONNECT_TIMEOUT_MS,
+      maxPayload: MAX_MESSAGE_BYTES,
+      perMessageDeflate: false,
+      ...this.tlsOptions(),
+    });
+  }
+
+  private get authority(): string {
+    const { host, port } = this.endpoint;
+    return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+  }
+
+  private headers(): Record<string, string> {
+    const token = this.credentials.token();
+    return token === undefined ? {} : { Authorization: `Bearer ${token}` };
+  }
+
+  private tlsOptions(): { ca?: Buffer; servername?: string } {
+    const { tls, host, serverName = host } = this.endpoint;
+    const { authorities } = this.credentials;
+    if (!tls) return {};
+    // RFC 6066, section 3: a server name is never an address. The certificate is checked against the address then.
+    return {
+      ...(authorities && { ca: authorities }),
+      ...(isIP(serverName) === 0 && { servername: serverName }),
+    };
+  }
+
+  private async document(
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ headers: http.IncomingHttpHeaders; body: string }> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
+    const response = await this.respond(path, 'application/json', limit);
+    try {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > MAX_ANSWER_BYTES) throw new NodeError('its answer is too long');
+        chunks.push(chunk);
+      }
+      return { headers: response.headers, body: Buffer.concat(chunks).toString() };
+    } catch (error) {
+      throw asNodeError(error);
+    } finally {
+      response.destroy();
+    }
+  }
+
+  /** @throws NodeError also when the status is not 200 */
+  private async respond(path: string, accept: string, signal: AbortSignal): Promise<http.IncomingMessage> {
+    const { host, port, tls } = this.endpoint;
+    const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+    const timer = setTimeout(
+      () => request.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`)),
+      ANSWER_TIMEOUT_MS,
+    );
+    const request = (tls ? https : http)
+      .request({ host, port, path, agent: this.agent, signal, headers: { ...this.headers(), accept } })
+      .on('response', resolve)
+      // Never removed: Node may emit an error after the response, too.
+      .on('error', reject)
+      .end();
+    let response;
+    try {
+      response = await promise;
+    } catch (error) {
+      throw asNodeError(error);
+    } finally {
+      clearTimeout(timer);
+    }
+    if (response.statusCode === 200) return response;
+    response.destroy();
+    throw new NodeError(statusMessage(response.statusCode), response.statusCode);
+  }
+}
+
+/** What it means when a node answers with that status. */
+export function statusMessage(status: number | undefined): string {
+  return status === 401 || status === 403
+    ? `it refuses this gateway (HTTP status ${status}): --token-file must have the same token on both`
+    : `it answers with HTTP status ${status}`;
+}
+
+/** An error of Node.js in the words of a user. */
+export function asNodeError(error: unknown): NodeError {
+  if (error instanceof NodeError) return error;
+  const { name, message, code } = error as NodeJS.ErrnoException;
+  if (name === 'TimeoutError') return new NodeError(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`);
+  const text = code && !message.includes(code) ? `${message} (${code})` : message;
+  return new NodeError(printable(text, MAX_REASON_CHARACTERS), undefined, { cause: error });
+}
