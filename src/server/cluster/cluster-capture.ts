@@ -17,7 +17,7 @@ import { SERVICE_NAME, SERVICE_VERSION } from '../../shared/service-version.js';
 import type { CaptureEnd, SetCapture, SetObserver } from '../capture/capture-provider.js';
 import type { ClusterNode, ClusterNodes } from './cluster-nodes.js';
 import { MAX_BLOCK_BYTES, NodeStream, type NodeStreamEnd } from './node-stream.js';
-import { BlockQueue, PacketMerge } from './packet-merge.js';
+import { BlockQueue, Message, PacketMerge } from './packet-merge.js';
 
 /** Blocks that wait, of all nodes; the nodes are not read while there are more. */
 const MAX_HELD_BYTES = 16 * 1024 * 1024;
@@ -31,6 +31,8 @@ const COMMENTS_WITHIN_MS = 1_000;
 const MAX_COMMENTS_PER_BLOCK = 16;
 const MAX_WAITING_COMMENTS = 1_000;
 const MAX_TEXT_CHARACTERS = 512;
+/** Of all nodes and all times. */
+const MAX_INTERFACES = 65_536;
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 5_000;
 /** Clocks that agree better than this are not mentioned, in ms. */
@@ -99,8 +101,11 @@ export class ClusterCapture implements SetCapture {
   private readonly delivered: Delivered = { packets: 0, packetBytes: 0, streamBytes: 0 };
   private readonly limiter: CaptureLimiter;
   private readonly merged: MergedInterface[] = [];
-  /** Blocks that are not packets, before all packets. */
-  private readonly others: Buffer[] = [];
+  /** Blocks that are not packets, before all packets; made when there is room for them. */
+  private others: (() => Buffer)[] = [];
+  /** Index of the next one. */
+  private nextOther = 0;
+  private other?: Buffer | undefined;
   private comments: string[] = [];
   private commentTimer?: NodeJS.Timeout | undefined;
   /** Since when a node is missing. */
@@ -133,7 +138,7 @@ export class ClusterCapture implements SetCapture {
     this.buffer.usualBytes = CHUNK_BYTES;
     const limits = { ...(spec.limits && { limits: spec.limits }) }; // nodes shorten the packets
     this.limiter = new CaptureLimiter(limits, (message) => this.finish({ code: 'limit-reached', message }));
-    this.others.push(sectionHeaderBlock(spec.sectionComments, `${SERVICE_NAME} ${SERVICE_VERSION}`));
+    this.others.push(() => sectionHeaderBlock(spec.sectionComments, `${SERVICE_NAME} ${SERVICE_VERSION}`));
     this.stopListening = nodes.onChange(() => this.onNodesChanged());
     this.chunks = this.produce();
     this.first.promise.catch(() => undefined);
@@ -207,7 +212,11 @@ export class ClusterCapture implements SetCapture {
     member.interfaces = [];
     const stream = new NodeStream(openStream(member.spec, node), {
       onStarted: () => this.onStarted(member),
-      onInterface: (description) => this.onInterface(member, description),
+      onInterface: (description) => {
+        if (this.merged.length < MAX_INTERFACES) return this.onInterface(member, description);
+        this.onStreamEnd(member, { kind: 'broken', message: 'there are too many interfaces' });
+        stream.close();
+      },
       onPacket: (id, message, offset, length) =>
         this.onPacket(member.interfaces[id]!, message, offset, length),
       onStatistics: (id, statistics) => this.onStatistics(member.interfaces[id]!, statistics),
@@ -259,14 +268,15 @@ export class ClusterCapture implements SetCapture {
       member.known.set(key, known);
       this.merged.push(known);
       const shown = printable(name, MAX_TEXT_CHARACTERS);
-      this.others.push(
+      const all = [...this.takeComments(), ...shortened(told.comments)];
+      this.others.push(() =>
         interfaceDescriptionBlock({
           name: target ? `${target}:${shown}` : shown,
           linkType,
           snapshotLength,
           filter: this.options.spec.filter,
           description: description || printable(told.description ?? '', MAX_TEXT_CHARACTERS),
-          comments: [...this.takeComments(), ...shortened(told.comments)],
+          comments: all,
         }),
       );
       this.wake?.();
@@ -274,9 +284,9 @@ export class ClusterCapture implements SetCapture {
     member.interfaces.push(known);
   }
 
-  private onPacket(to: MergedInterface, message: Buffer, offset: number, length: number): void {
+  private onPacket(to: MergedInterface, message: Message, offset: number, length: number): void {
     to.unreported++;
-    message.writeUInt32LE(to.id, offset + PACKET_INTERFACE_OFFSET);
+    message.bytes.writeUInt32LE(to.id, offset + PACKET_INTERFACE_OFFSET);
     this.hold(to, message, offset, length);
   }
 
@@ -285,7 +295,7 @@ export class ClusterCapture implements SetCapture {
     of.dropped = dropped;
     of.unreported = 0;
     const block = this.statisticsOf(of, shortened(comments));
-    this.hold(of, block, 0, block.length);
+    this.hold(of, new Message(block), 0, block.length);
   }
 
   private statisticsOf(of: MergedInterface, comments: readonly string[] = []): Buffer {
@@ -298,9 +308,9 @@ export class ClusterCapture implements SetCapture {
   }
 
   /** Puts a block where its time says, but not further ahead than the window: a clock may be wrong, or a node may lie. */
-  private hold(of: MergedInterface, message: Buffer, offset: number, length: number): void {
-    const high = message.readUInt32LE(offset + PACKET_TIMESTAMP_OFFSET);
-    const low = message.readUInt32LE(offset + PACKET_TIMESTAMP_OFFSET + 4);
+  private hold(of: MergedInterface, message: Message, offset: number, length: number): void {
+    const high = message.bytes.readUInt32LE(offset + PACKET_TIMESTAMP_OFFSET);
+    const low = message.bytes.readUInt32LE(offset + PACKET_TIMESTAMP_OFFSET + 4);
     const time = (high - this.originHigh) * WORD + (low - this.originLow);
     const latest = this.now + this.windowNs;
     this.merge.push(of.queue, Math.min(time, latest), message, offset, length);
@@ -423,7 +433,10 @@ export class ClusterCapture implements SetCapture {
     this.commentTimer = undefined;
     const [any] = this.merged;
     if (!any || this.over) return; // they go with the first interface
-    while (this.comments.length > 0) this.others.push(this.statisticsOf(any));
+    while (this.comments.length > 0) {
+      const block = this.statisticsOf(any);
+      this.others.push(() => block);
+    }
     this.wake?.();
   }
 
@@ -445,7 +458,9 @@ export class ClusterCapture implements SetCapture {
     this.over ??= { code: 'stopped', message: 'the client has left' };
     this.release();
     this.merge.clear();
-    this.others.length = 0;
+    this.others = [];
+    this.nextOther = 0;
+    this.other = undefined;
     this.settleEnd(this.over);
   }
 
@@ -487,19 +502,23 @@ export class ClusterCapture implements SetCapture {
 
   /** Fills the buffer with what is due. */
   private fill(): void {
-    const { buffer, others } = this;
-    let other = others[0];
-    while (other && buffer.hasRoomFor(other.length)) {
-      buffer.append(other);
-      others.shift();
-      other = others[0];
+    const { buffer } = this;
+    for (;;) {
+      this.other ??= this.others[this.nextOther]?.();
+      if (!this.other) break;
+      if (!buffer.hasRoomFor(this.other.length)) return;
+      buffer.append(this.other);
+      this.other = undefined;
+      this.nextOther++;
     }
-    if (other) return;
+    this.others = [];
+    this.nextOther = 0;
     const until = this.over || this.merge.heldBytes > MAX_HELD_BYTES ? Infinity : this.now - this.windowNs;
     if (this.merge.moveTo(buffer, until) || !this.over || this.merge.heldBytes > 0) return;
     for (const each of this.merged) {
       if (each.unreported === 0) continue;
-      others.push(this.statisticsOf(each));
+      const block = this.statisticsOf(each);
+      this.others.push(() => block);
       each.received += each.unreported;
       each.unreported = 0;
     }

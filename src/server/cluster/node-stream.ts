@@ -20,6 +20,7 @@ import {
   type Statistics,
 } from '../../shared/pcapng/blocks.js';
 import { asNodeError, statusMessage } from './node-client.js';
+import { Message } from './packet-merge.js';
 
 /** A packet has at most 256 KiB; nodes send nothing longer. */
 export const MAX_BLOCK_BYTES = 512 * 1024;
@@ -47,8 +48,8 @@ export interface NodeStreamObserver {
   onStarted(): void;
   /** An interface, whose id is the number of those before it. */
   onInterface(description: InterfaceDescription): void;
-  /** A packet. The observer may keep the message, which then belongs to it. */
-  onPacket(interfaceId: number, message: Buffer, offset: number, length: number): void;
+  /** A packet. The observer may change and keep the message. */
+  onPacket(interfaceId: number, message: Message, offset: number, length: number): void;
   onStatistics(interfaceId: number, statistics: Statistics): void;
   /** Called once; nothing follows. */
   onEnd(end: NodeStreamEnd): void;
@@ -136,7 +137,7 @@ export class NodeStream {
       this.pieceBytes += data.length;
       if (this.pieceBytes < this.wantedBytes) return;
       const message = this.pieces.length > 1 ? Buffer.concat(this.pieces) : data;
-      const end = this.readBlocks(message);
+      const end = this.readBlocks(new Message(message));
       const rest = message.subarray(end);
       this.pieces = rest.length > 0 ? [rest] : [];
       this.pieceBytes = rest.length;
@@ -150,7 +151,8 @@ export class NodeStream {
   }
 
   /** @returns offset of the first block that is not complete */
-  private readBlocks(message: Buffer): number {
+  private readBlocks(whole: Message): number {
+    const message = whole.bytes;
     let offset = 0;
     while (message.length - offset >= MIN_BLOCK_BYTES && !this.ended) {
       const type = message.readUInt32LE(offset);
@@ -163,7 +165,7 @@ export class NodeStream {
       if (message.readUInt32LE(offset + length - 4) !== length) {
         throw new BrokenStreamError('it sent a block whose two lengths differ');
       }
-      if (type === ENHANCED_PACKET_BLOCK) this.readPacket(message, offset, length);
+      if (type === ENHANCED_PACKET_BLOCK) this.readPacket(whole, offset, length);
       else this.readOther(type, message.subarray(offset, offset + length));
       offset += length;
     }
@@ -177,7 +179,8 @@ export class NodeStream {
     }
   }
 
-  private readPacket(message: Buffer, offset: number, length: number): void {
+  private readPacket(whole: Message, offset: number, length: number): void {
+    const message = whole.bytes;
     const id = message.readUInt32LE(offset + PACKET_INTERFACE_OFFSET);
     if (length < packetBlockLength(0) || id >= this.interfaces) {
       throw new BrokenStreamError('it sent a packet of an interface that it has not described');
@@ -185,7 +188,7 @@ export class NodeStream {
     if (packetBlockLength(message.readUInt32LE(offset + PACKET_CAPTURED_LENGTH_OFFSET)) > length) {
       throw new BrokenStreamError('it sent a packet that is longer than its block');
     }
-    this.observer.onPacket(id, message, offset, length);
+    this.observer.onPacket(id, whole, offset, length);
   }
 
   private readOther(type: number, block: Buffer): void {

@@ -4,10 +4,18 @@ import { ENHANCED_PACKET_BLOCK, PACKET_CAPTURED_LENGTH_OFFSET } from '../../shar
 /** Entries that have been taken are removed together. */
 const COMPACT_AT = 1024;
 
+/** A message of a node, which is kept as long as one of its blocks waits. */
+export class Message {
+  /** Number of its blocks that wait. */
+  waiting = 0;
+
+  constructor(readonly bytes: Buffer) {}
+}
+
 /** Blocks of one interface that wait, in order of time. The arrays have one element for each block. */
 export class BlockQueue {
   private readonly times: number[] = [];
-  private readonly messages: Buffer[] = [];
+  private readonly messages: Message[] = [];
   private readonly offsets: number[] = [];
   private readonly lengths: number[] = [];
   /** Index of the first block that has not been taken. */
@@ -25,7 +33,7 @@ export class BlockQueue {
   }
 
   /** @param time of the block; blocks that arrive a little out of order are put in order */
-  push(time: number, message: Buffer, offset: number, length: number): void {
+  push(time: number, message: Message, offset: number, length: number): void {
     const { times, head } = this;
     let at = times.length;
     while (at > head && times[at - 1]! > time) at--;
@@ -46,16 +54,17 @@ export class BlockQueue {
    * Moves blocks to a buffer, as long as they are not later than `until` and there is room. Neighbours in a message are copied
    * together.
    *
-   * @returns number of bytes moved; 0: there is no room
+   * @returns bytes of the messages of which no block waits any more
    */
   moveTo(out: BlockBuffer, until: number): number {
     const { times, messages, offsets, lengths } = this;
-    const begin = out.length;
+    let freedBytes = 0;
     const end = times.length;
     let at = this.head;
     while (at < end && times[at]! <= until) {
       const message = messages[at]!;
       const from = offsets[at]!;
+      const first = at;
       let to = from;
       while (
         at < end &&
@@ -64,17 +73,19 @@ export class BlockQueue {
         times[at]! <= until &&
         out.hasRoomAt(out.length + to - from, lengths[at]!)
       ) {
-        count(out, message, to);
+        count(out, message.bytes, to);
         to += lengths[at++]!;
       }
       if (to === from) break; // there is no room
-      message.copy(out.bytes, out.length, from, to);
+      message.bytes.copy(out.bytes, out.length, from, to);
       out.length += to - from;
+      message.waiting -= at - first;
+      if (message.waiting === 0) freedBytes += message.bytes.length;
     }
     this.head = at;
     if (at === end) this.clear();
     else if (at > COMPACT_AT && at > end >>> 1) this.compact();
-    return out.length - begin;
+    return freedBytes;
   }
 
   clear(): void {
@@ -97,7 +108,7 @@ function count(out: BlockBuffer, message: Buffer, offset: number): void {
 /** Merges the blocks of many interfaces in order of time: a binary heap of those that have blocks, the earliest first. */
 export class PacketMerge {
   private readonly heap: BlockQueue[] = [];
-  /** Bytes of all blocks that wait. */
+  /** Bytes of all messages that have blocks which wait. */
   heldBytes = 0;
 
   /** Time of the earliest block; infinite: none waits. */
@@ -105,8 +116,8 @@ export class PacketMerge {
     return this.heap[0]?.time ?? Infinity;
   }
 
-  push(queue: BlockQueue, time: number, message: Buffer, offset: number, length: number): void {
-    this.heldBytes += length;
+  push(queue: BlockQueue, time: number, message: Message, offset: number, length: number): void {
+    if (message.waiting++ === 0) this.heldBytes += message.bytes.length;
     const isEarlier = time < queue.time;
     queue.push(time, message, offset, length);
     if (queue.place < 0) {
@@ -121,9 +132,9 @@ export class PacketMerge {
     const { heap } = this;
     for (let first = heap[0]; first && first.time <= until; first = heap[0]) {
       const next = Math.min(until, heap[1]?.time ?? Infinity, heap[2]?.time ?? Infinity);
-      const moved = first.moveTo(out, next);
-      if (moved === 0) return true;
-      this.heldBytes -= moved;
+      const { length } = out;
+      this.heldBytes -= first.moveTo(out, next);
+      if (out.length === length) return true;
       if (first.isEmpty) this.removeFirst();
       else this.sink(first);
     }
