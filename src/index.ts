@@ -89,6 +89,7 @@ export { ServiceMetrics } from './server/operations/service-metrics.js';
 
 // The configuration, injected by class.
 export { CaptureConfig } from './server/config/capture.config.js';
+export { ClusterConfig } from './server/config/cluster.config.js';
 export { DiscoveryConfig } from './server/config/discovery.config.js';
 export { OptionsModule } from './server/config/options.module.js';
 export { ServiceConfig } from './server/config/service.config.js';

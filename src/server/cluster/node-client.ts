@@ -217,8 +217,10 @@ export function statusMessage(status: number | undefined): string {
 /** An error of Node.js in the words of a user. */
 export function asNodeError(error: unknown): NodeError {
   if (error instanceof NodeError) return error;
-  const { name, message, code } = error as NodeJS.ErrnoException;
-  if (name === 'TimeoutError') return new NodeError(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`);
+  const { name, message, code, cause } = error as NodeJS.ErrnoException;
+  // Where several signals are combined, it is the cause of an AbortError.
+  if ([name, (cause as Error | undefined)?.name].includes('TimeoutError'))
+    return new NodeError(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`);
   const text = code && !message.includes(code) ? `${message} (${code})` : message;
   return new NodeError(printable(text, MAX_REASON_CHARACTERS), undefined, { cause: error });
 }
