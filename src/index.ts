@@ -58,6 +58,14 @@ export { NetnsResolver } from './server/capture/resolve/netns-resolver.js';
 export type { ResolvedTarget } from './server/capture/resolve/netns-resolver.js';
 export type { CaptureTarget } from './server/capture/request/capture-request.js';
 
+// Port: decides who may use the service.
+export { AccessModule } from './server/access/access.module.js';
+export type { AccessModuleOptions } from './server/access/access.module.js';
+export { Authenticator } from './server/access/authenticator.js';
+export type { AccessRefusal, Authentication } from './server/access/authenticator.js';
+export { authenticatedUserOf } from './server/access/authenticated-user.js';
+export type { AuthenticatedUser } from './server/access/authenticated-user.js';
+
 // Sets of targets.
 export type { TargetSelector } from './shared/protocol/target-selector.js';
 

@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
+import { AccessModule } from './access/access.module.js';
+import type { AccessModuleOptions } from './access/access.module.js';
 import { CaptureModule } from './capture/capture.module.js';
 import type { CaptureModuleOptions } from './capture/capture.module.js';
 import { CLUSTER_DIRECTORY, CLUSTER_PROVIDER, ClusterModule } from './cluster/cluster.module.js';
@@ -16,7 +18,9 @@ import { TicketsModule } from './tickets/tickets.module.js';
 import { VersionModule } from './version/version.module.js';
 
 /** The ports that a team may replace. */
-type Ports = CaptureModuleOptions & Pick<DiscoveryModuleOptions, 'targetDirectory'>;
+type Ports = CaptureModuleOptions &
+  Pick<DiscoveryModuleOptions, 'targetDirectory'> &
+  Pick<AccessModuleOptions, 'authenticator'>;
 
 /** The whole application. Add your own modules here. */
 @Module({})
@@ -33,6 +37,7 @@ export class AppModule {
       imports: [
         OptionsModule.forRoot(options),
         HttpModule,
+        AccessModule.forRoot(ports),
         VersionModule,
         OperationsModule.forRootAsync({ useFactory: operationsOptions, inject: [ServiceConfig] }),
         ...(isGateway ? [ClusterModule.forRoot()] : []),

@@ -10,6 +10,7 @@ import {
   SupervisorLink,
   TICKET_KEY_VARIABLE,
 } from '../shared/supervisor-link/supervisor-link.js';
+import { TokenFile } from '../shared/token-file.js';
 import { AppModule } from './app.module.js';
 import { ensureUnprivileged } from './ensure-unprivileged.js';
 import { ALL_ADDRESSES } from './http/listen.js';
@@ -41,9 +42,9 @@ export async function runServer(argv: readonly string[]): Promise<void> {
 async function serve(options: Options): Promise<void> {
   const log = new ProcessLog('server', logFormat(options.service.logFormat, process.stderr.isTTY === true));
   installCrashHandler((level, message, fields) => log.write(level, message, fields));
-  const giveUp = (message: string): never => {
+  const giveUp = (message: string, status = 1): never => {
     log.write('fatal', message);
-    return process.exit(1);
+    return process.exit(status);
   };
   const { supervised } = options.environment;
   const supervisor = supervised ? new SupervisorLink() : undefined;
@@ -51,12 +52,18 @@ async function serve(options: Options): Promise<void> {
     ...options.environment,
     requestStart: supervisor && ((socketPath) => supervisor.requestStart(socketPath)),
   });
-  const { host, port } = options.service;
+  const { host, port, tokenFile } = options.service;
   try {
     await ensureUnprivileged(environment);
   } catch (error) {
     if (error instanceof ExcessPrivilegesError) return giveUp(error.message);
     throw error;
+  }
+  try {
+    // The supervisor has checked the file, but perhaps as root.
+    if (tokenFile !== undefined) new TokenFile(tokenFile).current();
+  } catch (error) {
+    return giveUp((error as Error).message, 2);
   }
   const app = await createApplication(AppModule.forRoot({ ...options, environment }), options);
   try {

@@ -3,6 +3,7 @@ import { installCrashHandler, logFormat, ProcessLog } from '../shared/logging/pr
 import { describeMissingCapabilities } from '../shared/privileges/capabilities.js';
 import { TICKET_KEY_VARIABLE } from '../shared/supervisor-link/supervisor-link.js';
 import { ticketKey } from '../shared/ticket-key.js';
+import { TokenFile } from '../shared/token-file.js';
 import { createChildSpecs } from './child-specs.js';
 import { findSetpriv, type GrantedPrivileges } from './granted-privileges.js';
 import type { Log } from './restarted-child.js';
@@ -49,6 +50,8 @@ async function serve(
   try {
     // The service's user may be unable to read the file: this program hands the key over to itself when it drops root.
     signingKey = environment.ticketKey ?? ticketKey(service.ticketKeyFile);
+    // The server checks again: it reads the file itself when it changes, and so must be able to.
+    if (service.tokenFile !== undefined) new TokenFile(service.tokenFile).current();
   } catch (error) {
     console.error(`packetflix: ${(error as Error).message}`);
     return 2;

@@ -32,6 +32,10 @@ export class ServiceConfig implements OptionValues<'service'> {
   @OptionValue()
   readonly ticketKeyFile?: string;
 
+  /** File with the token that requests need; absent: they need none. */
+  @OptionValue()
+  readonly tokenFile?: string;
+
   /** Header that names the user, from `trustedProxies` only; absent: nothing names the user. */
   @OptionValue()
   readonly userHeader?: string;

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { containedIn } from '../../shared/config/network-list.js';
 import { printable } from '../../shared/printable.js';
+import { authenticatedUserOf } from '../access/authenticated-user.js';
 import { ServiceConfig } from '../config/service.config.js';
 import { ticketOf } from './redeemed-ticket.js';
 
@@ -18,8 +19,11 @@ export interface Identity {
 
 const MAX_USER_CHARACTERS = 128;
 
+/** The user of a Kubernetes service account has up to 340. */
+const MAX_AUTHENTICATED_USER_CHARACTERS = 512;
+
 /**
- * Tells who sent a request, as far as a proxy that the operator trusts says so.
+ * Tells who sent a request, as far as the Authenticator names the user, or else a proxy that the operator trusts.
  *
  * @publicApi
  */
@@ -41,15 +45,18 @@ export class ClientIdentity {
   }
 
   /**
-   * Whether the sender of a request may do something to what belongs to a user. Where a proxy names the users, only that user may;
-   * who reaches the service by another way than through the proxy, or where no proxy names users, may do everything.
+   * Whether the sender of a request may do something to what belongs to a user. Where the Authenticator or a proxy names the users,
+   * only that user may; who reaches the service by another way than through the proxy, or where nothing names users, may do everything.
    */
   mayActFor(owner: string | undefined, request: IncomingMessage): boolean {
-    return !this.isFromProxy(request) || this.of(request).user === owner;
+    const isNamed = authenticatedUserOf(request) !== undefined || this.isFromProxy(request);
+    return !isNamed || this.of(request).user === owner;
   }
 
   /** A header that comes twice was not set by the proxy alone. */
   private userOf(request: IncomingMessage): string | undefined {
+    const authenticated = authenticatedUserOf(request);
+    if (authenticated) return printable(authenticated.name, MAX_AUTHENTICATED_USER_CHARACTERS);
     const { header } = this;
     if (header === undefined || !this.isFromProxy(request)) return undefined;
     const [value, ...others] = request.headersDistinct[header] ?? [];

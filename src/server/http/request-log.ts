@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { REQUEST_PARAMETERS } from '../capture/request/request-parameters.js';
 import { clientOf } from './client-address.js';
+import { UPGRADE_ADMITTED } from './http-adapter.js';
 import { ticketPathOf } from './ticket-path.js';
 
 /** The context of request lines in the log. */
@@ -50,7 +51,7 @@ export function logRequests(server: Server, withHeaders: boolean): void {
     const log = describe(request);
     response.once('close', () => log(response.writableEnded ? response.statusCode : 'broken off'));
   });
-  server.prependListener('upgrade', (request: IncomingMessage) => describe(request)('upgrade'));
+  server.prependListener(UPGRADE_ADMITTED, (request: IncomingMessage) => describe(request)('upgrade'));
 }
 
 /** The first headers of a request, with all values redacted that are not known to be harmless, and long ones cut. */

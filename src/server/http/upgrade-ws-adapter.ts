@@ -43,10 +43,10 @@ export class UpgradeWsAdapter extends WsAdapter {
     const http: unknown = app.getHttpAdapter();
     if (!(http instanceof HttpAdapter)) throw new Error('UpgradeWsAdapter requires HttpAdapter');
     this.routes = app.get(UpgradeRoutes, { strict: false });
-    http.setShouldUpgrade(
-      (request, target) => isWebsocket(request) && this.routes.find(target) !== undefined,
-    );
-    http.getHttpServer().on('upgrade', this.onUpgrade);
+    http.setUpgrades({
+      accepts: (request, target) => isWebsocket(request) && this.routes.find(target) !== undefined,
+      handle: (request, socket, head) => this.onUpgrade(request, socket, head),
+    });
   }
 
   override create(
@@ -92,14 +92,7 @@ export class UpgradeWsAdapter extends WsAdapter {
     if (handlers.length > 0) super.bindMessageHandlers(client, handlers, transform);
   }
 
-  override async dispose(): Promise<void> {
-    (this.httpServer as NodeJS.EventEmitter).off('upgrade', this.onUpgrade);
-    await super.dispose();
-  }
-
-  private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    // Before anything else: an `error` event without a listener, for example after a reset, would end the process.
-    socket.on('error', (error) => this.log.debug(`connection: ${error.message}`));
+  private onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const handler = this.routes.find(request.url ?? '');
     try {
       if (handler) handler(request, socket, head);
@@ -108,7 +101,7 @@ export class UpgradeWsAdapter extends WsAdapter {
       this.log.error(error);
       socket.destroy();
     }
-  };
+  }
 }
 
 /** A server may ignore offers of other protocols, such as `h2c`, and must ignore those in HTTP/1.0; RFC 9110, 7.8. */

@@ -5,6 +5,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import { clientOf } from '../http/client-address.js';
 import { HttpAdapter, type Passage } from '../http/http-adapter.js';
 import { rememberTicket } from '../http/redeemed-ticket.js';
+import { removeHeaders } from '../http/remove-headers.js';
 import { ticketPathOf } from '../http/ticket-path.js';
 import { listedTarget } from './ticket-target.js';
 import { Tickets, type Ticket, type TicketProblem } from './tickets.js';
@@ -97,11 +98,5 @@ function enter(request: IncomingMessage, target: string, { id, user }: Ticket): 
   const hadContainerHeader = request.headersDistinct[CONTAINER_HEADER] !== undefined;
   rememberTicket(request, { id, user, hadContainerHeader });
   request.url = target;
-  request.rawHeaders = request.rawHeaders.filter((_, index, all) => {
-    const name = all[index - (index % 2)] ?? '';
-    return !CAPTURE_HEADER.test(name.toLowerCase());
-  });
-  for (const headers of [request.headers, request.headersDistinct]) {
-    for (const name of Object.keys(headers)) if (CAPTURE_HEADER.test(name)) delete headers[name];
-  }
+  removeHeaders(request, (name) => CAPTURE_HEADER.test(name));
 }

@@ -355,6 +355,19 @@ const ENTRIES = [
   },
   {
     section: 'service',
+    field: 'tokenFile',
+    flag: '--token-file',
+    variable: 'PACKETFLIX_TOKEN_FILE',
+    type: FILE,
+    value: 'file',
+    defaultValue: undefined,
+    defaultInWords: 'none: requests need no token',
+    description:
+      'file with a token of at least 16 characters that requests must have, as "Authorization: Bearer TOKEN"; the user of the ' +
+      'service must be able to read it, and it is read again when it changes',
+  },
+  {
+    section: 'service',
     field: 'userHeader',
     flag: '--user-header',
     variable: 'PACKETFLIX_USER_HEADER',

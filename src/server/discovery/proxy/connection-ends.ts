@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { onceClientLeaves } from '../../http/once-client-leaves.js';
 
 /** GhostWire did not begin to answer in time. */
 export class AnswerTimeoutError extends Error {
@@ -46,21 +47,9 @@ export function limitTimeToAnswer(
 /** Websockets have no half-closed state: after the end of one side, data in transit is delivered for this time at most. */
 const LINGER_MS = 10_000;
 
-/**
- * Aborts a websocket handshake if the client closes its connection, which the library does not notice. Node.js reports
- * the end of a socket only if the socket is read, but bytes that the client has already sent must remain in it for the
- * websocket.
- */
+/** Aborts a websocket handshake if the client closes its connection, which the library does not notice. */
 export function abortWithClient(handshake: ClientRequest, client: Socket): void {
-  const readEnd = (): void => {
-    // At the end of an empty stream, a read causes the `end` event.
-    if (client.readableLength === 0) client.read();
-  };
-  const abort = () => handshake.destroy();
-  const stop = (): void => {
-    client.off('readable', readEnd).off('end', abort).off('close', abort);
-  };
-  client.on('readable', readEnd).once('end', abort).once('close', abort);
+  const stop = onceClientLeaves(client, () => void handshake.destroy());
   handshake.once('response', stop).once('upgrade', stop).once('close', stop);
 }
 

@@ -6,6 +6,7 @@ import { Agent, ServerResponse } from 'node:http';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { DiscoveryConfig } from '../../config/discovery.config.js';
+import type { HttpAdapter } from '../../http/http-adapter.js';
 import { redactedTarget } from '../../http/request-log.js';
 import { pathOf } from '../../http/request-target.js';
 import { UpgradeRoutes } from '../../http/upgrade-routes.js';
@@ -27,12 +28,6 @@ import { answerFailure, proxyFailure } from './proxy-failure.js';
 /** GhostWire's connections are closed when they have been idle for this time, before GhostWire closes them. */
 const IDLE_TIMEOUT_MS = 4_000;
 
-/** The layers of Express's router; those of routes, as opposed to middleware, have a `route`. */
-interface Layer {
-  readonly route?: object;
-  match(path: string): boolean;
-}
-
 /** Forwards requests to the GhostWire service: `/discover/...`, and every path without a route of this service. */
 @Injectable()
 export class GhostwireProxy implements OnApplicationShutdown {
@@ -50,7 +45,7 @@ export class GhostwireProxy implements OnApplicationShutdown {
 
   constructor(
     private readonly config: DiscoveryConfig,
-    private readonly adapterHost: HttpAdapterHost,
+    private readonly adapterHost: HttpAdapterHost<HttpAdapter>,
     private readonly upgradeRoutes: UpgradeRoutes,
     private readonly operatorPort: OperatorPort,
     private readonly sets: NamedTargetSets,
@@ -105,8 +100,7 @@ export class GhostwireProxy implements OnApplicationShutdown {
   /** Whether no controller serves this path, with any method: a `POST` to a path of this service is not forwarded. */
   private isForwarded(path: string): boolean {
     if (this.operatorPort.isElsewhere(path)) return true;
-    const { router } = this.adapterHost.httpAdapter.getInstance<{ router: { stack: readonly Layer[] } }>();
-    return !router.stack.some((layer) => layer.route !== undefined && matches(layer, path));
+    return !this.adapterHost.httpAdapter.hasRoute(path);
   }
 
   private prepare(request: IncomingMessage, websocket: boolean): void {
@@ -213,14 +207,5 @@ export class GhostwireProxy implements OnApplicationShutdown {
     } else if (!this.answered.has(to) && to.writable) {
       answerFailure(failure, to);
     }
-  }
-}
-
-function matches(layer: Layer, path: string): boolean {
-  try {
-    return layer.match(path);
-  } catch {
-    // URIError: a parameter of the path cannot be decoded. The path matches, and Express will answer with 400.
-    return true;
   }
 }
