@@ -2,6 +2,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AddressInfo } from 'node:net';
 import { WebSocket } from 'ws';
 import type { ClientOptions } from 'ws';
+import type { Authenticator } from '../../src/server/access/authenticator.js';
 import { AppModule } from '../../src/server/app.module.js';
 import { CaptureProvider } from '../../src/server/capture/capture-provider.js';
 import type { CaptureSpec } from '../../src/shared/protocol/capture-spec.js';
@@ -40,12 +41,14 @@ export class ServerUnderTest {
   static async start(
     capturing: CaptureProvider | Open,
     argv: readonly string[] = [],
+    authenticator?: Authenticator,
   ): Promise<ServerUnderTest> {
     const provider = capturing instanceof CaptureProvider ? capturing : new ScriptedProvider(capturing);
     const options = optionsFrom(['--port', '0', '--host', '127.0.0.1', ...argv]);
     const module = AppModule.forRoot(options, {
       captureProvider: { useValue: provider },
       targetDirectory: EmptyDirectory,
+      ...(authenticator && { authenticator: { useValue: authenticator } }),
     });
     const app = await createApplication(module, options);
     app.useLogger(false);

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { rememberAuthenticatedUser } from '../access/authenticated-user.js';
 import { ServiceConfig } from '../config/service.config.js';
 import { ClientIdentity } from './client-identity.js';
 import { rememberTicket } from './redeemed-ticket.js';
@@ -37,6 +38,27 @@ describe('The user of a request', () => {
     const anonymous = request('10.1.2.3', 'mallory');
     rememberTicket(anonymous, { id: '0a1c', hadContainerHeader: false });
     expect(identityOf(anonymous, 'X-Forwarded-User')).toEqual({ ticket: '0a1c' });
+  });
+});
+
+describe('The user whom the Authenticator names', () => {
+  const asUser = (name: string, ...header: string[]): IncomingMessage => {
+    const asked = request('10.1.2.3', ...header);
+    rememberAuthenticatedUser(asked, { name });
+    return asked;
+  };
+
+  it('is the user of a request, whatever a proxy says, and harmless in a log', () => {
+    expect(identityOf(asUser('alice', 'mallory'), 'X-Forwarded-User')).toEqual({ user: 'alice' });
+    expect(identityOf(asUser('alice'))).toEqual({ user: 'alice' });
+    expect(identityOf(asUser('a\nb'))).toEqual({ user: 'a\ufffdb' });
+  });
+
+  it('may act for no other user', () => {
+    const identity = new ClientIdentity(Object.assign(new ServiceConfig(), { trustedProxies: [] }));
+    expect(identity.mayActFor('alice', asUser('alice'))).toBe(true);
+    expect(identity.mayActFor('bob', asUser('alice'))).toBe(false);
+    expect(identity.mayActFor(undefined, asUser('alice'))).toBe(false);
   });
 });
 

@@ -12,7 +12,7 @@ export interface ListedCapture {
   readonly interfaces: readonly string[];
   readonly filter: string;
   readonly client: string;
-  /** Whom a trusted proxy has named; absent: unknown. */
+  /** Whom the Authenticator or a trusted proxy has named; absent: unknown. */
   readonly user?: string;
   readonly transport: 'websocket' | 'download';
   /** ISO 8601. */
