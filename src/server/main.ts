@@ -60,7 +60,7 @@ async function serve(options: Options): Promise<void> {
     throw error;
   }
   try {
-    // The supervisor has checked the file, but perhaps as root.
+    // The supervisor may read files that this process may not.
     if (tokenFile !== undefined) new TokenFile(tokenFile).current();
   } catch (error) {
     return giveUp((error as Error).message, 2);

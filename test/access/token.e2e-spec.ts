@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CaptureClient } from '../kit/capture-client.js';
@@ -7,7 +7,7 @@ import { Download } from '../kit/download.js';
 import { eventually } from '../kit/eventually.js';
 import { handshake, RawConnection, rawRequest } from '../kit/raw-connection.js';
 import { describeAsRoot } from '../kit/root.js';
-import { freePort, MAIN, netnsOfThisProcess, Service } from '../kit/service.js';
+import { freePort, MAIN, netnsOfThisProcess, PROJECT, Service } from '../kit/service.js';
 import { Upstream } from '../proxy/kit/upstream.js';
 import { ticketFor } from '../tickets/ticket-client.js';
 
@@ -15,6 +15,15 @@ const TOKEN = 'first-token-0123456789';
 const OTHER = 'other-token-0123456789';
 const headers = { Authorization: `Bearer ${TOKEN}` };
 const NETNS = netnsOfThisProcess();
+
+/** An operation that is open has `security: []`. */
+interface Operation {
+  readonly responses: object;
+  readonly security?: readonly [];
+}
+const OPEN_API = JSON.parse(readFileSync(`${PROJECT}docs/api/openapi.json`, 'utf8')) as {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+};
 
 describeAsRoot('A service with --token-file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'packetflix-test-'));
@@ -107,6 +116,17 @@ describeAsRoot('A service with --token-file', () => {
     const answer = await rawRequest(service.port, `${target === '*' ? 'OPTIONS' : 'GET'} ${target} HTTP/1.1`);
     expect(answer).toMatch(/^HTTP\/1.1 40[01] /);
     expect(answer).not.toMatch(/"targets"|"version"/);
+  });
+
+  it('refuses exactly what docs/api/openapi.json says', async () => {
+    for (const [path, operations] of Object.entries(OPEN_API.paths)) {
+      for (const [method, { responses, security }] of Object.entries(operations)) {
+        const isOpen = security !== undefined;
+        expect([path, '401' in responses]).toEqual([path, !isOpen]);
+        const status = await statusOf(path.replaceAll(/[{}]/g, ''), undefined, method.toUpperCase());
+        expect([path, status === 401]).toEqual([path, !isOpen]);
+      }
+    }
   });
 
   it('answers HEAD without a body, and the next request on no connection that it has refused', async () => {
