@@ -2,12 +2,15 @@ import { Controller, Get, Inject, Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import {
+  AccessModule,
+  Authenticator,
   CaptureModule,
   createApplication,
   DiscoveryConfig,
@@ -20,7 +23,7 @@ import {
   HttpModule,
   VersionModule,
 } from '../../src/index.js';
-import type { DirectoryEntry, Options, UpgradeGatewayOptions } from '../../src/index.js';
+import type { Authentication, DirectoryEntry, Options, UpgradeGatewayOptions } from '../../src/index.js';
 import { refusalPcapng } from '../../src/server/capture/reason-pcapng.js';
 import { readBlocks, sectionCommentsOf } from '../contracts/pcapng-blocks.js';
 import { ReplayCaptureProvider } from '../fixtures/replay-capture-provider.js';
@@ -35,6 +38,14 @@ class InventoryTargetDirectory extends TargetDirectory {
   override list(): Promise<DirectoryEntry[]> {
     const place = { prefix: '', type: 'machine', netns: 4026530001, pid: 101, startTime: 1001 };
     return Promise.resolve([{ name: 'press-7', interfaces: ['eth0'], ...place }]);
+  }
+}
+
+class BadgeAuthenticator extends Authenticator {
+  override authenticate(request: IncomingMessage): Authentication {
+    const badge = request.headers['x-badge'];
+    if (typeof badge === 'string') return { user: { name: badge } };
+    return { refusal: { statusCode: 401, code: 'no-badge', message: 'show your badge' } };
   }
 }
 
@@ -143,6 +154,31 @@ describe("A team's own application", () => {
     expect(JSON.parse(message.toString())).toMatchObject({ event: 'found', data: [{ netns: 4026530001 }] });
     socket.close();
     await once(socket, 'close');
+  });
+
+  it('does not start with --token-file, which has no effect without AccessModule', async () => {
+    const options = optionsFrom(['--port', '0', '--host', '127.0.0.1', '--token-file', recording]);
+    const unguarded = await createApplication(TeamModule.forRoot(options, recording), options);
+    unguarded.useLogger(false);
+    await expect(unguarded.listen(0, '127.0.0.1')).rejects.toThrow(/without AccessModule/);
+    await unguarded.close();
+  });
+
+  it('may have an authenticator of its own', async () => {
+    const options = optionsFrom(['--port', '0', '--host', '127.0.0.1']);
+    const team = TeamModule.forRoot(options, recording);
+    const module = AccessModule.forRoot({ authenticator: BadgeAuthenticator });
+    const guarded = await createApplication({ ...team, imports: [...team.imports!, module] }, options);
+    guarded.useLogger(false);
+    await guarded.listen(0, '127.0.0.1');
+    try {
+      const url = `http://127.0.0.1:${(guarded.getHttpServer().address() as AddressInfo).port}/inventory`;
+      expect((await fetch(url)).status).toBe(401);
+      const answer = await fetch(url, { headers: { 'X-Badge': '4711' } });
+      expect(await answer.json()).toMatchObject({ names: ['press-7'] });
+    } finally {
+      await guarded.close();
+    }
   });
 
   it('still serves all other paths', async () => {
