@@ -14,6 +14,8 @@ const TOKEN = /^[\w.~+/-]+=*$/;
  */
 const SETTLED_AFTER_MS = 1_000;
 
+export type TokenFileLog = (message: string, level: 'info' | 'warn') => void;
+
 /** A file that cannot be used as a token file; the message is for the operator. */
 export class TokenFileError extends Error {}
 
@@ -33,7 +35,7 @@ export class TokenFile {
    */
   constructor(
     private readonly path: string,
-    private readonly log: (message: string, level: 'info' | 'warn') => void = () => undefined,
+    private readonly log: TokenFileLog = () => undefined,
   ) {
     const version = versionOf(path);
     this.token = readToken(path);

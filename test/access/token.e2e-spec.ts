@@ -279,6 +279,32 @@ describeAsRoot('A service with --token-file', () => {
     }
   });
 
+  it('lets in a gateway that has the same token, also after it has changed on both sides', async () => {
+    const nodeFile = join(folder, 'node-token');
+    writeFileSync(nodeFile, TOKEN);
+    await using node = await Service.start(['--token-file', nodeFile]);
+    await using gateway = await Service.start([
+      ...['--nodes', `127.0.0.1:${node.port}`, '--token-file', tokenFile],
+    ]);
+    const captureAs = async (token: string) => {
+      await using client = await CaptureClient.open(
+        gateway,
+        { netns: NETNS, nif: 'lo' },
+        { headers: { Authorization: `Bearer ${token}` } },
+      );
+      await client.described('lo');
+    };
+    await eventually('the node', async () => (await captureAs(TOKEN), true));
+    try {
+      writeFileSync(nodeFile, OTHER);
+      await expect(captureAs(TOKEN)).rejects.toThrow();
+      writeFileSync(tokenFile, OTHER);
+      await eventually('the node again', async () => (await captureAs(OTHER), true));
+    } finally {
+      writeFileSync(tokenFile, TOKEN);
+    }
+  });
+
   it.each<[string, () => string, RegExp]>([
     ['does not exist', () => join(folder, 'missing'), /--token-file: .*missing cannot be used: ENOENT/],
     ['is empty', () => (writeFileSync(join(folder, 'empty'), '\n'), join(folder, 'empty')), /it is empty/],

@@ -1,5 +1,6 @@
-import { Global, Logger, Module, type DynamicModule, type ModuleMetadata } from '@nestjs/common';
-import { TokenFile } from '../../shared/token-file.js';
+import { Global, Logger, Module } from '@nestjs/common';
+import type { DynamicModule, FactoryProvider, ModuleMetadata } from '@nestjs/common';
+import { TokenFile, type TokenFileLog } from '../../shared/token-file.js';
 import { ServiceConfig } from '../config/service.config.js';
 import { providePort, type Implementation } from '../provide-port.js';
 import { AccessGuard } from './access-guard.js';
@@ -15,7 +16,8 @@ export interface AccessModuleOptions {
 }
 
 /**
- * Who may use the service: asks the `Authenticator` before every route and before the upgrade of websockets. Needs `OptionsModule`
+ * Who may use the service: asks the `Authenticator` before every route and before the upgrade of websockets. Provides
+ * `TokenFile`, undefined without `--token-file`. Needs `OptionsModule`
  * and `OperationsModule`.
  *
  * @publicApi
@@ -27,21 +29,26 @@ export class AccessModule {
     return {
       module: AccessModule,
       imports,
-      providers: [AccessGuard, providePort(Authenticator, authenticator)],
-      exports: [Authenticator],
+      providers: [AccessGuard, CONFIGURED_TOKEN_FILE, providePort(Authenticator, authenticator)],
+      exports: [Authenticator, TokenFile],
     };
   }
 }
 
-const CONFIGURED: Implementation<Authenticator> = {
+/** Undefined without the option. */
+const CONFIGURED_TOKEN_FILE: FactoryProvider<TokenFile | undefined> = {
+  provide: TokenFile,
   useFactory: ({ tokenFile }: ServiceConfig) => {
-    if (tokenFile === undefined) return new OpenAuthenticator();
     const logger = new Logger('Access');
-    return new TokenAuthenticator(
-      new TokenFile(tokenFile, (message, level) =>
-        level === 'warn' ? logger.warn(message) : logger.log(message),
-      ),
-    );
+    const log: TokenFileLog = (message, level) =>
+      level === 'warn' ? logger.warn(message) : logger.log(message);
+    return tokenFile === undefined ? undefined : new TokenFile(tokenFile, log);
   },
   inject: [ServiceConfig],
+};
+
+const CONFIGURED: Implementation<Authenticator> = {
+  useFactory: (file: TokenFile | undefined) =>
+    file ? new TokenAuthenticator(file) : new OpenAuthenticator(),
+  inject: [TokenFile],
 };

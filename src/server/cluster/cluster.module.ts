@@ -6,6 +6,7 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { Gauge } from 'prom-client';
+import { TokenFile } from '../../shared/token-file.js';
 import { ClusterConfig } from '../config/cluster.config.js';
 import { Readiness, type PartReadiness } from '../operations/readiness.js';
 import { ServiceMetrics } from '../operations/service-metrics.js';
@@ -56,7 +57,10 @@ class ClusterWatch implements OnModuleInit, OnModuleDestroy {
   }
 }
 
-/** The ports of a gateway: the targets of all nodes, and captures on them. Needs `OptionsModule` and `OperationsModule`. */
+/**
+ * The ports of a gateway: the targets of all nodes, and captures on them. Needs `AccessModule`, `OptionsModule` and
+ * `OperationsModule`.
+ */
 @Module({})
 export class ClusterModule {
   static forRoot(): DynamicModule {
@@ -67,12 +71,12 @@ export class ClusterModule {
         ClusterWatch,
         {
           provide: ClusterNodes,
-          useFactory: ({ nodes, nodeCaFile }: ClusterConfig) =>
+          useFactory: ({ nodes, nodeCaFile }: ClusterConfig, tokenFile: TokenFile | undefined) =>
             new ClusterNodes(nodes, {
-              token: () => undefined,
+              token: () => tokenFile?.current(),
               ...(nodeCaFile !== undefined && { authorities: readAuthorities(nodeCaFile) }),
             }),
-          inject: [ClusterConfig],
+          inject: [ClusterConfig, TokenFile],
         },
       ],
       exports: [ClusterNodes],
