@@ -207,7 +207,7 @@ export class ClusterCapture implements SetCapture {
     const { nodes, openStream } = this.options;
     const node = nodes.get(member.node);
     if (!node || node.absence) {
-      return this.onLost(member, node?.absence?.reason ?? 'it is not known', node?.absence?.since);
+      return this.onLost(member, node?.absence?.reason ?? 'it is not known');
     }
     member.interfaces = [];
     const stream = new NodeStream(openStream(member.spec, node), {
@@ -352,15 +352,13 @@ export class ClusterCapture implements SetCapture {
   }
 
   /** Its node is missing: it goes on when the node is back. */
-  private onLost(member: Member, reason: string, since = new Date()): void {
+  private onLost(member: Member, reason: string): void {
+    const { since = new Date() } = this.options.nodes.get(member.node)?.absence ?? {};
     if (!member.hasBegun && member.spec.id === 0) {
       const message = `node ${member.node} is missing since ${since.toISOString()}: ${reason}`;
       return this.leave(member, 'discovery-failed', message);
     }
-    if (!this.absences.has(member.node)) {
-      this.absences.set(member.node, since);
-      this.comment(`node ${member.node}: missing since ${since.toISOString()}: ${reason}`);
-    }
+    this.tellAbsence(member.node, reason, since);
     member.isLost = true;
     clearTimeout(member.retry);
     member.retry = setTimeout(() => this.retry(member), member.retryMs).unref();
@@ -377,8 +375,19 @@ export class ClusterCapture implements SetCapture {
   private onNodesChanged(): void {
     for (const member of this.members.values()) {
       if (member.isLost && !member.stream) this.retry(member);
-      else if (member.stream) this.tellClock(member.node);
+      if (!member.stream || member.isLost) continue;
+      // The stream may be quiet, so the node may be known to be missing before its connection breaks, or without that.
+      const absence = this.options.nodes.get(member.node)?.absence;
+      if (absence) this.tellAbsence(member.node, absence.reason, absence.since);
+      else this.tellPresence(member.node);
+      this.tellClock(member.node);
     }
+  }
+
+  private tellAbsence(node: string, reason: string, since: Date): void {
+    if (this.absences.has(node)) return;
+    this.absences.set(node, since);
+    this.comment(`node ${node}: missing since ${since.toISOString()}: ${reason}`);
   }
 
   private tellPresence(node: string): void {
