@@ -1,9 +1,10 @@
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { CaptureClient, reportEnd, takeCredentials, type CaptureEnd } from './capture-client.js';
+import { CaptureClient, reportEnd, type CaptureEnd } from './capture-client.js';
 import { openOutput, StreamOutput } from './packet-output.js';
 import { PacketCounter } from './progress.js';
 
@@ -26,7 +27,7 @@ describe('CaptureClient', () => {
   }
 
   function capture(output = openOutput(undefined)): CaptureClient {
-    return new CaptureClient(url, output, new PacketCounter());
+    return new CaptureClient({ url, headers: {} }, output, new PacketCounter());
   }
 
   function statusOf(end: CaptureEnd): { status: number; said: string } {
@@ -57,6 +58,40 @@ describe('CaptureClient', () => {
       status: 1,
       said: 'the service ended the capture (4404): no network namespace 7\n',
     });
+  });
+
+  it.each([
+    [
+      401,
+      { 'WWW-Authenticate': 'Bearer' },
+      'a token is needed',
+      /HTTP status 401, a token is needed; give a valid token/,
+    ],
+    [403, {}, 'not in namespace shop', /HTTP status 403, not in namespace shop\n$/],
+  ])('reports a refusal before the upgrade (%d), with status 1', async (status, headers, message, text) => {
+    const refusing = createServer().on('upgrade', (_, socket) => {
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+      socket.end(
+        `HTTP/1.1 ${status} No\r\n${lines.join('')}Connection: close\r\n\r\n${JSON.stringify({ message })}`,
+      );
+    });
+    await once(refusing.listen(0, '127.0.0.1'), 'listening');
+    url.port = String((refusing.address() as AddressInfo).port);
+    const { status: exit, said } = statusOf(await capture().wait());
+    refusing.close();
+    expect(exit).toBe(1);
+    expect(said).toMatch(text);
+  });
+
+  it('sends its headers', async () => {
+    const seen = Promise.withResolvers<string | undefined>();
+    server.on('connection', (socket, { headers }) => {
+      seen.resolve(headers.authorization);
+      socket.close(1000);
+    });
+    const access = { url, headers: { Authorization: 'Bearer abc' } };
+    await new CaptureClient(access, openOutput(undefined), new PacketCounter()).wait();
+    expect(await seen.promise).toBe('Bearer abc');
   });
 
   it('reports a broken connection, with status 1', async () => {
@@ -145,24 +180,5 @@ describe('CaptureClient', () => {
     });
     expect(statusOf(await capture(new StreamOutput(() => sink)).wait())).toEqual({ status, said });
     expect(await closed.promise).toBe(1000);
-  });
-});
-
-describe('takeCredentials', () => {
-  it.each([
-    ['wss://alice:secret@host/capture', 'alice:secret'],
-    ['wss://alice:a%20%3A%40%22%C3%BC@host/capture', 'alice:a :@"\u00fc'],
-    ['wss://alice:100%@host/capture', 'alice:100%'],
-    ['wss://alice@host/capture', 'alice:'],
-  ])('moves the credentials of %s to a header', (text, expected) => {
-    const { url, headers } = takeCredentials(new URL(text));
-    expect(url.href).toBe('wss://host/capture');
-    expect(headers).toEqual({ Authorization: `Basic ${Buffer.from(expected).toString('base64')}` });
-  });
-
-  it('makes no header without credentials', () => {
-    const { url, headers } = takeCredentials(new URL('ws://host:5001/capture?netns=1'));
-    expect(url.href).toBe('ws://host:5001/capture?netns=1');
-    expect(headers).toEqual({});
   });
 });

@@ -1,10 +1,16 @@
 import type { Writable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import type { PacketOutput } from './packet-output.js';
 import type { PacketCounter } from './progress.js';
+import { describeRefusal, type ServiceAccess } from './service-access.js';
 
 /** How long the service may take to answer a close; what it sends until then is still written. */
 const CLOSE_TIMEOUT_MS = 5_000;
+
+/** How long a refusal may take. */
+const REFUSAL_TIMEOUT_MS = 5_000;
+const MAX_REFUSAL_CHARACTERS = 64 * 1024;
 
 /** How a capture ended. */
 export type CaptureEnd =
@@ -21,12 +27,11 @@ export class CaptureClient {
   private closeTimer: NodeJS.Timeout | undefined;
 
   constructor(
-    url: URL,
+    { url, headers }: ServiceAccess,
     private readonly output: PacketOutput,
     private readonly counter: PacketCounter,
   ) {
-    const { url: address, headers } = takeCredentials(url);
-    this.socket = new WebSocket(address, { headers, perMessageDeflate: false });
+    this.socket = new WebSocket(url, { headers, perMessageDeflate: false });
     this.connectOutput();
     this.connectSocket();
   }
@@ -73,6 +78,7 @@ export class CaptureClient {
       this.counter.add(data);
       if (!this.output.write(data)) this.socket.pause();
     });
+    this.socket.on('unexpected-response', (_, response) => void this.refused(response));
     this.socket.on('error', (error) => {
       this.end ??= { kind: 'failed', message: `no capture from ${this.socket.url}: ${describeError(error)}` };
     });
@@ -81,6 +87,30 @@ export class CaptureClient {
       clearTimeout(this.closeTimer);
       this.closed.resolve({ kind: 'closed', code, reason: reason.toString('utf8') });
     });
+  }
+
+  /** Instead of the upgrade, the service or a proxy has answered with a status. */
+  private async refused(response: IncomingMessage): Promise<void> {
+    response.setTimeout(REFUSAL_TIMEOUT_MS, () => response.destroy());
+    const body = await beginningOf(response);
+    const { statusCode = 0, headers } = response;
+    const refusal = describeRefusal(statusCode, headers['www-authenticate'], body);
+    this.end ??= { kind: 'failed', message: `no capture from ${this.socket.url}: ${refusal}` };
+    this.socket.terminate();
+  }
+}
+
+/** The beginning of a body, which may be the page of a proxy of any length. */
+async function beginningOf(response: IncomingMessage): Promise<string> {
+  try {
+    let body = '';
+    for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+      body += chunk;
+      if (body.length > MAX_REFUSAL_CHARACTERS) break;
+    }
+    return body;
+  } catch {
+    return ''; // the connection broke, or was too slow
   }
 }
 
@@ -105,32 +135,5 @@ export function reportEnd(end: CaptureEnd, standardError: Writable): 0 | 1 {
     case 'failed':
       standardError.write(`${end.message}\n`);
       return 1;
-  }
-}
-
-/**
- * Splits a URL into one without user and password, which may be shown, and the header that carries them. In a URL they
- * are percent-encoded; the `ws` package would send them in that form, which proxies do not understand.
- *
- * @see https://www.rfc-editor.org/rfc/rfc7617
- */
-export function takeCredentials(url: URL): {
-  readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
-} {
-  const anonymous = new URL(url);
-  anonymous.username = '';
-  anonymous.password = '';
-  if (url.username === '' && url.password === '') return { url: anonymous, headers: {} };
-  const credentials = Buffer.from(`${decoded(url.username)}:${decoded(url.password)}`);
-  return { url: anonymous, headers: { Authorization: `Basic ${credentials.toString('base64')}` } };
-}
-
-/** A percent sign that does not encode anything stands for itself. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // URIError: not percent-encoded
   }
 }

@@ -58,6 +58,17 @@ describe('parseOptions', () => {
       ],
       'a type=pod app=, b type=pod app=',
     ]);
+    expect(selectorsOf('-n', 'shop', '--label', 'app=web')).toEqual([
+      [{ namespace: 'shop', labels: { app: 'web' } }],
+      'namespace=shop app=web',
+    ]);
+    expect(selectorsOf('--namespace', 'shop', '--target', 'web-*', '--target', 'shop/db')).toEqual([
+      [
+        { name: 'shop/web-*', namespace: 'shop' },
+        { name: 'shop/db', namespace: 'shop' },
+      ],
+      'shop/web-* namespace=shop, shop/db namespace=shop',
+    ]);
     expect(optionsOf(['--target', 'a', '--follow', '--direction']).url.search).toMatch(
       /&follow=&direction=$/,
     );
@@ -74,6 +85,25 @@ describe('parseOptions', () => {
       title: 'web',
     });
     expect(optionsOf(['wireshark', '--netns', '7']).title).toBe('network namespace 7');
+  });
+
+  it('finds the service in a cluster', () => {
+    const { cluster, url, tokenFile } = optionsOf(
+      ['--kubernetes', '-n', 'shop', '--token-file', 'token', '--context=test', '--service=a/b.c:80'],
+      '/home/me',
+    );
+    expect(cluster).toEqual({
+      namespace: 'a',
+      name: 'b.c',
+      port: 80,
+      context: 'test',
+      directory: '/home/me',
+    });
+    expect(url.href).toBe('ws://127.0.0.1:5001/capture?targets=%5B%7B%22namespace%22%3A%22shop%22%7D%5D');
+    expect(tokenFile).toBe('/home/me/token');
+    const byDefault = { namespace: 'packetflix', name: 'packetflix', port: 5001 };
+    expect(optionsOf(['list', '--kubernetes']).cluster).toMatchObject(byDefault);
+    expect(optionsOf(['list']).cluster).toBeUndefined();
   });
 
   it('passes limits to the service', () => {
@@ -94,6 +124,12 @@ describe('parseOptions', () => {
     [['list', '--netns', '1']],
     [['list', 'all']],
     [['wireshark', '--netns', '1', '-w', '-']],
+    [['list', '--namespace', 'shop']],
+    [['--kubernetes']],
+    [['--kubernetes', '-n', 'shop', '--url', 'ws://host/capture']],
+    [['--kubernetes', '-n', 'shop', '--service', 'packetflix']],
+    [['--kubernetes', '-n', 'shop', '--service', '--help/x']],
+    [['-n', 'shop', '--context', 'test']],
     [['--netns', '1', '--duration', '0']],
     [['--netns', '1', '--duration', 'soon']],
     [['--netns', '1', '--duration', '1.5']],

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describeSelectors, type TargetSelector } from '../shared/protocol/target-selector.js';
+import type { ClusterService } from './kubectl.js';
 import { describeFlags, flagSyntax, parseFlags, type Flag } from '../shared/config/command-line-flags.js';
 
 /** What to do: capture to a file or a pipe, capture into Wireshark, or list the targets. */
@@ -11,6 +12,10 @@ export interface ClientOptions {
   readonly command: Command;
   /** The service's URL with the parameters of the capture in its query. */
   readonly url: URL;
+  /** Where to find the service in a cluster; the URL then has the parameters alone. */
+  readonly cluster?: ClusterService | undefined;
+  /** Absolute path of the file with the token to send. */
+  readonly tokenFile?: string | undefined;
   /** Absolute path of the file to write, '-' for standard output; absent: packets are only counted. */
   readonly write?: string | undefined;
   /** For people: what is captured from. */
@@ -34,12 +39,37 @@ interface ClientFlag extends Flag {
   readonly parse?: (text: string, directory: string) => string;
 }
 
-const DEFAULT_URL = 'ws://127.0.0.1:5001/capture';
+const DEFAULT_PORT = '5001';
+const DEFAULT_URL = `ws://127.0.0.1:${DEFAULT_PORT}/capture`;
 const URL_FLAG: ClientFlag = {
   flag: '--url',
   value: 'url',
   description: `URL of the service (default: ${DEFAULT_URL})`,
   parse: parseUrl,
+};
+const KUBERNETES: ClientFlag = {
+  flag: '--kubernetes',
+  description:
+    'find the service in a Kubernetes cluster by kubectl port-forward (KUBECTL: path of the program), instead of --url',
+  parse: parseSwitch,
+};
+const CONTEXT: ClientFlag = {
+  flag: '--context',
+  value: 'name',
+  description: 'with --kubernetes: context of the kubeconfig',
+};
+const DEFAULT_SERVICE = 'packetflix/packetflix';
+const SERVICE: ClientFlag = {
+  flag: '--service',
+  value: 'namespace/name',
+  description: `with --kubernetes: the Service to connect to, also NAMESPACE/NAME:PORT (default: ${DEFAULT_SERVICE})`,
+};
+const TOKEN_FILE: ClientFlag = {
+  flag: '--token-file',
+  value: 'file',
+  description:
+    'file with the token to send, or PACKETFLIX_TOKEN in the environment; with --kubernetes, a service that asks for a token gets that of the kubeconfig',
+  parse: (text, directory) => resolve(directory, text),
 };
 const NETNS: ClientFlag = {
   flag: '--netns',
@@ -64,6 +94,12 @@ const LABEL: ClientFlag = {
   value: 'key=value',
   description:
     'all targets with that label, or those of --target that have it; repeatable: with all of these labels',
+};
+const NAMESPACE: ClientFlag = {
+  flag: '--namespace',
+  short: '-n',
+  value: 'name',
+  description: 'all pods of that Kubernetes namespace, or those of --target and --label in it',
 };
 const TYPE: ClientFlag = {
   flag: '--type',
@@ -98,10 +134,15 @@ const HELP: ClientFlag = { flag: '--help', short: '-h', description: 'show this 
 
 const FLAGS: readonly ClientFlag[] = [
   URL_FLAG,
+  KUBERNETES,
+  CONTEXT,
+  SERVICE,
+  TOKEN_FILE,
   NETNS,
   CONTAINER,
   TARGET,
   LABEL,
+  NAMESPACE,
   TYPE,
   FOLLOW,
   {
@@ -158,20 +199,29 @@ export function parseOptions(argv: readonly string[], directory: string): Client
   const misplaced = misplacedFlag(command, new Set(values.keys()));
   if (misplaced) return { kind: 'error', message: misplaced };
   const url = new URL(values.get(URL_FLAG) ?? DEFAULT_URL);
-  const options = { command, url, watch: values.has(WATCH), json: values.has(JSON_FLAG) };
-  if (command === 'list') return { kind: 'options', options: { ...options, title: '' } };
-
+  let cluster: ClusterService | undefined;
   let selectors: TargetSelector[];
   try {
-    selectors = selectorsOf(textsOf(TARGET), textsOf(LABEL), values.get(TYPE));
+    cluster = clusterOf(values, directory);
+    selectors = selectorsOf(textsOf(TARGET), textsOf(LABEL), {
+      namespace: values.get(NAMESPACE),
+      type: values.get(TYPE),
+    });
   } catch (error) {
     return { kind: 'error', message: (error as Error).message };
   }
+  const options = {
+    ...{ command, url, cluster, tokenFile: values.get(TOKEN_FILE) },
+    ...{ watch: values.has(WATCH), json: values.has(JSON_FLAG) },
+  };
+  if (command === 'list') return { kind: 'options', options: { ...options, title: '' } };
+
   const given = [values.has(NETNS), values.has(CONTAINER), selectors.length > 0].filter(Boolean).length;
   if (given !== 1) {
     return {
       kind: 'error',
-      message: 'exactly one of --netns and --container must be given, or any of --target, --label and --type',
+      message:
+        'exactly one of --netns and --container must be given, or any of --target, --label, --namespace and --type',
     };
   }
   if (selectors.length > 0) url.searchParams.set('targets', JSON.stringify(selectors));
@@ -185,7 +235,7 @@ export function parseOptions(argv: readonly string[], directory: string): Client
 
 /** @returns what is wrong, if a flag does not belong to the command */
 function misplacedFlag(command: Command, given: ReadonlySet<ClientFlag>): string | undefined {
-  const allowed = new Set([URL_FLAG, WATCH, JSON_FLAG]);
+  const allowed = new Set([URL_FLAG, KUBERNETES, CONTEXT, SERVICE, TOKEN_FILE, WATCH, JSON_FLAG]);
   for (const flag of given) {
     if (command === 'list' && !allowed.has(flag)) return `${flag.flag} does not belong to "list"`;
     if (command !== 'list' && (flag === WATCH || flag === JSON_FLAG)) return `${flag.flag} belongs to "list"`;
@@ -194,23 +244,44 @@ function misplacedFlag(command: Command, given: ReadonlySet<ClientFlag>): string
   return undefined;
 }
 
-/** One selector for each name, each with all labels. */
+/** @throws Error when flags do not go together */
+function clusterOf(values: ReadonlyMap<ClientFlag, string>, directory: string): ClusterService | undefined {
+  if (!values.has(KUBERNETES)) {
+    const needless = [CONTEXT, SERVICE].find((flag) => values.has(flag));
+    if (needless) throw new Error(`${needless.flag} belongs to ${KUBERNETES.flag}`);
+    return undefined;
+  }
+  if (values.has(URL_FLAG)) throw new Error(`give either ${KUBERNETES.flag} or ${URL_FLAG.flag}`);
+  const text = values.get(SERVICE) ?? DEFAULT_SERVICE;
+  const [, namespace, name, port = DEFAULT_PORT] =
+    /^(\w[\w-]*)\/(\w[\w.-]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  if (namespace === undefined || name === undefined) {
+    throw new Error(`${SERVICE.flag}: ${JSON.stringify(text)} is not NAMESPACE/NAME`);
+  }
+  return { namespace, name, port: Number(port), context: values.get(CONTEXT), directory };
+}
+
+/** One selector for each name, each with all labels. The names of pods begin with their namespace. */
 function selectorsOf(
   names: readonly string[],
   labels: readonly string[],
-  type: string | undefined,
+  { namespace, type }: { readonly namespace: string | undefined; readonly type: string | undefined },
 ): TargetSelector[] {
   const pairs = labels.map((label) => {
     const end = label.indexOf('=');
     if (end <= 0) throw new Error(`${LABEL.flag}: ${JSON.stringify(label)} is not KEY=VALUE`);
     return [label.slice(0, end), label.slice(end + 1)];
   });
-  const others = {
+  const others: TargetSelector = {
     ...(type !== undefined && { type }),
+    ...(namespace !== undefined && { namespace }),
     ...(pairs.length > 0 && { labels: Object.fromEntries(pairs) as Record<string, string> }),
   };
-  if (names.length === 0) return pairs.length > 0 || type !== undefined ? [others] : [];
-  return names.map((name) => ({ name, ...others }));
+  if (names.length === 0) return Object.keys(others).length > 0 ? [others] : [];
+  return names.map((name) => ({
+    name: namespace === undefined || name.includes('/') ? name : `${namespace}/${name}`,
+    ...others,
+  }));
 }
 
 /** The service checks the object. */
@@ -228,7 +299,8 @@ function helpText(): string {
   return (
     'Usage: capture [--netns <namespace> | --container <json> | --target <name>...] [options]\n' +
     '       capture wireshark [...]    the same, but starts Wireshark (WIRESHARK: path of the program) and sends it the packets\n' +
-    '       capture list [--watch] [--json]    lists what can be captured from\n\n' +
+    '       capture list [--watch] [--json]    lists what can be captured from\n' +
+    '       capture --kubernetes [...]    in a cluster, with the rights of kubectl\n\n' +
     'Captures live packets of containers, pods and network namespaces by means of a running packetflix service.\n\n' +
     `Options:\n${describeFlags(FLAGS)}`
   );

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
-import { listTargets, targetsUrl } from './target-list.js';
+import { accessTo } from './service-access.js';
+import { listTargets, urlBeside } from './target-list.js';
 
 const WEB = {
   ...{ name: 'web', prefix: '', type: 'docker', node: 'here', netns: 5, pid: 7, starttime: 9 },
@@ -19,7 +20,7 @@ async function printed(
   const url = new URL(`ws://me:secret@127.0.0.1:${(server.address() as AddressInfo).port}/capture`);
   const out = new PassThrough({ encoding: 'utf8' });
   try {
-    await listTargets({ url, watch: false, json: false, ...options }, out);
+    await listTargets(accessTo(url), { watch: false, json: false, ...options }, out);
   } finally {
     server.close();
     server.closeAllConnections();
@@ -75,6 +76,10 @@ describe('The command "list"', () => {
 
   it('says which status the service answered with', async () => {
     await expect(printed((_, response) => response.writeHead(503).end())).rejects.toThrow(/HTTP status 503/);
+    const answer = '{"statusCode":403,"code":"forbidden","message":"not for alice"}';
+    await expect(printed((_, response) => response.writeHead(403).end(answer))).rejects.toThrow(
+      /HTTP status 403, not for alice$/,
+    );
   });
 
   it.each([
@@ -82,6 +87,6 @@ describe('The command "list"', () => {
     ['wss://host/packetflix/capture', 'https://host/packetflix/targets'],
     ['ws://host/discover/capture', 'http://host/targets'],
   ])('asks beside the path of captures: %s', (capture, targets) => {
-    expect(targetsUrl(new URL(capture)).href).toBe(targets);
+    expect(urlBeside(new URL(capture), 'targets').href).toBe(targets);
   });
 });

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import { serverSentEvents } from '../shared/http/server-sent-events.js';
 import { printable } from '../shared/printable.js';
-import { takeCredentials } from './capture-client.js';
+import { describeRefusal, type ServiceAccess } from './service-access.js';
 
 /** A target, as far as it is shown. */
 interface Target {
@@ -21,8 +21,6 @@ const SIGNS: Readonly<Record<string, string>> = { added: '+', removed: '-', chan
 
 /** How to list the targets. */
 export interface ListOptions {
-  /** Of the capture. */
-  readonly url: URL;
   readonly watch: boolean;
   readonly json: boolean;
 }
@@ -32,12 +30,18 @@ export interface ListOptions {
  *
  * @throws Error when the service cannot be asked
  */
-export async function listTargets({ url, watch, json }: ListOptions, out: Writable): Promise<void> {
-  const { url: address, headers } = takeCredentials(targetsUrl(url));
+export async function listTargets(
+  { url, headers }: ServiceAccess,
+  { watch, json }: ListOptions,
+  out: Writable,
+): Promise<void> {
+  const address = urlBeside(url, 'targets');
   const accept = watch ? 'text/event-stream' : 'application/json';
   const response = await fetch(address, { headers: { ...headers, accept } });
   if (!response.ok || !response.body) {
-    throw new Error(`no targets from ${address.href}: HTTP status ${response.status}`);
+    const authenticate = response.headers.get('www-authenticate');
+    const refusal = describeRefusal(response.status, authenticate, await response.text());
+    throw new Error(`no targets from ${address.href}: ${refusal}`);
   }
   if (!watch) {
     const text = await response.text();
@@ -54,10 +58,10 @@ export async function listTargets({ url, watch, json }: ListOptions, out: Writab
 }
 
 /** Beside the path of captures: `/capture` and `/discover/capture` become `/targets`, after the prefix of a proxy. */
-export function targetsUrl(capture: URL): URL {
+export function urlBeside(capture: URL, path: 'targets' | 'captures'): URL {
   const url = new URL(capture);
   url.protocol = capture.protocol === 'wss:' ? 'https:' : 'http:';
-  url.pathname = capture.pathname.replace(/(\/discover)?\/[^/]*$/, '/targets');
+  url.pathname = capture.pathname.replace(/(\/discover)?\/[^/]*$/, `/${path}`);
   url.search = '';
   return url;
 }
