@@ -77,7 +77,7 @@ export function describeRefusal(
 function messageIn(body: string): string {
   try {
     const { message } = JSON.parse(body) as { message?: unknown };
-    return typeof message === 'string' ? printable(message, MAX_MESSAGE_LENGTH) : '';
+    return typeof message === 'string' ? printable(message, MAX_MESSAGE_LENGTH).replace(/\.$/, '') : '';
   } catch {
     return ''; // SyntaxError: the page of a proxy; TypeError: null
   }
