@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { isRecord } from '../shared/is-record.js';
 import { kubeconfigOf, outputOf, type ClusterService } from './kubectl.js';
 import { checkedToken } from './service-access.js';
@@ -44,7 +45,7 @@ function entry(config: unknown, list: string, attribute: string): Attributes {
 /** As kubectl does, a file is preferred, since it may be newer. */
 function tokenOf({ token, tokenFile }: Attributes, directory: string): string | undefined {
   if (typeof tokenFile === 'string' && tokenFile !== '') {
-    return readFileSync(resolve(directory, tokenFile), 'utf8');
+    return readFileSync(fileOf(tokenFile, directory), 'utf8');
   }
   return typeof token === 'string' && token !== '' ? token : undefined;
 }
@@ -71,10 +72,10 @@ async function execToken(
   const interactive = interactiveMode !== 'Never' && process.stdin.isTTY;
   const spec = {
     interactive,
-    ...(provideClusterInfo === true && { cluster: clusterInfo(cluster, directory) }),
+    ...(provideClusterInfo === true && { cluster: clusterInfo(cluster) }),
   };
   const info = JSON.stringify({ kind: 'ExecCredential', apiVersion, spec });
-  const output = await outputOf(command, texts(args), {
+  const output = await outputOf(command.includes('/') ? fileOf(command, directory) : command, texts(args), {
     env: { ...process.env, ...variables(env), KUBERNETES_EXEC_INFO: info },
     directory,
     stdin: interactive ? 'inherit' : 'ignore',
@@ -109,17 +110,23 @@ function variables(value: unknown): Record<string, string> {
   );
 }
 
-function clusterInfo(cluster: Attributes, directory: string): Attributes {
-  const { 'certificate-authority': file, extensions } = cluster;
+function clusterInfo(cluster: Attributes): Attributes {
+  const { extensions } = cluster;
   const list: unknown[] = Array.isArray(extensions) ? extensions : [];
   const own = list.find((each) => isRecord(each) && each['name'] === EXEC_EXTENSION);
   return {
-    ...(typeof file === 'string' && {
-      'certificate-authority-data': readFileSync(resolve(directory, file)).toString('base64'),
-    }),
     ...Object.fromEntries(
       CLUSTER_ATTRIBUTES.flatMap((name) => (name in cluster ? [[name, cluster[name]]] : [])),
     ),
     ...(isRecord(own) && { config: own['extension'] }),
   };
+}
+
+/** Paths are relative to the file that has them, which may be any of those that kubectl reads. */
+function fileOf(path: string, directory: string): string {
+  const files = (process.env['KUBECONFIG'] ?? '').split(delimiter).filter(Boolean);
+  const candidates = (files.length > 0 ? files : [join(homedir(), '.kube', 'config')]).map((file) =>
+    resolve(directory, dirname(file), path),
+  );
+  return candidates.find((candidate) => existsSync(candidate)) ?? candidates[0]!;
 }

@@ -136,9 +136,9 @@ export async function outputOf(
   throw new Error(`${command} has failed (${child.signalCode ?? `status ${child.exitCode}`})`);
 }
 
-/** What kubectl would use of the kubeconfig: one context, its cluster, and its user with all secrets. */
+/** What kubectl would use of the kubeconfig: one context, its cluster, and its user with all secrets. Certificates are in it, not in files. */
 export function kubeconfigOf({ context, directory }: ClusterService): Promise<string> {
-  const args = ['config', 'view', '--minify', '--raw', '--output=json', ...contextArguments(context)];
+  const args = ['config', 'view', '--minify', '--flatten', '--output=json', ...contextArguments(context)];
   return outputOf(program(), args, { directory, stdin: 'ignore' });
 }
 

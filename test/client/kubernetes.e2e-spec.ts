@@ -41,6 +41,7 @@ describeAsRoot('In a cluster', () => {
         KUBECTL,
         KUBECTL_LOG: join(folder, 'kubectl.log'),
         KUBECTL_FORWARD_TO: String(service.port),
+        KUBECONFIG: `/nonexistent/config:${folder}/config`,
         ...env,
       });
     const userWith = (user: object): NodeJS.ProcessEnv => ({
@@ -103,7 +104,7 @@ describeAsRoot('In a cluster', () => {
     });
 
     it.each([
-      ['a file', () => userWith({ tokenFile: join(folder, 'token') })],
+      ['a file', () => userWith({ tokenFile: 'token' })],
       ['a credential plugin', () => userWith({ exec: credentialPlugin() })],
     ])('uses %s of the kubeconfig', async (__, environment) => {
       await using child = await client(['list', '--json'], environment());
@@ -120,7 +121,7 @@ describeAsRoot('In a cluster', () => {
       chmodSync(plugin, 0o755);
       return {
         apiVersion,
-        command: plugin,
+        command: './plugin',
         args: ['get', 'a token'],
         env: [{ name: 'GREETING', value: 'hello you' }],
       };
