@@ -1,10 +1,12 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import { accessProblem, asksForToken, forgetToken, token } from './access.js';
 import { CapturePanel } from './capture/capture-panel.js';
 import icon from './icon.svg';
 import { countText } from './numbers.js';
 import { RunningPanel } from './running/running-panel.js';
 import { announcement, connection, containerCount, list, version, watched } from './store.js';
 import { TargetsPanel } from './targets/targets-panel.js';
+import { TokenDialog } from './token-dialog.js';
 import { visibleText } from './visible-text.js';
 import { WatchView } from './watch/watch-view.js';
 
@@ -18,6 +20,7 @@ export function App() {
       <PageHeader />
       <Main />
       <Watched />
+      {asksForToken.value && <TokenDialog />}
       <p class="sr-only" role="status">
         {announcement.value}
       </p>
@@ -32,11 +35,22 @@ function PageHeader() {
       <h1>Packetflix</h1>
       <span class="hint">{visibleText(version.value, 40)}</span>
       <span class={`connection ${connection.value.kind}`}>{connectionText()}</span>
+      <TokenButton />
     </header>
   );
 }
 
+function TokenButton() {
+  if (token.value === '') return null;
+  return (
+    <button type="button" onClick={forgetToken}>
+      Forget token
+    </button>
+  );
+}
+
 function connectionText(): string {
+  if (accessProblem.value !== '') return 'No access';
   if (connection.value.kind === 'lost') return 'Connection lost';
   if (connection.value.kind === 'connecting' || !list.value) return 'Connecting…';
   return `Live · ${countText(containerCount.value, 'container or pod', 'containers and pods')}`;

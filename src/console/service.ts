@@ -1,3 +1,4 @@
+import { accessProblem, authorization, refuseToken, token } from './access.js';
 import { visibleText } from './visible-text.js';
 
 /**
@@ -19,10 +20,14 @@ export function websocketUrl(path: string, parameters: Readonly<Record<string, s
 
 /** The service has refused a request, or could not be reached. The message is a sentence or two for the user. */
 export class ServiceFailure extends Error {
-  /** @param status the HTTP status; 0: there was no answer */
+  /**
+   * @param status the HTTP status; 0: there was no answer
+   * @param wantsToken whether the request needs a token, or another one
+   */
   constructor(
     readonly status: number,
     message: string,
+    readonly wantsToken = false,
   ) {
     super(message);
     this.name = 'ServiceFailure';
@@ -37,15 +42,39 @@ const MAX_MESSAGE_CHARACTERS = 400;
  * @throws ServiceFailure unless it succeeds; the reason of the signal
  */
 export async function ask(url: URL, init: RequestInit = {}): Promise<Response> {
+  const problem = accessProblem.peek();
+  if (problem !== '') throw new ServiceFailure(401, problem);
+  const sent = token.peek();
+  try {
+    return await askWith(sent, url, init);
+  } catch (error) {
+    if (!(error instanceof ServiceFailure) || !error.wantsToken) throw error;
+    refuseToken(sent);
+    throw new ServiceFailure(401, accessProblem.peek());
+  }
+}
+
+/**
+ * Sends a request with this token, whatever is known about the access of the page.
+ *
+ * @throws ServiceFailure unless it succeeds; the reason of the signal
+ */
+export async function askWith(withToken: string, url: URL, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, init);
+    response = await fetch(url, { ...init, headers: { ...init.headers, ...authorization(withToken) } });
   } catch {
     init.signal?.throwIfAborted();
     throw new ServiceFailure(0, 'The service does not answer. Is it running, and is the network up?');
   }
   if (response.ok) return response;
-  throw new ServiceFailure(response.status, explanationOf(response.status, await messageOf(response)));
+  const wantsToken =
+    response.status === 401 && /^bearer\b/i.test(response.headers.get('WWW-Authenticate') ?? '');
+  throw new ServiceFailure(
+    response.status,
+    explanationOf(response.status, await messageOf(response)),
+    wantsToken,
+  );
 }
 
 /**

@@ -15,13 +15,15 @@ const BASE = new URL('https://host.example:5443/packetflix/');
 function offersFor(
   selection: Selection,
   form: Partial<CaptureForm> = {},
+  wantsToken = false,
 ): { parameters: CaptureParameters; offers: Record<string, CommandOffer> } {
   const request = captureRequest(selection, { ...EMPTY_FORM, ...form });
   if (request.kind !== 'ready') throw new Error(JSON.stringify(request));
   const download = new URL('capture.pcapng', BASE);
   for (const [name, value] of Object.entries(request.parameters)) download.searchParams.set(name, value);
   const websocket = new URL('wss://host.example:5443/packetflix/capture');
-  const offers = commandOffers(selection, request.parameters, { download, websocket, base: BASE });
+  const addresses = { download, websocket, base: BASE, wantsToken };
+  const offers = commandOffers(selection, request.parameters, addresses);
   return {
     parameters: request.parameters,
     offers: Object.fromEntries(offers.map((offer) => [offer.program, offer])),
@@ -67,6 +69,10 @@ describe('The commands', () => {
 
   it.each<[string, Selection]>([
     ['a pattern', { kind: 'rule', selectors: [{ name: 'shop/*' }, { name: 'web' }] }],
+    [
+      'a namespace and labels',
+      { kind: 'rule', selectors: [{ name: 'shop/*', namespace: 'shop', labels: { app: 'web' } }] },
+    ],
     ['labels and a type', { kind: 'rule', selectors: [{ type: 'pod', labels: { app: 'web', x: "'" } }] }],
   ])('of this project ask for the same set, for %s', (_, selection) => {
     const { parameters, offers } = offersFor(selection);
@@ -89,7 +95,7 @@ describe('The commands', () => {
   });
 
   it('of this project are left out where the client cannot express the choice', () => {
-    const { offers } = offersFor({ kind: 'rule', selectors: [{ namespace: 'shop' }] });
+    const { offers } = offersFor({ kind: 'rule', selectors: [{ name: 'web', namespace: 'shop' }] });
     expect(offers['npm run capture']).toMatchObject({ commands: [] });
     expect(offers['docker']).toMatchObject({ commands: [] });
     expect(offers['curl']?.commands).toHaveLength(2);
@@ -102,6 +108,15 @@ describe('The commands', () => {
     expect(others).toEqual(['capture.pcapng', '--output', '-fN', 'curl']);
     expect(offers['curl']?.commands[0]?.text).toMatch(/^curl -fsSN '/);
     expect(Object.fromEntries(new URL(url).searchParams)).toEqual(parameters);
+  });
+
+  it('take a token from the environment', () => {
+    const { offers } = offersFor(one(), {}, true);
+    const header = ' --header "Authorization: Bearer $PACKETFLIX_TOKEN"';
+    expect(offers['curl']?.commands[0]?.text).toMatch(`${header} | wireshark -k -i -`);
+    expect(offers['curl']?.commands[1]?.text.endsWith(header)).toBe(true);
+    expect(offers['docker']?.commands[0]?.text).toContain(' --env PACKETFLIX_TOKEN ');
+    expect(offers['npm run capture']?.note).toContain('Set PACKETFLIX_TOKEN');
   });
 
   it('of csharg name the host and the container or pod', () => {

@@ -1,10 +1,11 @@
 import { useSignal } from '@preact/signals';
+import { token } from '../access.js';
 import { ServiceFailure, serviceUrl } from '../service.js';
 import { request, selection, watched } from '../store.js';
 import { visibleText } from '../visible-text.js';
 import type { CaptureParameters, Selection } from './capture-request.js';
 import { CommandDialog } from './command-dialog.js';
-import { linkWithTicket } from './wireshark-link.js';
+import { downloadUrl, linkWithTicket } from './tickets.js';
 
 type Opening =
   { readonly kind: 'idle' | 'busy' | 'opened' } | { readonly kind: 'failed'; readonly problem: string };
@@ -18,11 +19,10 @@ export function Actions() {
   >(undefined);
   const { value } = request;
   const isReady = value.kind === 'ready';
-  const open = async (parameters: CaptureParameters): Promise<void> => {
+  const open = async (act: () => Promise<Opening>): Promise<void> => {
     opening.value = { kind: 'busy' };
     try {
-      location.href = await linkWithTicket(parameters);
-      opening.value = { kind: 'opened' };
+      opening.value = await act();
     } catch (error) {
       if (!(error instanceof ServiceFailure)) throw error;
       opening.value = { kind: 'failed', problem: error.message };
@@ -46,20 +46,30 @@ export function Actions() {
         <button
           type="button"
           disabled={!isReady || opening.value.kind === 'busy'}
-          onClick={() => isReady && void open(value.parameters)}
+          onClick={() => isReady && void open(() => openWireshark(value.parameters))}
         >
           Open in Wireshark
         </button>
-        <a
-          class="button"
-          role="link"
-          download
-          {...(isReady
-            ? { href: serviceUrl('capture.pcapng', value.parameters).href }
-            : { 'aria-disabled': true })}
-        >
-          Download
-        </a>
+        {token.value === '' ? (
+          <a
+            class="button"
+            role="link"
+            download
+            {...(isReady
+              ? { href: serviceUrl('capture.pcapng', value.parameters).href }
+              : { 'aria-disabled': true })}
+          >
+            Download
+          </a>
+        ) : (
+          <button
+            type="button"
+            disabled={!isReady || opening.value.kind === 'busy'}
+            onClick={() => isReady && void open(() => download(value.parameters))}
+          >
+            Download
+          </button>
+        )}
         <button
           type="button"
           disabled={!isReady}
@@ -82,4 +92,19 @@ export function Actions() {
       {inDialog.value && <CommandDialog {...inDialog.value} onClose={() => (inDialog.value = undefined)} />}
     </footer>
   );
+}
+
+/** @throws ServiceFailure */
+async function openWireshark(parameters: CaptureParameters): Promise<Opening> {
+  location.href = await linkWithTicket(parameters);
+  return { kind: 'opened' };
+}
+
+/** @throws ServiceFailure */
+async function download(parameters: CaptureParameters): Promise<Opening> {
+  const link = document.createElement('a');
+  link.href = (await downloadUrl(parameters)).href;
+  link.download = '';
+  link.click();
+  return { kind: 'idle' };
 }

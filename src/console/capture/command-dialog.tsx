@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { token } from '../access.js';
 import { serviceUrl, websocketUrl } from '../service.js';
 import type { CaptureParameters, Selection } from './capture-request.js';
 import { commandOffers, type CommandOffer } from './commands.js';
@@ -19,6 +20,7 @@ export function CommandDialog({ selection, parameters, onClose }: CommandDialogP
     download: serviceUrl('capture.pcapng', parameters),
     websocket: websocketUrl('capture'),
     base: serviceUrl(''),
+    wantsToken: token.value !== '',
   });
   const offer = offers[chosen.value];
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -29,7 +31,7 @@ export function CommandDialog({ selection, parameters, onClose }: CommandDialogP
     dialog.current?.querySelectorAll<HTMLElement>('[role=tab]')[chosen.value]?.focus();
   };
   return (
-    <dialog ref={dialog} class="commands" aria-labelledby="commands-title" onClose={onClose}>
+    <dialog ref={dialog} class="box commands" aria-labelledby="commands-title" onClose={onClose}>
       <header class="bar">
         <h2 id="commands-title">Capture from a terminal</h2>
         <button type="button" class="quiet" onClick={() => dialog.current?.close()}>

@@ -20,6 +20,8 @@ export interface ServiceAddresses {
   readonly websocket: URL;
   /** Ends with a slash. */
   readonly base: URL;
+  /** Whether requests need a token, which the commands take from the variable PACKETFLIX_TOKEN. */
+  readonly wantsToken: boolean;
 }
 
 const TO_WIRESHARK = '| wireshark -k -i -';
@@ -33,22 +35,33 @@ export function commandOffers(
 ): CommandOffer[] {
   const client = clientArguments(parameters, addresses.websocket);
   return [
-    curlOffer(addresses.download),
-    clientOffer(client),
-    dockerOffer(client),
+    curlOffer(addresses),
+    clientOffer(client, addresses.wantsToken),
+    dockerOffer(client, addresses.wantsToken),
     cshargOffer(selection, parameters, addresses.base),
   ];
 }
 
+const TOKEN_VARIABLE = 'PACKETFLIX_TOKEN';
+const TOKEN_NOTE = `Set ${TOKEN_VARIABLE} to your token before: read -rs ${TOKEN_VARIABLE}; export ${TOKEN_VARIABLE}`;
+
 /** The option -f makes curl fail when the service refuses, so that it does not write the JSON of the refusal as packets. */
-function curlOffer(download: URL): CommandOffer {
+function curlOffer({ download, wantsToken }: ServiceAddresses): CommandOffer {
+  // For the shell to replace: the token is neither in the page nor in the history of the shell.
+  const token = wantsToken ? ` --header "Authorization: Bearer $${TOKEN_VARIABLE}"` : '';
   return {
     program: 'curl',
     commands: [
-      { purpose: 'Into Wireshark', text: `${shellCommand('curl', '-fsSN', download.href)} ${TO_WIRESHARK}` },
-      { purpose: 'Into a file', text: shellCommand('curl', '-fN', '--output', FILE, download.href) },
+      {
+        purpose: 'Into Wireshark',
+        text: `${shellCommand('curl', '-fsSN', download.href)}${token} ${TO_WIRESHARK}`,
+      },
+      {
+        purpose: 'Into a file',
+        text: `${shellCommand('curl', '-fN', '--output', FILE, download.href)}${token}`,
+      },
     ],
-    note: 'If the service asks for a password, add --user NAME.',
+    note: wantsToken ? `${TOKEN_NOTE}.` : 'If the service asks for a password, add --user NAME.',
   };
 }
 
@@ -57,7 +70,7 @@ interface ClientArguments {
   readonly note: string;
 }
 
-function clientOffer({ words, note }: ClientArguments): CommandOffer {
+function clientOffer({ words, note }: ClientArguments, wantsToken: boolean): CommandOffer {
   const npm = ['npm', 'run', '--silent', 'capture', '--'];
   return {
     program: 'npm run capture',
@@ -67,18 +80,19 @@ function clientOffer({ words, note }: ClientArguments): CommandOffer {
           { purpose: 'Into a file', text: shellCommand(...npm, ...words, '--write', FILE) },
         ]
       : [],
-    note: noteOf(note, 'To be run in a checkout of this project.'),
+    note: noteOf(note, 'To be run in a checkout of this project.', wantsToken),
   };
 }
 
 /** The image of this project contains the client. */
-function dockerOffer({ words, note }: ClientArguments): CommandOffer {
+function dockerOffer({ words, note }: ClientArguments, wantsToken: boolean): CommandOffer {
   const docker = [
     'docker',
     'run',
     '--rm',
     '--network',
     'host',
+    ...(wantsToken ? ['--env', TOKEN_VARIABLE] : []),
     '--entrypoint',
     'node',
     'packetflix',
@@ -98,14 +112,16 @@ function dockerOffer({ words, note }: ClientArguments): CommandOffer {
     note: noteOf(
       note,
       'With the image that docker/Dockerfile of this project builds; it contains the client.',
+      wantsToken,
     ),
   };
 }
 
-function noteOf(note: string, where: string): string {
-  const password =
-    'If the service asks for a password, write it into the URL: USER:PASSWORD@ before the host.';
-  return [note, where, password].filter(Boolean).join(' ');
+function noteOf(note: string, where: string, wantsToken: boolean): string {
+  const access = wantsToken
+    ? `${TOKEN_NOTE}.`
+    : 'If the service asks for a password, write it into the URL: USER:PASSWORD@ before the host.';
+  return [note, where, access].filter(Boolean).join(' ');
 }
 
 /** The arguments of `npm run capture`, see src/cli/options.ts: its options have the names of the parameters. */
@@ -130,25 +146,32 @@ function clientArguments(
   };
 }
 
-/** The client combines each name with the same type and labels. */
+/** The client combines each name with the same type, namespace and labels. */
 function setArguments(selectors: readonly TargetSelector[]): string[] | undefined {
   const [first = {}] = selectors;
-  const common = ({ type, labels = {} }: TargetSelector): string => JSON.stringify([type, labels]);
+  const common = ({ type, namespace, labels = {} }: TargetSelector): string =>
+    JSON.stringify([type, namespace, labels]);
   const isExpressible = selectors.every(
-    ({ prefix = '', namespace, node, ...others }) =>
-      prefix === '' && namespace === undefined && node === undefined && common(others) === common(first),
+    ({ prefix = '', node, ...others }) =>
+      prefix === '' && node === undefined && hasWholeName(others) && common(others) === common(first),
   );
   const names = selectors.flatMap(({ name }) => name ?? []);
-  const { type, labels = {} } = first;
+  const { type, namespace, labels = {} } = first;
   if (!isExpressible || (names.length > 0 && names.length < selectors.length)) return undefined;
   if (names.length === 0 && selectors.length > 1) return undefined;
   const words = [
     ...names.map((name) => `--target=${name}`),
+    ...(namespace === undefined ? [] : [`--namespace=${namespace}`]),
     ...(type === undefined ? [] : [`--type=${type}`]),
     ...Object.entries(labels).map(([key, value]) => `--label=${key}=${value}`),
   ];
   // All containers and pods are a set that has a name.
   return words.length > 0 ? words : ['--container={"name":"*","type":"set"}'];
+}
+
+/** With a namespace, the client adds it to a name that has none. */
+function hasWholeName({ name, namespace }: TargetSelector): boolean {
+  return name === undefined || namespace === undefined || name.includes('/');
 }
 
 /** JSON that is the same to its reader, without characters that would have to be escaped for the shell. */

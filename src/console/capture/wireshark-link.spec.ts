@@ -1,4 +1,5 @@
-import { ticketRequest, wiresharkLink } from './wireshark-link.js';
+import { ticketRequest } from './tickets.js';
+import { wiresharkLink } from './wireshark-link.js';
 
 describe('The request of a ticket', () => {
   it('has the types of the API', () => {

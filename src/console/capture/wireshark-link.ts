@@ -1,32 +1,5 @@
 import { nameOfSet, parseTargetSelectors } from '../../shared/protocol/target-selector.js';
-import { askJson, serviceUrl, websocketUrl } from '../service.js';
 import type { CaptureParameters } from './capture-request.js';
-
-/**
- * Requests a ticket for a capture with these parameters: Wireshark does not know the user's password.
- *
- * @returns the link that starts Wireshark
- * @throws ServiceFailure
- */
-export async function linkWithTicket(parameters: CaptureParameters): Promise<string> {
-  const { path } = await askJson<{ path: string }>(serviceUrl('tickets'), {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(ticketRequest(parameters)),
-  });
-  return wiresharkLink(websocketUrl(path.replace(/^\//, '')), parameters);
-}
-
-/** The body of `POST tickets` for a capture with these parameters. */
-export function ticketRequest(parameters: CaptureParameters): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(parameters).map(([name, text]): [string, unknown] => {
-      if (name === 'container' || name === 'targets') return [name, JSON.parse(text)];
-      if (name === 'nif' || name === 'filter') return [name, text];
-      return [name, text === '' ? true : Number(text)];
-    }),
-  );
-}
 
 /**
  * The link that starts Wireshark with the plugin cshargextcap. The plugin keeps the path, and of the query only `container`, `nif`,

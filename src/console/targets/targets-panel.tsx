@@ -16,6 +16,7 @@ import {
   showsProcesses,
   type Mode,
 } from '../store.js';
+import { accessProblem, asksForToken } from '../access.js';
 import { visibleText } from '../visible-text.js';
 import { GROUPING_TITLES, GROUPINGS, type Grouping } from './grouping.js';
 import { TargetGrid } from './target-grid.js';
@@ -182,9 +183,15 @@ function ConnectionProblem() {
   return (
     <p class="banner" role="alert">
       <span>{connection.value.problem}</span>
-      <button type="button" onClick={() => reconnect()}>
-        Try now
-      </button>
+      {accessProblem.value === '' ? (
+        <button type="button" onClick={() => reconnect()}>
+          Try now
+        </button>
+      ) : (
+        <button type="button" onClick={() => (asksForToken.value = true)}>
+          Enter token…
+        </button>
+      )}
     </p>
   );
 }

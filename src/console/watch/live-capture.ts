@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import type { CaptureParameters } from '../capture/capture-request.js';
-import { websocketUrl } from '../service.js';
+import { captureUrl } from '../capture/tickets.js';
+import { ServiceFailure } from '../service.js';
 import { PacketWindow } from './packet-window.js';
 import { PcapngError, PcapngReader, type CapturedInterface } from './pcapng-reader.js';
 import { Traffic } from './traffic.js';
@@ -39,11 +40,18 @@ export class LiveCapture {
   /** Nanoseconds since 1970. */
   startTime: bigint | undefined;
   private readonly headerBlocks: Uint8Array[] = [];
-  private readonly socket: WebSocket;
+  /** Undefined until its URL is known. */
+  private socket: WebSocket | undefined;
 
   constructor(parameters: CaptureParameters) {
+    void this.connect(parameters);
+  }
+
+  private async connect(parameters: CaptureParameters): Promise<void> {
+    const url = await this.urlOf(parameters);
+    if (!url || this.state.peek().phase === 'ended') return;
     const reader = this.reader();
-    this.socket = new WebSocket(websocketUrl('capture', parameters));
+    this.socket = new WebSocket(url);
     this.socket.binaryType = 'arraybuffer';
     this.socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
       if (this.state.peek().phase === 'ended') return;
@@ -56,6 +64,16 @@ export class LiveCapture {
       }
     };
     this.socket.onclose = ({ code, reason }) => this.end(code !== 1000, reasonInWords(code, reason));
+  }
+
+  private async urlOf(parameters: CaptureParameters): Promise<URL | undefined> {
+    try {
+      return await captureUrl(parameters);
+    } catch (error) {
+      if (!(error instanceof ServiceFailure)) throw error;
+      this.end(true, error.message);
+      return undefined;
+    }
   }
 
   /** Section header and interface descriptions so far. */
@@ -86,7 +104,7 @@ export class LiveCapture {
   private end(failed: boolean, reason: string): void {
     if (this.state.peek().phase === 'ended') return;
     this.state.value = { phase: 'ended', failed, reason };
-    this.socket.close();
+    this.socket?.close();
   }
 
   private reader(): PcapngReader {
@@ -141,6 +159,7 @@ const CLOSE_CODES: Readonly<Record<number, string>> = {
   1006: 'The connection failed or was refused. Is the service running, and does this page still have access?',
   1011: 'The service could not capture',
   4400: 'The service does not accept the request',
+  4403: 'You may not capture this',
   4404: 'There is nothing to capture',
   4409: 'It is not clear any more which target is meant',
   4429: 'There are too many captures already',

@@ -1,10 +1,12 @@
 /** Longer events are refused: no list of targets is. */
 const MAX_EVENT_CHARACTERS = 32 * 1024 * 1024;
 
-/** A server-sent event, of which only the type and the data matter here. */
+/** An event of a stream of server-sent events. */
 export interface ServerSentEvent {
   readonly event: string;
   readonly data: string;
+  /** Empty: it has none. */
+  readonly id: string;
 }
 
 /**
@@ -32,7 +34,8 @@ export async function* serverSentEvents(
     for (const block of blocks) {
       const fields = new Map(block.split('\n').map(fieldOf));
       const data = fields.get('data');
-      if (data !== undefined) yield { event: fields.get('event') ?? 'message', data };
+      if (data === undefined) continue; // a comment, or the retry interval
+      yield { event: fields.get('event') ?? 'message', data, id: fields.get('id') ?? '' };
     }
   }
 }
