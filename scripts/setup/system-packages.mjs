@@ -32,6 +32,7 @@ const TEST_PROGRAMS = programs([
   ['mmdebstrap', 'mmdebstrap'],
   ['setcap', 'libcap2-bin'],
   ['chromium', 'chromium'],
+  ['dnsmasq', 'dnsmasq-base'],
 ]);
 const BENCH_PROGRAMS = programs([
   ['ip', 'iproute2'],

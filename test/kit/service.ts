@@ -22,7 +22,10 @@ export const CAPTURE_COMMAND = `${PROJECT}dist/cli/main.js`;
 export const AS_OLDER_KERNEL = `${PROJECT}test/engine/programs/as-older-kernel.mjs`;
 /** For example linux-5.4: all services of the tests run as on that kernel. */
 const KERNEL = process.env['PACKETFLIX_TEST_KERNEL'];
-const COMMAND = [...(KERNEL ? [process.execPath, AS_OLDER_KERNEL, KERNEL] : []), ...[process.execPath, MAIN]];
+export const SERVICE_COMMAND: readonly string[] = [
+  ...(KERNEL ? [process.execPath, AS_OLDER_KERNEL, KERNEL] : []),
+  ...[process.execPath, MAIN],
+];
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 15_000;
 /** Maximum time between the end of the supervisor, which waits for its children, and that of the last process. */
@@ -59,7 +62,7 @@ export class Service implements AsyncDisposable {
   /** Resolves when the service answers. */
   static async start(
     options: readonly string[] = [],
-    { port, command = COMMAND }: StartOptions = {},
+    { port, command = SERVICE_COMMAND }: StartOptions = {},
   ): Promise<Service> {
     if (!existsSync(MAIN)) throw new Error(`there is no ${MAIN}: run "npm run build" first`);
     port ??= await freePort();

@@ -1,59 +1,8 @@
-import { eventually } from '../kit/eventually.js';
 import { RawConnection } from '../kit/raw-connection.js';
 import { describeAsRoot } from '../kit/root.js';
 import { Service, serviceForAllTests } from '../kit/service.js';
+import { TargetEvents, type ListedTarget, type ServerSentEvent } from '../kit/target-events.js';
 import { NamedProcess } from './set-members.js';
-
-interface ListedTarget {
-  readonly name: string;
-  readonly netns: number;
-}
-
-interface ServerSentEvent {
-  readonly event: string;
-  readonly id: string;
-  readonly targets: readonly ListedTarget[];
-}
-
-/** A client of server-sent events. */
-class EventClient implements AsyncDisposable {
-  readonly events: ServerSentEvent[] = [];
-  private readonly leaving = new AbortController();
-  private done: Promise<void> = Promise.resolve();
-
-  static async open(service: Service, lastId?: string): Promise<EventClient> {
-    const client = new EventClient();
-    const response = await fetch(service.url('/targets'), {
-      headers: { accept: 'text/event-stream', ...(lastId !== undefined && { 'last-event-id': lastId }) },
-      signal: client.leaving.signal,
-    });
-    expect(response.status).toBe(200);
-    expect(response.headers.get('content-type')).toBe('text/event-stream');
-    client.done = client.read(response).catch(() => undefined);
-    return client;
-  }
-
-  until(what: string, condition: (event: ServerSentEvent) => boolean): Promise<ServerSentEvent> {
-    return eventually(what, () => this.events.find(condition));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.leaving.abort();
-    await this.done;
-  }
-
-  private async read({ body }: Response): Promise<void> {
-    let text = '';
-    for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
-      const blocks = (text + Buffer.from(chunk).toString()).split('\n\n');
-      text = blocks.pop() ?? '';
-      for (const block of blocks) {
-        const [, event = '', id = '', data = ''] = /^event: (.*)\nid: (.*)\ndata: (.*)$/.exec(block) ?? [];
-        if (event) this.events.push({ event, id, ...(JSON.parse(data) as { targets: ListedTarget[] }) });
-      }
-    }
-  }
-}
 
 describeAsRoot('GET /targets', () => {
   const service = serviceForAllTests(['--node-name', 'node-1']);
@@ -83,7 +32,7 @@ describeAsRoot('GET /targets', () => {
   });
 
   it('sends what starts and ends as events, and resumes after the last one that a client has got', async () => {
-    await using client = await EventClient.open(service.current);
+    await using client = await TargetEvents.open(service.current);
     await client.until('a snapshot', ({ event }) => event === 'snapshot');
     const names = (event: ServerSentEvent): string[] => event.targets.map(({ name }) => name);
     const member = await NamedProcess.start('event');
@@ -94,10 +43,10 @@ describeAsRoot('GET /targets', () => {
     await member[Symbol.asyncDispose]();
     await client.until('the end', (each) => each.event === 'removed' && names(each).includes(member.title));
 
-    await using again = await EventClient.open(service.current, added.id);
+    await using again = await TargetEvents.open(service.current, added.id);
     await again.until('the end', (each) => each.event === 'removed' && names(each).includes(member.title));
     expect(again.events.map(({ event }) => event)).not.toContain('snapshot');
-    await using other = await EventClient.open(service.current, 'unknown');
+    await using other = await TargetEvents.open(service.current, 'unknown');
     await other.until('a snapshot', ({ event }) => event === 'snapshot');
   });
 
@@ -110,13 +59,13 @@ describeAsRoot('GET /targets', () => {
     await connection.until((bytes) => bytes.includes('pipelined'));
     connection.socket.destroy();
     await member[Symbol.asyncDispose]();
-    await using client = await EventClient.open(service.current);
+    await using client = await TargetEvents.open(service.current);
     await client.until('a snapshot', ({ event }) => event === 'snapshot');
   });
 
   it('does not keep the service from ending', async () => {
     await using ending = await Service.start();
-    await using client = await EventClient.open(ending);
+    await using client = await TargetEvents.open(ending);
     await client.until('a snapshot', ({ event }) => event === 'snapshot');
     expect(await ending.stop()).toBe(0);
   });
