@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import type { Addressable } from './capture-client.js';
 import { Child } from './child.js';
 import { eventually } from './eventually.js';
 import { NetworkNamespace } from './namespace.js';
@@ -9,6 +10,7 @@ import { describeAsRoot } from './root.js';
 import { run } from './run.js';
 import { TemporaryFile } from './second-opinion.js';
 import { Service, SERVICE_COMMAND } from './service.js';
+import type { ListedTarget } from './target-events.js';
 import { teardown } from './teardown.js';
 
 /** The port of the service on each host. */
@@ -357,4 +359,64 @@ function childOf(pid: number): Promise<number> {
 
 function words(line: string): string[] {
   return line.split(' ');
+}
+
+/** A cluster with a gateway, for all tests of a file. */
+export interface ClusterForAllTests {
+  readonly cluster: Cluster;
+  readonly gateway: Service;
+}
+
+/** @param options of the gateway; default: it gets its nodes from the name service */
+export function clusterForAllTests(
+  hostNames: readonly string[],
+  options?: readonly string[],
+): ClusterForAllTests {
+  let cluster: Cluster | undefined;
+  let gateway: Service | undefined;
+  beforeAll(async () => {
+    cluster = await Cluster.create(...hostNames);
+    gateway = await cluster.startGateway(options);
+    await nodesAnswer(gateway, hostNames.length);
+  });
+  afterAll(async () => {
+    await teardown(
+      'a cluster',
+      () => gateway?.[Symbol.asyncDispose](),
+      () => cluster?.[Symbol.asyncDispose](),
+    );
+  });
+  return {
+    get cluster() {
+      if (!cluster) throw new Error('the cluster has not been made');
+      return cluster;
+    },
+    get gateway() {
+      if (!gateway) throw new Error('the gateway has not been started');
+      return gateway;
+    },
+  };
+}
+
+/** Waits until exactly that many nodes answer, and their targets are known. */
+export async function nodesAnswer(gateway: Addressable, count: number, timeoutMs = 20_000): Promise<void> {
+  await eventually(
+    `${count} nodes to answer`,
+    async () => {
+      const { parts } = (await (await fetch(gateway.url('/readyz', 'http'))).json()) as {
+        parts?: { nodes?: { message: string } };
+      };
+      const message = parts?.nodes?.message ?? '';
+      if (!message.startsWith(`${count} of `)) throw new Error(message);
+      const nodes = (await targetsOf(gateway)).map(({ node }) => node);
+      return new Set(nodes).size >= count;
+    },
+    timeoutMs,
+  );
+}
+
+/** What `GET /targets` lists. */
+export async function targetsOf(service: Addressable): Promise<readonly ListedTarget[]> {
+  const response = await fetch(service.url('/targets', 'http'));
+  return ((await response.json()) as { targets: ListedTarget[] }).targets;
 }
