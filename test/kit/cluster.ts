@@ -341,6 +341,19 @@ export class NameService implements AsyncDisposable {
     );
   }
 
+  get log(): string {
+    return this.child.stdout + this.child.stderr;
+  }
+
+  /** From now on, it does not answer. */
+  pause(): void {
+    this.child.signal('SIGSTOP');
+  }
+
+  resume(): void {
+    this.child.signal('SIGCONT');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.child[Symbol.asyncDispose]();
     this.hosts[Symbol.dispose]();
