@@ -10,6 +10,8 @@ import {
   packetBlockLength,
   PACKET_CAPTURED_LENGTH_OFFSET,
   PACKET_INTERFACE_OFFSET,
+  PACKET_ORIGINAL_LENGTH_OFFSET,
+  paddedLength,
   SECTION_HEADER_BLOCK,
   TOTAL_LENGTH_OFFSET,
 } from '../../shared/pcapng/format.js';
@@ -26,6 +28,9 @@ import { Message } from './packet-merge.js';
 export const MAX_BLOCK_BYTES = 512 * 1024;
 /** More than the interfaces of any namespace. */
 const MAX_INTERFACES = 65_536;
+
+/** See opt_endofopt of pcapng. */
+const END_OF_OPTIONS = 0;
 
 const PING_MS = 5_000;
 /** A node that has not answered two of them hangs. */
@@ -185,8 +190,17 @@ export class NodeStream {
     if (length < packetBlockLength(0) || id >= this.interfaces) {
       throw new BrokenStreamError('it sent a packet of an interface that it has not described');
     }
-    if (packetBlockLength(message.readUInt32LE(offset + PACKET_CAPTURED_LENGTH_OFFSET)) > length) {
+    const captured = message.readUInt32LE(offset + PACKET_CAPTURED_LENGTH_OFFSET);
+    if (captured > length || packetBlockLength(captured) > length) {
       throw new BrokenStreamError('it sent a packet that is longer than its block');
+    }
+    if (captured > message.readUInt32LE(offset + PACKET_ORIGINAL_LENGTH_OFFSET)) {
+      throw new BrokenStreamError('it sent a packet of which more is captured than there was');
+    }
+    // They go to the client as they are, who may read nothing after a block that is not valid.
+    const optionsLength = length - packetBlockLength(captured);
+    if (optionsLength > 0 && !areOptions(message, offset + length - 4 - optionsLength, optionsLength)) {
+      throw new BrokenStreamError('it sent a packet with options that are not valid');
     }
     this.observer.onPacket(id, whole, offset, length);
   }
@@ -214,4 +228,16 @@ export class NodeStream {
       // A newer node may send other blocks: without them, everything else is as it should be.
     }
   }
+}
+
+/** Whether these bytes are the options of a block, and nothing follows the end of the options. */
+function areOptions(bytes: Buffer, begin: number, length: number): boolean {
+  const end = begin + length;
+  for (let at = begin; at < end;) {
+    const code = bytes.readUInt16LE(at);
+    const valueLength = bytes.readUInt16LE(at + 2);
+    at += 4 + paddedLength(valueLength);
+    if (code === END_OF_OPTIONS) return valueLength === 0 && at === end;
+  }
+  return false;
 }

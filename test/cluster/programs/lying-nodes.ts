@@ -15,6 +15,7 @@ const UNKNOWN_BLOCK = 0x7777;
 const COMMENT = 1;
 const IF_NAME = 2;
 const IF_TSRESOL = 9;
+const HEARTBEAT_MS = 10_000;
 const HOUR_NS = 3_600_000_000_000n;
 
 function padded(bytes: Buffer): Buffer {
@@ -75,6 +76,18 @@ const STREAM_LIES: Readonly<Record<string, StreamLie>> = {
   'packet beyond its block': {
     first: [BEGIN, block(ENHANCED_PACKET, words(0), timestamp(), words(0xffff, 0xffff), Buffer.alloc(8))],
   },
+  'packet of 4 GiB': {
+    first: [BEGIN, block(ENHANCED_PACKET, words(0), timestamp(), words(0xffff_fff0, 0xffff_fff0))],
+  },
+  'more than there was': {
+    first: [BEGIN, block(ENHANCED_PACKET, words(0), timestamp(), words(60, 8), Buffer.alloc(60))],
+  },
+  'bad options': {
+    first: [
+      BEGIN,
+      block(ENHANCED_PACKET, words(0), timestamp(), words(4, 4, 0), words((0xfff0 << 16) | 1, 0)),
+    ],
+  },
   'second section': { first: [BEGIN, SECTION] },
   'endless packets': { first: [BEGIN], then: () => packetBlock(60_000) },
   'endless bytes': {
@@ -126,6 +139,8 @@ const CLAIMED = process.argv[3] ?? '';
 
 function answerOnce(response: ServerResponse, text: string): boolean {
   response.writeHead(200, { 'content-type': 'text/event-stream' }).write(text);
+  const heartbeat = setInterval(() => response.write(': heartbeat\n\n'), HEARTBEAT_MS);
+  response.on('close', () => clearInterval(heartbeat));
   return true;
 }
 
