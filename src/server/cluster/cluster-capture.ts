@@ -324,7 +324,7 @@ export class ClusterCapture implements SetCapture {
 
   /** Time by the clock on which most nodes agree, in ns since the origin. */
   private get now(): number {
-    return (Date.now() - this.originMs + this.options.nodes.clockAheadMs) * NANOSECONDS;
+    return (Date.now() - this.originMs + this.options.nodes.clock.aheadMs) * NANOSECONDS;
   }
 
   /** One namespace has nothing to wait for. */
@@ -402,15 +402,17 @@ export class ClusterCapture implements SetCapture {
   /** Says by how much the clock of a node differs, once, and again when that has changed. */
   private tellClock(name: string): void {
     const node = this.options.nodes.get(name);
-    if (node?.clockAheadMs === undefined || node.clockErrorMs === undefined) return;
-    const aheadMs = node.clockAheadMs - this.options.nodes.clockAheadMs;
+    if (!node?.clock) return;
+    const cluster = this.options.nodes.clock;
+    const aheadMs = node.clock.aheadMs - cluster.aheadMs;
+    const errorMs = node.clock.errorMs + cluster.errorMs;
     const told = this.clocksTold.get(name) ?? 0;
-    if (Math.abs(aheadMs - told) <= CLOCK_TOLERANCE_MS + Math.abs(told) / 2 + node.clockErrorMs) return;
+    if (Math.abs(aheadMs - told) <= CLOCK_TOLERANCE_MS + Math.abs(told) / 2 + errorMs) return;
     this.clocksTold.set(name, aheadMs);
     const seconds = (Math.abs(aheadMs) / 1000).toFixed(3);
     const direction = aheadMs > 0 ? 'ahead of' : 'behind';
     this.comment(
-      `node ${name}: its clock is ${seconds} s ${direction} that of the cluster (± ${Math.ceil(node.clockErrorMs)} ms)`,
+      `node ${name}: its clock is ${seconds} s ${direction} that of the cluster (± ${Math.ceil(errorMs)} ms)`,
     );
   }
 

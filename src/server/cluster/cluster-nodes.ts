@@ -3,13 +3,21 @@ import { lookup } from 'node:dns/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseNodeSource, type NodeSource } from '../../shared/config/node-list.js';
 import { prefixInCluster, type DirectoryEntry } from '../discovery/target-directory.js';
-import { NodeClient, type NodeCredentials, type NodeEndpoint, type NodeFacts } from './node-client.js';
+import {
+  NodeClient,
+  type ClockReading,
+  type NodeCredentials,
+  type NodeEndpoint,
+  type NodeFacts,
+} from './node-client.js';
 import { NodeConnection } from './node-connection.js';
 
 /** How often the addresses of names are looked up. */
 const LOOK_UP_MS = 2_000;
 /** The targets of a node that is missing are listed for this time: it may be a restart. */
 const KEEP_MISSING_MS = 30_000;
+/** How far clocks drift apart between two readings, at most. */
+const CLOCK_DRIFT_MS = 0.5;
 /** Which network connections of their own captures leave out is limited: see MAX_EXCLUSIONS. */
 const MAX_NODES = 1_000;
 
@@ -25,9 +33,8 @@ export interface ClusterNode {
   readonly client: NodeClient;
   /** With the name of the node in `node` and `prefix`. */
   readonly targets: readonly DirectoryEntry[];
-  /** By how much its clock is ahead of this one, in ms; undefined: unknown. */
-  readonly clockAheadMs?: number;
-  readonly clockErrorMs?: number;
+  /** Absent: unknown. */
+  readonly clock?: ClockReading;
   /** Present while it does not answer. */
   readonly absence?: Absence;
   /** Why its targets are not known, or outdated. */
@@ -56,6 +63,8 @@ export class ClusterNodes {
   private readonly ending = new AbortController();
   private readonly lookUpFailures = new Map<string, string>();
   private notifying?: NodeJS.Immediate;
+  /** Undefined: to be determined again. It is asked for with each packet. */
+  private medianClock: ClockReading | undefined;
 
   /** @param nodes texts that `parseNodeSource` accepts */
   constructor(
@@ -92,10 +101,9 @@ export class ClusterNodes {
     return { addresses: this.addresses.size, problems: [...this.lookUpFailures.values()] };
   }
 
-  /** The median of what the clocks of the nodes are ahead of this one, in ms: most of them agree. */
-  get clockAheadMs(): number {
-    const known = this.all.flatMap(({ clockAheadMs, absence }) => (absence ? [] : (clockAheadMs ?? [])));
-    return known.sort((a, b) => a - b)[known.length >> 1] ?? 0;
+  /** The median of the clocks of the nodes: most of them agree. */
+  get clock(): ClockReading {
+    return (this.medianClock ??= this.medianOfClocks());
   }
 
   /** Calls back after changes of nodes or their targets. @returns ends that */
@@ -163,9 +171,10 @@ export class ClusterNodes {
     this.addresses.set(key, address);
   }
 
-  private onAnswer(address: Address, { name, clockAheadMs, roundTripMs }: NodeFacts): void {
+  private onAnswer(address: Address, { name, clock: read }: NodeFacts): void {
     address.name = this.nameFor(address, name);
     const before = this.nodes.get(address.name);
+    const clock = read && moreExact(before?.clock, read);
     if (before?.absence || !before)
       this.logger.log(`node ${address.name} answers at ${address.client.address}`);
     clearTimeout(this.forgetting.get(address.name));
@@ -175,9 +184,10 @@ export class ClusterNodes {
       client: address.client,
       // Those of before its restart are better than none.
       targets: before?.targets ?? [],
-      ...(clockAheadMs !== undefined && { clockAheadMs, clockErrorMs: roundTripMs / 2 }),
+      ...(clock && { clock }),
       ...(address.problem !== undefined && { problem: address.problem }),
     });
+    this.medianClock = undefined;
     if (!before || before.absence || before.client !== address.client) this.publish(address);
   }
 
@@ -198,6 +208,7 @@ export class ClusterNodes {
     if (!node || node.client !== client || node.absence) return;
     this.logger.warn(`node ${node.name} is missing: ${reason}`);
     this.nodes.set(node.name, { ...node, absence: { since: new Date(), reason } });
+    this.medianClock = undefined;
     const timer = setTimeout(() => this.forget(node.name), KEEP_MISSING_MS).unref();
     this.forgetting.set(node.name, timer);
     this.notify();
@@ -243,6 +254,11 @@ export class ClusterNodes {
     this.notify();
   }
 
+  private medianOfClocks(): ClockReading {
+    const known = this.all.flatMap(({ clock, absence }) => (absence || !clock ? [] : clock));
+    return known.sort((a, b) => a.aheadMs - b.aheadMs)[known.length >> 1] ?? { aheadMs: 0, errorMs: 0 };
+  }
+
   /** Once for all changes of a moment. */
   private notify(): void {
     this.notifying ??= setImmediate(() => {
@@ -254,4 +270,11 @@ export class ClusterNodes {
 
 function keyOf({ host, port, tls }: NodeEndpoint): string {
   return `${tls ? 'https' : 'http'} ${host} ${port}`;
+}
+
+/** Of two readings, the more exact one that still holds: the clock drifts, and it may have been set. */
+function moreExact(known: ClockReading | undefined, latest: ClockReading): ClockReading {
+  const errorMs = known ? known.errorMs + CLOCK_DRIFT_MS : Infinity;
+  if (!known || errorMs >= latest.errorMs) return latest;
+  return Math.abs(known.aheadMs - latest.aheadMs) > errorMs + latest.errorMs ? latest : { ...known, errorMs };
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { isIP } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { serverSentEvents, type ServerSentEvent } from '../../shared/http/server-sent-events.js';
 import { printable } from '../../shared/printable.js';
@@ -34,13 +35,18 @@ export function readAuthorities(file: string): Buffer {
   }
 }
 
+/** By how much a clock is ahead of this one, in ms, give or take the error. */
+export interface ClockReading {
+  readonly aheadMs: number;
+  readonly errorMs: number;
+}
+
 /** What a node says about itself. */
 export interface NodeFacts {
   /** As it calls itself; undefined: it does not say, or what it says cannot be a name. */
   readonly name?: string;
-  /** By how much its clock is ahead of this one, in ms, give or take half of the round trip; undefined: it does not say. */
-  readonly clockAheadMs?: number;
-  readonly roundTripMs: number;
+  /** Absent: it does not say. */
+  readonly clock?: ClockReading;
 }
 
 /** A quiet node sends heartbeats more often. */
@@ -50,6 +56,11 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
 /** Nodes send messages of at most 256 KiB, unless one packet needs more. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
+/** Of Date.now() on both sides. */
+const CLOCK_RESOLUTION_MS = 1;
+/** The events of a node are read no faster than so many bytes in that time: they must not take the time of other nodes. */
+const PACE_BYTES = 512 * 1024;
+const PACE_MS = 100;
 const NODE_NAME = /^[\w.:-]{1,253}$/;
 const MAX_REASON_CHARACTERS = 256;
 
@@ -93,11 +104,11 @@ export class NodeClient {
     const { headers } = await this.document('/version', signal);
     const roundTripMs = Date.now() - sentAtMs;
     const { [NODE_HEADER]: name, [TIME_HEADER]: time } = headers;
-    const clockAheadMs = Number(time) - (sentAtMs + roundTripMs / 2);
+    const aheadMs = Number(time) - (sentAtMs + roundTripMs / 2);
     return {
       ...(typeof name === 'string' && NODE_NAME.test(name) && { name }),
-      ...(typeof time === 'string' && Number.isFinite(clockAheadMs) && { clockAheadMs }),
-      roundTripMs,
+      ...(typeof time === 'string' &&
+        Number.isFinite(aheadMs) && { clock: { aheadMs, errorMs: roundTripMs / 2 + CLOCK_RESOLUTION_MS } }),
     };
   }
 
@@ -116,7 +127,7 @@ export class NodeClient {
     const response = await this.respond('/targets', 'text/event-stream', signal);
     response.socket.setTimeout(EVENTS_IDLE_MS, () => response.destroy(new Error('it sends nothing')));
     try {
-      yield* serverSentEvents(response as AsyncIterable<Buffer>);
+      yield* serverSentEvents(paced(response as AsyncIterable<Buffer>));
     } catch (error) {
       throw asNodeError(error);
     } finally {
@@ -204,6 +215,19 @@ export class NodeClient {
     if (response.statusCode === 200) return response;
     response.destroy();
     throw new NodeError(statusMessage(response.statusCode), response.statusCode);
+  }
+}
+
+async function* paced(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+  let sinceMs = performance.now();
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    yield chunk;
+    bytes += chunk.length;
+    if (bytes < PACE_BYTES) continue;
+    await sleep(Math.max(0, sinceMs + PACE_MS - performance.now()));
+    sinceMs = performance.now();
+    bytes = 0;
   }
 }
 

@@ -1,6 +1,8 @@
 /**
- * Nodes of a cluster that lie, each at a port of its own: prints an object of ports by lie. Node runs it without a compiler, so
- * that only erasable types are allowed.
+ * Nodes of a cluster that lie, each at a port of its own: prints the ports by lie, of those that lie in their streams and of those that
+ * do so in their other answers. Node runs it without a compiler, so that only erasable types are allowed.
+ *
+ *     lying-nodes URL-TO-REDIRECT-TO NAME-TO-CLAIM
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -202,4 +204,9 @@ async function stream(client: WebSocket, lie: StreamLie = { first: [BEGIN] }): P
 
 const lies = [...Object.keys(STREAM_LIES), ...Object.keys(ANSWER_LIES), 'name of another', 'clock'];
 const ports = await Promise.all(lies.map(async (lie) => [lie, await listen(lie)] as const));
-console.log(JSON.stringify(Object.fromEntries(ports)));
+const portsOf = (chosen: readonly string[]): object =>
+  Object.fromEntries(ports.filter(([lie]) => chosen.includes(lie)));
+const answers = [...Object.keys(ANSWER_LIES), 'name of another'];
+console.log(
+  JSON.stringify({ streams: portsOf([...Object.keys(STREAM_LIES), 'clock']), answers: portsOf(answers) }),
+);
