@@ -52,6 +52,12 @@ describeWithCluster('A node that lies', () => {
     await cluster?.[Symbol.asyncDispose]();
   });
 
+  let captures: AsyncDisposableStack;
+  beforeEach(() => {
+    captures = new AsyncDisposableStack();
+  });
+  afterEach(() => captures.disposeAsync());
+
   async function startGateway(liarPorts: readonly number[]): Promise<Service> {
     const nodes = [DNS_NODES, ...liarPorts.map((port) => `127.0.0.1:${port}`)];
     const started = await cluster.startGateway(nodes.flatMap((node) => ['--nodes', node]));
@@ -64,14 +70,14 @@ describeWithCluster('A node that lies', () => {
 
   const nameOf = ({ title, host }: Target): string => `${title} in ${host.name}:eth1`;
 
-  /** Captures from honest nodes and from liars while packets are sent. @returns all comments of the stream */
-  async function capture(lies: readonly string[], stallMs = 0): Promise<string[]> {
+  /** Captures from honest nodes and from liars while packets are sent. @returns the capture */
+  async function capture(lies: readonly string[], stallMs = 0): Promise<CaptureClient> {
     const names = ['honest*', ...lies.map((lie) => `lie-${nameOfLiar(lie)}`)];
     const selectors = names.map((name) => ({ type: 'proc', name }));
     const request = { targets: JSON.stringify(selectors), nif: 'eth1' };
-    await using client = await CaptureClient.open(gateway, request, { countOnly: true });
-    await client.described(...targets.map(nameOf));
     await using made = new AsyncDisposableStack();
+    const client = made.use(await CaptureClient.open(gateway, request, { countOnly: true }));
+    await client.described(...targets.map(nameOf));
     const spec = { interface: 'eth0', ratePerSecond: RATE };
     const senders = await Promise.all(
       targets.map(async ({ namespace }, flow) =>
@@ -91,13 +97,12 @@ describeWithCluster('A node that lies', () => {
     expect({ missing: client.missing, disorder: client.disorder, closing: client.closing }).toEqual({
       ...{ missing: 0, disorder: 0, closing: undefined },
     });
-    const told = (): string[] => commentsOf(client);
-    if (stallMs === 0) {
-      const isTold = (lie: string) => told().some((text) => text.includes(`node ${nameOfLiar(lie)}: `));
-      await client.until('a comment about each', () => lies.every(isTold));
-    }
-    return told();
+    captures.use(made.move());
+    return client;
   }
+
+  const told = (client: CaptureClient, lie: string, expected: RegExp): string | undefined =>
+    commentsOf(client).find((text) => text.includes(`node ${nameOfLiar(lie)}: `) && expected.test(text));
 
   it('costs the others nothing, and the stream says what it has sent', async () => {
     const lies = {
@@ -110,10 +115,9 @@ describeWithCluster('A node that lies', () => {
         'second section': /second section/,
       },
     };
-    const comments = await capture(Object.keys(lies));
+    const client = await capture(Object.keys(lies));
     for (const [lie, expected] of Object.entries(lies)) {
-      const told = comments.find((text) => text.includes(`node ${nameOfLiar(lie)}: `));
-      expect(told).toMatch(expected);
+      await client.until(`a comment about ${lie}`, () => told(client, lie, expected) !== undefined);
     }
   });
 
@@ -132,7 +136,10 @@ describeWithCluster('A node that lies', () => {
     await using other = await startGateway(Object.values(ports.answers));
     await sleep(ANSWERS_MS);
     expect(other.resources().residentKiB).toBeLessThan(MAX_KIB_WITH_ANSWERS);
-    const listed = await targetsOf(other);
+    const listed = await eventually('the targets of each', async () => {
+      const found = await targetsOf(other);
+      return found.some(({ name }) => name === 'lie-name-of-another') && found;
+    });
     expect(listed.filter(({ name }) => name.startsWith('lie-many'))).toEqual([]);
     // Nobody can tell which of two is the real one, but they never have one name.
     const nodesOf = (pattern: RegExp) =>
@@ -152,11 +159,12 @@ describeWithCluster('A node that lies', () => {
   });
 
   it('is told apart from one whose clock is wrong, by how much the stream says', async () => {
-    const comments = await capture(['clock']);
-    const [, seconds] =
-      comments.map((text) => /^node clock: its clock is ([\d.]+) s behind/.exec(text)).find(Boolean) ?? [];
+    const client = await capture(['clock']);
+    const pattern = /its clock is ([\d.]+) s behind/;
+    await client.until('a comment', () => told(client, 'clock', pattern) !== undefined);
+    const [, seconds] = pattern.exec(told(client, 'clock', pattern) ?? '') ?? [];
     expect(Number(seconds)).toBeGreaterThan(3_590);
     expect(Number(seconds)).toBeLessThan(3_610);
-    expect(comments.filter((text) => /^node (alpha|beta): its clock/.test(text))).toEqual([]);
+    expect(commentsOf(client).filter((text) => /^node (alpha|beta): its clock/.test(text))).toEqual([]);
   });
 });
