@@ -20,17 +20,16 @@ const MAX_GROWTH_KIB = 288 * 1024;
 const ANSWERS_MS = 5_000;
 const MAX_KIB_WITH_ANSWERS = 512 * 1024;
 
-interface Ports {
-  readonly streams: Readonly<Record<string, number>>;
-  readonly answers: Readonly<Record<string, number>>;
-}
+/** By the lie of the node that listens there. */
+type Ports = Readonly<Record<string, number>>;
 
 const nameOfLiar = (lie: string): string => lie.replaceAll(' ', '-');
 
 describeWithCluster('A node that lies', () => {
   let cluster: Cluster;
-  let liars: Child;
-  let ports: Ports;
+  const liars: Child[] = [];
+  let streams: Ports;
+  let answers: Ports;
   let gateway: Service;
   let targets: Target[] = [];
   let restKiB = 0;
@@ -38,17 +37,15 @@ describeWithCluster('A node that lies', () => {
   beforeAll(async () => {
     cluster = await Cluster.create(...HOSTS);
     targets = await Promise.all(cluster.hosts.map((host) => host.addTarget('honest')));
-    const elsewhere = cluster.host('alpha').url('/');
-    liars = await Child.start(process.execPath, [PROGRAM, elsewhere, 'alpha']);
-    const [line] = await liars.saying(/\{.*\}/);
-    ports = JSON.parse(line) as Ports;
-    gateway = await startGateway(Object.values(ports.streams));
+    streams = await startLiars('streams');
+    answers = await startLiars('answers', cluster.host('alpha').url('/'), 'alpha');
+    gateway = await startGateway(streams);
     await sleep(LYING_MS);
     restKiB = gateway.resources().residentKiB;
   });
   afterAll(async () => {
     await gateway?.[Symbol.asyncDispose]();
-    await liars?.[Symbol.asyncDispose]();
+    for (const each of liars) await each[Symbol.asyncDispose]();
     await cluster?.[Symbol.asyncDispose]();
   });
 
@@ -58,8 +55,15 @@ describeWithCluster('A node that lies', () => {
   });
   afterEach(() => captures.disposeAsync());
 
-  async function startGateway(liarPorts: readonly number[]): Promise<Service> {
-    const nodes = [DNS_NODES, ...liarPorts.map((port) => `127.0.0.1:${port}`)];
+  async function startLiars(...args: readonly string[]): Promise<Ports> {
+    const child = await Child.start(process.execPath, [PROGRAM, ...args]);
+    liars.push(child);
+    const [line] = await child.saying(/\{.*\}/);
+    return JSON.parse(line) as Ports;
+  }
+
+  async function startGateway(liarPorts: Ports): Promise<Service> {
+    const nodes = [DNS_NODES, ...Object.values(liarPorts).map((port) => `127.0.0.1:${port}`)];
     const started = await cluster.startGateway(nodes.flatMap((node) => ['--nodes', node]));
     await eventually('the honest targets', async () => {
       const names = (await targetsOf(started)).map(({ name }) => name);
@@ -133,7 +137,7 @@ describeWithCluster('A node that lies', () => {
   });
 
   it('costs no memory with its answers, gets no name of another node, and readiness says what is wrong', async () => {
-    await using other = await startGateway(Object.values(ports.answers));
+    await using other = await startGateway(answers);
     await sleep(ANSWERS_MS);
     expect(other.resources().residentKiB).toBeLessThan(MAX_KIB_WITH_ANSWERS);
     const listed = await eventually('the targets of each', async () => {
@@ -146,7 +150,7 @@ describeWithCluster('A node that lies', () => {
       listed.filter(({ name }) => pattern.test(name)).map(({ node }) => node);
     const [liar, ...others] = nodesOf(/^lie-name-of-another$/);
     expect(others).toEqual([]);
-    expect(['alpha', `127.0.0.1:${ports.answers['name of another']}`]).toContain(liar);
+    expect(['alpha', `127.0.0.1:${answers['name of another']}`]).toContain(liar);
     expect(nodesOf(/^honest/)).not.toContain(liar);
     const begin = performance.now();
     const response = await fetch(other.url('/readyz'));
@@ -155,7 +159,7 @@ describeWithCluster('A node that lies', () => {
     const { parts } = (await response.json()) as { parts: { nodes: { message: string } } };
     expect(parts.nodes.message).toMatch(/too-many-targets: .*more than 50000/);
     expect(parts.nodes.message).toMatch(/no-JSON: .*not JSON/);
-    expect(other.log).toMatch(new RegExp(`127.0.0.1:${ports.answers['redirect']}: .* HTTP status 302`));
+    expect(other.log).toMatch(new RegExp(`127.0.0.1:${answers['redirect']}: .* HTTP status 302`));
   });
 
   it('is told apart from one whose clock is wrong, by how much the stream says', async () => {

@@ -1,8 +1,8 @@
 /**
- * Nodes of a cluster that lie, each at a port of its own: prints the ports by lie, of those that lie in their streams and of those that
- * do so in their other answers. Node runs it without a compiler, so that only erasable types are allowed.
+ * Nodes of a cluster that lie, either in their streams or in their other answers, each at a port of its own: prints the ports by lie.
+ * Node runs it without a compiler, so that only erasable types are allowed.
  *
- *     lying-nodes URL-TO-REDIRECT-TO NAME-TO-CLAIM
+ *     lying-nodes streams | answers URL-TO-REDIRECT-TO NAME-TO-CLAIM
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -113,7 +113,7 @@ type AnswerLie = (request: IncomingMessage, response: ServerResponse) => boolean
 
 const ANSWER_LIES: Readonly<Record<string, AnswerLie>> = {
   redirect: (_, response) => {
-    response.writeHead(302, { location: process.argv[2] ?? '' }).end();
+    response.writeHead(302, { location: process.argv[3] ?? '' }).end();
     return true;
   },
   'endless version': (_, response) => answerEndlessly(response, '{"name":"'),
@@ -137,7 +137,7 @@ const ANSWER_LIES: Readonly<Record<string, AnswerLie>> = {
 };
 
 /** It claims to be another node, and lists what that has. */
-const CLAIMED = process.argv[3] ?? '';
+const CLAIMED = process.argv[4] ?? '';
 
 function answerOnce(response: ServerResponse, text: string): boolean {
   response.writeHead(200, { 'content-type': 'text/event-stream' }).write(text);
@@ -202,11 +202,9 @@ async function stream(client: WebSocket, lie: StreamLie = { first: [BEGIN] }): P
   }
 }
 
-const lies = [...Object.keys(STREAM_LIES), ...Object.keys(ANSWER_LIES), 'name of another', 'clock'];
+const isOfStreams = process.argv[2] === 'streams';
+const lies = isOfStreams
+  ? [...Object.keys(STREAM_LIES), 'clock']
+  : [...Object.keys(ANSWER_LIES), 'name of another'];
 const ports = await Promise.all(lies.map(async (lie) => [lie, await listen(lie)] as const));
-const portsOf = (chosen: readonly string[]): object =>
-  Object.fromEntries(ports.filter(([lie]) => chosen.includes(lie)));
-const answers = [...Object.keys(ANSWER_LIES), 'name of another'];
-console.log(
-  JSON.stringify({ streams: portsOf([...Object.keys(STREAM_LIES), 'clock']), answers: portsOf(answers) }),
-);
+console.log(JSON.stringify(Object.fromEntries(ports)));
