@@ -412,16 +412,18 @@ export function clusterForAllTests(
 }
 
 /** Waits until exactly that many nodes answer, and their targets are known. */
-export async function nodesAnswer(gateway: Addressable, count: number, timeoutMs = 20_000): Promise<void> {
+export async function nodesAnswer(
+  gateway: Addressable,
+  count: number,
+  timeoutMs = 20_000,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<void> {
   await eventually(
     `${count} nodes to answer`,
     async () => {
-      const { parts } = (await (await fetch(gateway.url('/readyz', 'http'))).json()) as {
-        parts?: { nodes?: { message: string } };
-      };
-      const message = parts?.nodes?.message ?? '';
+      const message = await stateOfNodes(gateway);
       if (!message.startsWith(`${count} of `)) throw new Error(message);
-      const nodes = (await targetsOf(gateway)).map(({ node }) => node);
+      const nodes = (await targetsOf(gateway, headers)).map(({ node }) => node);
       return new Set(nodes).size >= count;
     },
     timeoutMs,
@@ -429,7 +431,18 @@ export async function nodesAnswer(gateway: Addressable, count: number, timeoutMs
 }
 
 /** What `GET /targets` lists. */
-export async function targetsOf(service: Addressable): Promise<readonly ListedTarget[]> {
-  const response = await fetch(service.url('/targets', 'http'));
+export async function targetsOf(
+  service: Addressable,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<readonly ListedTarget[]> {
+  const response = await fetch(service.url('/targets', 'http'), { headers });
   return ((await response.json()) as { targets: ListedTarget[] }).targets;
+}
+
+/** What the readiness of a gateway says about its nodes. */
+export async function stateOfNodes(gateway: Addressable): Promise<string> {
+  const { parts } = (await (await fetch(gateway.url('/readyz', 'http'))).json()) as {
+    parts?: { nodes?: { message: string } };
+  };
+  return parts?.nodes?.message ?? '';
 }
