@@ -172,7 +172,16 @@ export class ClusterNodes {
   }
 
   private onAnswer(address: Address, { name, clock: read }: NodeFacts): void {
+    const formerName = address.name;
     address.name = this.nameFor(address, name);
+    // Without this, what it was called before would be listed for ever.
+    if (
+      formerName !== undefined &&
+      formerName !== address.name &&
+      this.nodes.get(formerName)?.client === address.client
+    ) {
+      this.nodes.delete(formerName);
+    }
     const before = this.nodes.get(address.name);
     const clock = read && moreExact(before?.clock, read);
     if (before?.absence || !before)
