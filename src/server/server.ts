@@ -23,7 +23,7 @@ export async function createApplication(
 ): Promise<NestExpressApplication> {
   const adapter = new HttpAdapter({
     examine: browserPolicy(service.allowedOrigins, service.allowedHosts),
-    mustBeGuarded: service.tokenFile !== undefined,
+    mustBeGuarded: service.tokenFile !== undefined || service.authorize !== undefined,
     // One client, such as a proxy for all others, may have half: all captures and the other requests.
     maxConnections: 2 * (capture.maxCaptures + OTHER_CONNECTIONS),
   });

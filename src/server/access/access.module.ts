@@ -1,10 +1,15 @@
 import { Global, Logger, Module } from '@nestjs/common';
 import type { DynamicModule, FactoryProvider, ModuleMetadata } from '@nestjs/common';
+import { ServerEnvironment } from '../../shared/supervisor-link/supervisor-link.js';
 import { TokenFile, type TokenFileLog } from '../../shared/token-file.js';
 import { ServiceConfig } from '../config/service.config.js';
 import { providePort, type Implementation } from '../provide-port.js';
+import { KubernetesApi } from '../kubernetes/kubernetes-api.js';
+import { KubernetesAuthenticator } from '../kubernetes/kubernetes-authenticator.js';
+import { KubernetesCaptureAccess } from '../kubernetes/kubernetes-capture-access.js';
 import { AccessGuard } from './access-guard.js';
 import { Authenticator, OpenAuthenticator } from './authenticator.js';
+import { CaptureAccess, UnrestrictedAccess } from './capture-access.js';
 import { TokenAuthenticator } from './token-authenticator.js';
 
 /** @publicApi */
@@ -17,8 +22,8 @@ export interface AccessModuleOptions {
 
 /**
  * Who may use the service: asks the `Authenticator` before every route and before the upgrade of websockets. Provides
- * `TokenFile`, undefined without `--token-file`. Needs `OptionsModule`
- * and `OperationsModule`.
+ * `TokenFile`, undefined without `--token-file`, `CaptureAccess`, which says who may capture what, and `KubernetesApi`, undefined
+ * outside of Kubernetes. Needs `OptionsModule` and `OperationsModule`.
  *
  * @publicApi
  */
@@ -29,8 +34,14 @@ export class AccessModule {
     return {
       module: AccessModule,
       imports,
-      providers: [AccessGuard, CONFIGURED_TOKEN_FILE, providePort(Authenticator, authenticator)],
-      exports: [Authenticator, TokenFile],
+      providers: [
+        AccessGuard,
+        CONFIGURED_TOKEN_FILE,
+        KUBERNETES_API,
+        providePort(Authenticator, authenticator),
+        providePort(CaptureAccess, CONFIGURED_ACCESS),
+      ],
+      exports: [Authenticator, CaptureAccess, KubernetesApi, TokenFile],
     };
   }
 }
@@ -48,7 +59,23 @@ const CONFIGURED_TOKEN_FILE: FactoryProvider<TokenFile | undefined> = {
 };
 
 const CONFIGURED: Implementation<Authenticator> = {
-  useFactory: (file: TokenFile | undefined) =>
-    file ? new TokenAuthenticator(file) : new OpenAuthenticator(),
-  inject: [TokenFile],
+  useFactory: ({ authorize }: ServiceConfig, kubernetes: KubernetesApi, file: TokenFile | undefined) => {
+    // A gateway has the token of the file for its nodes then.
+    if (authorize === 'kubernetes') return new KubernetesAuthenticator(kubernetes);
+    return file ? new TokenAuthenticator(file) : new OpenAuthenticator();
+  },
+  inject: [ServiceConfig, KubernetesApi, TokenFile],
+};
+
+const CONFIGURED_ACCESS: Implementation<CaptureAccess> = {
+  useFactory: ({ authorize }: ServiceConfig, kubernetes: KubernetesApi) =>
+    authorize === 'kubernetes' ? new KubernetesCaptureAccess(kubernetes) : new UnrestrictedAccess(),
+  inject: [ServiceConfig, KubernetesApi],
+};
+
+/** Undefined outside of Kubernetes. */
+const KUBERNETES_API: FactoryProvider<KubernetesApi | undefined> = {
+  provide: KubernetesApi,
+  useFactory: ({ kubernetes }: ServerEnvironment) => kubernetes && new KubernetesApi(kubernetes),
+  inject: [ServerEnvironment],
 };

@@ -8,6 +8,10 @@ import { CaptureOpener } from './capture-opener.js';
 import type { ClientConnection } from '../http/client-connection.js';
 import type { Capture } from './capture-provider.js';
 import type { CaptureSpec } from '../../shared/protocol/capture-spec.js';
+import { UnrestrictedAccess, type CaptureAccess } from '../access/capture-access.js';
+import { PermittedTargets } from '../discovery/permitted-targets.js';
+import type { TargetDirectory } from '../discovery/target-directory.js';
+import { CapturePermission } from './capture-permission.js';
 import { CaptureProvider } from './capture-provider.js';
 import type { CaptureRequest, CaptureTarget } from './request/capture-request.js';
 import { NetnsResolver } from './resolve/netns-resolver.js';
@@ -56,11 +60,24 @@ class PickyProvider extends CaptureProvider {
   }
 }
 
-function open(resolver: NetnsResolver, provider: CaptureProvider) {
+function open(
+  resolver: NetnsResolver,
+  provider: CaptureProvider,
+  access: CaptureAccess = new UnrestrictedAccess(),
+  directory = {} as TargetDirectory,
+) {
   const excluded = [{ address: '::1', port: 5001, peerAddress: '::1', peerPort: 4 }];
   const config = Object.assign(new ServiceConfig(), { excludedEndpoints: ['443', '192.0.2.1:8443'] });
   const sets = new NamedTargetSets(Object.assign(new DiscoveryConfig(), { targetSets: [], maxTargets: 1 }));
-  const opener = new CaptureOpener(resolver, provider, config, sets, {} as LiveTargets);
+  const opener = new CaptureOpener(
+    resolver,
+    provider,
+    config,
+    sets,
+    {} as LiveTargets,
+    new PermittedTargets({} as LiveTargets, access),
+    new CapturePermission(directory, access),
+  );
   const { signal } = new AbortController();
   const origin = { captureId: 'brave-amber-otter', excludedConnections: excluded, signal, client: CLIENT };
   return opener.open(REQUEST, origin);

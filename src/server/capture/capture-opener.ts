@@ -10,12 +10,15 @@ import {
   type TcpEndpoint,
 } from '../../shared/protocol/capture-spec.js';
 import { endpointsFrom, endpointText } from '../../shared/protocol/tcp-endpoint.js';
+import type { AuthenticatedUser } from '../access/authenticated-user.js';
 import { LiveTargets } from '../discovery/live-targets.js';
 import { isNamed, namespaceKey, TargetDirectoryError } from '../discovery/target-directory.js';
+import { PermittedTargets } from '../discovery/permitted-targets.js';
 import { SET_TYPE, NamedTargetSets } from '../discovery/named-target-sets.js';
 import type { ClientConnection } from '../http/client-connection.js';
 import { SERVICE_VERSION } from '../../shared/service-version.js';
 import { ServiceConfig } from '../config/service.config.js';
+import { CapturePermission, forbidden, type PermittedTarget } from './capture-permission.js';
 import { CaptureProvider, type Capture } from './capture-provider.js';
 import { knownSpec, type CaptureRequest, type CaptureTarget } from './request/capture-request.js';
 import { NetnsResolver, type ResolvedTarget } from './resolve/netns-resolver.js';
@@ -34,6 +37,10 @@ export interface CaptureOrigin {
   readonly excludedConnections: readonly TcpConnection[];
   readonly signal: AbortSignal;
   readonly client: ClientConnection;
+  /** Who asked for the capture, where that is known. */
+  readonly user?: AuthenticatedUser | undefined;
+  /** Called when that user may not capture from the target any more. */
+  readonly onForbidden?: (error: CaptureError) => void;
 }
 
 /**
@@ -58,14 +65,31 @@ export class CaptureOpener {
     { excludedEndpoints }: ServiceConfig,
     private readonly sets: NamedTargetSets,
     private readonly live: LiveTargets,
+    private readonly permitted: PermittedTargets,
+    private readonly permission: CapturePermission,
   ) {
     this.excludedEndpoints = endpointsFrom(excludedEndpoints);
   }
 
   /** @throws CaptureError */
   open(request: CaptureRequest, origin: CaptureOrigin): Promise<OpenedCapture> {
-    if (request.selectors ?? request.target.type === SET_TYPE) return this.openSet(request, origin);
+    if (isSet(request)) return this.openSet(request, origin);
     return this.openTarget(request, origin);
+  }
+
+  /**
+   * Checks that the user may capture what is requested, as far as that can be known before it is captured. Of a set, what he may not
+   * capture is left out.
+   *
+   * @throws CaptureError as `open`
+   */
+  async check(
+    request: CaptureRequest,
+    user: AuthenticatedUser | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (!this.permitted.isRestricted || isSet(request)) return;
+    for await (const found of this.candidates(request, { user, signal })) if (found) return;
   }
 
   /**
@@ -75,7 +99,7 @@ export class CaptureOpener {
    */
   private async openTarget(request: CaptureRequest, origin: CaptureOrigin): Promise<OpenedCapture> {
     let failure = new CaptureError('no-such-target', 'the request does not match any target');
-    for await (const candidate of this.resolver.candidates(request.target, origin.signal)) {
+    for await (const { target: candidate, rights } of this.candidates(request, origin)) {
       const { netns, pid, startTime, node, ...target } = candidate;
       const reference: NetnsReference = {
         netns,
@@ -86,13 +110,36 @@ export class CaptureOpener {
       const spec = { ...this.streamSpec(request, origin, target, reference), reference };
       try {
         if (request.follow) return { capture: await this.follow(spec, request, candidate, origin) };
-        return { capture: await this.provider.open(spec, origin.signal, origin.client), reference };
+        const capture = await this.provider.open(spec, origin.signal, origin.client);
+        if (this.permitted.isRestricted) {
+          const refuse = (): void => origin.onForbidden?.(forbidden(origin.user));
+          void capture.end.then(this.permitted.keepAsking(origin.user, rights, refuse));
+        }
+        return { capture, reference };
       } catch (error) {
         if (!(error instanceof CaptureError) || !OUTDATED.has(error.code)) throw error;
         failure = error;
       }
     }
     throw failure;
+  }
+
+  /** The network namespaces that the request may mean, if the user may capture from them. */
+  private async *candidates(
+    { target }: CaptureRequest,
+    { user, signal }: Pick<CaptureOrigin, 'user' | 'signal'>,
+  ): AsyncGenerator<PermittedTarget<ResolvedTarget>, void> {
+    let outdated: CaptureError | undefined;
+    for await (const candidate of this.resolver.candidates(target, signal)) {
+      try {
+        yield await this.permission.require(candidate, user, signal);
+        outdated = undefined;
+      } catch (error) {
+        if (!(error instanceof CaptureError) || !OUTDATED.has(error.code)) throw error;
+        outdated = error;
+      }
+    }
+    if (outdated) throw outdated;
   }
 
   /** Captures from one target, and when it has ended, from the next one of its name and type. */
@@ -136,7 +183,7 @@ export class CaptureOpener {
 
   private async openMembers(
     spec: SetSpec,
-    { captureId, signal, client }: CaptureOrigin,
+    { captureId, signal, client, user }: CaptureOrigin,
     options: SetMembershipOptions,
   ): Promise<Capture> {
     if (!this.provider.openSet) {
@@ -146,10 +193,14 @@ export class CaptureOpener {
       const message = change.reason === undefined ? 'target joined' : 'target left';
       this.logger.log({ message, capture: captureId, ...change });
     };
-    const membership = new SetMembership({ ...options, onChange });
+    const membership = new SetMembership({ ...options, onChange, ...(user && { user: user.name }) });
     const capture = await this.provider.openSet(spec, membership, signal, client);
     membership.begin(capture);
-    const unsubscribe = this.live.subscribe((entries) => membership.update(entries));
+    const unsubscribe = this.permitted.subscribe(
+      user,
+      (entries, permits) => membership.update(entries, permits),
+      options.select,
+    );
     void capture.end.then(unsubscribe);
     return capture;
   }
@@ -185,4 +236,8 @@ export class CaptureOpener {
       throw new CaptureError('discovery-failed', cause.message, { cause });
     }
   }
+}
+
+function isSet({ selectors, target }: CaptureRequest): boolean {
+  return selectors !== undefined || target.type === SET_TYPE;
 }

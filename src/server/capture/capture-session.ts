@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { NetnsReference } from '../../shared/protocol/capture-spec.js';
 import type { LogFields } from '../../shared/logging/log-line.js';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
+import { authenticatedUserOf } from '../access/authenticated-user.js';
 import type { CaptureClient } from './capture-client.js';
 import type { CaptureMetrics, ObservedSession } from './capture-metrics.js';
 import type { CaptureOpener } from './capture-opener.js';
@@ -198,6 +199,11 @@ export class CaptureSession implements ObservedSession {
       excludedConnections: connection ? [connection] : [],
       signal: this.abort.signal,
       client: this.connection,
+      user: authenticatedUserOf(this.request),
+      onForbidden: (error) => {
+        this.decided ??= closingForError(error);
+        void this.endWithin(STOP_TIMES, this.decided);
+      },
     });
     this.capture = capture;
     this.reference = reference;
@@ -265,6 +271,7 @@ export class CaptureSession implements ObservedSession {
       seconds,
       client: clientOf(this.socket),
       clientError: client.error,
+      ...(!this.capture && this.wanted && wantedTarget(this.wanted)),
     };
     const event = this.about(this.capture ? 'capture ended' : 'capture refused', facts);
     if (ORDERLY_CODES.has(code)) this.services.logger.log(event);
@@ -282,6 +289,10 @@ export class CaptureSession implements ObservedSession {
   private about(message: string, facts: LogFields): LogFields {
     return { message, capture: this.id, ...facts, ...this.services.identity.of(this.request) };
   }
+}
+
+function wantedTarget({ target: { name, netns } }: CaptureRequest): LogFields {
+  return { netns, target: name };
 }
 
 function description({ target, interfaces, filter }: CaptureRequest, reference?: NetnsReference): LogFields {

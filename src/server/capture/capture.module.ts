@@ -8,6 +8,7 @@ import { Readiness } from '../operations/readiness.js';
 import { ServiceMetrics } from '../operations/service-metrics.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureOpener } from './capture-opener.js';
+import { CapturePermission } from './capture-permission.js';
 import { CaptureProvider } from './capture-provider.js';
 import { CaptureController } from './capture.controller.js';
 import { CaptureGateway } from './capture.gateway.js';
@@ -70,6 +71,7 @@ export class CaptureModule {
         CaptureGateway,
         CaptureMetrics,
         CaptureOpener,
+        CapturePermission,
         CaptureSessions,
         CaptureSlots,
         ClientLiveness,
@@ -77,7 +79,7 @@ export class CaptureModule {
         providePort(CaptureProvider, captureProvider),
         providePort(NetnsResolver, netnsResolver),
       ],
-      exports: [CaptureProvider, NetnsResolver],
+      exports: [CaptureOpener, CaptureProvider, NetnsResolver],
     };
   }
 

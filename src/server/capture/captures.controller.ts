@@ -6,6 +6,7 @@ import { ClientIdentity } from '../http/client-identity.js';
 import { httpRefusal } from '../http/http-refusal.js';
 import { CaptureMetrics } from './capture-metrics.js';
 import { CaptureSessions } from './capture-sessions.js';
+import { PermittedTargets } from '../discovery/permitted-targets.js';
 import { SET_TYPE } from '../discovery/named-target-sets.js';
 
 type RunningSession = CaptureSessions['running'][number];
@@ -17,18 +18,19 @@ export class CapturesController {
     private readonly sessions: CaptureSessions,
     private readonly metrics: CaptureMetrics,
     private readonly identity: ClientIdentity,
+    private readonly permitted: PermittedTargets,
   ) {}
 
   @Get()
   @Header('Cache-Control', 'no-store')
   list(@Req() request: Request): { captures: ListedCapture[] } {
-    return { captures: this.sessions.running.map((each) => this.listed(each, request)) };
+    return { captures: this.visibleTo(request).map((each) => this.listed(each, request)) };
   }
 
   @Delete(':name')
   @HttpCode(204)
   end(@Param('name') name: string, @Req() request: Request): void {
-    const session = this.sessions.running.find((each) => each.session.id === name)?.session;
+    const session = this.visibleTo(request).find((each) => each.session.id === name)?.session;
     if (!session) {
       throw httpRefusal(404, 'no-such-capture', 'there is no capture of that name, or it has ended');
     }
@@ -36,6 +38,14 @@ export class CapturesController {
       throw httpRefusal(403, 'not-permitted', 'this capture belongs to another user');
     }
     void session.endFor(this.identity.of(request).user);
+  }
+
+  /** Where not everybody may capture everything, captures of others tell what one may not know. */
+  private visibleTo(request: Request): RunningSession[] {
+    const { running } = this.sessions;
+    if (!this.permitted.isRestricted) return running;
+    const { user } = this.identity.of(request);
+    return running.filter(({ session }) => user !== undefined && session.user === user);
   }
 
   private listed({ session, running }: RunningSession, asked: Request): ListedCapture {

@@ -8,6 +8,9 @@ import {
 import { Gauge } from 'prom-client';
 import { TokenFile } from '../../shared/token-file.js';
 import { ClusterConfig } from '../config/cluster.config.js';
+import type { TargetDirectory } from '../discovery/target-directory.js';
+import { KubernetesApi } from '../kubernetes/kubernetes-api.js';
+import { PodTargetDirectory } from '../kubernetes/pod-target-directory.js';
 import { Readiness, type PartReadiness } from '../operations/readiness.js';
 import { ServiceMetrics } from '../operations/service-metrics.js';
 import { ClusterCaptureProvider } from './cluster-capture-provider.js';
@@ -84,10 +87,13 @@ export class ClusterModule {
   }
 }
 
-/** For `DiscoveryModule`. */
+/** For `DiscoveryModule`: in Kubernetes, with what its API knows of pods. */
 export const CLUSTER_DIRECTORY = {
-  useFactory: (nodes: ClusterNodes) => new ClusterTargetDirectory(nodes),
-  inject: [ClusterNodes],
+  useFactory: (nodes: ClusterNodes, kubernetes: KubernetesApi | undefined): TargetDirectory => {
+    const directory = new ClusterTargetDirectory(nodes);
+    return kubernetes ? new PodTargetDirectory(directory, kubernetes) : directory;
+  },
+  inject: [ClusterNodes, KubernetesApi],
 };
 
 /** For `CaptureModule`. */

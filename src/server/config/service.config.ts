@@ -36,6 +36,10 @@ export class ServiceConfig implements OptionValues<'service'> {
   @OptionValue()
   readonly tokenFile?: string;
 
+  /** Who decides what each user may capture; absent: nobody, everybody may capture everything. */
+  @OptionValue()
+  readonly authorize?: 'kubernetes';
+
   /** Header that names the user, from `trustedProxies` only; absent: nothing names the user. */
   @OptionValue()
   readonly userHeader?: string;

@@ -1,5 +1,6 @@
 import { ServiceUnavailableException } from '@nestjs/common';
 import type { Response } from 'express';
+import { CaptureAccessError } from '../access/capture-access.js';
 import { TargetDirectoryError } from './target-directory.js';
 
 /**
@@ -17,7 +18,8 @@ export async function answerFromDirectory(
   try {
     await answer(gone.signal);
   } catch (cause) {
-    if (gone.signal.aborted || cause instanceof TargetDirectoryError) {
+    const isKnown = cause instanceof TargetDirectoryError || cause instanceof CaptureAccessError;
+    if (gone.signal.aborted || isKnown) {
       throw new ServiceUnavailableException(cause instanceof Error ? cause.message : undefined, { cause });
     }
     throw cause;

@@ -11,6 +11,7 @@ import { GhostwireProxyModule } from './proxy/ghostwire-proxy.module.js';
 import { LiveTargets } from './live-targets.js';
 import { TargetDirectory } from './target-directory.js';
 import { NamedTargetSets } from './named-target-sets.js';
+import { PermittedTargets } from './permitted-targets.js';
 import { TargetsController } from './targets.controller.js';
 
 /** @publicApi */
@@ -50,9 +51,10 @@ export class DiscoveryModule {
         DiscoveryReadiness,
         LiveTargets,
         NamedTargetSets,
+        PermittedTargets,
         providePort(TargetDirectory, targetDirectory),
       ],
-      exports: [LiveTargets, TargetDirectory, NamedTargetSets],
+      exports: [LiveTargets, TargetDirectory, NamedTargetSets, PermittedTargets],
     };
   }
 

@@ -17,6 +17,8 @@ export interface ListedTarget {
   readonly namespace: string;
   readonly project: string;
   readonly image: string;
+  /** `namespace/name` of what a pod belongs to, such as a Deployment; absent: there is none, or it is unknown. */
+  readonly workload?: string;
 }
 
 /** `snapshot` has all targets; `removed` has them as they were. */

@@ -26,6 +26,10 @@ export interface DirectoryEntry {
   readonly image?: string;
   /** Name of the host; absent: this one. Only the directory of a cluster has entries of others. */
   readonly node?: string;
+  /** `namespace/name` of the Deployment, StatefulSet, DaemonSet, Job, ... of a pod; absent: it has none, or that is unknown. */
+  readonly workload?: string;
+  /** Whether a pod uses the network namespace of its node; absent: unknown. */
+  readonly hostNetwork?: boolean;
 }
 
 /** What a client says about a target, from which its node can be told. */

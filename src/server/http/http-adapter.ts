@@ -139,7 +139,9 @@ export class HttpAdapter extends ExpressAdapter {
     const host = args.find((arg) => typeof arg === 'string');
     const callback = args.at(-1) as (error?: unknown) => void;
     if (this.serverOptions.mustBeGuarded && !this.guard) {
-      callback(new Error('--token-file has no effect in an application without AccessModule'));
+      callback(
+        new Error('--token-file and --authorize have no effect in an application without AccessModule'),
+      );
       return server;
     }
     listen(Number(port), host).then(() => callback(), callback);

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { rememberAuthenticatedUser } from '../access/authenticated-user.js';
 import { clientOf } from '../http/client-address.js';
 import { HttpAdapter, type Passage } from '../http/http-adapter.js';
 import { rememberTicket } from '../http/redeemed-ticket.js';
@@ -94,9 +95,10 @@ function answer(
 }
 
 /** From here on, the request is one for the ticket's capture. Nothing that the client said about it is left. */
-function enter(request: IncomingMessage, target: string, { id, user }: Ticket): void {
+function enter(request: IncomingMessage, target: string, { id, user, authenticated }: Ticket): void {
   const hadContainerHeader = request.headersDistinct[CONTAINER_HEADER] !== undefined;
   rememberTicket(request, { id, user, hadContainerHeader });
+  if (authenticated) rememberAuthenticatedUser(request, authenticated);
   request.url = target;
   removeHeaders(request, (name) => CAPTURE_HEADER.test(name));
 }

@@ -1,6 +1,9 @@
-import { All, Controller, Header, HttpStatus, Logger, Post, Req, Res } from '@nestjs/common';
+import { All, Controller, Header, Logger, Optional, Post, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
+import { authenticatedUserOf } from '../access/authenticated-user.js';
+import { CaptureOpener } from '../capture/capture-opener.js';
+import { httpStatus } from '../capture/close-codes.js';
 import { clientOf } from '../http/client-address.js';
 import { httpRefusal, refuseMethod } from '../http/http-refusal.js';
 import { ClientIdentity } from '../http/client-identity.js';
@@ -9,6 +12,7 @@ import { parseTicketRequest } from './ticket-request.js';
 import { Tickets } from './tickets.js';
 
 const MAX_BODY_BYTES = 64 * 1024;
+const CHECK_TIMEOUT_MS = 20_000;
 
 /** What a client gets for a ticket. */
 interface IssuedTicket {
@@ -27,6 +31,7 @@ export class TicketsController {
   constructor(
     private readonly tickets: Tickets,
     private readonly identity: ClientIdentity,
+    @Optional() private readonly opener?: CaptureOpener,
   ) {}
 
   @Post()
@@ -34,10 +39,10 @@ export class TicketsController {
   async issue(@Req() request: Request): Promise<IssuedTicket> {
     const body = await readJsonText(request, MAX_BODY_BYTES);
     try {
-      return this.issueFor(body, request);
+      return await this.issueFor(body, request);
     } catch (error) {
       if (!(error instanceof CaptureError)) throw error;
-      throw httpRefusal(HttpStatus.BAD_REQUEST, error.code, error.message);
+      throw httpRefusal(httpStatus(error.code), error.code, error.message);
     }
   }
 
@@ -46,10 +51,13 @@ export class TicketsController {
     refuseMethod(response, 'POST');
   }
 
-  private issueFor(body: string, request: Request): IssuedTicket {
+  private async issueFor(body: string, request: Request): Promise<IssuedTicket> {
     const { parameters, lifetimeSeconds, capture } = parseTicketRequest(body);
+    const authenticated = authenticatedUserOf(request);
+    // It is checked again when the ticket is used.
+    await this.opener?.check(capture, authenticated, AbortSignal.timeout(CHECK_TIMEOUT_MS));
     const { user } = this.identity.of(request);
-    const { id, text, expires } = this.tickets.issue(parameters, lifetimeSeconds, user);
+    const { id, text, expires } = this.tickets.issue(parameters, lifetimeSeconds, user, authenticated);
     const expiry = new Date(expires).toISOString();
     const { name, netns } = capture.target;
     const facts = {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import { MAX_TEXT_BYTES, openSealed, sealText } from './sealed-text.js';
+import type { AuthenticatedUser } from '../access/authenticated-user.js';
 import type { TicketParameters } from './ticket-request.js';
 
 /**
@@ -20,6 +21,8 @@ export interface Ticket {
   readonly expires: number;
   /** Who asked for it; absent: unknown. */
   readonly user?: string | undefined;
+  /** The same, if the service has asked: with all that decides what may be captured. */
+  readonly authenticated?: AuthenticatedUser | undefined;
 }
 
 export type TicketProblem = 'ticket-expired' | 'ticket-invalid';
@@ -36,9 +39,11 @@ export class Tickets {
     parameters: TicketParameters,
     lifetimeSeconds: number,
     user: string | undefined,
+    authenticated?: AuthenticatedUser,
   ): Ticket & { text: string } {
     const id = randomBytes(ID_BYTES).toString('hex');
-    const ticket: Ticket = { id, parameters, expires: Date.now() + lifetimeSeconds * 1000, user };
+    const expires = Date.now() + lifetimeSeconds * 1000;
+    const ticket: Ticket = { id, parameters, expires, user, authenticated };
     const content = JSON.stringify(ticket);
     const text = sealText(content, this.key);
     if (text.length > MAX_TICKET_LENGTH || Buffer.byteLength(content) > MAX_TEXT_BYTES) {

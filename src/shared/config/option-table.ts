@@ -368,6 +368,19 @@ const ENTRIES = [
   },
   {
     section: 'service',
+    field: 'authorize',
+    flag: '--authorize',
+    variable: 'PACKETFLIX_AUTHORIZE',
+    type: oneOf('kubernetes'),
+    value: 'authority',
+    defaultValue: undefined,
+    defaultInWords: 'none: everybody who may use the service may capture everything',
+    description:
+      'who decides what each user may capture: "kubernetes" asks the Kubernetes API whose bearer token a request has, and ' +
+      'whether that user may create pods/capture in the namespace of the pod, or nodes/capture',
+  },
+  {
+    section: 'service',
     field: 'userHeader',
     flag: '--user-header',
     variable: 'PACKETFLIX_USER_HEADER',
@@ -514,6 +527,12 @@ export const OPTION_RULES: readonly OptionRule[] = [
     fields: ['local', 'proxy'],
     isMet: ({ local, proxy }) => !(local === true && proxy === true),
     problem: ([local, proxy]) => `${local} and ${proxy} exclude each other: both serve /discover/mobyshark`,
+  },
+  {
+    fields: ['authorize', 'proxy'],
+    isMet: ({ authorize, proxy }) => authorize === undefined || proxy !== true,
+    problem: ([authorize, proxy]) =>
+      `${authorize} and ${proxy} exclude each other: GhostWire would show all targets to everybody`,
   },
   {
     fields: ['userHeader', 'trustedProxies'],

@@ -77,6 +77,12 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
       problem([nameOf(one), nameOf(other)], all),
     ),
   ];
+  const environment = readServerEnvironment(env);
+  if (all['authorize'] === 'kubernetes' && !environment.kubernetes) {
+    problems.push(
+      `${nameOf('authorize')} works in a pod of Kubernetes only: KUBERNETES_SERVICE_HOST is not set`,
+    );
+  }
   if (problems.length > 0) return { kind: 'error', message: problems.join('\n') };
 
   // Each section has exactly the fields that OptionValues derives from the same table.
@@ -94,7 +100,7 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
       capture: section('capture'),
       discovery: { ...section('discovery'), configured },
       cluster: section('cluster'),
-      environment: readServerEnvironment(env),
+      environment,
     },
   };
 }

@@ -26,6 +26,8 @@ export const CAPTURE_ERROR_CODES = [
   'discovery-failed',
   /** The kernel denied access: the service lacks a privilege. */
   'not-permitted',
+  /** The user may not capture from this target. */
+  'forbidden',
   'shutting-down',
   /** A defect, or the capture engine is not available. */
   'internal',

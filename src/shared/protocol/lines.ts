@@ -25,6 +25,9 @@ export class LineReader {
   private parts: Buffer[] = [];
   private partBytes = 0;
 
+  /** @param maxLineBytes maximum length of a line; default: that of the protocol */
+  constructor(private readonly maxLineBytes = MAX_LINE_BYTES) {}
+
   /** Whether a line has begun and its newline has not arrived yet. */
   get isWithinLine(): boolean {
     return this.partBytes > 0;
@@ -32,7 +35,7 @@ export class LineReader {
 
   /**
    * @returns the lines that are complete now, without their newline
-   * @throws ProtocolError when a line is longer than the protocol allows
+   * @throws ProtocolError when a line is longer than the maximum
    */
   push(chunk: Buffer): string[] {
     const lines: string[] = [];
@@ -50,8 +53,8 @@ export class LineReader {
 
   private keep(part: Buffer): void {
     this.partBytes += part.length;
-    if (this.partBytes > MAX_LINE_BYTES) {
-      throw new ProtocolError(`a line is longer than ${MAX_LINE_BYTES} bytes`);
+    if (this.partBytes > this.maxLineBytes) {
+      throw new ProtocolError(`a line is longer than ${this.maxLineBytes} bytes`);
     }
     this.parts.push(part);
   }

@@ -19,7 +19,10 @@ const MAX_LABELS = 64;
  * @publicApi
  */
 export interface TargetSelector {
-  /** Exact, or a pattern in which `*` stands for any text and `?` for any character. */
+  /**
+   * Exact, or a pattern in which `*` stands for any text and `?` for any character. In Kubernetes it may be the name of a Deployment, a
+   * StatefulSet, ... with its namespace before it, too.
+   */
   readonly name?: string;
   /** `docker`, `podman`, `pod`, `proc`, ...; absent: any but processes and bind mounts. */
   readonly type?: string;
@@ -105,6 +108,8 @@ export interface SelectableTarget {
   /** Name of its host. */
   readonly node: string;
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** `namespace/name` of what the pod belongs to, such as a Deployment. */
+  readonly workload?: string | undefined;
 }
 
 /** A target in a list, from which its host's own network namespace can be told. */
@@ -153,7 +158,8 @@ export function matcherOf(selector: TargetSelector): (target: SelectableTarget) 
     if (namespace !== undefined && namespace !== target.namespace) return false;
     if (node !== undefined && node !== target.node) return false;
     if (labels.some(([key, value]) => !hasLabel(target, key, value))) return false;
-    return isNamed === undefined || isNamed(target.name);
+    if (isNamed === undefined || isNamed(target.name)) return true;
+    return target.workload !== undefined && isNamed(target.workload);
   };
 }
 

@@ -36,7 +36,7 @@ export function isSupervised(env: NodeJS.ProcessEnv): boolean {
   return env['PACKETFLIX_SUPERVISED'] === SUPERVISED.PACKETFLIX_SUPERVISED;
 }
 
-/** The environment of the server process. The supervisor sets it, not the user, so these are not options. */
+/** The environment of the server process. The supervisor or Kubernetes sets it, not the user, so these are not options. */
 export class ServerEnvironment {
   /**
    * Paths of the engines' unix sockets; empty: there is no engine, and no capture can begin. The first engine always
@@ -55,6 +55,9 @@ export class ServerEnvironment {
 
   /** The key that signs tickets, the same after a restart of the server; absent: the server makes one. */
   readonly ticketKey?: Buffer | undefined;
+
+  /** Where the API is of the Kubernetes in which this process runs; absent: it does not run in Kubernetes. */
+  readonly kubernetes?: { readonly host: string; readonly port: number } | undefined;
 
   /**
    * Asks the supervisor to start the engine or discoverer that listens at that path, and does nothing if it runs. Absent:
@@ -92,7 +95,15 @@ export function readServerEnvironment(env: NodeJS.ProcessEnv): ServerEnvironment
     supervised: isSupervised(env),
     become: uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) },
     ticketKey: ticketKey.length === TICKET_KEY_BYTES ? ticketKey : undefined,
+    kubernetes: kubernetesIn(env),
   });
+}
+
+/** The kubelet sets these variables for each container. */
+function kubernetesIn(env: NodeJS.ProcessEnv): ServerEnvironment['kubernetes'] {
+  const host = env['KUBERNETES_SERVICE_HOST'];
+  const port = Number(env['KUBERNETES_SERVICE_PORT'] ?? 443);
+  return host && port > 0 ? { host, port } : undefined;
 }
 
 /** How a child reports to the supervisor that it is alive and when it is ready, and asks for other processes. */

@@ -2,6 +2,7 @@ import type { NetnsReference, SetMember } from '../../../shared/protocol/capture
 import type { LeaveCode } from '../../../shared/protocol/protocol.js';
 import { printable } from '../../../shared/printable.js';
 import { namespaceKey, ownPrefixOf, type DirectoryEntry } from '../../discovery/target-directory.js';
+import type { Permits } from '../../discovery/permitted-targets.js';
 import type { SetCapture, SetObserver } from '../capture-provider.js';
 
 /** A directory may lose sight of a target for a moment, for example when its runtime is restarted. */
@@ -13,6 +14,8 @@ const MAX_RETRY_MS = 30_000;
 const TIMER_TOLERANCE_MS = 5;
 /** Longest part of a name in a member's texts, in characters: they may have at most MAX_MEMBER_TEXT_BYTES. */
 const MAX_NAME_LENGTH = 128;
+/** Maximum number of targets that a comment lists. */
+const MAX_LISTED = 100;
 
 const NOT_IN_SET = 'it does not belong to the set any more';
 
@@ -33,6 +36,8 @@ export interface SetMembershipOptions {
   readonly maxMembers: number;
   /** Whether the names of interfaces begin with that of the target. */
   readonly namesTargets: boolean;
+  /** Who asked for the capture, if that is known. */
+  readonly user?: string;
   /** Called when a target is captured from, and when it is no more; `reason` is absent in the first case. */
   readonly onChange?: (change: MemberChange) => void;
   /**
@@ -80,6 +85,8 @@ interface Refusal {
 interface Wanted {
   /** One entry for each network namespace, the most trusted, then the first by name. */
   readonly byNamespace: ReadonlyMap<string, DirectoryEntry>;
+  /** Likewise of those from which the user may not capture. */
+  readonly forbidden: ReadonlyMap<string, DirectoryEntry>;
   readonly keys: ReadonlySet<string>;
 }
 
@@ -92,6 +99,9 @@ export class SetMembership implements SetObserver {
   private readonly members = new Map<string, Member>();
   private readonly refusals = new Map<string, Refusal>();
   private entries: readonly DirectoryEntry[] = [];
+  private permits: Permits = () => true;
+  /** Titles of the targets from which the user may not capture. */
+  private toldForbidden: ReadonlySet<string> = new Set();
   private capture?: SetCapture;
   private lastId = 0;
   private leftOut = 0;
@@ -114,9 +124,10 @@ export class SetMembership implements SetObserver {
     void capture.end.then(() => this.close());
   }
 
-  /** Must be called with all targets, at first and after each change. */
-  update(entries: readonly DirectoryEntry[]): void {
+  /** Must be called with all targets, at first and after each change, also of what the user may do. */
+  update(entries: readonly DirectoryEntry[], permits = this.permits): void {
     this.entries = entries;
+    this.permits = permits;
     const { capture } = this;
     if (!capture) return;
     const wanted = this.wanted(entries);
@@ -130,6 +141,7 @@ export class SetMembership implements SetObserver {
     }
     if (joining.length > 0) capture.attach(joining);
     this.tellLeftOut(wanted.byNamespace.size - chosen.length);
+    this.tellForbidden(wanted);
     this.forgetRefusals(entries);
     this.schedule(chosen);
   }
@@ -165,17 +177,24 @@ export class SetMembership implements SetObserver {
   private wanted(entries: readonly DirectoryEntry[]): Wanted {
     const byNamespace = new Map<string, DirectoryEntry>();
     const keys = new Set<string>();
+    const forbidden = new Map<string, DirectoryEntry>();
     for (const entry of this.options.select(entries)) {
+      const isPermitted = this.permits(entry);
+      if (isPermitted === false) forbidden.set(namespaceKey(entry), entry);
+      if (isPermitted !== true) continue;
       keys.add(keyOf(entry));
       const namespace = namespaceKey(entry);
       const other = byNamespace.get(namespace);
       if (!other || byTrustThenName(entry, other) < 0) byNamespace.set(namespace, entry);
     }
-    return { byNamespace, keys };
+    return { byNamespace, forbidden, keys };
   }
 
   /** A member that is listed keeps its place; one that is not leaves after a while. */
-  private review(member: Member, { byNamespace, keys }: Wanted): void {
+  private review(member: Member, { byNamespace, forbidden, keys }: Wanted): void {
+    if (forbidden.has(member.namespace)) {
+      return this.detach(member, `${this.user} may not capture from it any more`);
+    }
     const entry = byNamespace.get(member.namespace);
     if (!entry) {
       if (this.options.first) return;
@@ -269,6 +288,21 @@ export class SetMembership implements SetObserver {
     if (nextMs === Infinity) return;
     const waitMs = Math.max(0, nextMs - performance.now()) + TIMER_TOLERANCE_MS;
     this.timer = setTimeout(() => this.update(this.entries), waitMs);
+  }
+
+  private get user(): string {
+    return printable(this.options.user ?? 'this user', MAX_NAME_LENGTH);
+  }
+
+  /** Tells of each target once. */
+  private tellForbidden({ forbidden }: Wanted): void {
+    const told = this.toldForbidden;
+    this.toldForbidden = new Set([...forbidden.values()].map(titleOf));
+    const news = [...this.toldForbidden].filter((title) => !told.has(title));
+    if (news.length === 0) return;
+    const listed = news.slice(0, MAX_LISTED).join(', ');
+    const others = news.length > MAX_LISTED ? ` and ${news.length - MAX_LISTED} more` : '';
+    this.capture?.comment(`left out, because ${this.user} may not capture from them: ${listed}${others}`);
   }
 
   private tellLeftOut(count: number): void {
