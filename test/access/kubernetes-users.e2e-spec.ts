@@ -1,24 +1,19 @@
-import { mkdirSync, rmSync, statSync } from 'node:fs';
-import { SERVICE_ACCOUNT_FOLDER } from '../../src/server/kubernetes/kubernetes-api.js';
+import { statSync } from 'node:fs';
 import { GhostwireServer, mobyshark } from '../fixtures/ghostwire-server.js';
 import { KubernetesApiServer } from '../fixtures/kubernetes-api.js';
+import { ServiceInPod } from '../fixtures/service-in-pod.js';
 import { CaptureClient, type CaptureParameters } from '../kit/capture-client.js';
 import { CLOSE_DISCOVERY_FAILED, CLOSE_FORBIDDEN } from '../kit/close-codes.js';
 import { eventually } from '../kit/eventually.js';
 import { sendPackets } from '../kit/packets.js';
 import { startTimeOf } from '../kit/processes.js';
 import { describeAsRoot } from '../kit/root.js';
-import { MAIN, Service } from '../kit/service.js';
+import type { Service } from '../kit/service.js';
 import { commentsOf, NamedProcess } from '../sets/set-members.js';
 import { postTicket, ticketFor } from '../tickets/ticket-client.js';
 
 /** A right counts for 10 s, and is asked for again every 15 s by what runs. */
 const REVOKED_MS = 40_000;
-
-/** Runs the service as in a pod: with a service account, and with the variables of the kubelet. */
-const IN_POD =
-  `mount --bind "$1" ${SERVICE_ACCOUNT_FOLDER} && shift && ` +
-  'export KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT=$1 && shift && exec "$@"';
 
 interface Listed {
   readonly name: string;
@@ -27,14 +22,13 @@ interface Listed {
 describeAsRoot('Users of Kubernetes', () => {
   let kubernetes: KubernetesApiServer;
   let ghostwire: GhostwireServer;
+  let inPod: ServiceInPod;
   let service: Service;
-  let firstFolder: string | undefined;
   /** Processes that are listed as pods. */
   let web: NamedProcess;
   let vault: NamedProcess;
 
   beforeAll(async () => {
-    firstFolder = mkdirSync(SERVICE_ACCOUNT_FOLDER, { recursive: true });
     kubernetes = await KubernetesApiServer.start();
     [web, vault] = [await NamedProcess.start('web'), await NamedProcess.start('vault')];
     ghostwire = await new GhostwireServer(
@@ -46,20 +40,21 @@ describeAsRoot('Users of Kubernetes', () => {
         entryOf('kube-system/proxy', 'pod', process.pid),
       ]),
     ).listen();
-    const { serviceAccountFolder, port } = kubernetes;
-    const inPod = ['unshare', '--mount', 'sh', '-c', IN_POD, 'sh', serviceAccountFolder, String(port)];
     const directory = ['--discovery-service', '127.0.0.1', '--gw-port', String(ghostwire.port)];
-    service = await Service.start(['--authorize', 'kubernetes', '--local-discovery', ...directory], {
-      command: [...inPod, process.execPath, MAIN],
-    });
+    inPod = await ServiceInPod.start(kubernetes, [
+      '--authorize',
+      'kubernetes',
+      '--local-discovery',
+      ...directory,
+    ]);
+    service = inPod.service;
   });
   afterAll(async () => {
-    await service?.[Symbol.asyncDispose]();
+    await inPod?.[Symbol.asyncDispose]();
     await ghostwire?.close();
     await kubernetes?.[Symbol.asyncDispose]();
     await web?.[Symbol.asyncDispose]();
     await vault?.[Symbol.asyncDispose]();
-    if (firstFolder !== undefined) rmSync(firstFolder, { recursive: true });
   });
   afterEach(() => (kubernetes.fault = 'none'));
 
