@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import type { Pod } from 'kubernetes-types/core/v1.js';
 import { GhostwireServer, mobyshark } from '../fixtures/ghostwire-server.js';
 import { KubernetesApiServer } from '../fixtures/kubernetes-api.js';
-import { ServiceInPod } from '../fixtures/service-in-pod.js';
+import { startInPod } from '../fixtures/service-in-pod.js';
 import { CaptureClient } from '../kit/capture-client.js';
 import { CLOSE_FORBIDDEN } from '../kit/close-codes.js';
 import { eventually } from '../kit/eventually.js';
@@ -42,9 +42,8 @@ describeAsRoot('A gateway in Kubernetes', () => {
       await startNode('worker2', [entryOf('shop/web-5f-a', other.pid), entryOf('bank/vault', other.pid)]),
     ];
     const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`).join();
-    const inPod = await ServiceInPod.start(kubernetes, ['--authorize', 'kubernetes', '--nodes', addresses]);
-    gateway = inPod.service;
-    parts.push(kubernetes, web, other, inPod);
+    gateway = await startInPod(kubernetes, ['--authorize', 'kubernetes', '--nodes', addresses]);
+    parts.push(kubernetes, web, other, gateway);
     await eventually('both nodes and the pods', async () => (await list()).some(({ workload }) => workload));
   });
   afterAll(async () => {

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { GhostwireServer, mobyshark } from '../fixtures/ghostwire-server.js';
 import { KubernetesApiServer } from '../fixtures/kubernetes-api.js';
-import { ServiceInPod } from '../fixtures/service-in-pod.js';
+import { startInPod } from '../fixtures/service-in-pod.js';
 import { CaptureClient, type CaptureParameters } from '../kit/capture-client.js';
 import { CLOSE_DISCOVERY_FAILED, CLOSE_FORBIDDEN } from '../kit/close-codes.js';
 import { eventually } from '../kit/eventually.js';
@@ -22,7 +22,6 @@ interface Listed {
 describeAsRoot('Users of Kubernetes', () => {
   let kubernetes: KubernetesApiServer;
   let ghostwire: GhostwireServer;
-  let inPod: ServiceInPod;
   let service: Service;
   /** Processes that are listed as pods. */
   let web: NamedProcess;
@@ -41,16 +40,10 @@ describeAsRoot('Users of Kubernetes', () => {
       ]),
     ).listen();
     const directory = ['--discovery-service', '127.0.0.1', '--gw-port', String(ghostwire.port)];
-    inPod = await ServiceInPod.start(kubernetes, [
-      '--authorize',
-      'kubernetes',
-      '--local-discovery',
-      ...directory,
-    ]);
-    service = inPod.service;
+    service = await startInPod(kubernetes, ['--authorize', 'kubernetes', '--local-discovery', ...directory]);
   });
   afterAll(async () => {
-    await inPod?.[Symbol.asyncDispose]();
+    await service?.[Symbol.asyncDispose]();
     await ghostwire?.close();
     await kubernetes?.[Symbol.asyncDispose]();
     await web?.[Symbol.asyncDispose]();
