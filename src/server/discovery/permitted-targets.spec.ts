@@ -110,6 +110,7 @@ describe('PermittedTargets', () => {
     expect(onRefused).not.toHaveBeenCalled();
     access.allowed.clear();
     await after(15_000);
+    await after(30_000);
     expect(onRefused).toHaveBeenCalledTimes(1);
   });
 });

@@ -88,7 +88,9 @@ export class PermittedTargets {
     const known = new KnownRights(this.access, user);
     const timer = setInterval(() => {
       void known.ask(rights).then(() => {
-        if (known.have(rights) === false) onRefused();
+        if (known.have(rights) !== false) return;
+        clearInterval(timer);
+        onRefused();
       });
     }, ASK_AGAIN_MS).unref();
     return () => clearInterval(timer);

@@ -299,6 +299,16 @@ describe('The command line and the environment', () => {
       '--local-discovery and PACKETFLIX_PROXY_DISCOVERY exclude each other: both serve /discover/mobyshark',
     ],
     [
+      ['--authorize', 'kubernetes'],
+      {},
+      '--authorize works in a pod of Kubernetes only: KUBERNETES_SERVICE_HOST is not set',
+    ],
+    [
+      ['--authorize', 'kubernetes', '--proxy-discovery'],
+      { KUBERNETES_SERVICE_HOST: '10.0.0.1' },
+      '--authorize and --proxy-discovery exclude each other: GhostWire would show all targets to everybody',
+    ],
+    [
       ['--user-header', 'X-Forwarded-User'],
       {},
       '--user-header needs --trusted-proxy: any client can send the header, so it is believed from those proxies only',

@@ -95,6 +95,14 @@ describe('parseTargetSelectors', () => {
 });
 
 describe('A selector', () => {
+  it('selects the pods of a Deployment by its name', () => {
+    const target = { ...WEB, type: 'pod', name: 'shop/web-5f-a', workload: 'shop/web' };
+    expect(matcherOf({ name: 'shop/web' })(target)).toBe(true);
+    expect(matcherOf({ name: 'shop/w*b' })(target)).toBe(true);
+    expect(matcherOf({ name: 'shop/web', labels: { app: 'x' } })(target)).toBe(false);
+    expect(matcherOf({ name: 'bank/web' })(target)).toBe(false);
+  });
+
   it.each<[boolean, TargetSelector, Partial<typeof WEB>]>([
     [true, {}, {}],
     [true, {}, { type: 'pod' }],

@@ -71,6 +71,30 @@ describe('SetMembership', () => {
     expect(detached).toEqual(['1 it does not belong to the set any more']);
   });
 
+  it('leaves out what the user may not capture, names it once, and detaches at once what he may not any more', () => {
+    const set = begin({ user: 'alice' });
+    const entries = [entry('web-a', 1), entry('web-b', 2), entry('web-c', 3), entry('db', 4)];
+    const forbidden = new Set(['web-b']);
+    const permits = ({ name }: DirectoryEntry) => (name === 'web-c' ? undefined : !forbidden.has(name));
+    set.update(entries, permits);
+    set.update(entries, permits);
+    expect(members.map(({ name }) => name)).toEqual(['web-a']);
+    expect(comments).toEqual(['left out, because alice may not capture from them: docker web-b']);
+    forbidden.add('web-a');
+    set.update(entries, permits);
+    expect(detached).toEqual(['1 alice may not capture from it any more']);
+    forbidden.clear();
+    set.update(entries, permits);
+    expect(members.map(({ name }) => name)).toEqual(['web-a', 'web-a', 'web-b']);
+  });
+
+  it('detaches the target that it began with when the user may not capture from it any more', () => {
+    const first = { target: entry('web-a', 1), reference: { netns: 1, pid: 10, startTime: 1 } };
+    const set = begin({ first, maxMembers: 1, namesTargets: false });
+    set.update([entry('web-a', 1)], () => false);
+    expect(detached).toEqual(['0 this user may not capture from it any more']);
+  });
+
   it('attaches the next life of a target, whose namespace may have the same number', () => {
     const set = begin();
     set.update([entry('web', 1)]);
