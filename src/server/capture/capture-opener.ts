@@ -132,7 +132,7 @@ export class CaptureOpener {
     let outdated: CaptureError | undefined;
     for await (const candidate of this.resolver.candidates(target, signal)) {
       try {
-        yield await this.permission.require(candidate, user, signal);
+        yield await this.permission.check(candidate, user, signal);
         outdated = undefined;
       } catch (error) {
         if (!(error instanceof CaptureError) || !OUTDATED.has(error.code)) throw error;

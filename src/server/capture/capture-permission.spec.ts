@@ -32,12 +32,12 @@ describe('CapturePermission', () => {
     answer = (right: string) => right.endsWith(' shop'),
     directory = listed,
   ) =>
-    new CapturePermission(directory, new Access(answer)).require(
+    new CapturePermission(directory, new Access(answer)).check(
       { netns: 2, prefix: '', type: '', nodeName: '', interfaces: [], ...target },
       ALICE,
       new AbortController().signal,
     );
-  beforeAll(() => Logger.overrideLogger(false));
+  beforeAll(() => void Logger.overrideLogger(false));
 
   it('gives a namespace with the process by which it is known', async () => {
     expect(await permit({})).toMatchObject({

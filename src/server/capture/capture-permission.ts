@@ -37,7 +37,7 @@ export class CapturePermission {
    *
    * @throws CaptureError `forbidden`; `stale-reference` if the list does not have the process; `discovery-failed`
    */
-  async require<Target extends ResolvedTarget>(
+  async check<Target extends ResolvedTarget>(
     target: Target,
     user: AuthenticatedUser | undefined,
     signal: AbortSignal,
