@@ -563,6 +563,8 @@ function leaveCodeOf(code: number): LeaveCode {
       return 'target-ended';
     case 4400:
       return 'invalid-request';
+    case 4403:
+      return 'forbidden';
     case 4404:
       return 'no-such-namespace';
     case 4409:
