@@ -77,7 +77,7 @@ export class ClusterCaptureProvider extends CaptureProvider {
       nodes: this.nodes,
       mergeWindowMs: this.mergeWindowMs,
       observer,
-      openStream: (member, node) => node.client.capture(this.parameters(spec, member, node)),
+      requestStream: (member, node) => node.client.captureRequest(this.parameters(spec, member, node)),
     });
   }
 

@@ -1,4 +1,3 @@
-import type { WebSocket } from 'ws';
 import { BlockBuffer } from '../../shared/pcapng/block-buffer.js';
 import {
   interfaceDescriptionBlock,
@@ -16,8 +15,9 @@ import type { LeaveCode } from '../../shared/protocol/protocol.js';
 import { SERVICE_NAME, SERVICE_VERSION } from '../../shared/service-version.js';
 import type { CaptureEnd, SetCapture, SetObserver } from '../capture/capture-provider.js';
 import type { ClusterNode, ClusterNodes } from './cluster-nodes.js';
+import type { NodeSocketRequest } from './node-socket.js';
 import { MAX_BLOCK_BYTES, NodeStream, type NodeStreamEnd } from './node-stream.js';
-import { BlockQueue, Message, PacketMerge } from './packet-merge.js';
+import { BlockQueue, PacketMerge, Slab } from './packet-merge.js';
 
 /** Blocks that wait, of all nodes; the nodes are not read while there are more. */
 const MAX_HELD_BYTES = 16 * 1024 * 1024;
@@ -44,14 +44,14 @@ const WORD = 2 ** 32;
 /** What a node says when a target ended while the connection was broken. */
 const TARGET_HAS_GONE: ReadonlySet<LeaveCode> = new Set(['no-such-namespace', 'stale-reference']);
 
-/** Requests the capture of a namespace at its node. */
-export type OpenStream = (member: SetMember, node: ClusterNode) => WebSocket;
+/** What to request for the capture of a namespace at its node. */
+export type RequestStream = (member: SetMember, node: ClusterNode) => NodeSocketRequest;
 
 export interface ClusterCaptureOptions {
   readonly spec: StreamSpec;
   readonly nodes: ClusterNodes;
   readonly mergeWindowMs: number;
-  readonly openStream: OpenStream;
+  readonly requestStream: RequestStream;
   /** Absent: the capture is of one target and ends with it. */
   readonly observer?: SetObserver | undefined;
 }
@@ -204,21 +204,21 @@ export class ClusterCapture implements SetCapture {
   }
 
   private connect(member: Member): void {
-    const { nodes, openStream } = this.options;
+    const { nodes, requestStream } = this.options;
     const node = nodes.get(member.node);
     if (!node || node.absence) {
       return this.onLost(member, node?.absence?.reason ?? 'it is not known');
     }
     member.interfaces = [];
-    const stream = new NodeStream(openStream(member.spec, node), {
+    const stream = new NodeStream(requestStream(member.spec, node), {
+      store: (bytes) => this.merge.store(bytes),
       onStarted: () => this.onStarted(member),
       onInterface: (description) => {
         if (this.merged.length < MAX_INTERFACES) return this.onInterface(member, description);
         this.onStreamEnd(member, { kind: 'broken', message: 'there are too many interfaces' });
         stream.close();
       },
-      onPacket: (id, message, offset, length) =>
-        this.onPacket(member.interfaces[id]!, message, offset, length),
+      onPacket: (id, slab, offset, length) => this.onPacket(member.interfaces[id]!, slab, offset, length),
       onStatistics: (id, statistics) => this.onStatistics(member.interfaces[id]!, statistics),
       onEnd: (end) => {
         delete member.stream;
@@ -284,10 +284,10 @@ export class ClusterCapture implements SetCapture {
     member.interfaces.push(known);
   }
 
-  private onPacket(to: MergedInterface, message: Message, offset: number, length: number): void {
+  private onPacket(to: MergedInterface, slab: Slab, offset: number, length: number): void {
     to.unreported++;
-    message.bytes.writeUInt32LE(to.id, offset + PACKET_INTERFACE_OFFSET);
-    this.hold(to, message, offset, length);
+    slab.bytes.writeUInt32LE(to.id, offset + PACKET_INTERFACE_OFFSET);
+    this.hold(to, slab, offset, length);
   }
 
   private onStatistics(of: MergedInterface, { received, dropped, comments }: Statistics): void {
@@ -295,7 +295,7 @@ export class ClusterCapture implements SetCapture {
     of.dropped = dropped;
     of.unreported = 0;
     const block = this.statisticsOf(of, shortened(comments));
-    this.hold(of, new Message(block), 0, block.length);
+    this.hold(of, new Slab(block), 0, block.length);
   }
 
   private statisticsOf(of: MergedInterface, comments: readonly string[] = []): Buffer {
@@ -308,12 +308,12 @@ export class ClusterCapture implements SetCapture {
   }
 
   /** Puts a block where its time says, but not further ahead than the window: a clock may be wrong, or a node may lie. */
-  private hold(of: MergedInterface, message: Message, offset: number, length: number): void {
-    const high = message.bytes.readUInt32LE(offset + PACKET_TIMESTAMP_OFFSET);
-    const low = message.bytes.readUInt32LE(offset + PACKET_TIMESTAMP_OFFSET + 4);
+  private hold(of: MergedInterface, slab: Slab, offset: number, length: number): void {
+    const high = slab.bytes.readUInt32LE(offset + PACKET_TIMESTAMP_OFFSET);
+    const low = slab.bytes.readUInt32LE(offset + PACKET_TIMESTAMP_OFFSET + 4);
     const time = (high - this.originHigh) * WORD + (low - this.originLow);
     const latest = this.now + this.windowNs;
-    this.merge.push(of.queue, Math.min(time, latest), message, offset, length);
+    this.merge.push(of.queue, Math.min(time, latest), slab, offset, length);
     if (this.merge.heldBytes > MAX_HELD_BYTES && !this.isPaused) {
       this.isPaused = true;
       for (const { stream } of this.members.values()) stream?.pause();

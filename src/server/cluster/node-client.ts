@@ -3,10 +3,10 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WebSocket } from 'ws';
 import { serverSentEvents, type ServerSentEvent } from '../../shared/http/server-sent-events.js';
 import { printable } from '../../shared/printable.js';
 import { NODE_HEADER, TIME_HEADER } from '../http/node-headers.js';
+import type { NodeSocketRequest } from './node-socket.js';
 
 /** Where the service of a node listens. */
 export interface NodeEndpoint {
@@ -52,10 +52,7 @@ export interface NodeFacts {
 /** A quiet node sends heartbeats more often. */
 const EVENTS_IDLE_MS = 40_000;
 const ANSWER_TIMEOUT_MS = 2_500;
-const CONNECT_TIMEOUT_MS = 5_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
-/** Nodes send messages of at most 256 KiB, unless one packet needs more. */
-const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** Of Date.now() on both sides. */
 const CLOCK_RESOLUTION_MS = 1;
 /** The events of a node are read no faster than so many bytes in that time: they must not take the time of other nodes. */
@@ -135,16 +132,16 @@ export class NodeClient {
     }
   }
 
-  /** Requests a capture. The websocket has not been opened yet. */
-  capture(parameters: URLSearchParams): WebSocket {
-    const url = `${this.endpoint.tls ? 'wss' : 'ws'}://${this.authority}/capture?${parameters.toString()}`;
-    return new WebSocket(url, {
-      headers: this.headers(),
-      handshakeTimeout: CONNECT_TIMEOUT_MS,
-      maxPayload: MAX_MESSAGE_BYTES,
-      perMessageDeflate: false,
-      ...this.tlsOptions(),
-    });
+  /** What to request for a capture. */
+  captureRequest(parameters: URLSearchParams): NodeSocketRequest {
+    const { host, port, tls } = this.endpoint;
+    return {
+      host,
+      port,
+      ...(tls && { tls: this.tlsOptions() }),
+      path: `/capture?${parameters.toString()}`,
+      headers: { Host: this.authority, ...this.headers() },
+    };
   }
 
   private get authority(): string {

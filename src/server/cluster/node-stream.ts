@@ -1,5 +1,3 @@
-import type { IncomingMessage } from 'node:http';
-import type { WebSocket } from 'ws';
 import {
   BYTE_ORDER_MAGIC,
   BYTE_ORDER_OFFSET,
@@ -22,7 +20,8 @@ import {
   type Statistics,
 } from '../../shared/pcapng/blocks.js';
 import { asNodeError, statusMessage } from './node-client.js';
-import { Message } from './packet-merge.js';
+import { NodeSocket, type NodeSocketRequest } from './node-socket.js';
+import type { Slab } from './packet-merge.js';
 
 /** A packet has at most 256 KiB; nodes send nothing longer. */
 export const MAX_BLOCK_BYTES = 512 * 1024;
@@ -31,6 +30,9 @@ const MAX_INTERFACES = 65_536;
 
 /** See opt_endofopt of pcapng. */
 const END_OF_OPTIONS = 0;
+
+/** Usually the rest is a part of one packet. */
+const REST_BYTES = 4 * 1024;
 
 const PING_MS = 5_000;
 /** A node that has not answered two of them hangs. */
@@ -53,8 +55,10 @@ export interface NodeStreamObserver {
   onStarted(): void;
   /** An interface, whose id is the number of those before it. */
   onInterface(description: InterfaceDescription): void;
-  /** A packet. The observer may change and keep the message. */
-  onPacket(interfaceId: number, message: Message, offset: number, length: number): void;
+  /** Copies bytes to where their packets can wait. @returns the slab, whose last bytes they are */
+  store(bytes: Buffer): Slab;
+  /** A packet in a slab. The observer may change it. */
+  onPacket(interfaceId: number, slab: Slab, offset: number, length: number): void;
   onStatistics(interfaceId: number, statistics: Statistics): void;
   /** Called once; nothing follows. */
   onEnd(end: NodeStreamEnd): void;
@@ -64,10 +68,10 @@ class BrokenStreamError extends Error {}
 
 /** The stream of a capture at a node, which is not trusted: every length is checked, and what is not expected ends it. */
 export class NodeStream {
-  /** The pieces of a block that goes on in the next message, and how many bytes it takes to go on. */
-  private pieces: Buffer[] = [];
-  private pieceBytes = 0;
-  private wantedBytes = MIN_BLOCK_BYTES;
+  private readonly socket: NodeSocket;
+  /** The beginning of a block that goes on in the next bytes. */
+  private rest = Buffer.alloc(REST_BYTES);
+  private restLength = 0;
   private hasSection = false;
   private interfaces = 0;
   private ended = false;
@@ -75,26 +79,17 @@ export class NodeStream {
   private readonly pings: NodeJS.Timeout;
 
   constructor(
-    private readonly socket: WebSocket,
+    request: NodeSocketRequest,
     private readonly observer: NodeStreamObserver,
   ) {
-    socket.on('message', (data: Buffer, isBinary: boolean) => {
-      if (isBinary && !this.ended) this.read(data);
+    this.socket = new NodeSocket(request, {
+      onData: (bytes) => this.read(bytes),
+      onPong: () => (this.lastPongMs = performance.now()),
+      onRefused: (status) => this.end({ kind: 'refused', message: statusMessage(status) }),
+      onClosed: (code, reason) => this.end({ kind: 'closed', code, reason }),
+      onLost: (error) =>
+        this.end({ kind: 'lost', message: error ? asNodeError(error).message : 'the connection broke' }),
     });
-    socket.on('unexpected-response', (_request: unknown, response: IncomingMessage) => {
-      response.destroy();
-      this.end({ kind: 'refused', message: statusMessage(response.statusCode) });
-      socket.terminate();
-    });
-    socket.on('error', (error) => {
-      this.end({ kind: 'lost', message: asNodeError(error).message });
-      socket.terminate();
-    });
-    socket.on('close', (code: number, reason: Buffer) => {
-      if (code === 1006) this.end({ kind: 'lost', message: 'the connection broke' });
-      else this.end({ kind: 'closed', code, reason: reason.toString() });
-    });
-    socket.on('pong', () => (this.lastPongMs = performance.now()));
     this.pings = setInterval(() => this.ping(), PING_MS).unref();
   }
 
@@ -110,71 +105,83 @@ export class NodeStream {
 
   /** Ends the capture at the node; `onEnd` is not called. */
   close(): void {
-    if (this.ended) return;
     this.ended = true;
     clearInterval(this.pings);
-    this.pieces = [];
-    this.socket.resume(); // the answer to the close must be read
     this.socket.close(1000);
   }
 
   private ping(): void {
-    if (this.socket.readyState !== this.socket.OPEN || this.socket.isPaused) return;
-    if (performance.now() - this.lastPongMs > PONG_TIMEOUT_MS) {
-      this.end({ kind: 'lost', message: 'it does not answer' });
-      this.socket.terminate();
-    } else {
-      this.socket.ping();
-    }
+    if (!this.socket.isOpen || this.socket.isPaused) return;
+    if (performance.now() - this.lastPongMs <= PONG_TIMEOUT_MS) return this.socket.ping();
+    this.socket.terminate();
+    this.end({ kind: 'lost', message: 'it does not answer' });
   }
 
   private end(end: NodeStreamEnd): void {
     if (this.ended) return;
     this.ended = true;
     clearInterval(this.pings);
-    this.pieces = [];
     this.observer.onEnd(end);
   }
 
-  private read(data: Buffer): void {
+  private read(bytes: Buffer): void {
+    if (this.ended) return;
     try {
-      this.pieces.push(data);
-      this.pieceBytes += data.length;
-      if (this.pieceBytes < this.wantedBytes) return;
-      const message = this.pieces.length > 1 ? Buffer.concat(this.pieces) : data;
-      const end = this.readBlocks(new Message(message));
-      const rest = message.subarray(end);
-      this.pieces = rest.length > 0 ? [rest] : [];
-      this.pieceBytes = rest.length;
-      this.wantedBytes =
-        rest.length < MIN_BLOCK_BYTES ? MIN_BLOCK_BYTES : rest.readUInt32LE(TOTAL_LENGTH_OFFSET);
+      let at = 0;
+      while (this.restLength > 0 && at < bytes.length) at = this.completeRest(bytes, at);
+      if (at < bytes.length) this.readBlocks(bytes.subarray(at));
     } catch (error) {
       if (!(error instanceof BrokenStreamError)) throw error;
-      this.end({ kind: 'broken', message: error.message });
       this.socket.terminate();
+      this.end({ kind: 'broken', message: error.message });
     }
   }
 
-  /** @returns offset of the first block that is not complete */
-  private readBlocks(whole: Message): number {
-    const message = whole.bytes;
-    let offset = 0;
-    while (message.length - offset >= MIN_BLOCK_BYTES && !this.ended) {
-      const type = message.readUInt32LE(offset);
-      const length = message.readUInt32LE(offset + TOTAL_LENGTH_OFFSET);
-      if (!this.hasSection) this.expectSection(type, message, offset);
-      if (length < MIN_BLOCK_BYTES || length > MAX_BLOCK_BYTES || length % 4 !== 0) {
-        throw new BrokenStreamError(`it sent a block of ${length} bytes`);
-      }
-      if (length > message.length - offset) break;
-      if (message.readUInt32LE(offset + length - 4) !== length) {
+  /** @returns offset of what follows the bytes that belong to the rest */
+  private completeRest(bytes: Buffer, at: number): number {
+    const wanted = this.restLength < MIN_BLOCK_BYTES ? MIN_BLOCK_BYTES : this.lengthOfBlock(this.rest, 0);
+    if (wanted > this.rest.length) {
+      const longer = Buffer.alloc(wanted);
+      this.rest.copy(longer, 0, 0, this.restLength);
+      this.rest = longer;
+    }
+    const end = Math.min(bytes.length, at + wanted - this.restLength);
+    bytes.copy(this.rest, this.restLength, at, end);
+    this.restLength += end - at;
+    if (this.restLength < MIN_BLOCK_BYTES || this.restLength < this.lengthOfBlock(this.rest, 0)) return end;
+    const { rest, restLength } = this;
+    this.restLength = 0;
+    this.rest = rest.length > REST_BYTES ? Buffer.alloc(REST_BYTES) : rest;
+    this.readBlocks(rest.subarray(0, restLength));
+    return end;
+  }
+
+  private readBlocks(given: Buffer): void {
+    const slab = this.observer.store(given);
+    const { bytes, length: end } = slab;
+    let at = end - given.length;
+    while (end - at >= MIN_BLOCK_BYTES && !this.ended) {
+      const length = this.lengthOfBlock(bytes, at);
+      if (length > end - at) break;
+      if (bytes.readUInt32LE(at + length - 4) !== length) {
         throw new BrokenStreamError('it sent a block whose two lengths differ');
       }
-      if (type === ENHANCED_PACKET_BLOCK) this.readPacket(whole, offset, length);
-      else this.readOther(type, message.subarray(offset, offset + length));
-      offset += length;
+      const type = bytes.readUInt32LE(at);
+      if (type === ENHANCED_PACKET_BLOCK) this.readPacket(slab, at, length);
+      else this.readOther(type, bytes.subarray(at, at + length));
+      at += length;
     }
-    return offset;
+    if (at === end || this.ended) return;
+    if (end - at > this.rest.length) this.rest = Buffer.alloc(end - at);
+    this.restLength = bytes.copy(this.rest, 0, at, end);
+  }
+
+  /** @throws BrokenStreamError */
+  private lengthOfBlock(bytes: Buffer, at: number): number {
+    if (!this.hasSection) this.expectSection(bytes.readUInt32LE(at), bytes, at);
+    const length = bytes.readUInt32LE(at + TOTAL_LENGTH_OFFSET);
+    if (length >= MIN_BLOCK_BYTES && length <= MAX_BLOCK_BYTES && length % 4 === 0) return length;
+    throw new BrokenStreamError(`it sent a block of ${length} bytes`);
   }
 
   private expectSection(type: number, message: Buffer, offset: number): void {
@@ -184,8 +191,8 @@ export class NodeStream {
     }
   }
 
-  private readPacket(whole: Message, offset: number, length: number): void {
-    const message = whole.bytes;
+  private readPacket(slab: Slab, offset: number, length: number): void {
+    const message = slab.bytes;
     const id = message.readUInt32LE(offset + PACKET_INTERFACE_OFFSET);
     if (length < packetBlockLength(0) || id >= this.interfaces) {
       throw new BrokenStreamError('it sent a packet of an interface that it has not described');
@@ -202,7 +209,7 @@ export class NodeStream {
     if (optionsLength > 0 && !areOptions(message, offset + length - 4 - optionsLength, optionsLength)) {
       throw new BrokenStreamError('it sent a packet with options that are not valid');
     }
-    this.observer.onPacket(id, whole, offset, length);
+    this.observer.onPacket(id, slab, offset, length);
   }
 
   private readOther(type: number, block: Buffer): void {

@@ -1,6 +1,6 @@
 import { BlockBuffer, PacketTimestamp } from '../../shared/pcapng/block-buffer.js';
 import { PACKET_INTERFACE_OFFSET, TOTAL_LENGTH_OFFSET } from '../../shared/pcapng/format.js';
-import { BlockQueue, Message, PacketMerge } from './packet-merge.js';
+import { BlockQueue, PacketMerge } from './packet-merge.js';
 
 /** A message with one packet per length; all packets have the interface id. */
 function messageOf(interfaceId: number, lengths: readonly number[]): Buffer {
@@ -30,15 +30,15 @@ function pushAll(
   times: readonly number[],
   length = 60,
 ): void {
-  const message = new Message(
-    messageOf(
-      id,
-      times.map(() => length),
-    ),
+  const message = messageOf(
+    id,
+    times.map(() => length),
   );
-  const blockBytes = message.bytes.length / times.length;
+  const blockBytes = message.length / times.length;
+  const slab = merge.store(message);
+  const begin = slab.length - message.length;
   for (const [index, time] of times.entries())
-    merge.push(queue, time, message, index * blockBytes, blockBytes);
+    merge.push(queue, time, slab, begin + index * blockBytes, blockBytes);
 }
 
 describe('PacketMerge', () => {

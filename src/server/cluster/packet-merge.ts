@@ -4,18 +4,54 @@ import { ENHANCED_PACKET_BLOCK, PACKET_CAPTURED_LENGTH_OFFSET } from '../../shar
 /** Entries that have been taken are removed together. */
 const COMPACT_AT = 1024;
 
-/** A message of a node, which is kept as long as one of its blocks waits. */
-export class Message {
+/** Of one slab; a block that is longer gets one of its own. */
+const SLAB_BYTES = 256 * 1024;
+/** That are kept to be used again. */
+const MAX_SPARE_SLABS = 16;
+
+/** A piece of memory with blocks. */
+export class Slab {
   /** Number of its blocks that wait. */
   waiting = 0;
+  /** Bytes that are in use. */
+  length = 0;
 
   constructor(readonly bytes: Buffer) {}
+}
+
+/** The memory of blocks that wait. It is used again and again: collecting garbage would cost more time than the packets. */
+export class SlabMemory {
+  private current = newSlab(SLAB_BYTES);
+  private readonly spare: Slab[] = [];
+
+  /** Copies bytes into a slab, which is free again as soon as none of its blocks waits. */
+  store(bytes: Buffer): Slab {
+    if (this.current.waiting === 0) this.current.length = 0;
+    if (this.current.length + bytes.length > this.current.bytes.length) {
+      const isLong = bytes.length > SLAB_BYTES;
+      this.current = (isLong ? undefined : this.spare.pop()) ?? newSlab(Math.max(bytes.length, SLAB_BYTES));
+    }
+    bytes.copy(this.current.bytes, this.current.length);
+    this.current.length += bytes.length;
+    return this.current;
+  }
+
+  /** None of its blocks waits any more. */
+  release(slab: Slab): void {
+    if (slab === this.current || slab.bytes.length !== SLAB_BYTES) return;
+    slab.length = 0;
+    if (this.spare.length < MAX_SPARE_SLABS) this.spare.push(slab);
+  }
+}
+
+function newSlab(length: number): Slab {
+  return new Slab(Buffer.allocUnsafeSlow(length));
 }
 
 /** Blocks of one interface that wait, in order of time. The arrays have one element for each block. */
 export class BlockQueue {
   private readonly times: number[] = [];
-  private readonly messages: Message[] = [];
+  private readonly slabs: Slab[] = [];
   private readonly offsets: number[] = [];
   private readonly lengths: number[] = [];
   /** Index of the first block that has not been taken. */
@@ -33,82 +69,80 @@ export class BlockQueue {
   }
 
   /** @param time of the block; blocks that arrive a little out of order are put in order */
-  push(time: number, message: Message, offset: number, length: number): void {
+  push(time: number, slab: Slab, offset: number, length: number): void {
     const { times, head } = this;
     let at = times.length;
     while (at > head && times[at - 1]! > time) at--;
     if (at === times.length) {
       times.push(time);
-      this.messages.push(message);
+      this.slabs.push(slab);
       this.offsets.push(offset);
       this.lengths.push(length);
     } else {
       times.splice(at, 0, time);
-      this.messages.splice(at, 0, message);
+      this.slabs.splice(at, 0, slab);
       this.offsets.splice(at, 0, offset);
       this.lengths.splice(at, 0, length);
     }
   }
 
   /**
-   * Moves blocks to a buffer, as long as they are not later than `until` and there is room. Neighbours in a message are copied
-   * together.
+   * Moves blocks to a buffer, as long as they are not later than `until` and there is room. Neighbours are copied together.
    *
-   * @returns bytes of the messages of which no block waits any more
+   * @param onFree called with each slab of which no block waits any more
    */
-  moveTo(out: BlockBuffer, until: number): number {
-    const { times, messages, offsets, lengths } = this;
-    let freedBytes = 0;
+  moveTo(out: BlockBuffer, until: number, onFree: (slab: Slab) => void): void {
+    const { times, slabs, offsets, lengths } = this;
     const end = times.length;
     let at = this.head;
     while (at < end && times[at]! <= until) {
-      const message = messages[at]!;
+      const slab = slabs[at]!;
       const from = offsets[at]!;
       const first = at;
       let to = from;
       while (
         at < end &&
-        messages[at] === message &&
+        slabs[at] === slab &&
         offsets[at] === to &&
         times[at]! <= until &&
         out.hasRoomAt(out.length + to - from, lengths[at]!)
       ) {
-        count(out, message.bytes, to);
+        count(out, slab.bytes, to);
         to += lengths[at++]!;
       }
       if (to === from) break; // there is no room
-      message.bytes.copy(out.bytes, out.length, from, to);
+      slab.bytes.copy(out.bytes, out.length, from, to);
       out.length += to - from;
-      message.waiting -= at - first;
-      if (message.waiting === 0) freedBytes += message.bytes.length;
+      slab.waiting -= at - first;
+      if (slab.waiting === 0) onFree(slab);
     }
     this.head = at;
     if (at === end) this.clear();
     else if (at > COMPACT_AT && at > end >>> 1) this.compact();
-    return freedBytes;
   }
 
   clear(): void {
-    this.head = this.times.length = this.messages.length = this.offsets.length = this.lengths.length = 0;
+    this.head = this.times.length = this.slabs.length = this.offsets.length = this.lengths.length = 0;
   }
 
   private compact(): void {
-    for (const each of [this.times, this.messages, this.offsets, this.lengths]) each.splice(0, this.head);
+    for (const each of [this.times, this.slabs, this.offsets, this.lengths]) each.splice(0, this.head);
     this.head = 0;
   }
 }
 
 /** Counts a block in the buffer that it is moved to. */
-function count(out: BlockBuffer, message: Buffer, offset: number): void {
-  if (message[offset] !== ENHANCED_PACKET_BLOCK) return;
+function count(out: BlockBuffer, bytes: Buffer, offset: number): void {
+  if (bytes[offset] !== ENHANCED_PACKET_BLOCK) return;
   out.packets++;
-  out.packetBytes += message.readUInt32LE(offset + PACKET_CAPTURED_LENGTH_OFFSET);
+  out.packetBytes += bytes.readUInt32LE(offset + PACKET_CAPTURED_LENGTH_OFFSET);
 }
 
 /** Merges the blocks of many interfaces in order of time: a binary heap of those that have blocks, the earliest first. */
 export class PacketMerge {
   private readonly heap: BlockQueue[] = [];
-  /** Bytes of all messages that have blocks which wait. */
+  private readonly memory = new SlabMemory();
+  /** Memory of the blocks that wait, in bytes. */
   heldBytes = 0;
 
   /** Time of the earliest block; infinite: none waits. */
@@ -116,15 +150,20 @@ export class PacketMerge {
     return this.heap[0]?.time ?? Infinity;
   }
 
-  push(queue: BlockQueue, time: number, message: Message, offset: number, length: number): void {
-    if (message.waiting++ === 0) this.heldBytes += message.bytes.length;
+  push(queue: BlockQueue, time: number, slab: Slab, offset: number, length: number): void {
+    if (slab.waiting++ === 0) this.heldBytes += slab.bytes.length;
     const isEarlier = time < queue.time;
-    queue.push(time, message, offset, length);
+    queue.push(time, slab, offset, length);
     if (queue.place < 0) {
       queue.place = this.heap.length;
       this.heap.push(queue);
     }
     if (isEarlier) this.rise(queue);
+  }
+
+  /** Copies bytes to where their blocks can wait. @returns the slab, whose last bytes they are */
+  store(bytes: Buffer): Slab {
+    return this.memory.store(bytes);
   }
 
   /** Moves blocks that are not later than `until` to a buffer. @returns whether the buffer is full */
@@ -133,7 +172,7 @@ export class PacketMerge {
     for (let first = heap[0]; first && first.time <= until; first = heap[0]) {
       const next = Math.min(until, heap[1]?.time ?? Infinity, heap[2]?.time ?? Infinity);
       const { length } = out;
-      this.heldBytes -= first.moveTo(out, next);
+      first.moveTo(out, next, this.onFree);
       if (out.length === length) return true;
       if (first.isEmpty) this.removeFirst();
       else this.sink(first);
@@ -149,6 +188,11 @@ export class PacketMerge {
     this.heap.length = 0;
     this.heldBytes = 0;
   }
+
+  private readonly onFree = (slab: Slab): void => {
+    this.heldBytes -= slab.bytes.length;
+    this.memory.release(slab);
+  };
 
   private removeFirst(): void {
     const [first] = this.heap;
