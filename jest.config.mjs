@@ -41,6 +41,12 @@ export default {
       testMatch: ['<rootDir>/test/**/*.timing-spec.ts'],
       globalSetup: '<rootDir>/scripts/jest/ensure-build.mjs',
     },
+    {
+      ...shared,
+      displayName: 'kubernetes',
+      testMatch: ['<rootDir>/test/**/*.kubernetes-spec.ts'],
+      globalSetup: '<rootDir>/scripts/jest/before-kubernetes.mjs',
+    },
     ...(process.env.PACKETFLIX_SLOW_TESTS ? [slow] : []),
   ],
 };

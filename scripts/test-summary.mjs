@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Written by scripts/check.mjs and, for each phase, by scripts/test.mjs. */
-const REPORTS = ['checks.json', 'unit.json', 'e2e.json', 'timing.json'];
+const REPORTS = ['checks.json', 'unit.json', 'e2e.json', 'timing.json', 'kubernetes.json'];
 
 const folder = process.argv[2];
 const totals = { passed: 0, failed: 0, skipped: 0 };

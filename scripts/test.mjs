@@ -3,16 +3,18 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { startKubernetesBuild } from './setup/kubernetes.mjs';
 import { PROJECT } from './setup/project.mjs';
 
 /**
  * End-to-end tests mostly wait, so two files run at a time. What measures time or memory, or needs a machine of its
- * own, such as a browser, is called `*.timing-spec.ts` and runs alone.
+ * own, such as a browser, is called `*.timing-spec.ts` and runs alone; so does `*.kubernetes-spec.ts`, with a cluster.
  */
 const PHASES = [
   { name: 'unit', options: ['--maxWorkers=2'] },
   { name: 'e2e', options: ['--maxWorkers=2'] },
   { name: 'timing', options: ['--runInBand'] },
+  { name: 'kubernetes', options: ['--runInBand'] },
 ];
 const PROJECTS = ['--selectProjects', ...PHASES.map(({ name }) => name)];
 const JEST = [
@@ -31,6 +33,8 @@ const NO_RESULTS = {
 
 const folder = process.env.PACKETFLIX_TEST_REPORT;
 const args = process.argv.slice(2);
+// The last phase needs it; until then it has the time in which the others wait.
+if (args.length === 0) startKubernetesBuild();
 const failed = PHASES.filter((phase) => !passes(phase)).map(({ name }) => name);
 const nothingFound =
   args.length > 0 && jest([...PROJECTS, '--listTests', ...args], 'pipe').stdout.trim() === '';

@@ -1,4 +1,4 @@
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { machineEnvironment, outputOf, run, say } from './project.mjs';
 import { SetupError } from './setup-error.mjs';
@@ -34,6 +34,21 @@ const TEST_PROGRAMS = programs([
   ['chromium', 'chromium'],
   ['dnsmasq', 'dnsmasq-base'],
 ]);
+/** For a real Kubernetes, which is compiled and so needs Go: without it these tests are skipped. */
+const KUBERNETES_PROGRAMS = [
+  ...programs([
+    ['containerd', 'containerd'],
+    ['runc', 'runc'],
+    ['iptables', 'iptables'],
+    ['kubectl', 'kubernetes-client'],
+    ['dnsmasq', 'dnsmasq-base'],
+  ]),
+  {
+    name: 'the CNI plugins',
+    isThere: () => existsSync('/usr/lib/cni/bridge'),
+    package: 'containernetworking-plugins',
+  },
+];
 const BENCH_PROGRAMS = programs([
   ['ip', 'iproute2'],
   ['ss', 'iproute2'],
@@ -85,7 +100,8 @@ export function ensureSystemPackages(purpose) {
 }
 
 function findMissing(purpose) {
-  return NEEDS[purpose].filter((need) => !need.isThere());
+  const optional = purpose === 'test' && hasProgram('go') ? KUBERNETES_PROGRAMS : [];
+  return [...NEEDS[purpose], ...optional].filter((need) => !need.isThere());
 }
 
 // A fresh machine may be running its first automatic upgrade, whose lock apt-get waits for.
