@@ -10,7 +10,7 @@ import { BUSYBOX_IMAGE, writeBusyboxImage } from './busybox-image.js';
 import { CertificateAuthority } from './certificates.js';
 import { ClusterDns } from './cluster-dns.js';
 import { KubernetesApi } from './kubernetes-api.js';
-import { Machine, makeNetwork, NETWORK, removeMachines } from './machine.js';
+import { Machine, makeNetwork, removeMachines } from './machine.js';
 
 /** One name for all runs: there is one cluster at a time, and each run removes what a killed one has left. */
 const FOLDER = join(tmpdir(), 'packetflix-kubernetes');

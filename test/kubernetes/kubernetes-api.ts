@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 
@@ -27,7 +28,7 @@ export class KubernetesApi {
 
   private async send(method: string, path: string, body?: object): Promise<unknown> {
     const headers = { Authorization: `Bearer ${this.token}`, 'Content-Type': 'application/json' };
-    const response = await new Promise<import('node:http').IncomingMessage>((resolve, reject) => {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const options = { method, headers, ca: this.authority, timeout: 10_000, agent: false };
       const sent = request(this.address + path, options, resolve);
       sent.on('error', reject).on('timeout', () => sent.destroy(new Error('no answer')));

@@ -48,7 +48,7 @@ export class Machine implements AsyncDisposable {
     const init = ['bash', '-c', INIT, `${TITLE}-${name}`];
     const child = await Child.start('env', [...limited, ...isolated, ...init]);
     await child.saying(/ready/);
-    const first = processTree(child.pid).find(({ command }) => command === 'bash');
+    const first = processTree(child.pid).find(({ command }) => command.startsWith('bash -c'));
     if (!first) throw new Error(`the machine ${name} has no PID 1:\n${child.stderr}`);
     const machine = new Machine(name, `${NETWORK}.${host}`, folder, child, first.pid);
     await machine.connect();
