@@ -4,7 +4,6 @@ import { Child } from '../kit/child.js';
 import { eventually } from '../kit/eventually.js';
 import { processTree } from '../kit/processes.js';
 import { run } from '../kit/run.js';
-import { teardown } from '../kit/teardown.js';
 
 /** The network of the machines. This host has the first address, and reaches all machines and pods. */
 export const NETWORK = '10.199.0';
@@ -17,9 +16,11 @@ const TIME_LIMIT_S = '1800';
 
 /**
  * PID 1 of a machine. It reaps orphans, which bash does while it waits. With a /run of its own, programs of several machines
- * can have their sockets where they have them everywhere, and none sees those of this host.
+ * can have their sockets where they have them everywhere, and none sees those of this host. The copies of mounts that
+ * `ip netns` made would keep namespaces of other tests alive.
  */
 const INIT = `
+  grep ' - nsfs ' /proc/self/mountinfo | cut --delimiter ' ' --fields 5 | xargs --no-run-if-empty umount --lazy
   mount -t tmpfs tmpfs /run && mount --make-rshared / && ip link set lo up && sysctl -qw net.ipv4.ip_forward=1 && echo ready
   while :; do sleep 3600 & wait; done`;
 
@@ -91,12 +92,9 @@ export class Machine implements AsyncDisposable {
       .join('\n');
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await teardown(
-      `the machine ${this.name}`,
-      () => this.child[Symbol.asyncDispose](),
-      () => removeCgroups(this.cgroup),
-    );
+  /** The network and the control groups stay for `removeMachines`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.child[Symbol.asyncDispose]();
   }
 
   private entering(): string[] {
@@ -140,14 +138,22 @@ export async function makeNetwork(): Promise<void> {
   await run('ip', 'link', 'set', BRIDGE, 'up');
 }
 
-/** Removes the network and what killed runs have left. */
+/** Removes all machines, those that killed runs have left, too, and then the network. */
 export async function removeMachines(): Promise<void> {
   for (const pid of leftMachines()) process.kill(pid, 'SIGKILL');
   await eventually('the end of the machines', () => leftMachines().length === 0);
-  const links = JSON.parse(await run('ip', '-j', 'link', 'show')) as { ifname: string }[];
-  if (links.some(({ ifname }) => ifname === BRIDGE)) await run('ip', 'link', 'delete', BRIDGE);
-  const left = new Set(hierarchies().flatMap((folder) => readdirSync(folder)));
-  for (const name of left) if (name.startsWith(`${BRIDGE}-`)) await removeCgroups(`/${name}`);
+  // The kernel still ends the connections of killed processes. Without a network that takes a minute, for which they keep
+  // the namespaces of the machines and pods.
+  await eventually('the end of the namespaces', async () => (await links()).length <= 1, 5_000).catch(() => undefined);
+  for (const link of await links()) await run('ip', 'link', 'delete', link);
+  const names = new Set(hierarchies().flatMap((folder) => readdirSync(folder)));
+  for (const name of names) if (name.startsWith(`${BRIDGE}-`)) await removeCgroups(`/${name}`);
+}
+
+/** The bridge and the wires of machines, which end with the namespaces of these. */
+async function links(): Promise<string[]> {
+  const all = JSON.parse(await run('ip', '-j', 'link', 'show')) as { ifname: string }[];
+  return all.map(({ ifname }) => ifname).filter((name) => name === BRIDGE || name.startsWith(`${BRIDGE}-`));
 }
 
 function leftMachines(): number[] {
