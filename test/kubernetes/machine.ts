@@ -144,7 +144,9 @@ export async function removeMachines(): Promise<void> {
   await eventually('the end of the machines', () => leftMachines().length === 0);
   // The kernel still ends the connections of killed processes. Without a network that takes a minute, for which they keep
   // the namespaces of the machines and pods.
-  await eventually('the end of the namespaces', async () => (await links()).length <= 1, 5_000).catch(() => undefined);
+  await eventually('the end of the namespaces', async () => (await links()).length <= 1, 5_000).catch(
+    () => undefined,
+  );
   for (const link of await links()) await run('ip', 'link', 'delete', link);
   const names = new Set(hierarchies().flatMap((folder) => readdirSync(folder)));
   for (const name of names) if (name.startsWith(`${BRIDGE}-`)) await removeCgroups(`/${name}`);
