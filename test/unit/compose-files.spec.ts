@@ -1,10 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { DaemonSet } from 'kubernetes-types/apps/v1.js';
-import { parse, parseAllDocuments } from 'yaml';
+import type { DaemonSet, Deployment } from 'kubernetes-types/apps/v1.js';
+import type { Container, ContainerPort } from 'kubernetes-types/core/v1.js';
+import { parse } from 'yaml';
 import { OPTION_TABLE } from '../../src/shared/config/option-table.js';
 import { parseCommandLine } from '../../src/shared/config/parse-command-line.js';
 import { composeService, type ComposeService } from '../kit/compose-file.js';
+import { readResources, resourceOf } from '../kubernetes/manifest.js';
 
 const FOLDER = resolve(import.meta.dirname, '../../docker');
 const VARIABLES_OF_OPTIONS: ReadonlySet<string> = new Set(OPTION_TABLE.map(({ variable }) => variable));
@@ -125,30 +127,40 @@ describe('compose.ghostwire.yaml', () => {
   });
 });
 
-describe('The DaemonSet for Kubernetes', () => {
-  const manifest = readFileSync(join(FOLDER, 'kubernetes/packetflix.yaml'), 'utf8');
-  const daemonSet = parseAllDocuments(manifest)
-    .map((document) => document.toJS() as DaemonSet)
-    .find(({ kind }) => kind === 'DaemonSet');
-  const container = daemonSet!.spec!.template.spec!.containers[0]!;
+describe('The manifest for Kubernetes', () => {
+  const resources = readResources(readFileSync(join(FOLDER, '../kubernetes/packetflix.yaml'), 'utf8'));
+  const daemonSet = resourceOf<DaemonSet>(resources, 'DaemonSet');
+  const deployment = resourceOf<Deployment>(resources, 'Deployment');
+  const containerOf = ({ spec }: DaemonSet | Deployment): Container => spec!.template.spec!.containers[0]!;
 
-  it('has valid options and declares the ports that they configure', () => {
-    const environment = Object.fromEntries(container.env!.map(({ name, value }) => [name, value]));
+  it.each([
+    ['nodes', containerOf(daemonSet)],
+    ['gateways', containerOf(deployment)],
+  ])('has valid options for %s and declares the ports that they configure', (_, container) => {
+    const values = container.env!.map(({ name, value = 'from-the-API-server' }) => [name, value] as const);
+    const environment: Record<string, string> = Object.fromEntries(values);
     const parsed = parseCommandLine([], environment);
     if (parsed.kind !== 'options') throw new Error(JSON.stringify(parsed));
     expect(container.ports).toEqual([
       { name: 'capture', containerPort: parsed.options.service.port },
       { name: 'operator', containerPort: Number(environment.PACKETFLIX_OPERATOR_PORT) },
     ]);
-    expect(parsed.options.service.excludedEndpoints).toEqual([String(parsed.options.service.port)]);
     expect(Object.keys(environment).filter((name) => !VARIABLES_OF_OPTIONS.has(name))).toEqual([]);
   });
 
-  it('has exactly the privileges of the compose files', () => {
+  it('leaves out the connections that carry captures', () => {
+    const [{ containerPort }] = containerOf(daemonSet).ports as [ContainerPort];
+    const variable = containerOf(daemonSet).env!.find(({ name }) => name === 'PACKETFLIX_EXCLUDE');
+    expect(variable?.value).toBe(String(containerPort));
+  });
+
+  it('gives nodes exactly the privileges of the compose files', () => {
+    const container = containerOf(daemonSet);
     const base = read('compose.base.yaml', 'packetflix');
     expect(container.securityContext?.capabilities).toEqual({ drop: base.cap_drop, add: base.cap_add });
     expect(container.securityContext?.readOnlyRootFilesystem).toBe(base.read_only);
-    expect(container.volumeMounts?.map(({ mountPath }) => mountPath)).toEqual(
+    const writable = container.volumeMounts?.filter(({ readOnly }) => !readOnly);
+    expect(writable?.map(({ mountPath }) => mountPath)).toEqual(
       base.tmpfs?.map((mount) => mount.split(':')[0]),
     );
     expect(container.resources?.limits?.memory).toBe('1Gi');
