@@ -11,7 +11,8 @@ const DOCUMENTS = [
 ];
 /** Documents that may refer to scripts of earlier versions. */
 const HISTORY = ['CHANGELOG.md'];
-const PATH = /(?<![\w./-])((?:\.ci|bench|docker|docs|kubernetes|scripts|src|test|tools)\/[\w./-]*\w\/?)(?![\w*{<$])/g;
+const PATH =
+  /(?<![\w./-])((?:\.ci|bench|docker|docs|kubernetes|scripts|src|test|tools)\/[\w./-]*\w\/?)(?![\w*{<$])/g;
 const LINK = /\]\(([^)\s]+)\)/g;
 const NPM_SCRIPT = /\bnpm run (?:--silent )?([a-z]+(?::[a-z0-9]+)*)/g;
 

@@ -22,8 +22,8 @@ const BUILD_OPTIONS = [
   '-gcflags=all=-N -l -dwarf=false',
   `-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v${VERSION}`,
 ];
-/** A folder of this name belongs to the build by the process with that ID. */
-const BUILD_FOLDER = /^build-(\d+)$/;
+/** A folder of this name belongs to the build by the process with that ID and start time. */
+const BUILD_FOLDER = /^build-(\d+)-(\d+)$/;
 const BINARY = /^kubernetes-[0-9a-f]{16}$/;
 
 /** Where the binary of these sources is, or will be. */
@@ -68,35 +68,35 @@ export async function ensureKubernetesBinary() {
 
 /** Returns the ID of a process that builds; removes what others have left that were killed meanwhile. */
 function removeAbandonedBuilds() {
-  const builders = readdirSync(CACHE)
-    .map((name) => BUILD_FOLDER.exec(name)?.[1])
-    .filter((pid) => pid !== undefined);
-  for (const pid of builders) {
-    if (isBuilder(pid)) return pid;
-    rmSync(join(CACHE, `build-${pid}`), { recursive: true, force: true });
+  for (const name of readdirSync(CACHE)) {
+    const [, pid, startTime] = BUILD_FOLDER.exec(name) ?? [];
+    if (pid === undefined) continue;
+    if (startTimeOf(pid) === startTime) return pid;
+    rmSync(join(CACHE, name), { recursive: true, force: true });
   }
   return undefined;
 }
 
-/** Another process may have the same ID by now. */
-function isBuilder(pid) {
+/** Field 22 of proc_pid_stat(5); undefined: there is no such process. Another one may have the same ID later. */
+function startTimeOf(pid) {
   try {
-    return /node|jest/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+    return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1).split(' ')[19];
   } catch {
-    return false;
+    return undefined;
   }
 }
 
 function build(binary) {
-  const folder = join(CACHE, `build-${process.pid}`);
+  const folder = join(CACHE, `build-${process.pid}-${startTimeOf(process.pid)}`);
   mkdirSync(folder);
   try {
     say('compiling Kubernetes for its tests, which takes minutes and happens once per machine');
     const fresh = join(folder, 'kubernetes');
     const environment = { ...process.env, CGO_ENABLED: '0', GOCACHE: join(folder, 'cache') };
-    const args = ['build', ...BUILD_OPTIONS, '-o', fresh, '.'];
+    // If this process is killed, so is the compiler.
+    const args = ['--pdeathsig', 'KILL', 'go', 'build', ...BUILD_OPTIONS, '-o', fresh, '.'];
     const options = { cwd: SOURCE, env: environment, stdio: ['ignore', 2, 2] };
-    if (spawnSync('go', args, options).status !== 0) {
+    if (spawnSync('setpriv', args, options).status !== 0) {
       throw new SetupError('Kubernetes cannot be compiled for its tests, see above');
     }
     for (const outdated of readdirSync(CACHE).filter((name) => BINARY.test(name)))

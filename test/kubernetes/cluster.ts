@@ -1,28 +1,21 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { Child } from '../kit/child.js';
 import { eventually } from '../kit/eventually.js';
 import { run } from '../kit/run.js';
-import { removeFolder, teardown } from '../kit/teardown.js';
+import { teardown } from '../kit/teardown.js';
 import { BUSYBOX_IMAGE, writeBusyboxImage } from './busybox-image.js';
 import { CertificateAuthority } from './certificates.js';
 import { ClusterDns } from './cluster-dns.js';
 import { KubernetesApi } from './kubernetes-api.js';
-import { Machine, makeNetwork, removeMachines } from './machine.js';
-
-/** One name for all runs: there is one cluster at a time, and each run removes what a killed one has left. */
-const FOLDER = join(tmpdir(), 'packetflix-kubernetes');
-const OWNER = join(FOLDER, 'owner');
-/** What a kubelet changes on the whole host. */
-const KERNEL_PARAMETERS = ['vm.overcommit_memory', 'kernel.panic', 'kernel.panic_on_oops'];
-const SAVED_PARAMETERS = join(FOLDER, 'kernel-parameters');
+import { claimHost, FOLDER, releaseHost } from './host.js';
+import { Machine, makeNetwork } from './machine.js';
 
 const NODES = ['node1', 'node2'] as const;
 const API_PORT = 6443;
-const SERVICE_NETWORK = '10.96.0.0/16';
-const API_SERVICE_ADDRESS = '10.96.0.1';
+const SERVICE_NETWORK = '10.233.0.0/16';
+const API_SERVICE_ADDRESS = '10.233.0.1';
 const CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
 const CNI_PLUGINS = '/usr/lib/cni';
 /** A node is reported as lost after 8 s, where clusters wait for 50 s. */
@@ -43,7 +36,7 @@ const USERS: Readonly<Record<string, string>> = {
 
 /**
  * A real Kubernetes: a machine for the control plane and two nodes, each with kubelet, containerd and kube-proxy. Pods have the
- * network 10.244.N.0/24 of their node, which this host reaches, too.
+ * network 10.232.N.0/24 of their node, which this host reaches, too.
  */
 export class Cluster implements AsyncDisposable {
   private readonly inUse = new AsyncDisposableStack();
@@ -56,7 +49,7 @@ export class Cluster implements AsyncDisposable {
 
   /** @param images files in the format of `docker save`, which are loaded on both nodes */
   static async start(binary: string, images: readonly string[]): Promise<Cluster> {
-    await removeLeftovers();
+    await claimHost();
     const cluster = new Cluster(binary);
     try {
       await cluster.bootstrap(images);
@@ -152,14 +145,11 @@ export class Cluster implements AsyncDisposable {
     await teardown(
       'the cluster',
       () => this.inUse.disposeAsync(),
-      () => removeLeftovers(),
+      () => releaseHost(process.pid),
     );
   }
 
   private async bootstrap(images: readonly string[]): Promise<void> {
-    mkdirSync(FOLDER, { recursive: true });
-    writeFileSync(OWNER, String(process.pid));
-    writeFileSync(SAVED_PARAMETERS, await run('sysctl', ...KERNEL_PARAMETERS));
     await makeNetwork();
     this.controlPlane = this.inUse.use(
       await Machine.start('control-plane', 10, join(FOLDER, 'control-plane')),
@@ -187,7 +177,7 @@ export class Cluster implements AsyncDisposable {
 
   private async addPodRoutes(): Promise<void> {
     for (const [index, name] of NODES.entries()) {
-      const route = [`10.244.${index + 1}.0/24`, 'via', this.node(name).address];
+      const route = [`10.232.${index + 1}.0/24`, 'via', this.node(name).address];
       await run('ip', 'route', 'add', ...route);
       for (const machine of [this.controlPlane, ...this.nodes.values()]) {
         if (machine.name !== name) await machine.exec('ip', 'route', 'add', ...route);
@@ -272,7 +262,7 @@ export class Cluster implements AsyncDisposable {
     const ipam = {
       type: 'host-local',
       dataDir: join(machine.folder, 'addresses'),
-      ranges: [[{ subnet: `10.244.${this.numberOf(machine)}.0/24` }]],
+      ranges: [[{ subnet: `10.232.${this.numberOf(machine)}.0/24` }]],
       routes: [{ dst: '0.0.0.0/0' }],
     };
     const bridge = { type: 'bridge', bridge: 'cni0', isGateway: true, ipMasq: false, ipam };
@@ -363,27 +353,4 @@ state = "/run/containerd"
     bin_dir = "${CNI_PLUGINS}"
     conf_dir = "${folder}/network"
 `;
-}
-
-/** Removes the cluster of an earlier run, even of one that was killed. */
-async function removeLeftovers(): Promise<void> {
-  const owner = existsSync(OWNER) ? readFileSync(OWNER, 'utf8') : String(process.pid);
-  if (owner !== String(process.pid) && isTestRun(owner)) {
-    throw new Error(`there is one cluster at a time, and process ${owner} has it`);
-  }
-  await removeMachines();
-  if (existsSync(SAVED_PARAMETERS)) {
-    const assignments = readFileSync(SAVED_PARAMETERS, 'utf8').trim().split('\n');
-    await run('sysctl', '-qw', ...assignments.map((line) => line.replaceAll(' ', '')));
-  }
-  await removeFolder(FOLDER);
-}
-
-/** Another process may have its ID by now. */
-function isTestRun(pid: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('jest');
-  } catch {
-    return false;
-  }
 }

@@ -6,7 +6,7 @@ import { processTree } from '../kit/processes.js';
 import { run } from '../kit/run.js';
 
 /** The network of the machines. This host has the first address, and reaches all machines and pods. */
-export const NETWORK = '10.199.0';
+export const NETWORK = '10.231.0';
 const BRIDGE = 'pfk8s';
 /** Shown by ps(1); leftovers of killed runs are found by it. */
 const TITLE = 'packetflix-test-machine';
@@ -147,7 +147,8 @@ export async function removeMachines(): Promise<void> {
   await eventually('the end of the namespaces', async () => (await links()).length <= 1, 5_000).catch(
     () => undefined,
   );
-  for (const link of await links()) await run('ip', 'link', 'delete', link);
+  // It may end meanwhile.
+  for (const link of await links()) await run('ip', 'link', 'delete', link).catch(() => undefined);
   const names = new Set(hierarchies().flatMap((folder) => readdirSync(folder)));
   for (const name of names) if (name.startsWith(`${BRIDGE}-`)) await removeCgroups(`/${name}`);
 }
