@@ -29,6 +29,7 @@ describeWithHelm('The Helm chart', () => {
   it.each([
     ['the defaults', []],
     ['a Secret that exists', ['secret.existing="mine"']],
+    ['a token for all', ['gateway.authorize="token"']],
     ['no authorization', ['gateway.authorize="none"']],
     ['no policy and no roles', ['networkPolicy.enabled=false', 'rbac.userRoles=false']],
     ['clients', ['networkPolicy.clients=[{"podSelector":{}}]', 'networkPolicy.collectors=[]']],
