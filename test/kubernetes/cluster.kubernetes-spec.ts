@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PROJECT } from '../container/base-images.js';
 import { serviceImageFile } from '../container/service-image.js';
 import { type Addressable, CaptureClient, type CaptureParameters } from '../kit/capture-client.js';
+import { Child } from '../kit/child.js';
 import { eventually } from '../kit/eventually.js';
 import { commentsOf } from '../sets/set-members.js';
 import { Cluster, type NodeName } from './cluster.js';
@@ -13,6 +17,7 @@ const START_TIMEOUT_MS = 900_000;
 const END_TIMEOUT_MS = 60_000;
 /** For what Kubernetes does on a busy machine. */
 const CHANGE_MS = 60_000;
+const REQUEST_INTERVAL_MS = 250;
 const WEB_SERVERS = JSON.stringify([{ namespace: SHOP, labels: { app: 'web' } }]);
 
 interface Target {
@@ -143,14 +148,15 @@ describeWithCluster('On Kubernetes', () => {
       const headers = { ...bearer(alice).headers, 'Content-Type': 'application/json' };
       const answer = await fetch(one!.url('/tickets', 'http'), { method: 'POST', headers, body });
       const { path } = (await answer.json()) as { path: string };
-      await using client = await CaptureClient.open(other!, {}, { path: `${path}/capture` });
+      await using client = await CaptureClient.open(other!, {}, { path });
       await expectPacketsOf(client, await webServers());
     });
 
     it('captures through kubectl port-forward', async () => {
+      const kubeconfig = cluster.writeKubeconfig('alice', alice);
       const forwarding = ['port-forward', '--address=127.0.0.1', 'service/packetflix', ':5001'];
-      const options = ['--token', alice, '--namespace', NAMESPACE];
-      await using forward = await cluster.startKubectl(...options, ...forwarding);
+      const options = ['--kubeconfig', kubeconfig, '--namespace', NAMESPACE];
+      await using forward = await Child.start('kubectl', [...options, ...forwarding]);
       const [, port] = await forward.saying(/127\.0\.0\.1:(\d+)/);
       const service = {
         url: (path: string, scheme: string) => `${scheme}://127.0.0.1:${port}${path}`,
@@ -158,6 +164,20 @@ describeWithCluster('On Kubernetes', () => {
       };
       await using client = await capture(service, alice);
       await expectPacketsOf(client, await webServers());
+    });
+
+    it.each([
+      ['the capture command', [process.execPath, join(PROJECT, 'dist/cli/main.js'), '--kubernetes']],
+      ['kubectl packetflix', [join(PROJECT, 'kubernetes/kubectl-packetflix')]],
+    ])('captures with %s, by nothing but a kubeconfig', async (_, [program = '', ...args]) => {
+      const set = ['--namespace', SHOP, '--label', 'app=web', '-w', '-'];
+      const env = { ...process.env, KUBECONFIG: cluster.writeKubeconfig('alice', alice) };
+      await using command = await Child.start(program, [...args, ...set], env);
+      for (const pod of await webServers()) {
+        await sendUntil(pod, (marker) => command.stdout.includes(marker)).catch((cause: unknown) => {
+          throw new Error(`no packet:\n${command.stderr}`, { cause });
+        });
+      }
     });
   });
 
@@ -183,7 +203,7 @@ describeWithCluster('On Kubernetes', () => {
   it('has a gateway that conforms to the strictest Pod Security Standard, unlike the nodes', async () => {
     const label = 'pod-security.kubernetes.io/enforce=restricted';
     const options = ['label', '--dry-run=server', '--overwrite', 'namespace', NAMESPACE, label];
-    const kubectl = await cluster.startKubectl(...options);
+    const kubectl = await Child.start('kubectl', ['--kubeconfig', cluster.kubeconfig, ...options]);
     await kubectl.succeeded();
     expect(kubectl.stderr).toMatch(/packetflix-node/);
     expect(kubectl.stderr).not.toMatch(/packetflix-gateway/);
@@ -247,17 +267,24 @@ async function targetsOf(service: Addressable, token: string): Promise<Target[]>
 /** Sends requests to these web servers until the client has received one of each from the right interface. */
 async function expectPacketsOf(client: CaptureClient, pods: readonly Pod[]): Promise<void> {
   for (const pod of pods) {
-    const marker = randomUUID();
-    const isReceived = (): boolean =>
+    const interfaceName = `${nameOf(pod)} in ${pod.node}:eth0`;
+    await sendUntil(pod, (marker) =>
       client.packets.some(
-        (packet) => packet.interface.name === `${nameOf(pod)}:eth0` && packet.data.includes(marker),
-      );
-    const isSentAndReceived = async (): Promise<boolean> => {
-      await (await fetch(`http://${pod.address}:8080/${marker}`)).text();
-      return isReceived() || client.until('the packet', isReceived, 1_000).then(() => true);
-    };
-    await eventually(`packets of ${nameOf(pod)}`, isSentAndReceived, CHANGE_MS);
+        (packet) => packet.interface.name === interfaceName && packet.data.includes(marker),
+      ),
+    );
   }
+}
+
+/** Sends requests to a web server until one of them has been received. */
+async function sendUntil(pod: Pod, isReceived: (marker: string) => boolean): Promise<void> {
+  const marker = randomUUID();
+  const isSentAndReceived = async (): Promise<boolean> => {
+    await (await fetch(`http://${pod.address}:8080/${marker}`)).text();
+    await sleep(REQUEST_INTERVAL_MS);
+    return isReceived(marker);
+  };
+  await eventually(`packets of ${nameOf(pod)}`, isSentAndReceived, CHANGE_MS);
 }
 
 function says(client: CaptureClient, pattern: RegExp): boolean {

@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { Child } from '../kit/child.js';
 import { eventually } from '../kit/eventually.js';
 import { run } from '../kit/run.js';
 import { teardown } from '../kit/teardown.js';
@@ -65,6 +64,21 @@ export class Cluster implements AsyncDisposable {
     return this.kubeconfigOf('admin');
   }
 
+  /** Returns the path of a kubeconfig for a user who has this token. */
+  writeKubeconfig(user: string, token: string): string {
+    const cluster = { server: this.api.address, 'certificate-authority': this.api.certificateFile };
+    const kubeconfig = {
+      apiVersion: 'v1',
+      kind: 'Config',
+      'current-context': 'test',
+      clusters: [{ name: 'test', cluster }],
+      users: [{ name: user, user: { token } }],
+      contexts: [{ name: 'test', context: { cluster: 'test', user } }],
+    };
+    writeFileSync(this.kubeconfigOf(user), stringify(kubeconfig));
+    return this.kubeconfigOf(user);
+  }
+
   /** For the messages of failing tests. */
   get logs(): string {
     return [this.controlPlane, ...this.nodes.values()].map((machine) => machine?.logs ?? '').join('\n');
@@ -72,11 +86,6 @@ export class Cluster implements AsyncDisposable {
 
   kubectl(...args: readonly string[]): Promise<string> {
     return run('kubectl', '--kubeconfig', this.kubeconfig, ...args);
-  }
-
-  /** Runs a command that ends by itself only when it is killed, such as `port-forward`. */
-  startKubectl(...args: readonly string[]): Promise<Child> {
-    return Child.start('kubectl', ['--kubeconfig', this.kubeconfig, ...args]);
   }
 
   async apply(...resources: readonly object[]): Promise<void> {
@@ -198,19 +207,8 @@ export class Cluster implements AsyncDisposable {
     const tokens = Object.entries(USERS).map(([name, group]) => `${name},${name},${name},"${group}"\n`);
     writeFileSync(join(FOLDER, 'tokens.csv'), tokens.join(''));
     const server = `https://${this.controlPlane.address}:${API_PORT}`;
-    const cluster = { server, 'certificate-authority': this.authority.certificate('ca') };
-    for (const name of Object.keys(USERS)) {
-      const kubeconfig = {
-        apiVersion: 'v1',
-        kind: 'Config',
-        'current-context': 'test',
-        clusters: [{ name: 'test', cluster }],
-        users: [{ name, user: { token: name } }],
-        contexts: [{ name: 'test', context: { cluster: 'test', user: name } }],
-      };
-      writeFileSync(this.kubeconfigOf(name), stringify(kubeconfig));
-    }
     this.api = new KubernetesApi(server, this.authority.certificate('ca'), 'admin');
+    for (const name of Object.keys(USERS)) this.writeKubeconfig(name, name);
   }
 
   private kubeconfigOf(user: string): string {
