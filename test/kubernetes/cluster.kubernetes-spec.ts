@@ -178,6 +178,9 @@ describeWithCluster('On Kubernetes', () => {
           throw new Error(`no packet:\n${command.stderr}`, { cause });
         });
       }
+      // Killed by SIGKILL, the plugin would leave its kubectl.
+      command.signal('SIGTERM');
+      await command.ended;
     });
   });
 
