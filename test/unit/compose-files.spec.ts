@@ -139,7 +139,9 @@ describe('The manifest for Kubernetes', () => {
   ])('has valid options for %s and declares the ports that they configure', (_, container) => {
     const values = container.env!.map(({ name, value = 'from-the-API-server' }) => [name, value] as const);
     const environment: Record<string, string> = Object.fromEntries(values);
-    const parsed = parseCommandLine([], environment);
+    // Kubernetes sets these itself.
+    const api = { KUBERNETES_SERVICE_HOST: '10.96.0.1', KUBERNETES_SERVICE_PORT: '443' };
+    const parsed = parseCommandLine([], { ...environment, ...api });
     if (parsed.kind !== 'options') throw new Error(JSON.stringify(parsed));
     expect(container.ports).toEqual([
       { name: 'capture', containerPort: parsed.options.service.port },
