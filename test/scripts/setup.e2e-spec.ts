@@ -63,12 +63,13 @@ describe('scripts/test-summary.mjs', () => {
       'unit.json': { ...unit, numRuntimeErrorTestSuites: 1 },
       'e2e.json': { ...e2e, numRuntimeErrorTestSuites: 0 },
       'timing.json': { ...e2e, numRuntimeErrorTestSuites: 0 },
+      'kubernetes.json': { ...e2e, numRuntimeErrorTestSuites: 0 },
       'checks.json': { failed: ['eslint'] },
     };
-    expect(await summaryOf(reports)).toBe('11 passed, 3 failed, 3 skipped\n');
+    expect(await summaryOf(reports)).toBe('14 passed, 3 failed, 3 skipped\n');
   });
 
   it('counts each missing report as a failure', async () => {
-    expect(await summaryOf({})).toBe('0 passed, 4 failed, 0 skipped\n');
+    expect(await summaryOf({})).toBe('0 passed, 5 failed, 0 skipped\n');
   });
 });
