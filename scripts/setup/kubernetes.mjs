@@ -37,10 +37,11 @@ export function hasGo() {
   return outputOf('go', ['version']) !== undefined;
 }
 
-/** Begins to build in the background, with the lowest priority: other tests mostly wait, and are not disturbed. */
+/** Begins to build in the background, unless another process does, with the lowest priority: other tests mostly wait, and are not disturbed. */
 export function startKubernetesBuild() {
   if (existsSync(kubernetesBinary()) || !hasGo()) return;
   mkdirSync(CACHE, { recursive: true });
+  if (removeAbandonedBuilds() !== undefined) return;
   const log = openSync(join(CACHE, 'build.log'), 'w');
   const program = ['--idle', '0', 'nice', '-n', '19', process.execPath, import.meta.filename];
   say(`compiling Kubernetes for its tests in the background, see ${CACHE}/build.log`);
