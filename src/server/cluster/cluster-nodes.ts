@@ -101,6 +101,18 @@ export class ClusterNodes {
     return { addresses: this.addresses.size, problems: [...this.lookUpFailures.values()] };
   }
 
+  /** What is wrong with nodes and names, for people. */
+  get problems(): readonly string[] {
+    const ofNodes = this.all.flatMap(({ name, absence, problem }) =>
+      absence
+        ? `node ${name} is missing since ${absence.since.toISOString()}: ${absence.reason}`
+        : problem
+          ? `node ${name}: ${problem}`
+          : [],
+    );
+    return [...this.state.problems, ...ofNodes];
+  }
+
   /** The median of the clocks of the nodes: most of them agree. */
   get clock(): ClockReading {
     return (this.medianClock ??= this.medianOfClocks());

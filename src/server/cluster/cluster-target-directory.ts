@@ -68,6 +68,10 @@ export class ClusterTargetDirectory extends TargetDirectory {
     return having.map(({ name }) => name);
   }
 
+  override get problems(): readonly string[] {
+    return this.nodes.problems;
+  }
+
   private get isKnown(): boolean {
     const { all, state } = this.nodes;
     return all.length >= Math.max(1, state.addresses) && all.every(({ targets }) => targets.length > 0);

@@ -50,13 +50,10 @@ class ClusterWatch implements OnModuleInit, OnModuleDestroy {
 
   /** One node is enough: the others are not worse off when this gateway serves. */
   private state(): PartReadiness {
-    const { all, state } = this.nodes;
+    const { all, state, problems } = this.nodes;
     const present = all.filter(({ absence }) => !absence);
-    const problems = all.flatMap(({ name, absence, problem }) =>
-      absence ? `node ${name} is missing: ${absence.reason}` : problem ? `node ${name}: ${problem}` : [],
-    );
     const count = `${present.length} of ${Math.max(state.addresses, all.length)} nodes answer`;
-    return { ready: present.length > 0, message: [count, ...state.problems, ...problems].join('; ') };
+    return { ready: present.length > 0, message: [count, ...problems].join('; ') };
   }
 }
 

@@ -63,12 +63,18 @@ function queryOf(wanted: Wanted): string {
  * requests.
  */
 export class DiscovererTargetDirectory extends ListingTargetDirectory {
+  private lastProblems: readonly string[] = [];
+
   constructor(
     private readonly discoverer: Discoverer,
     private readonly startTimeoutMs?: number,
   ) {
     // Always fresh: a scan that runs already may have been started for the list at /discover/mobyshark.
-    super(async (signal) => parseMobyshark((await this.get('fresh', signal)).body, DISCOVERER_NAME));
+    super(async (signal) => this.parse((await this.get('fresh', signal)).body));
+  }
+
+  override get problems(): readonly string[] {
+    return this.lastProblems;
   }
 
   /** The discoverer answers when something has changed, or after 15 s. */
@@ -76,9 +82,13 @@ export class DiscovererTargetDirectory extends ListingTargetDirectory {
     for (let version = ''; ;) {
       const { body, headers } = await this.get({ after: version }, signal);
       const now = (headers.etag ?? '').replaceAll('"', '');
-      if (now !== version) yield parseMobyshark(body, DISCOVERER_NAME);
+      if (now !== version) yield this.parse(body);
       version = now;
     }
+  }
+
+  private parse(body: string): DirectoryEntry[] {
+    return parseMobyshark(body, DISCOVERER_NAME, (problems) => (this.lastProblems = problems));
   }
 
   private get(wanted: Wanted, signal: AbortSignal): Promise<HttpDocument> {

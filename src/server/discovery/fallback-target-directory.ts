@@ -32,6 +32,10 @@ export class FallbackTargetDirectory extends TargetDirectory {
     return this.ask((directory) => directory.list(signal));
   }
 
+  override get problems(): readonly string[] {
+    return [...this.first.problems, ...this.second.problems];
+  }
+
   private async ask(query: Query): Promise<DirectoryEntry[]> {
     try {
       return await query(this.first);

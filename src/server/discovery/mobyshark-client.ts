@@ -81,10 +81,17 @@ function messageOf(
  * any usable entry is refused, unless it is empty.
  *
  * @param name of the service that sent it, for the message
+ * @param onProblems called with what kept the list from being complete
  * @throws TargetDirectoryError when it is not JSON, or not of the expected shape
  */
-export function parseMobyshark(body: string, name: string): DirectoryEntry[] {
-  const containers = containersOf(parseJson(body, name));
+export function parseMobyshark(
+  body: string,
+  name: string,
+  onProblems?: (problems: readonly string[]) => void,
+): DirectoryEntry[] {
+  const answer = parseJson(body, name);
+  const containers = containersOf(answer);
+  onProblems?.(problemsOf(answer));
   const entries = containers?.map(toEntry).filter((entry) => entry !== undefined);
   if (!containers || !entries || (containers.length > 0 && entries.length === 0)) {
     throw new TargetDirectoryError(`${name}'s answer is not of the expected shape`);
@@ -98,6 +105,13 @@ function parseJson(body: string, name: string): unknown {
   } catch (cause) {
     throw new TargetDirectoryError(`${name}'s answer is not JSON`, { cause });
   }
+}
+
+/** Only the discoverer tells them. */
+function problemsOf(answer: unknown): string[] {
+  const metadata = isRecord(answer) ? answer['metadata'] : undefined;
+  const problems = isRecord(metadata) ? metadata['problems'] : undefined;
+  return Array.isArray(problems) ? problems.map(String) : [];
 }
 
 /** @returns undefined when there is no such list */

@@ -39,6 +39,8 @@ export class MobysharkController {
     const targets = entries.map(({ name, type, netns, interfaces, pid, startTime, prefix }) => ({
       ...{ name, type, netns, 'network-interfaces': interfaces, pid, starttime: startTime, prefix },
     }));
-    return JSON.stringify({ metadata: {}, containers: [...targets, ...this.sets.listed(entries)] });
+    const { problems } = this.directory;
+    const metadata = problems.length > 0 ? { problems } : {};
+    return JSON.stringify({ metadata, containers: [...targets, ...this.sets.listed(entries)] });
   }
 }

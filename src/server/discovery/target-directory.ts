@@ -72,6 +72,11 @@ export abstract class TargetDirectory {
    */
   abstract list(signal?: AbortSignal): Promise<DirectoryEntry[]>;
 
+  /** What kept the last list from being complete, for people. */
+  get problems(): readonly string[] {
+    return [];
+  }
+
   /**
    * Names the nodes that may have a target, which a client refers to by its network namespace. A directory without this method has
    * the targets of this host only.
