@@ -25,7 +25,7 @@ const LYING_MS = 1_000;
 const MAX_GROWTH_KIB = 288 * 1024;
 /** Each of these nodes may send an event of 32 MiB at a time. */
 const ANSWERS_MS = 5_000;
-const MAX_KIB_WITH_ANSWERS = 512 * 1024;
+const MAX_KIB_WITH_ANSWERS = 640 * 1024;
 
 /** By the lie of the node that listens there. */
 type Ports = Readonly<Record<string, number>>;
