@@ -114,6 +114,8 @@ export class ClusterCapture implements SetCapture {
   private isPaused = false;
   /** Called when there is something to deliver that does not wait for its time. */
   private wake?: (() => void) | undefined;
+  /** No block of what is being read counts as later. */
+  private latestTime = 0;
   /** Whether nothing waits for its time. */
   private isIdle = true;
   private lastChunkMs = -Infinity;
@@ -203,6 +205,12 @@ export class ClusterCapture implements SetCapture {
     this.connect(member);
   }
 
+  /** What waits for others anyway may be read a little later. */
+  private setPace(): void {
+    const readsInTicks = this.windowNs >= TICK_MS * NANOSECONDS;
+    for (const { stream } of this.members.values()) if (stream) stream.readsInTicks = readsInTicks;
+  }
+
   private connect(member: Member): void {
     const { nodes, requestStream } = this.options;
     const node = nodes.get(member.node);
@@ -211,7 +219,10 @@ export class ClusterCapture implements SetCapture {
     }
     member.interfaces = [];
     const stream = new NodeStream(requestStream(member.spec, node), {
-      store: (bytes) => this.merge.store(bytes),
+      store: (bytes) => {
+        this.latestTime = this.now + this.windowNs;
+        return this.merge.store(bytes);
+      },
       onStarted: () => this.onStarted(member),
       onInterface: (description) => {
         if (this.merged.length < MAX_INTERFACES) return this.onInterface(member, description);
@@ -226,6 +237,7 @@ export class ClusterCapture implements SetCapture {
       },
     });
     member.stream = stream;
+    this.setPace();
     if (this.isPaused) stream.pause();
   }
 
@@ -312,8 +324,7 @@ export class ClusterCapture implements SetCapture {
     const high = slab.bytes.readUInt32LE(offset + PACKET_TIMESTAMP_OFFSET);
     const low = slab.bytes.readUInt32LE(offset + PACKET_TIMESTAMP_OFFSET + 4);
     const time = (high - this.originHigh) * WORD + (low - this.originLow);
-    const latest = this.now + this.windowNs;
-    this.merge.push(of.queue, Math.min(time, latest), slab, offset, length);
+    this.merge.push(of.queue, Math.min(time, this.latestTime), slab, offset, length);
     if (this.merge.heldBytes > MAX_HELD_BYTES && !this.isPaused) {
       this.isPaused = true;
       for (const { stream } of this.members.values()) stream?.pause();
@@ -434,6 +445,7 @@ export class ClusterCapture implements SetCapture {
 
   private remove(member: Member, reason: string): void {
     this.members.delete(member.spec.id);
+    this.setPace();
     clearTimeout(member.retry);
     member.stream?.close();
     if (member.hasBegun && !this.over)

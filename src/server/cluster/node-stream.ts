@@ -93,6 +93,11 @@ export class NodeStream {
     this.pings = setInterval(() => this.ping(), PING_MS).unref();
   }
 
+  /** See NodeSocket. */
+  set readsInTicks(readsInTicks: boolean) {
+    this.socket.readsInTicks = readsInTicks;
+  }
+
   /** Reads nothing until `resume`. */
   pause(): void {
     this.socket.pause();

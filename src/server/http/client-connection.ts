@@ -111,7 +111,7 @@ export class ClientConnection extends Duplex {
     this.sentByOthers.waiting = false;
     const { outgoing } = this;
     this.outgoing = undefined;
-    if (outgoing) this.writeToSocket(outgoing);
+    if (outgoing) this.writeToSocket([outgoing.bytes], outgoing.callback);
   }
 
   /** Reads nothing more: what the client sends stays in the kernel, which makes the client wait. */
@@ -140,7 +140,7 @@ export class ClientConnection extends Duplex {
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, callback: Outgoing['callback']): void {
     if (!this.lent) {
-      this.writeToSocket({ bytes, callback });
+      this.writeToSocket([bytes], callback);
       return;
     }
     this.outgoing = { bytes, callback };
@@ -149,7 +149,12 @@ export class ClientConnection extends Duplex {
 
   /** ws writes header and payload of a frame separately: they must stay together. */
   override _writev(chunks: { readonly chunk: Buffer }[], callback: Outgoing['callback']): void {
-    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'binary', callback);
+    if (!this.lent)
+      this.writeToSocket(
+        chunks.map(({ chunk }) => chunk),
+        callback,
+      );
+    else this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'binary', callback);
   }
 
   override _final(callback: (error?: Error | null) => void): void {
@@ -164,12 +169,20 @@ export class ClientConnection extends Duplex {
     callback(error);
   }
 
-  private writeToSocket({ bytes, callback }: Outgoing): void {
-    this.inProgressBytes = bytes.byteLength;
-    this.socket.write(bytes, (error) => {
-      this.inProgressBytes = 0;
-      callback(error);
-    });
+  /** Writes all of it at once, without a copy. */
+  private writeToSocket(pieces: readonly Buffer[], callback: Outgoing['callback']): void {
+    const { socket } = this;
+    this.inProgressBytes = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    socket.cork();
+    for (const [index, piece] of pieces.entries()) {
+      if (index < pieces.length - 1) socket.write(piece);
+      else
+        socket.write(piece, (error) => {
+          this.inProgressBytes = 0;
+          callback(error);
+        });
+    }
+    socket.uncork();
   }
 
   private writeOutgoing(): void {
