@@ -3,6 +3,8 @@ import { ENHANCED_PACKET_BLOCK, PACKET_CAPTURED_LENGTH_OFFSET } from '../../shar
 
 /** Entries that have been taken are removed together. */
 const COMPACT_AT = 1024;
+/** How many places a block may go back in its queue. Packets of an interface are hardly out of order, unless a node lies. */
+const MAX_PLACES_BACK = 256;
 
 /** Of one slab; a block that is longer gets one of its own. */
 const SLAB_BYTES = 256 * 1024;
@@ -70,9 +72,11 @@ export class BlockQueue {
 
   /** @param time of the block; blocks that arrive a little out of order are put in order */
   push(time: number, slab: Slab, offset: number, length: number): void {
-    const { times, head } = this;
+    const { times } = this;
+    const first = Math.max(this.head, times.length - MAX_PLACES_BACK);
     let at = times.length;
-    while (at > head && times[at - 1]! > time) at--;
+    while (at > first && times[at - 1]! > time) at--;
+    if (at > this.head) time = Math.max(time, times[at - 1]!);
     if (at === times.length) {
       times.push(time);
       this.slabs.push(slab);
