@@ -109,13 +109,15 @@ export class CaptureOpener {
       };
       const spec = { ...this.streamSpec(request, origin, target, reference), reference };
       try {
-        if (request.follow) return { capture: await this.follow(spec, request, candidate, origin) };
-        const capture = await this.provider.open(spec, origin.signal, origin.client);
+        const capture = request.follow
+          ? await this.follow(spec, request, candidate, origin)
+          : await this.provider.open(spec, origin.signal, origin.client);
         if (this.permitted.isRestricted) {
+          // Also of what is followed: the directory may list nothing by the name that the client gives to its first target.
           const refuse = (): void => origin.onForbidden?.(forbidden(origin.user));
           void capture.end.then(this.permitted.keepAsking(origin.user, rights, refuse));
         }
-        return { capture, reference };
+        return request.follow ? { capture } : { capture, reference };
       } catch (error) {
         if (!(error instanceof CaptureError) || !OUTDATED.has(error.code)) throw error;
         failure = error;

@@ -113,6 +113,16 @@ describe('PermittedTargets', () => {
     await after(30_000);
     expect(onRefused).toHaveBeenCalledTimes(1);
   });
+
+  it('count for 5 minutes in what runs, also when they have never been confirmed since it began', async () => {
+    const onRefused = jest.fn();
+    access.fails = true;
+    end = permitted.keepAsking(ALICE, [{ kind: 'pods', namespace: 'shop' }], onRefused);
+    await after(290_000);
+    expect(onRefused).not.toHaveBeenCalled();
+    await after(30_000);
+    expect(onRefused).toHaveBeenCalledTimes(1);
+  });
 });
 
 function pod(name: string, netns: number): DirectoryEntry {

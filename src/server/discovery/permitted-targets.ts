@@ -77,6 +77,7 @@ export class PermittedTargets {
   /**
    * Asks again and again whether somebody still has the rights to what runs.
    *
+   * @param rights that the user has now
    * @param onRefused called when that is no longer so
    * @returns ends it
    */
@@ -85,7 +86,7 @@ export class PermittedTargets {
     rights: readonly CaptureRight[],
     onRefused: () => void,
   ): () => void {
-    const known = new KnownRights(this.access, user);
+    const known = new KnownRights(this.access, user, rights);
     const timer = setInterval(() => {
       void known.ask(rights).then(() => {
         if (known.have(rights) !== false) return;
@@ -100,12 +101,16 @@ export class PermittedTargets {
 /** What is known of the rights of one user. */
 class KnownRights {
   private readonly logger = new Logger('Access');
-  private answers = new Map<string, { readonly isAllowed: boolean; readonly atMs: number }>();
+  private answers: Map<string, { readonly isAllowed: boolean; readonly atMs: number }>;
 
   constructor(
     private readonly access: CaptureAccess,
     private readonly user: AuthenticatedUser | undefined,
-  ) {}
+    confirmed: readonly CaptureRight[] = [],
+  ) {
+    const answer = { isAllowed: true, atMs: performance.now() };
+    this.answers = new Map(confirmed.map((right) => [textOf(right), answer]));
+  }
 
   /** Never rejects. @returns whether all has been answered */
   async ask(rights: readonly CaptureRight[]): Promise<boolean> {
