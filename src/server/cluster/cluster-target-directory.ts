@@ -46,10 +46,15 @@ export class ClusterTargetDirectory extends TargetDirectory {
 
   override async *watch(signal: AbortSignal): AsyncIterable<readonly DirectoryEntry[]> {
     for (;;) {
-      const changed = this.nextChange(undefined, signal);
+      const ending = new AbortController();
+      const changed = this.nextChange(undefined, AbortSignal.any([signal, ending.signal]));
       changed.catch(() => undefined); // it may be aborted before it is awaited
-      yield await this.list(signal);
-      await changed;
+      try {
+        yield await this.list(signal);
+        await changed;
+      } finally {
+        ending.abort();
+      }
       await sleep(QUIET_MS, undefined, { signal });
     }
   }

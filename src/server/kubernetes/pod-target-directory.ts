@@ -68,7 +68,12 @@ export class PodTargetDirectory extends TargetDirectory implements OnModuleDestr
     const notify = (): void => void (timer ??= setTimeout(() => podsChanged.resolve('pods'), GATHER_MS));
     this.watchers.add(notify);
     try {
-      let next = targets.next();
+      const nextTargets = (): Promise<IteratorResult<readonly DirectoryEntry[], void>> => {
+        const following = targets.next();
+        following.catch(() => undefined); // it may be aborted while nobody waits for it
+        return following;
+      };
+      let next = nextTargets();
       for (let entries: readonly DirectoryEntry[] | undefined; ;) {
         const change = await Promise.race([next, podsChanged.promise]);
         if (change === 'pods') {
@@ -77,7 +82,7 @@ export class PodTargetDirectory extends TargetDirectory implements OnModuleDestr
         } else {
           if (change.done) return;
           entries = change.value;
-          next = targets.next();
+          next = nextTargets();
         }
         if (entries) yield this.joined(entries);
       }
