@@ -83,6 +83,7 @@ export class ClusterCaptureProvider extends CaptureProvider {
 
   private parameters(spec: StreamSpec, { reference }: SetMember, node: ClusterNode): URLSearchParams {
     const { interfaces, filter, promiscuous, direction, snapshotLength = MAX_SNAPSHOT_LENGTH } = spec;
+    const exclude = this.exclusions(spec, node).join(',');
     return new URLSearchParams({
       container: containerObject(reference),
       ...(interfaces.length > 0 && { nif: interfaces.join('/') }),
@@ -90,7 +91,7 @@ export class ClusterCaptureProvider extends CaptureProvider {
       ...(!promiscuous && { chaste: '' }),
       ...(direction && { direction: '' }),
       ...(snapshotLength < MAX_SNAPSHOT_LENGTH && { snaplen: String(snapshotLength) }),
-      exclude: this.exclusions(spec, node).join(','),
+      ...(exclude && { exclude }),
     });
   }
 
@@ -107,11 +108,10 @@ export class ClusterCaptureProvider extends CaptureProvider {
       endpointText({ address, port }),
       endpointText({ address: peerAddress, port: peerPort }),
     ]);
-    // The node has some of its own.
-    return [...new Set([...here, ...excludedEndpoints.map(endpointText), ...nodes])].slice(
-      0,
-      MAX_EXCLUSIONS / 2,
-    );
+    const wanted = new Set([...here, ...excludedEndpoints.map(endpointText)]);
+    // The node has some of its own. It refuses too many that the client or the operator wants, rather than to record some of them.
+    const room = Math.max(wanted.size, MAX_EXCLUSIONS / 2);
+    return [...new Set([...wanted, ...nodes])].slice(0, room);
   }
 }
 

@@ -535,6 +535,11 @@ export const OPTION_RULES: readonly OptionRule[] = [
       `${authorize} and ${proxy} exclude each other: GhostWire would show all targets to everybody`,
   },
   {
+    fields: ['nodes', 'proxy'],
+    isMet: ({ nodes, proxy }) => isEmpty(nodes ?? []) || proxy !== true,
+    problem: ([nodes, proxy]) => `${nodes} and ${proxy} exclude each other: both serve /discover/mobyshark`,
+  },
+  {
     fields: ['userHeader', 'trustedProxies'],
     isMet: ({ userHeader, trustedProxies }) => userHeader === undefined || !isEmpty(trustedProxies),
     problem: ([userHeader, trustedProxies]) =>
