@@ -30,6 +30,8 @@ const TICK_MS = 20;
 const COMMENTS_WITHIN_MS = 1_000;
 const MAX_COMMENTS_PER_BLOCK = 16;
 const MAX_WAITING_COMMENTS = 1_000;
+/** Descriptions of interfaces and statistics; the nodes are not read while there are more. */
+const MAX_WAITING_OTHERS = 1_000;
 const MAX_TEXT_CHARACTERS = 512;
 /** Of all nodes and all times. */
 const MAX_INTERFACES = 65_536;
@@ -291,6 +293,7 @@ export class ClusterCapture implements SetCapture {
           comments: all,
         }),
       );
+      if (this.others.length - this.nextOther > MAX_WAITING_OTHERS) this.pauseNodes();
       this.wake?.();
     }
     member.interfaces.push(known);
@@ -326,8 +329,7 @@ export class ClusterCapture implements SetCapture {
     const time = (high - this.originHigh) * WORD + (low - this.originLow);
     this.merge.push(of.queue, Math.min(time, this.latestTime), slab, offset, length);
     if (this.merge.heldBytes > MAX_HELD_BYTES && !this.isPaused) {
-      this.isPaused = true;
-      for (const { stream } of this.members.values()) stream?.pause();
+      this.pauseNodes();
       this.wake?.();
     }
     if (this.isIdle) this.wake?.();
@@ -561,8 +563,14 @@ export class ClusterCapture implements SetCapture {
     this.wake = undefined;
   }
 
+  private pauseNodes(): void {
+    if (this.isPaused) return;
+    this.isPaused = true;
+    for (const { stream } of this.members.values()) stream?.pause();
+  }
+
   private resumeNodes(): void {
-    if (!this.isPaused || this.merge.heldBytes > LOW_HELD_BYTES) return;
+    if (!this.isPaused || this.others.length > 0 || this.merge.heldBytes > LOW_HELD_BYTES) return;
     this.isPaused = false;
     for (const { stream } of this.members.values()) stream?.resume();
   }

@@ -27,6 +27,8 @@ import type { Slab } from './packet-merge.js';
 export const MAX_BLOCK_BYTES = 512 * 1024;
 /** More than the interfaces of any namespace. */
 const MAX_INTERFACES = 65_536;
+/** The kernel has 15 bytes. */
+const MAX_NAME_CHARACTERS = 256;
 
 /** See opt_endofopt of pcapng. */
 const END_OF_OPTIONS = 0;
@@ -225,7 +227,8 @@ export class NodeStream {
         return this.observer.onStarted();
       case INTERFACE_DESCRIPTION_BLOCK: {
         const description = readInterfaceDescription(block);
-        if (!description) throw new BrokenStreamError('it described an interface in a way that nodes do not');
+        if (!description || description.name.length > MAX_NAME_CHARACTERS)
+          throw new BrokenStreamError('it described an interface in a way that nodes do not');
         if (++this.interfaces > MAX_INTERFACES) throw new BrokenStreamError('it has too many interfaces');
         return this.observer.onInterface(description);
       }

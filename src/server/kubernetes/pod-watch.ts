@@ -9,6 +9,8 @@ const PAGE = 500;
 /** The API ends a watch after this time. A watch that is idle for longer has lost its connection. */
 const WATCH_SECONDS = 60;
 const IDLE_MS = 75_000;
+/** An API, or a proxy in front of it, that ends each watch at once must not be asked without a break. */
+const SHORT_WATCH_MS = 1_000;
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 15_000;
 /** HTTP status: the version from which to watch is too old. */
@@ -85,11 +87,13 @@ export class PodWatch {
     while (!signal.aborted) {
       try {
         version ??= await this.list(signal);
+        const begunAtMs = performance.now();
         for await (const reached of this.watch(version, signal)) {
           version = reached;
           retryMs = firstRetryMs;
         }
-        continue; // the API ends each watch after a while
+        // The API ends each watch after a while.
+        if (performance.now() - begunAtMs > SHORT_WATCH_MS) continue;
       } catch (error) {
         if (signal.aborted) return;
         const failure = asApiError(error);
