@@ -5,7 +5,6 @@ import { MAX_SNAPSHOT_LENGTH } from '../../shared/protocol/limits.js';
 import { addressLiteral, endpointText } from '../../shared/protocol/tcp-endpoint.js';
 import { isRecord } from '../../shared/is-record.js';
 import { printable } from '../../shared/printable.js';
-import { isIP } from 'node:net';
 import {
   CaptureProvider,
   type Capture,
@@ -101,8 +100,8 @@ export class ClusterCaptureProvider extends CaptureProvider {
     { client }: ClusterNode,
   ): readonly string[] {
     const nodes = [client, ...this.nodes.all.map((node) => node.client)].flatMap(
-      ({ endpoint: { host, port } }) =>
-        isIP(host) === 0 ? [] : endpointText({ address: addressLiteral(host), port }),
+      ({ ipAddress, endpoint: { port } }) =>
+        ipAddress === undefined ? [] : endpointText({ address: addressLiteral(ipAddress), port }),
     );
     const here = excludedConnections.flatMap(({ address, port, peerAddress, peerPort }) => [
       endpointText({ address, port }),

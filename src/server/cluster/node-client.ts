@@ -77,6 +77,7 @@ export class NodeError extends Error {
 /** Sends requests to the service of one node. */
 export class NodeClient {
   private readonly agent: http.Agent;
+  private answeredFrom?: string | undefined;
 
   constructor(
     readonly endpoint: NodeEndpoint,
@@ -89,6 +90,11 @@ export class NodeClient {
   /** For people. */
   get address(): string {
     return this.authority;
+  }
+
+  /** IP address of the node; undefined: it is known by a host name and has not answered yet. */
+  get ipAddress(): string | undefined {
+    return isIP(this.endpoint.host) === 0 ? this.answeredFrom : this.endpoint.host;
   }
 
   close(): void {
@@ -209,6 +215,7 @@ export class NodeClient {
     } finally {
       clearTimeout(timer);
     }
+    this.answeredFrom = response.socket.remoteAddress ?? this.answeredFrom;
     if (response.statusCode === 200) return response;
     response.destroy();
     throw new NodeError(statusMessage(response.statusCode), response.statusCode);
