@@ -215,7 +215,10 @@ export class ClusterNodes {
   /** Two nodes never have one name: the one that has it keeps it as long as it answers, and the other one is called by its address. */
   private nameFor(address: Address, claimed: string | undefined): string {
     const own = address.client.address;
-    if (claimed === undefined) return own;
+    const isAddressOfOther = [...this.addresses.values()].some(
+      (other) => other !== address && other.client.address === claimed,
+    );
+    if (claimed === undefined || isAddressOfOther) return own;
     const holder = this.nodes.get(claimed);
     if (!holder || holder.client === address.client || holder.absence) return claimed;
     if (address.name !== own) {
