@@ -10,7 +10,8 @@ describe('The stream of a node', () => {
   it('reads nothing while it is paused, also when it was not connected yet', async () => {
     const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
     await once(server, 'listening');
-    server.on('connection', (node) => node.send(sectionHeaderBlock([], 'a node')));
+    // Not together with the answer, which is read.
+    server.on('connection', (node) => setTimeout(() => node.send(sectionHeaderBlock([], 'a node')), 50));
     const { promise, resolve } = Promise.withResolvers<void>();
     const memory = new SlabMemory();
     let hasStarted = false;
