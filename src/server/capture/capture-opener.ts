@@ -12,7 +12,12 @@ import {
 import { endpointsFrom, endpointText } from '../../shared/protocol/tcp-endpoint.js';
 import type { AuthenticatedUser } from '../access/authenticated-user.js';
 import { LiveTargets } from '../discovery/live-targets.js';
-import { isNamed, namespaceKey, TargetDirectoryError } from '../discovery/target-directory.js';
+import {
+  isNamed,
+  namespaceKey,
+  TargetDirectoryError,
+  type DirectoryEntry,
+} from '../discovery/target-directory.js';
 import { PermittedTargets } from '../discovery/permitted-targets.js';
 import { SET_TYPE, NamedTargetSets } from '../discovery/named-target-sets.js';
 import type { ClientConnection } from '../http/client-connection.js';
@@ -115,7 +120,8 @@ export class CaptureOpener {
         if (this.permitted.isRestricted) {
           // Also of what is followed: the directory may list nothing by the name that the client gives to its first target.
           const refuse = (): void => origin.onForbidden?.(forbidden(origin.user));
-          void capture.end.then(this.permitted.keepAsking(origin.user, rights, refuse));
+          const end = this.permitted.keepAsking(origin.user, rights, refuse);
+          void capture.end.then(end, end);
         }
         return request.follow ? { capture } : { capture, reference };
       } catch (error) {
@@ -174,9 +180,10 @@ export class CaptureOpener {
     if (!selectors) {
       throw new CaptureError('no-such-target', `there is no set of targets named "${excerpt(name)}"`);
     }
-    await this.whenTargetsAreKnown(origin.signal);
+    const entries = await this.whenTargetsAreKnown(origin.signal);
     const { node, maxMembers } = this.sets;
     const select = this.sets.selection(selectors);
+    await this.permission.checkSome(select(entries), entries, origin.user);
     const options = { node, select, maxMembers, namesTargets: true };
     return {
       capture: await this.openMembers(this.streamSpec(request, origin, request.target), origin, options),
@@ -203,7 +210,7 @@ export class CaptureOpener {
       (entries, permits) => membership.update(entries, permits),
       options.select,
     );
-    void capture.end.then(unsubscribe);
+    void capture.end.then(unsubscribe, unsubscribe);
     return capture;
   }
 
@@ -230,9 +237,9 @@ export class CaptureOpener {
     );
   }
 
-  private async whenTargetsAreKnown(signal: AbortSignal): Promise<void> {
+  private async whenTargetsAreKnown(signal: AbortSignal): Promise<readonly DirectoryEntry[]> {
     try {
-      await this.live.whenKnown(signal);
+      return await this.live.whenKnown(signal);
     } catch (cause) {
       if (!(cause instanceof TargetDirectoryError)) throw cause;
       throw new CaptureError('discovery-failed', cause.message, { cause });

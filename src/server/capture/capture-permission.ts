@@ -48,15 +48,52 @@ export class CapturePermission {
       const rights = rightsIn(entries)(target);
       const needsNodes = rights.some(({ kind }) => kind === 'nodes');
       const verified = needsNodes ? target : withProcess(target, entries);
-      for (const right of rights) {
-        if (!(await this.access.allows(user, right))) throw forbidden(user, right);
-      }
+      const refused = await this.firstRefused(rights, user);
+      if (refused) throw forbidden(user, refused);
       return { target: verified, rights };
     } catch (error) {
-      const isKnown = error instanceof CaptureAccessError || error instanceof TargetDirectoryError;
-      throw isKnown ? new CaptureError('discovery-failed', error.message, { cause: error }) : error;
+      throw asCaptureError(error);
     }
   }
+
+  /**
+   * A set without a target yet may wait for one, but a set of which the user may capture nothing would wait without a word.
+   *
+   * @param members targets that belong to the set
+   * @param entries all targets
+   * @throws CaptureError `forbidden`; `discovery-failed`
+   */
+  async checkSome(
+    members: readonly DirectoryEntry[],
+    entries: readonly DirectoryEntry[],
+    user: AuthenticatedUser | undefined,
+  ): Promise<void> {
+    if (!this.access.isRestricted || members.length === 0) return;
+    const rightsOf = rightsIn(entries);
+    let refused: CaptureRight | undefined;
+    try {
+      for (const member of members) {
+        refused = await this.firstRefused(rightsOf(member), user);
+        if (!refused) return;
+      }
+    } catch (error) {
+      throw asCaptureError(error);
+    }
+    throw forbidden(user, refused);
+  }
+
+  private async firstRefused(
+    rights: readonly CaptureRight[],
+    user: AuthenticatedUser | undefined,
+  ): Promise<CaptureRight | undefined> {
+    for (const right of rights) if (!(await this.access.allows(user, right))) return right;
+    return undefined;
+  }
+}
+
+function asCaptureError(error: unknown): unknown {
+  const isKnown = error instanceof CaptureAccessError || error instanceof TargetDirectoryError;
+  return isKnown ? new CaptureError('discovery-failed', error.message, { cause: error }) : error;
 }
 
 export function forbidden(user: AuthenticatedUser | undefined, right?: CaptureRight): CaptureError {

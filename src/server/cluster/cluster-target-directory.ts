@@ -5,12 +5,15 @@ import {
   TargetDirectory,
   TargetDirectoryError,
   type DirectoryEntry,
+  type FindOptions,
   type LocatedTarget,
 } from '../discovery/target-directory.js';
 import type { ClusterNode, ClusterNodes } from './cluster-nodes.js';
 
 /** A gateway that has just started knows the nodes after a moment. */
 const START_MS = 5_000;
+/** A node tells its changes within this time. */
+const FRESH_MS = 1_000;
 /** Lists are published at most at this rate. */
 const QUIET_MS = 200;
 
@@ -25,7 +28,14 @@ export class ClusterTargetDirectory extends TargetDirectory {
     super();
   }
 
-  override async find(name: string, prefix: string, signal?: AbortSignal): Promise<DirectoryEntry[]> {
+  override async find(
+    name: string,
+    prefix: string,
+    signal?: AbortSignal,
+    { fresh = false }: FindOptions = {},
+  ): Promise<DirectoryEntry[]> {
+    // What has just changed on a node is known here a moment later.
+    if (fresh) await this.nextChange(FRESH_MS, signal);
     const entries = await this.list(signal);
     const node = this.nodes.get(nodeOfPrefix(prefix));
     if (prefix !== '' && node?.absence) throw missing(node);

@@ -37,6 +37,8 @@ const END_OF_OPTIONS = 0;
 const REST_BYTES = 4 * 1024;
 
 const PING_MS = 5_000;
+/** A node waits for its engine for 10 s at most. */
+const START_MS = 15_000;
 /** A node that has not answered two of them hangs. */
 const PONG_TIMEOUT_MS = 11_000;
 
@@ -79,6 +81,7 @@ export class NodeStream {
   private ended = false;
   private lastPongMs = performance.now();
   private readonly pings: NodeJS.Timeout;
+  private readonly startTimer: NodeJS.Timeout;
 
   constructor(
     request: NodeSocketRequest,
@@ -93,6 +96,10 @@ export class NodeStream {
         this.end({ kind: 'lost', message: error ? asNodeError(error).message : 'the connection broke' }),
     });
     this.pings = setInterval(() => this.ping(), PING_MS).unref();
+    this.startTimer = setTimeout(() => {
+      if (this.socket.isPaused) this.startTimer.refresh();
+      else this.lose(`it did not begin within ${START_MS / 1000} s`);
+    }, START_MS);
   }
 
   /** See NodeSocket. */
@@ -112,22 +119,30 @@ export class NodeStream {
 
   /** Ends the capture at the node; `onEnd` is not called. */
   close(): void {
-    this.ended = true;
-    clearInterval(this.pings);
+    this.stop();
     this.socket.close(1000);
   }
 
   private ping(): void {
     if (!this.socket.isOpen || this.socket.isPaused) return;
     if (performance.now() - this.lastPongMs <= PONG_TIMEOUT_MS) return this.socket.ping();
+    this.lose('it does not answer');
+  }
+
+  private lose(message: string): void {
     this.socket.terminate();
-    this.end({ kind: 'lost', message: 'it does not answer' });
+    this.end({ kind: 'lost', message });
+  }
+
+  private stop(): void {
+    this.ended = true;
+    clearInterval(this.pings);
+    clearTimeout(this.startTimer);
   }
 
   private end(end: NodeStreamEnd): void {
     if (this.ended) return;
-    this.ended = true;
-    clearInterval(this.pings);
+    this.stop();
     this.observer.onEnd(end);
   }
 
@@ -224,6 +239,7 @@ export class NodeStream {
       case SECTION_HEADER_BLOCK:
         if (this.hasSection) throw new BrokenStreamError('it began a second section');
         this.hasSection = true;
+        clearTimeout(this.startTimer);
         return this.observer.onStarted();
       case INTERFACE_DESCRIPTION_BLOCK: {
         const description = readInterfaceDescription(block);
