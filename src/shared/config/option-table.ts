@@ -319,7 +319,8 @@ const ENTRIES = [
     value: 'file',
     defaultValue: undefined,
     defaultInWords: 'those of Node.js',
-    description: 'certificates (PEM) of the authorities that are trusted for nodes by https://; read once, at the start',
+    description:
+      'certificates (PEM) of the authorities that are trusted for nodes by https://; read once, at the start',
   },
   {
     section: 'cluster',
