@@ -8,7 +8,7 @@ import {
   UnrestrictedAccess,
   type CaptureRight,
 } from '../access/capture-access.js';
-import { rightsIn } from '../access/capture-rights.js';
+import { rightsIn } from '../discovery/capture-rights.js';
 import {
   namespaceKey,
   TargetDirectory,

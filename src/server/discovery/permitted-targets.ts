@@ -7,7 +7,7 @@ import {
   UnrestrictedAccess,
   type CaptureRight,
 } from '../access/capture-access.js';
-import { distinct, rightsIn, type RightsEntry } from '../access/capture-rights.js';
+import { distinct, rightsIn, type RightsEntry } from './capture-rights.js';
 import { LiveTargets } from './live-targets.js';
 import type { DirectoryEntry } from './target-directory.js';
 

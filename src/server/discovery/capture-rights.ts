@@ -3,8 +3,8 @@ import {
   ownPrefixOf,
   podNamespaceOf,
   type DirectoryEntry,
-} from '../discovery/target-directory.js';
-import { textOf, type CaptureRight } from './capture-access.js';
+} from './target-directory.js';
+import { textOf, type CaptureRight } from '../access/capture-access.js';
 
 const NODES: readonly CaptureRight[] = [{ kind: 'nodes' }];
 

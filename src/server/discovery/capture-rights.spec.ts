@@ -1,5 +1,5 @@
-import type { DirectoryEntry } from '../discovery/target-directory.js';
-import { textOf } from './capture-access.js';
+import type { DirectoryEntry } from './target-directory.js';
+import { textOf } from '../access/capture-access.js';
 import { rightsIn } from './capture-rights.js';
 
 const NODES = ['nodes/capture'];
