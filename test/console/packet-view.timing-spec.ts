@@ -373,6 +373,8 @@ describeAsRoot('A capture', () =>
       await watched.rows('Echo (ping) reply').and(watched.view.locator('[aria-selected=true]')).waitFor();
       await keyboard.press('Enter');
       await watched.view.getByRole('separator').waitFor();
+      // The dissectors fill the tree a moment later.
+      await watched.field('Internet Control Message Protocol').waitFor();
       await keyboard.press('Tab');
       await keyboard.press('Tab');
       await keyboard.press('End');
