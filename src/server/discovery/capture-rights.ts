@@ -1,9 +1,4 @@
-import {
-  namespaceKey,
-  ownPrefixOf,
-  podNamespaceOf,
-  type DirectoryEntry,
-} from './target-directory.js';
+import { namespaceKey, ownPrefixOf, podNamespaceOf, type DirectoryEntry } from './target-directory.js';
 import { textOf, type CaptureRight } from '../access/capture-access.js';
 
 const NODES: readonly CaptureRight[] = [{ kind: 'nodes' }];
