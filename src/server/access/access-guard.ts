@@ -117,7 +117,7 @@ export class AccessGuard implements OnModuleInit {
       return refusal;
     }
     if (authentication.user) rememberAuthenticatedUser(request, authentication.user);
-    // It was meant for this service, and nobody behind it may see it.
+    // The token is for this service: GhostWire, to which the request may be forwarded, must not get it.
     removeHeaders(request, (name) => name === 'authorization');
     return undefined;
   }

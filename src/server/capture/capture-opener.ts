@@ -12,18 +12,14 @@ import {
 import { endpointsFrom, endpointText } from '../../shared/protocol/tcp-endpoint.js';
 import type { AuthenticatedUser } from '../access/authenticated-user.js';
 import { LiveTargets } from '../discovery/live-targets.js';
-import {
-  isNamed,
-  namespaceKey,
-  TargetDirectoryError,
-  type DirectoryEntry,
-} from '../discovery/target-directory.js';
+import { isNamed, namespaceKey, type DirectoryEntry } from '../discovery/target-directory.js';
 import { PermittedTargets } from '../discovery/permitted-targets.js';
 import { SET_TYPE, NamedTargetSets } from '../discovery/named-target-sets.js';
 import type { ClientConnection } from '../http/client-connection.js';
 import { SERVICE_VERSION } from '../../shared/service-version.js';
 import { ServiceConfig } from '../config/service.config.js';
 import { CapturePermission, forbidden, type PermittedTarget } from './capture-permission.js';
+import { asCaptureError } from './as-capture-error.js';
 import { CaptureProvider, type Capture } from './capture-provider.js';
 import { knownSpec, type CaptureRequest, type CaptureTarget } from './request/capture-request.js';
 import { NetnsResolver, type ResolvedTarget } from './resolve/netns-resolver.js';
@@ -240,9 +236,8 @@ export class CaptureOpener {
   private async whenTargetsAreKnown(signal: AbortSignal): Promise<readonly DirectoryEntry[]> {
     try {
       return await this.live.whenKnown(signal);
-    } catch (cause) {
-      if (!(cause instanceof TargetDirectoryError)) throw cause;
-      throw new CaptureError('discovery-failed', cause.message, { cause });
+    } catch (error) {
+      throw asCaptureError(error);
     }
   }
 }

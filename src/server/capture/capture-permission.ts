@@ -1,20 +1,10 @@
 import { Injectable, Optional } from '@nestjs/common';
 import { CaptureError } from '../../shared/protocol/capture-error.js';
 import type { AuthenticatedUser } from '../access/authenticated-user.js';
-import {
-  CaptureAccess,
-  CaptureAccessError,
-  textOf,
-  UnrestrictedAccess,
-  type CaptureRight,
-} from '../access/capture-access.js';
+import { CaptureAccess, textOf, UnrestrictedAccess, type CaptureRight } from '../access/capture-access.js';
 import { rightsIn } from '../discovery/capture-rights.js';
-import {
-  namespaceKey,
-  TargetDirectory,
-  TargetDirectoryError,
-  type DirectoryEntry,
-} from '../discovery/target-directory.js';
+import { namespaceKey, TargetDirectory, type DirectoryEntry } from '../discovery/target-directory.js';
+import { asCaptureError } from './as-capture-error.js';
 import type { ResolvedTarget } from './resolve/netns-resolver.js';
 
 /** A target that may be captured from, by the process that was found in it, and the rights that this took. */
@@ -89,11 +79,6 @@ export class CapturePermission {
     for (const right of rights) if (!(await this.access.allows(user, right))) return right;
     return undefined;
   }
-}
-
-function asCaptureError(error: unknown): unknown {
-  const isKnown = error instanceof CaptureAccessError || error instanceof TargetDirectoryError;
-  return isKnown ? new CaptureError('discovery-failed', error.message, { cause: error }) : error;
 }
 
 export function forbidden(user: AuthenticatedUser | undefined, right?: CaptureRight): CaptureError {

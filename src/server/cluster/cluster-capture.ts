@@ -5,7 +5,7 @@ import type { SetMember, StreamSpec } from '../../shared/protocol/capture-spec.j
 import type { LeaveCode } from '../../shared/protocol/protocol.js';
 import type { CaptureEnd, SetCapture, SetObserver } from '../capture/capture-provider.js';
 import { REFUSALS } from '../capture/close-codes.js';
-import type { ClusterNode, ClusterNodes } from './cluster-nodes.js';
+import { describeAbsence, type ClusterNode, type ClusterNodes } from './cluster-nodes.js';
 import { MAX_COMMENTS_PER_BLOCK, MergedStream, TICK_MS, type MergedInterface } from './merged-stream.js';
 import type { NodeSocketRequest } from './node-socket.js';
 import { NodeStream, type NodeStreamEnd } from './node-stream.js';
@@ -240,8 +240,7 @@ export class ClusterCapture implements SetCapture {
   private onLost(member: Member, reason: string): void {
     const { since = new Date() } = this.options.nodes.get(member.node)?.absence ?? {};
     if (!member.hasBegun && member.spec.id === 0) {
-      const message = `node ${member.node} is missing since ${since.toISOString()}: ${reason}`;
-      return this.leave(member, 'discovery-failed', message);
+      return this.leave(member, 'discovery-failed', describeAbsence(member.node, { since, reason }));
     }
     this.tellAbsence(member.node, reason, since);
     member.isLost = true;

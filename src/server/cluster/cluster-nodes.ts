@@ -18,13 +18,18 @@ const LOOK_UP_MS = 2_000;
 const KEEP_MISSING_MS = 30_000;
 /** How far clocks drift apart between two readings, at most. */
 const CLOCK_DRIFT_MS = 0.5;
-/** Which network connections of their own captures leave out is limited: see MAX_EXCLUSIONS. */
+/** Further addresses are ignored: each costs a connection and the memory of its targets. */
 const MAX_NODES = 1_000;
 
 /** Since when a node is missing, and why. */
 export interface Absence {
   readonly since: Date;
   readonly reason: string;
+}
+
+/** For users. @param name of the node */
+export function describeAbsence(name: string, { since, reason }: Absence): string {
+  return `node ${name} is missing since ${since.toISOString()}: ${reason}`;
 }
 
 /** A node of the cluster, by its name. It may come back at another address. */
@@ -104,11 +109,7 @@ export class ClusterNodes {
   /** What is wrong with nodes and names, for people. */
   get problems(): readonly string[] {
     const ofNodes = this.all.flatMap(({ name, absence, problem }) =>
-      absence
-        ? `node ${name} is missing since ${absence.since.toISOString()}: ${absence.reason}`
-        : problem
-          ? `node ${name}: ${problem}`
-          : [],
+      absence ? describeAbsence(name, absence) : problem ? `node ${name}: ${problem}` : [],
     );
     return [...this.state.problems, ...ofNodes];
   }
@@ -148,8 +149,9 @@ export class ClusterNodes {
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
       if (!this.lookUpFailures.has(host)) {
-        this.logger.warn(`the name ${host} cannot be looked up (${code})`);
-        this.lookUpFailures.set(host, `the name ${host} cannot be looked up (${code})`);
+        const problem = `the name ${host} cannot be looked up (${code})`;
+        this.logger.warn(problem);
+        this.lookUpFailures.set(host, problem);
       }
       // A name server that fails says nothing about the nodes. ENOTFOUND: the name has no addresses, or does not exist.
       if (code === 'ENOTFOUND') return [];

@@ -8,7 +8,7 @@ import {
   type FindOptions,
   type LocatedTarget,
 } from '../discovery/target-directory.js';
-import type { ClusterNode, ClusterNodes } from './cluster-nodes.js';
+import { describeAbsence, type ClusterNodes } from './cluster-nodes.js';
 
 /** A gateway that has just started knows the nodes after a moment. */
 const START_MS = 5_000;
@@ -38,7 +38,9 @@ export class ClusterTargetDirectory extends TargetDirectory {
     if (fresh) await this.nextChange(FRESH_MS, signal);
     const entries = await this.list(signal);
     const node = this.nodes.get(nodeOfPrefix(prefix));
-    if (prefix !== '' && node?.absence) throw missing(node);
+    if (prefix !== '' && node?.absence) {
+      throw new TargetDirectoryError(describeAbsence(node.name, node.absence));
+    }
     return entries.filter((entry) => isNamed(entry, name, prefix));
   }
 
@@ -108,11 +110,4 @@ export class ClusterTargetDirectory extends TargetDirectory {
       signal?.removeEventListener('abort', onAbort);
     }
   }
-}
-
-/** For users. */
-export function missing({ name, absence }: ClusterNode): TargetDirectoryError {
-  return new TargetDirectoryError(
-    `node ${name} is missing since ${absence?.since.toISOString()}: ${absence?.reason}`,
-  );
 }

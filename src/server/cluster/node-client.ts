@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serverSentEvents, type ServerSentEvent } from '../../shared/http/server-sent-events.js';
 import { printable } from '../../shared/printable.js';
+import { endpointText } from '../../shared/protocol/tcp-endpoint.js';
 import { NODE_HEADER, TIME_HEADER } from '../http/node-headers.js';
 import type { NodeSocketRequest } from './node-socket.js';
 
@@ -55,7 +56,7 @@ const ANSWER_TIMEOUT_MS = 2_500;
 const MAX_ANSWER_BYTES = 64 * 1024;
 /** Of Date.now() on both sides. */
 const CLOCK_RESOLUTION_MS = 1;
-/** The events of a node are read no faster than so many bytes in that time: they must not take the time of other nodes. */
+/** Limits how fast the events of one node are read, so that they do not keep the gateway from the others. */
 const PACE_BYTES = 512 * 1024;
 const PACE_MS = 100;
 const NODE_NAME = /^[\w.:-]{1,253}$/;
@@ -63,12 +64,7 @@ const MAX_REASON_CHARACTERS = 256;
 
 /** A node did not answer, or not as it should. The message is for users. */
 export class NodeError extends Error {
-  /** @param status HTTP status of the answer; undefined: there was none */
-  constructor(
-    message: string,
-    readonly status?: number,
-    options?: ErrorOptions,
-  ) {
+  constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'NodeError';
   }
@@ -87,9 +83,10 @@ export class NodeClient {
     this.agent = endpoint.tls ? new https.Agent(options) : new http.Agent(options);
   }
 
-  /** For people. */
+  /** Host and port, as in URLs. */
   get address(): string {
-    return this.authority;
+    const { host, port } = this.endpoint;
+    return endpointText({ address: host, port });
   }
 
   /** IP address of the node; undefined: it is known by a host name and has not answered yet. */
@@ -121,7 +118,7 @@ export class NodeClient {
     try {
       return JSON.parse(body) as unknown;
     } catch (cause) {
-      throw new NodeError('its answer is not JSON', undefined, { cause });
+      throw new NodeError('its answer is not JSON', { cause });
     }
   }
 
@@ -146,13 +143,8 @@ export class NodeClient {
       port,
       ...(tls && { tls: this.tlsOptions() }),
       path: `/capture?${parameters.toString()}`,
-      headers: { Host: this.authority, ...this.headers() },
+      headers: { Host: this.address, ...this.headers() },
     };
-  }
-
-  private get authority(): string {
-    const { host, port } = this.endpoint;
-    return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
   }
 
   private headers(): Record<string, string> {
@@ -218,7 +210,7 @@ export class NodeClient {
     this.answeredFrom = response.socket.remoteAddress ?? this.answeredFrom;
     if (response.statusCode === 200) return response;
     response.destroy();
-    throw new NodeError(statusMessage(response.statusCode), response.statusCode);
+    throw new NodeError(statusMessage(response.statusCode));
   }
 }
 
@@ -250,5 +242,5 @@ export function asNodeError(error: unknown): NodeError {
   if ([name, (cause as Error | undefined)?.name].includes('TimeoutError'))
     return new NodeError(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`);
   const text = code && !message.includes(code) ? `${message} (${code})` : message;
-  return new NodeError(printable(text, MAX_REASON_CHARACTERS), undefined, { cause: error });
+  return new NodeError(printable(text, MAX_REASON_CHARACTERS), { cause: error });
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isRecord } from '../../shared/is-record.js';
 import type { DirectoryEntry } from '../discovery/target-directory.js';
+import { targetKey } from '../discovery/target-changes.js';
 import { parseTarget } from '../discovery/mobyshark-client.js';
 import { asNodeError, NodeError, type NodeClient, type NodeFacts } from './node-client.js';
 
@@ -80,26 +81,22 @@ export class NodeConnection {
   }
 }
 
-/** One life of a target, as in `targetKey` of the node. */
-function keyOf({ netns, pid, startTime, prefix, name }: DirectoryEntry): string {
-  return pid > 0 ? `${netns} ${pid} ${startTime} ${prefix}` : `${netns} ${prefix} ${name}`;
-}
-
 /** @throws NodeError when the event is not what a node sends */
 function apply(event: string, data: string, targets: Map<string, DirectoryEntry>): void {
   let parsed: unknown;
   try {
     parsed = JSON.parse(data);
   } catch (cause) {
-    throw new NodeError('an event is not JSON', undefined, { cause });
+    throw new NodeError('an event is not JSON', { cause });
   }
   if (!isRecord(parsed) || !Array.isArray(parsed['targets'])) throw new NodeError('an event has no targets');
   if (event === 'snapshot') targets.clear();
   for (const each of parsed['targets'] as unknown[]) {
     const target = parseTarget(each);
     if (!target) continue; // it must not make the others unavailable
-    if (event === 'removed') targets.delete(keyOf(target));
-    else targets.set(keyOf(target), target);
+    const key = targetKey({ ...target, starttime: target.startTime });
+    if (event === 'removed') targets.delete(key);
+    else targets.set(key, target);
   }
   if (targets.size > MAX_TARGETS) throw new NodeError(`it lists more than ${MAX_TARGETS} targets`);
 }

@@ -96,6 +96,12 @@ function sum(numbers: readonly number[]): number {
 }
 
 /** Identifies a target in a list. A process has one entry; what has none is known by its name. */
-export function targetKey({ netns, pid, starttime, prefix, name }: ListedTarget): string {
+export function targetKey({
+  netns,
+  pid,
+  starttime,
+  prefix,
+  name,
+}: Pick<ListedTarget, 'netns' | 'pid' | 'starttime' | 'prefix' | 'name'>): string {
   return pid > 0 ? `${netns} ${pid} ${starttime} ${prefix}` : `${netns} ${prefix} ${name}`;
 }

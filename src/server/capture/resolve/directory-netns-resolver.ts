@@ -5,9 +5,9 @@ import {
   namespaceKey,
   nodeOfPrefix,
   TargetDirectory,
-  TargetDirectoryError,
   type DirectoryEntry,
 } from '../../discovery/target-directory.js';
+import { asCaptureError } from '../as-capture-error.js';
 import { CaptureMetrics } from '../capture-metrics.js';
 import type { CaptureTarget } from '../request/capture-request.js';
 import { NetnsResolver, type ResolvedTarget } from './netns-resolver.js';
@@ -102,11 +102,6 @@ export class DirectoryNetnsResolver extends NetnsResolver {
     const all = await this.directory.list(signal);
     return all.filter((entry) => entry.netns === netns && isWithoutProcess(entry) && isOn(prefix, entry));
   }
-}
-
-function asCaptureError(error: unknown): unknown {
-  if (!(error instanceof TargetDirectoryError)) return error;
-  return new CaptureError('discovery-failed', error.message, { cause: error });
 }
 
 /** Where a target is; zero and undefined mean that it is not known. */

@@ -294,7 +294,7 @@ export class SetMembership implements SetObserver {
     return printable(this.options.user ?? 'this user', MAX_NAME_LENGTH);
   }
 
-  /** Tells of each target once. */
+  /** Mentions each target once. */
   private tellForbidden({ forbidden }: Wanted): void {
     const told = this.toldForbidden;
     this.toldForbidden = new Set([...forbidden.values()].map(titleOf));
