@@ -321,14 +321,16 @@ describeAsRoot('The page', () => {
 
   describeInBrowser('of a service that goes away', () => {
     it('says so, and goes on when the service is back', async () => {
-      const service = await Service.start(['--local-discovery']);
+      // Ends after the page, which would miss it otherwise.
+      await using services = new AsyncDisposableStack();
+      const service = services.use(await Service.start(['--local-discovery']));
       await using tested = await TestPage.open(service.url('/console/'));
       const { page } = tested;
       await page.getByText(/^Live/).waitFor();
       await service[Symbol.asyncDispose]();
       await page.getByText('Connection lost').waitFor();
       await page.getByRole('alert').getByText('The connection to the service is lost.').waitFor();
-      await using again = await Service.start(['--local-discovery'], { port: service.port });
+      const again = services.use(await Service.start(['--local-discovery'], { port: service.port }));
       await page.getByText(/^Live/).waitFor();
       await eventually('the alert to disappear', async () => (await page.getByRole('alert').count()) === 0);
       await page.getByText('None at present.').waitFor();

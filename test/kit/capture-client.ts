@@ -321,11 +321,14 @@ export class CaptureClient implements AsyncDisposable {
   }
 
   private describe(): string {
-    const counts = [...this.packetCounts].map(([name, count]) => `${name}: ${count}`).join(', ');
+    const interfaces = this.interfaces.map(({ id, name = '' }) => {
+      const { received = 0n, droppedBySystem = 0n } =
+        this.statistics.findLast((statistics) => statistics.interface.id === id) ?? {};
+      const counted = `last statistics ${received} received, ${droppedBySystem} dropped`;
+      return `${name}: ${this.packetCounts.get(name) ?? 0} packets, ${counted}`;
+    });
     const closing = this.closing ? `closed with ${this.closing.code} "${this.closing.reason}"` : 'open';
-    const { received = 0n, droppedBySystem = 0n } = this.statistics.at(-1) ?? {};
-    const last = `last statistics ${received} received, ${droppedBySystem} dropped`;
-    return `interfaces ${this.interfaceNames.join(', ')}; packets ${counts}; ${last}; ${closing}\n${this.service.log.slice(-4000)}`;
+    return `${[...interfaces, closing].join('; ')}\n${this.service.log.slice(-4000)}`;
   }
 }
 
