@@ -3,6 +3,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readBody } from '../../shared/http/read-body.js';
 import { serverSentEvents, type ServerSentEvent } from '../../shared/http/server-sent-events.js';
 import { printable } from '../../shared/printable.js';
 import { endpointText } from '../../shared/protocol/tcp-endpoint.js';
@@ -170,14 +171,8 @@ export class NodeClient {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
     const response = await this.respond(path, 'application/json', limit);
     try {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      for await (const chunk of response as AsyncIterable<Buffer>) {
-        bytes += chunk.length;
-        if (bytes > MAX_ANSWER_BYTES) throw new NodeError('its answer is too long');
-        chunks.push(chunk);
-      }
-      return { headers: response.headers, body: Buffer.concat(chunks).toString() };
+      const body = await readBody(response, MAX_ANSWER_BYTES, () => new NodeError('its answer is too long'));
+      return { headers: response.headers, body };
     } catch (error) {
       throw asNodeError(error);
     } finally {

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import type { Status } from 'kubernetes-types/meta/v1.js';
+import { readBody } from '../../shared/http/read-body.js';
 import { LineReader } from '../../shared/protocol/lines.js';
 import { printable } from '../../shared/printable.js';
 
@@ -130,7 +131,7 @@ export class KubernetesApi {
     try {
       const exchange = { method, path, ...(body !== undefined && { body }), signal: limits };
       const response = await this.respond(exchange);
-      return parse(await readBody(response)) as Answer;
+      return parse(await bodyOf(response)) as Answer;
     } catch (error) {
       throw errorFor(limits, error);
     } finally {
@@ -144,7 +145,7 @@ export class KubernetesApi {
     const { statusCode = 0 } = response;
     if (statusCode >= 200 && statusCode < 300) return response;
     if (statusCode === 401) delete this.credentials; // the token may have been replaced meanwhile
-    const explanation = printable(explanationIn(await readBody(response)), MAX_EXPLANATION_LENGTH);
+    const explanation = printable(explanationIn(await bodyOf(response)), MAX_EXPLANATION_LENGTH);
     const said = explanation ? `: ${explanation}` : '';
     throw new KubernetesApiError(`it answered with status ${statusCode}${said}`, statusCode);
   }
@@ -206,17 +207,9 @@ export class KubernetesApi {
   }
 }
 
-async function readBody(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    // Leaving the loop destroys the response.
-    if (bytes > MAX_BODY_BYTES)
-      throw new KubernetesApiError(`its answer is longer than ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, bytes).toString('utf8');
+function bodyOf(response: IncomingMessage): Promise<string> {
+  const tooLong = (): Error => new KubernetesApiError(`its answer is longer than ${MAX_BODY_BYTES} bytes`);
+  return readBody(response, MAX_BODY_BYTES, tooLong);
 }
 
 function parse(text: string): unknown {

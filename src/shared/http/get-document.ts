@@ -1,4 +1,5 @@
 import { request, type Agent, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { readBody } from './read-body.js';
 
 /** Where an HTTP server listens: at a TCP port, or at a unix socket. */
 export type HttpAddress = { readonly host: string; readonly port: number } | { readonly socketPath: string };
@@ -76,7 +77,7 @@ export async function getDocument(wanted: DocumentRequest): Promise<HttpDocument
       response.destroy();
       throw new DocumentError('status', true, { status: response.statusCode ?? 0 });
     }
-    const body = await readBody(response, maxBodyBytes);
+    const body = await readBody(response, maxBodyBytes, () => new DocumentError('too-large', true));
     return { headers: response.headers, body };
   } catch (cause) {
     const { established } = connection;
@@ -106,20 +107,4 @@ function respond(
     .on('error', reject)
     .end();
   return promise;
-}
-
-async function readBody(response: IncomingMessage, maxBytes: number): Promise<string> {
-  try {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > maxBytes) throw new DocumentError('too-large', true);
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks, bytes).toString('utf8');
-  } finally {
-    // Closes the connection unless the response was read to its end.
-    response.destroy();
-  }
 }
