@@ -35,7 +35,7 @@ describeAsRoot('A service with --token-file', () => {
   beforeAll(async () => {
     writeFileSync(tokenFile, `${TOKEN}\n`);
     service = await Service.start(['--local-discovery', '--log-requests', '--token-file', tokenFile]);
-    await eventually('captures can begin', async () => (await fetch(service.url('/readyz'))).ok);
+    await service.ready();
   });
   afterAll(async () => {
     await service[Symbol.asyncDispose]();

@@ -266,7 +266,7 @@ describeAsRoot('A download', () => {
       await connection.ended;
       expect(connection.text).not.toMatch(/statusCode/);
       expect(connection.text.match(/HTTP\/1\.1 /g)).toHaveLength(1);
-      await eventually('the engine to be back', async () => (await fetch(own.url('/readyz'))).ok, 15_000);
+      await own.ready(15_000);
     }
     await load.stop();
   });

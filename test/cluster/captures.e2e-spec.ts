@@ -69,7 +69,7 @@ describeWithCluster('A capture of one target through a gateway', () => {
     await using refused = await CaptureClient.open(current.gateway, { container: { name } });
     const { code, reason } = await refused.ended();
     expect(code).toBe(4409);
-    expect(reason).toMatch(/on (alpha|beta|gamma), .* on (?!\1)(alpha|beta|gamma)/); // the first to answer come first
+    expect(reason).toMatch(/on (alpha|beta|gamma), .* on (?!\1)(alpha|beta|gamma)/); // in the order in which they answered
     await using client = await CaptureClient.open(current.gateway, { container: { name, prefix: 'gamma' } });
     await client.described('lo');
   });

@@ -13,7 +13,7 @@ import { commentsOf } from '../sets/set-members.js';
 
 const HOSTS = ['alpha', 'beta', 'gamma'];
 const TARGETS = JSON.stringify([{ type: 'proc', name: 'set-*' }]);
-/** Rings have room for some hundred packets that arrive one by one: all else may wait for a core for a second. */
+/** Low, because a packet that arrives alone takes a whole block of its ring: an engine that waits for a core must not drop any. */
 const RATE = 100;
 /** The gateway asks each node every 2 s, waits 2.5 s for an answer, and then asks a second time. */
 const MISSED_MS = 25_000;

@@ -321,7 +321,7 @@ describeAsRoot('The page', () => {
 
   describeInBrowser('of a service that goes away', () => {
     it('says so, and goes on when the service is back', async () => {
-      // Ends after the page, which would miss it otherwise.
+      // Disposed of after the page, which would report refused connections otherwise.
       await using services = new AsyncDisposableStack();
       const service = services.use(await Service.start(['--local-discovery']));
       await using tested = await TestPage.open(service.url('/console/'));

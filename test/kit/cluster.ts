@@ -316,7 +316,7 @@ export class NameService implements AsyncDisposable {
     const hosts = new TemporaryFile('hosts');
     writeFileSync(hosts.path, '');
     const resolver = new TemporaryFile('resolv.conf');
-    // A question that is asked while the service is paused must not wait for 20 s, the default, once it goes on.
+    // With the defaults of resolv.conf(5), a query that is sent while the name service is paused may take 20 s.
     writeFileSync(resolver.path, `nameserver ${address}\noptions timeout:1 attempts:2\n`);
     const files = ['--conf-file=/dev/null', '--no-resolv', '--no-hosts', `--addn-hosts=${hosts.path}`];
     const listen = [`--listen-address=${address}`, '--bind-interfaces', '--local=/test/'];

@@ -95,6 +95,11 @@ export class Service implements AsyncDisposable {
     return (await fetch(this.url('/version'))).ok;
   }
 
+  /** Waits until captures can begin: engines connect only after the service answers. */
+  async ready(timeoutMs?: number): Promise<void> {
+    await eventually('the service to be ready', async () => (await fetch(this.url('/readyz'))).ok, timeoutMs);
+  }
+
   /** The supervisor and its descendants. `nothingIsLeft` checks that each of the returned processes has ended. */
   processes(): ProcessFacts[] {
     const facts = processTree(this.pid);

@@ -131,7 +131,7 @@ describeAsRoot('A service in a directory that only root may enter', () => {
 
   it('loads everything that it needs to serve requests at startup', async () => {
     await using service = await start('--local-discovery', '--log-requests', '--debug');
-    await eventually('captures can begin', async () => (await fetch(service.url('/readyz'))).ok);
+    await service.ready();
     const answers = await Promise.all(
       ['/version', '/discover/mobyshark', '/healthz', '/readyz', '/nothing', '/capture'].map(
         async (path) => (await fetch(`http://127.0.0.1:${service.port}${path}`)).status,

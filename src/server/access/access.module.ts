@@ -14,7 +14,7 @@ import { TokenAuthenticator } from './token-authenticator.js';
 
 /** @publicApi */
 export interface AccessModuleOptions {
-  /** Decides who may use the service. Default: everybody who has the token of `--token-file`; without that option, everybody. */
+  /** Decides who may use the service. Default: clients with the token of `--token-file`; all clients if that option is not set. */
   readonly authenticator?: Implementation<Authenticator>;
   /** Modules that export what `authenticator` injects. */
   readonly imports?: ModuleMetadata['imports'];

@@ -1,9 +1,7 @@
 import { CaptureError } from '../../shared/protocol/capture-error.js';
-import { CaptureAccessError } from '../access/capture-access.js';
-import { TargetDirectoryError } from '../discovery/target-directory.js';
+import { isUnavailable } from '../discovery/directory-answer.js';
 
-/** What a client is told when the directory, or whoever decides about access, cannot be asked; other errors stay as they are. */
+/** Converts a failure of the target directory or of the access check to a refusal of the capture. Returns other errors unchanged. */
 export function asCaptureError(error: unknown): unknown {
-  const isKnown = error instanceof CaptureAccessError || error instanceof TargetDirectoryError;
-  return isKnown ? new CaptureError('discovery-failed', error.message, { cause: error }) : error;
+  return isUnavailable(error) ? new CaptureError('discovery-failed', error.message, { cause: error }) : error;
 }

@@ -3,6 +3,11 @@ import type { Response } from 'express';
 import { CaptureAccessError } from '../access/capture-access.js';
 import { TargetDirectoryError } from './target-directory.js';
 
+/** Whether the target directory or the access check has failed. The message is for the user of the client. */
+export function isUnavailable(error: unknown): error is TargetDirectoryError | CaptureAccessError {
+  return error instanceof TargetDirectoryError || error instanceof CaptureAccessError;
+}
+
 /**
  * Answers with what a directory lists.
  *
@@ -18,8 +23,7 @@ export async function answerFromDirectory(
   try {
     await answer(gone.signal);
   } catch (cause) {
-    const isKnown = cause instanceof TargetDirectoryError || cause instanceof CaptureAccessError;
-    if (gone.signal.aborted || isKnown) {
+    if (gone.signal.aborted || isUnavailable(cause)) {
       throw new ServiceUnavailableException(cause instanceof Error ? cause.message : undefined, { cause });
     }
     throw cause;

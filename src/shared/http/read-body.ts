@@ -3,7 +3,8 @@ import type { IncomingMessage } from 'node:http';
 /**
  * Reads the body of a response, decoded as UTF-8.
  *
- * @param tooLong the error when it is longer than `maxBytes`; the connection is closed then
+ * @param tooLong makes the error to throw if the body is longer than `maxBytes`, which closes the connection
+ * @throws also the error of a connection that breaks
  */
 export async function readBody(
   response: IncomingMessage,
